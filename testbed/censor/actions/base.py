@@ -1,0 +1,48 @@
+"""What a technique is: a frozen dataclass of parameters with two methods.
+
+Adding one is adding a file: give it a `key`, parameters with units, `on_match` for the packet that
+triggered the rule and `on_packet` for the later packets of the same flow. All state goes into
+`flow.state`; the action itself never changes, because one action serves many flows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from testbed.censor.decision import Decision, Direction
+
+if TYPE_CHECKING:
+    from testbed.censor.flow import Flow
+    from testbed.censor.packet import Packet
+    from testbed.censor.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One packet and what an action may know about it."""
+
+    packet: "Packet"
+    direction: Direction
+    flow: "Flow"
+    now: float  # seconds of the censor's clock
+    rule: int  # index of the rule in its policy, to put into `Decision.rule`
+    profile: "Profile"
+    draw: Callable[[str], float]  # draw("purpose") -> [0, 1), the same for the same seed, flow and purpose
+
+
+class Action(Protocol):
+    """The technique's side of a rule."""
+
+    key: ClassVar[str]  # how a scenario names it: "police"
+
+    def on_match(self, ctx: Context) -> Decision:
+        """Decide about the packet that triggered the rule."""
+        ...
+
+    def on_packet(self, ctx: Context) -> Decision:
+        """Decide about a later packet of a flow that this rule holds, either direction."""
+        ...
+
+    def holds_for(self, profile: "Profile") -> float:
+        """Seconds (censor's clock) for which the rule keeps the flow; 0 ends it with the trigger."""
+        ...

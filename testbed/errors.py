@@ -1,0 +1,67 @@
+"""The errors a user may meet, each with its exit status.
+
+An `InputError` says that what the user gave is wrong: place, value and remedy. Everything else that a
+run can end with has a class here too, so that the command line maps exceptions to exit statuses in one
+place. A bug is none of these: it stays an ordinary exception and makes the run invalid.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit statuses of `testbed` (a command run with `--` keeps its own)."""
+
+    OK = 0
+    UNEXPECTED = 1  # what was observed is not what should have been
+    INPUT = 2  # wrong scenario file, unknown name, wrong option
+    INVALID = 3  # the laboratory itself failed: the results mean nothing
+    UNSUPPORTED = 4  # this machine lacks a named feature
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with what the user gave."""
+
+    place: str  # file:line, and the path inside the file: "x.yaml:12 censors.tspu.rules[0].match"
+    message: str  # what is wrong, with the value: "unknown key 'snl'"
+    remedy: str = ""  # what to do: "did you mean 'sni'?"
+
+    def __str__(self) -> str:
+        """One line: place, what is wrong, remedy."""
+        text = f"{self.place}: {self.message}" if self.place else self.message
+        return f"{text}; {self.remedy}" if self.remedy else text
+
+
+class TestbedError(Exception):
+    """Base of the errors that a user can do something about."""
+
+    exit_status = Exit.INVALID
+    __test__ = False  # not a pytest class, whatever its name
+
+
+class InputError(TestbedError):
+    """The user's input is wrong. Carries every problem found, not only the first."""
+
+    exit_status = Exit.INPUT
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+    @classmethod
+    def at(cls, place: str, message: str, remedy: str = "") -> "InputError":
+        """One problem at one place."""
+        return cls(Problem(place, message, remedy))
+
+
+class InvalidRunError(TestbedError):
+    """The laboratory failed: what was observed says nothing about the client under test."""
+
+    exit_status = Exit.INVALID
+
+
+class UnsupportedError(TestbedError):
+    """This machine lacks a feature; the message names it, what it costs and how to get it."""
+
+    exit_status = Exit.UNSUPPORTED

@@ -1,0 +1,1 @@
+"""Scenario files: schema, loading, validation, and the resolved scenario every room works from."""

@@ -1,0 +1,159 @@
+"""A resolved scenario: flat, frozen, complete. What every other room works from.
+
+The loader turns YAML into these values; nothing here reads a file or touches the kernel.
+Addresses are text in their shortest form; times are seconds, rates bit/s.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
+
+from testbed.censor.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class LinkQuality:
+    """What a link does to packets, each way. The default link is as good as the kernel makes it."""
+
+    rate: float | None = None  # bit/s
+    delay: float = 0.0  # seconds, one way
+    jitter: float = 0.0  # seconds, each packet is delayed by delay ± uniform(jitter), never reordered
+    loss: float = 0.0  # share of packets, 0..1
+
+    @property
+    def delayed(self) -> bool:
+        """Whether the link needs a delay line."""
+        return bool(self.delay or self.jitter or self.loss)
+
+
+PERFECT = LinkQuality()
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An access network: subscriber, hops, resolver, and what its block page looks like."""
+
+    key: str  # "mts": the name of its vantage
+    name: str  # "MTS"
+    asn: int
+    country: str  # "RU"
+    kind: Literal["mobile", "fixed"]
+    prefix4: IPv4Network
+    prefix6: IPv6Network
+    hops: int = 5  # routers between the subscriber and the backbone, at least 4
+    access: LinkQuality = PERFECT  # the subscriber's own link
+    block_page: str = ""  # URL its redirects lead to; "" if none is known
+    block_source: str = ""  # source key of the block page and sinkholes
+    sinkhole4: tuple[str, ...] = ()  # A records of its DNS lies
+    sinkhole6: tuple[str, ...] = ()  # AAAA records of its DNS lies (none is documented: our choice)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One server of the far side: its names (the first is the main one) and its two addresses."""
+
+    names: tuple[str, ...]
+    ipv4: str
+    ipv6: str
+    asn: int
+    country: str = "US"
+
+    @property
+    def name(self) -> str:
+        """The main name."""
+        return self.names[0]
+
+
+@dataclass(frozen=True, slots=True)
+class PublicResolver:
+    """An open resolver of the far side: UDP and TCP on 53, DoT on 853, DoH on 443."""
+
+    name: str  # "dns.google"
+    ipv4: tuple[str, ...]
+    ipv6: tuple[str, ...]
+    asn: int
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The emulated Internet."""
+
+    name: str
+    operators: tuple[Operator, ...]
+    sites: tuple[Site, ...]
+    resolvers: tuple[PublicResolver, ...]
+    backbone: LinkQuality = PERFECT  # between each operator and the far side
+
+    def operator(self, key: str) -> Operator:
+        """The operator whose vantage is `key`; KeyError if there is none."""
+        return next((o for o in self.operators if o.key == key), None) or _missing(key)
+
+    def site_of(self, name: str) -> Site | None:
+        """The server that answers to `name`, or None."""
+        return next((s for s in self.sites if name in s.names), None)
+
+
+def _missing(key: str) -> Operator:
+    raise KeyError(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One censor at one place of one operator's network."""
+
+    operator: str  # operator key
+    policy: Policy
+    hop: int = 2  # 1 is the subscriber's first router; ignored when at the resolver
+    at: Literal["hop", "resolver"] = "hop"  # "resolver": the operator's own resolver lies
+
+    @property
+    def name(self) -> str:
+        """Unique in a phase: "mts/tspu"."""
+        return f"{self.operator}/{self.policy.name}"
+
+
+OUTSIDE = "outside"  # key of the unfiltered control vantage
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a measurement asks for. Written as a URL: https://…, http://…, h3://… (QUIC), dns://resolver/name."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What must be seen in one phase from one vantage at one target, and the rule that causes it."""
+
+    phase: str
+    vantage: str
+    target: Target
+    outcome: str  # a canonical label, see testbed.truth.labels
+    by: str = ""  # "policy/rule" or "rule"; "" when nothing interferes
+    rate: tuple[float, float] | None = None  # bit/s, for a throttled target
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A whole scenario, resolved."""
+
+    name: str
+    title: str
+    period: str
+    sources: tuple[str, ...]
+    notes: str
+    world: World
+    seed: int
+    phases: Mapping[str, tuple[Placement, ...]]
+    default_phase: str
+    expect: tuple[Expectation, ...]
+    controls: tuple[Target, ...]  # must stay unharmed from every vantage in every phase
+    phase_titles: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)  # every file it was made from -> sha256
+    time_scale: float = 1.0  # the censors' clocks run this many times faster than real time
+
+    def vantages(self) -> tuple[str, ...]:
+        """Every vantage of the world, the outside one last."""
+        return (*(o.key for o in self.world.operators), OUTSIDE)

@@ -1,0 +1,1 @@
+"""What should be seen, what was seen, and whether both are proven."""

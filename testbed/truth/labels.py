@@ -1,0 +1,22 @@
+"""The canonical names of what can be seen to happen to a measurement, for every detector and table."""
+
+from typing import Final
+
+LABELS: Final[dict[str, str]] = {
+    "ok": "works, as it does from outside",
+    "dns.nxdomain": "the resolver says the name does not exist; outside it does",
+    "dns.poison": "the resolver gives an address that the name does not have outside",
+    "dns.drop": "the resolver's answer never comes",
+    "ip.drop": "the connection attempt meets silence",
+    "ip.rst": "the connection attempt is refused",
+    "ip.icmp": "the connection attempt is answered by an ICMP error",
+    "tls.sni.rst": "reset after the ClientHello",
+    "tls.sni.drop": "silence after the ClientHello",
+    "tls.mitm": "another certificate than the site's",
+    "http.rst": "reset after the HTTP request",
+    "http.drop": "silence after the HTTP request",
+    "http.page": "a block page or a redirect to one",
+    "quic.drop": "the QUIC handshake meets silence",
+    "throttle": "works, or begins to, at a small part of the speed seen outside",
+    "broken": "fails outside as well: not censorship",
+}
