@@ -1,0 +1,137 @@
+"""The command `testbed`: finds the subcommand, and turns every ending into an exit status.
+
+A subcommand is a module of this package that exports `command`, and only the chosen one is imported:
+completion and `--version` must feel instant. A command returns its exit status, or None for 0.
+"""
+
+# ruff: noqa: ARG002 - click calls these methods with all their parameters
+
+import errno
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import NamedTuple
+
+import click
+from click.shell_completion import CompletionItem
+
+from testbed import __version__
+from testbed.errors import Exit, TestbedError
+
+PROGRAM = "testbed"
+
+
+class Entry(NamedTuple):
+    """Where a subcommand lives, and what help and completion say of it without importing it."""
+
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "list": Entry("testbed.cli.list_", "Scenarios of the library."),
+    "show": Entry("testbed.cli.show", "One scenario: its world, phases, rules, expectations and sources."),
+    "check": Entry("testbed.cli.check", "Validate scenario files."),
+    "run": Entry("testbed.cli.run", "Build a scenario and measure it, or run a command in it."),
+    "shell": Entry("testbed.cli.shell", "An interactive shell as a subscriber."),
+    "truth": Entry("testbed.cli.truth", "What must be seen, and why."),
+    "doctor": Entry("testbed.cli.doctor", "What this machine can do, what is missing, and how to get it."),
+    "completion": Entry("testbed.cli.completion", "Print the completion script for a shell."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and one line of help, and imports only the chosen one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every subcommand, in the order of a person's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one subcommand; None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name].module).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments ask for, or suggest the nearest."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            near = get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(COMMANDS)}"
+            raise click.UsageError(f"no such command '{name}'; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete command names without importing them, and the group's own options."""
+        names = [CompletionItem(n, help=e.help) for n, e in COMMANDS.items() if n.startswith(incomplete)]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
+def testbed() -> None:
+    """A Russian Internet on one Linux machine: operators, sites and censorship for testing.
+
+    Exit status: 0 as expected, 1 not as expected (or the command's own), 2 wrong input, 3 the run is
+    invalid, 4 this machine lacks a feature (see `testbed doctor`).
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process with the exit status that `testbed.errors` names."""
+    try:
+        status = _status(args)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader went away (`testbed list | head -1`); the flush at exit would complain once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = 128 + 13
+    sys.exit(status)
+
+
+def _status(args: Sequence[str] | None) -> int:
+    """Run the command; its exit status. Every failure has been told on stderr when this returns."""
+    try:
+        result = testbed.main(args, prog_name=PROGRAM, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return Exit.INPUT if isinstance(error, click.FileError) else error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 128 + 2
+    except TestbedError as error:
+        _say(str(error).splitlines() or [type(error).__name__])
+        return error.exit_status
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return _bug()
+        where = f" at {error.filename}" if error.filename else ""
+        _say([f"{error.strerror}{where}; make room there, or name another folder"])
+        return Exit.INVALID
+    except Exception:  # whatever escapes is our bug, and a bug has an exit status too
+        return _bug()
+    return result if isinstance(result, int) else Exit.OK
+
+
+def _bug() -> int:
+    traceback.print_exc()
+    _say(["this is a bug in testbed, and the run is invalid; please report it with the lines above"])
+    return Exit.INVALID
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(f"{PROGRAM}: {line}", err=True)
