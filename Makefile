@@ -1,0 +1,65 @@
+# `make` lists the targets. Every target that needs the set-up does it first; done once, it costs nothing.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+TESTBED := .venv/bin/testbed
+DEMO := twitter-facebook-block-2022-03
+DEMO_VANTAGES := rostelecom mts beeline megafon
+
+ARGS ?=#          more options of the command:   make scenario/free-network ARGS='--phase before --json'
+VANTAGE ?=#       one or more vantages:          make shell/free-network VANTAGE=mts
+PYTEST_ARGS ?=#   more options of pytest:        make test PYTEST_ARGS='tests/censor -k sni'
+MARKS ?= not slow
+
+vantages = $(foreach vantage,$(1),--vantage $(vantage))
+
+.PHONY: help setup demo test test-all check format scenarios bench lock clean
+
+help:             ## print this list
+	@awk -F ':[^#]*## ' '/^[a-z][a-zA-Z\/%-]*:.*##/ {sub("%", "NAME", $$1); printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:            ## install what is missing: system packages, .venv, the pinned Python packages
+	@tools/setup.sh
+
+demo: setup       ## the block of March 2022 as four operators' subscribers met it
+	@$(TESTBED) run $(DEMO) $(call vantages,$(DEMO_VANTAGES)) $(ARGS)
+
+test: setup       ## the default test suite (PYTEST_ARGS=…)
+	@.venv/bin/pytest -m "$(MARKS)" $(PYTEST_ARGS)
+
+test-all: setup   ## every test, the slow ones too
+	@.venv/bin/pytest $(PYTEST_ARGS)
+
+check: setup      ## lint, format, types, every scenario file, the lock
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/python tools/check_lock.py
+	@$(TESTBED) check
+
+format: setup     ## put every Python file into the house's format
+	@.venv/bin/ruff check --fix-only --quiet .
+	@.venv/bin/ruff format .
+
+scenarios: setup  ## list the scenarios
+	@$(TESTBED) list $(ARGS)
+
+scenario/%: setup ## run one scenario (VANTAGE=…, ARGS=…)
+	@$(TESTBED) run $* $(call vantages,$(VANTAGE)) $(ARGS)
+
+shell/%: setup    ## a subscriber's shell in one scenario (VANTAGE=…, ARGS=…)
+	@$(TESTBED) shell $* $(call vantages,$(VANTAGE)) $(ARGS)
+
+bench: setup      ## measure the budgets: a table, and JSON in bench/results
+	@$(TESTBED) bench $(ARGS)
+
+lock: setup       ## pin the dependencies of pyproject.toml again, for every supported Python
+	@.venv/bin/python -m pip install --quiet uv
+	@.venv/bin/python -m uv pip compile --quiet --universal --all-extras --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links $(ARGS) --output-file requirements.lock pyproject.toml
+
+clean:            ## remove .venv, caches and build results; runs/ stays
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

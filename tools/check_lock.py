@@ -1,0 +1,59 @@
+"""Check, without the network, that requirements.lock is in step with pyproject.toml.
+
+Every requirement of the project has a pin that satisfies it, and every pin that names the project as its
+reason is still asked for. Exit status 1 with one line per disagreement; `make lock` puts it right.
+"""
+
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+
+
+def asked(pyproject: dict) -> dict[str, Requirement]:
+    """Every requirement of the project and its extras, by canonical name."""
+    project = pyproject["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    requirements = [Requirement(line) for group in groups for line in group]
+    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
+
+
+def pinned(lock: str) -> dict[str, tuple[str, bool]]:
+    """Every pin by canonical name: its version, and whether the project itself asked for it."""
+    entries = re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)
+    pins = {}
+    for entry in entries:
+        if pin := re.match(r"([A-Za-z0-9._-]+)==([^\s;]+)", entry):
+            pins[canonicalize_name(pin[1])] = (pin[2], "(pyproject.toml)" in entry)
+    return pins
+
+
+def disagreements(pyproject: dict, lock: str) -> list[str]:
+    """What is wrong, one line each; empty when the two are in step."""
+    requirements, pins = asked(pyproject), pinned(lock)
+    found = [f"{name} is not pinned" for name in requirements.keys() - pins.keys()]
+    for name, (version, direct) in pins.items():
+        requirement = requirements.get(name)
+        if requirement and not requirement.specifier.contains(version, prereleases=True):
+            found.append(f"{name} is pinned to {version}, but pyproject.toml asks for {requirement}")
+        if direct and not requirement:
+            found.append(f"{name} is pinned, but pyproject.toml does not ask for it any more")
+    return sorted(found)
+
+
+def main() -> int:
+    """Print the disagreements of this checkout."""
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    found = disagreements(pyproject, (ROOT / "requirements.lock").read_text())
+    for line in found:
+        print(f"requirements.lock: {line}; run `make lock`", file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+#!/bin/sh
+# Install what is missing: system packages, a virtual environment in .venv, the pinned Python packages
+# and this project. Run it as often as you like: with nothing to do it takes some ten milliseconds.
+#
+#   PYTHON=…           the interpreter for .venv (default: a python3 of 3.11 to 3.13)
+#   TESTBED_NO_APT=1   never install system packages, only say which are missing
+set -eu
+cd "$(dirname "$0")/.."
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"   # an ordinary user's PATH often lacks nft and tc
+
+say() { echo "setup: $*" >&2; }
+die() { say "$*"; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Words are split on purpose in lists of packages.
+# shellcheck disable=SC2086
+
+# --- Python -----------------------------------------------------------------------------------------
+
+fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; }
+
+find_python() {
+    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+        if have "$candidate" && fits "$candidate"; then command -v "$candidate"; return; fi
+    done
+    return 1
+}
+
+# Debian splits venv and the C headers from the interpreter; each version has its own packages.
+python_packages() {
+    if ! python=$(find_python); then
+        [ -n "${PYTHON:-}" ] || echo python3 python3-venv python3-dev
+        return
+    fi
+    name=python3
+    case $(readlink -f "$python") in
+        /usr/bin/python3.*) [ "$(readlink -f /usr/bin/python3)" = "$(readlink -f "$python")" ] || name=$(basename "$python") ;;
+    esac
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || echo "$name-venv"
+    "$python" -c 'import os, sys, sysconfig
+sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' || echo "$name-dev"
+}
+
+# --- System packages --------------------------------------------------------------------------------
+
+header() { echo "#include <$1>" | cc -E -x c - >/dev/null 2>&1; }
+
+needed_to_run() {
+    have nft || echo nftables
+    have iptables-nft || echo iptables
+    { have ip && have tc; } || echo iproute2
+}
+
+needed_to_build() {
+    python_packages
+    have cc || echo gcc
+    header stdlib.h || echo libc6-dev
+    header libnetfilter_queue/libnetfilter_queue.h || echo libnetfilter-queue-dev
+}
+
+# Clients that tests and examples run as a subscriber; without one, what needs it is skipped by its name.
+good_to_have() {
+    have curl || echo curl
+    have openssl || echo openssl
+    have dig || echo dnsutils
+    have traceroute || echo traceroute
+    have ping || echo iputils-ping
+    have tcpdump || echo tcpdump
+    have iperf3 || echo iperf3
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
+}
+
+as_root=
+may_install() {
+    have apt-get && [ -z "${TESTBED_NO_APT:-}" ] || return 1
+    [ "$(id -u)" = 0 ] && return
+    have sudo && sudo -n true 2>/dev/null && as_root="sudo -n"
+}
+
+apt() {
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" >&2
+}
+
+# install PACKAGES…: false if that was not possible; says which line would do it.
+install() {
+    if may_install; then
+        say "installing $*"
+        apt update || say "apt-get update failed; trying with the lists that are here"
+        apt install -y --no-install-recommends "$@" && return
+    fi
+    say "not installed: $*"
+    say "an administrator installs them with:  sudo apt-get install -y $*"
+    return 1
+}
+
+# system_packages KIND…: install what these kinds lack; stop when something is still missing.
+system_packages() {
+    lacking() { for kind; do "$kind"; done | sort -u | tr '\n' ' '; }
+    missing=$(lacking "$@")
+    [ -n "${missing% }" ] || return 0
+    install $missing || true
+    missing=$(lacking "$@")
+    [ -z "${missing% }" ] || die "cannot go on without: $missing"
+}
+
+# --- The virtual environment ------------------------------------------------------------------------
+
+stamp=.venv/.ready
+# A moved checkout needs a new environment, because its programs carry their path.
+place="$(pwd -P)"
+contents="$(cat requirements.lock pyproject.toml | sha256sum | cut -d' ' -f1)"
+ready() { [ "$(cat $stamp 2>/dev/null)" = "$place $contents" ] && .venv/bin/python -c '' 2>/dev/null; }
+
+make_environment() {
+    python=$(find_python) || die "no Python 3.11, 3.12 or 3.13 found${PYTHON:+ at PYTHON=$PYTHON}; install one, or name it: make PYTHON=/path/to/python3.12 …"
+    [ ! -e $stamp ] || [ "$(cut -d' ' -f1 $stamp)" = "$place" ] || rm -rf .venv
+    [ -x .venv/bin/python ] && fits .venv/bin/python || "$python" -m venv --clear .venv
+    rm -f $stamp
+    say "installing the pinned Python packages into .venv ($(.venv/bin/python --version))"
+    .venv/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+    .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+    echo "$place $contents" > $stamp
+}
+
+# Two set-ups of one checkout wait for each other; another checkout has its own file.
+exec 9< requirements.lock
+have flock && flock 9
+
+if ready; then
+    system_packages needed_to_run
+    exit 0
+fi
+wanted=$(good_to_have | tr '\n' ' ')
+[ -z "${wanted% }" ] || install $wanted || say "going on without them: what needs them will be skipped"
+system_packages needed_to_run needed_to_build
+make_environment
