@@ -26,3 +26,40 @@ class NameList:
         """Short for long lists, so that errors and resolved scenarios stay readable."""
         shown = ", ".join(self.patterns[:4]) + (", …" if len(self.patterns) > 4 else "")
         return f"NameList({len(self.patterns)}: {shown}{'; ' + self.source if self.source else ''})"
+
+
+class NameMatcher:
+    """A compiled NameList: one set look-up for exact names and one per label for `*.suffix` names.
+
+    Load and memory are those of two frozensets of str; a look-up costs a few set probes whatever the
+    length of the list (design budget: 1,000,000 names, 5 µs).
+    """
+
+    __slots__ = ("_endings", "_exact", "_parts", "_suffixes")
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        exact, suffixes, endings, parts = set(), set(), set(), set()
+        for pattern in patterns:
+            text = pattern.lower()
+            if text.startswith("*") and text.endswith("*") and len(text) > 2:
+                parts.add(text[1:-1])
+            elif text.startswith("*."):
+                suffixes.add(text[2:])
+            elif text.startswith("*"):
+                endings.add(text[1:])
+            else:
+                exact.add(text)
+        self._exact, self._suffixes = frozenset(exact), frozenset(suffixes)
+        self._endings, self._parts = tuple(sorted(endings)), tuple(sorted(parts))
+
+    def __contains__(self, name: str) -> bool:
+        name = name.lower()
+        if name in self._exact or (self._endings and name.endswith(self._endings)):
+            return True
+        if self._suffixes:
+            at = name.find(".")
+            while at >= 0:
+                if name[at + 1 :] in self._suffixes:
+                    return True
+                at = name.find(".", at + 1)
+        return any(part in name for part in self._parts)

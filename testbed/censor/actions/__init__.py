@@ -1,0 +1,20 @@
+"""The techniques by the name that scenarios use. One file each."""
+
+from typing import Final
+
+from testbed.censor.actions.allow import Allow
+from testbed.censor.actions.base import Action
+from testbed.censor.actions.dns import DnsLie
+from testbed.censor.actions.drop import Drop
+from testbed.censor.actions.grace_drop import GraceDrop
+from testbed.censor.actions.icmp import Icmp
+from testbed.censor.actions.page import Page
+from testbed.censor.actions.police import Police
+from testbed.censor.actions.rst import InjectRst
+from testbed.censor.actions.rst_rewrite import RewriteRst
+from testbed.censor.actions.shape import Shape
+
+ACTIONS: Final[dict[str, type[Action]]] = {
+    action.key: action
+    for action in (Allow, DnsLie, Drop, GraceDrop, Icmp, InjectRst, Page, Police, RewriteRst, Shape)
+}

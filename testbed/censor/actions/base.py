@@ -7,42 +7,51 @@ triggered the rule and `on_packet` for the later packets of the same flow. All s
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar
 
-from testbed.censor.decision import Decision, Direction
-
-if TYPE_CHECKING:
-    from testbed.censor.flow import Flow
-    from testbed.censor.packet import Packet
-    from testbed.censor.profile import Profile
+from testbed.censor.decision import PASS, Decision, Direction, HandoverKind
+from testbed.censor.flow import Flow
+from testbed.censor.packet import Packet
+from testbed.censor.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """One packet and what an action may know about it."""
 
-    packet: "Packet"
+    packet: Packet
     direction: Direction
-    flow: "Flow"
+    flow: Flow
     now: float  # seconds of the censor's clock
     rule: int  # index of the rule in its policy, to put into `Decision.rule`
-    profile: "Profile"
+    profile: Profile
     draw: Callable[[str], float]  # draw("purpose") -> [0, 1), the same for the same seed, flow and purpose
 
 
-class Action(Protocol):
-    """The technique's side of a rule."""
+@dataclass(frozen=True, slots=True)
+class Action:
+    """The technique's side of a rule. This base lets everything pass."""
 
-    key: ClassVar[str]  # how a scenario names it: "police"
+    key: ClassVar[str] = ""  # how a scenario names it: "police"
+    hands_over: ClassVar[frozenset[HandoverKind]] = frozenset()  # what the kernel may be asked to do
 
     def on_match(self, ctx: Context) -> Decision:
         """Decide about the packet that triggered the rule."""
-        ...
+        return PASS
 
     def on_packet(self, ctx: Context) -> Decision:
         """Decide about a later packet of a flow that this rule holds, either direction."""
-        ...
+        return PASS
 
-    def holds_for(self, profile: "Profile") -> float:
+    def holds_for(self, profile: Profile) -> float:
         """Seconds (censor's clock) for which the rule keeps the flow; 0 ends it with the trigger."""
-        ...
+        return 0.0
+
+    def refreshes(self, profile: Profile) -> bool:
+        """Whether the flow's later packets restart that time."""
+        return False
+
+
+def residual(given: float | None, action: str, profile: Profile) -> float:
+    """The parameter if the scenario gives it, else the profile's."""
+    return profile.residual_of(action) if given is None else given

@@ -1,0 +1,71 @@
+"""DNS lies: a forged answer instead of the true one, or ahead of it (NDSS20: one address per operator)."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+from testbed.censor.actions.base import Action, Context
+from testbed.censor.decision import PASS, Decision, Direction, Injection, Verdict
+from testbed.censor.packet import TCP
+from testbed.censor.wire import Endpoints, IpForm, data_to_sender, udp
+
+
+@dataclass(frozen=True, slots=True)
+class DnsLie(Action):
+    """Answer the query with these addresses or this code; other record types get an empty answer.
+
+    In the path the query is dropped; on a mirror port it goes on, so the true answer arrives as well,
+    later. At an operator's resolver the answer simply is the resolver's.
+    """
+
+    key: ClassVar[str] = "dns"
+
+    rcode: Literal["noerror", "nxdomain", "refused", "servfail"] = "noerror"
+    a: tuple[str, ...] = ()
+    aaaa: tuple[str, ...] = ()
+    ttl: int = 60  # s; our choice (60-300)
+
+    def on_match(self, ctx: Context) -> Decision:
+        """Inject the lie towards the client."""
+        if ctx.direction is not Direction.UP:
+            return PASS
+        answer = self._packets(ctx)
+        if not answer:
+            return PASS
+        verdict = Verdict.DROP if ctx.profile.in_path else Verdict.PASS
+        return Decision(verdict, inject=answer, rule=ctx.rule)
+
+    def forge(self, query: bytes) -> bytes:
+        """The lying answer to a DNS query in wire format; b"" if the query cannot be read."""
+        try:
+            asked = dns.message.from_wire(query)
+        except (dns.exception.DNSException, ValueError):
+            return b""
+        reply = dns.message.make_response(asked, recursion_available=True)
+        reply.set_rcode(dns.rcode.from_text(self.rcode))
+        for question in asked.question:
+            kind = dns.rdatatype.to_text(question.rdtype)
+            addresses = {"A": self.a, "AAAA": self.aaaa}.get(kind, ())
+            if addresses and self.rcode == "noerror":
+                reply.answer.append(dns.rrset.from_text(question.name, self.ttl, "IN", kind, *addresses))
+        return reply.to_wire(max_size=65535)
+
+    def _packets(self, ctx: Context) -> tuple[Injection, ...]:
+        reset = ctx.profile.reset.value
+        form = IpForm(reset.hop_limit, reset.ip_id)
+        packet = ctx.packet
+        if packet.protocol == TCP:
+            message = self.forge(packet.payload[2:])
+            framed = len(message).to_bytes(2, "big") + message
+            segments = data_to_sender(packet, framed, form, fin=False) if message else []
+            return tuple(Injection(segment, Direction.DOWN) for segment in segments)
+        message = self.forge(packet.payload)
+        if not message:
+            return ()
+        return (Injection(udp(Endpoints.replying_to(packet), message, form), Direction.DOWN),)

@@ -1,0 +1,65 @@
+"""The block page: a forged HTTP answer that arrives before the server's (GDPI, OONI-FP)."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import ClassVar
+
+from testbed.censor.actions.base import Action, Context, residual
+from testbed.censor.decision import PASS, Decision, Direction, Injection, Verdict
+from testbed.censor.packet import TCP
+from testbed.censor.profile import Profile
+from testbed.censor.units import Seconds
+from testbed.censor.wire import IpForm, data_to_sender, reset_receiver
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Action):
+    """Answer the request in the server's name, with FIN and `Connection: close` (our choice).
+
+    In the path, the request is dropped and the server's side of the connection is reset (our choice), so
+    that it does not wait; on a mirror port the request goes on and the true answer comes too late.
+    """
+
+    key: ClassVar[str] = "page"
+
+    status: int = 302
+    location: str = ""  # where a redirect leads
+    body: str = ""
+    residual: Seconds | None = None  # in the path: how long the rest of the connection is swallowed
+
+    def on_match(self, ctx: Context) -> Decision:
+        """Inject the answer to the client."""
+        if ctx.direction is not Direction.UP or ctx.packet.protocol != TCP:
+            return PASS
+        reset = ctx.profile.reset.value
+        form = IpForm(reset.hop_limit, reset.ip_id)
+        answer = tuple(
+            Injection(segment, Direction.DOWN)
+            for segment in data_to_sender(ctx.packet, self.response(), form, fin=True)
+        )
+        if not ctx.profile.in_path:
+            return Decision(inject=answer, rule=ctx.rule)
+        farewell = Injection(reset_receiver(ctx.packet, form, delivered=False), Direction.UP)
+        return Decision(Verdict.DROP, inject=(*answer, farewell), rule=ctx.rule)
+
+    def on_packet(self, ctx: Context) -> Decision:
+        """In the path nothing of this connection goes on any more."""
+        return Decision(Verdict.DROP, rule=ctx.rule) if ctx.profile.in_path else PASS
+
+    def holds_for(self, profile: Profile) -> float:
+        """How long the rest of the connection is swallowed."""
+        return residual(self.residual, self.key, profile) if profile.in_path else 0.0
+
+    def response(self) -> bytes:
+        """The whole HTTP response."""
+        body = self.body.encode()
+        phrase = HTTPStatus(self.status).phrase
+        lines = [f"HTTP/1.1 {self.status} {phrase}"]
+        if self.location:
+            lines.append(f"Location: {self.location}")
+        lines += [
+            "Content-Type: text/html; charset=utf-8",
+            f"Content-Length: {len(body)}",
+            "Connection: close",
+        ]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

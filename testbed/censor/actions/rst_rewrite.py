@@ -1,0 +1,30 @@
+"""SNI-I: the ClientHello passes, and every packet of the server becomes a RST/ACK (CP22 Fig. 6, OONI22)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from testbed.censor.actions.base import Action, Context, residual
+from testbed.censor.decision import PASS, Decision, Direction, Verdict
+from testbed.censor.packet import TCP
+from testbed.censor.profile import Profile
+from testbed.censor.units import Seconds
+from testbed.censor.wire import rewritten_as_reset
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteRst(Action):
+    """Nothing is injected: the reset comes one true round trip after the ClientHello, with the server's TTL."""
+
+    key: ClassVar[str] = "rst-rewrite"
+
+    residual: Seconds | None = None  # None: the profile's, 75 s in 2022 (IMC22q p.7)
+
+    def on_packet(self, ctx: Context) -> Decision:
+        """Rewrite what the outside host sends, retransmissions too; the client's packets pass."""
+        if ctx.direction is Direction.UP or ctx.packet.protocol != TCP:
+            return PASS
+        return Decision(Verdict.REPLACE, rewritten_as_reset(ctx.packet), rule=ctx.rule)
+
+    def holds_for(self, profile: Profile) -> float:
+        """The residual time."""
+        return residual(self.residual, self.key, profile)

@@ -1,0 +1,61 @@
+"""A shaper: a queue that delays what exceeds the rate, and drops only what the queue cannot hold."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from testbed.censor.actions.base import Action, Context, residual
+from testbed.censor.decision import PASS, Decision, Direction, Verdict
+from testbed.censor.profile import Profile
+from testbed.censor.units import BitsPerSecond, Octets, Seconds
+
+
+@dataclass(slots=True)
+class Queues:
+    """When each direction's queue will be empty. This is the state of a flow or of a host."""
+
+    empty_at: dict[Direction, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape(Action):
+    """Delay to a rate, per flow or for all matched flows of one inside host (IMC21 §6.1: Tele2-3G uploads)."""
+
+    key: ClassVar[str] = "shape"
+
+    rate: BitsPerSecond  # of IP packets
+    queue: Octets = Octets(65536)  # our choice: about 4 s at 130 kbit/s, as mobile buffers are
+    idle: Seconds | None = None
+    per: Literal["flow", "host"] = "flow"
+    direction: Literal["both", "up", "down"] = "both"
+
+    def on_match(self, ctx: Context) -> Decision:
+        """Queue the trigger as well."""
+        return self.on_packet(ctx)
+
+    def on_packet(self, ctx: Context) -> Decision:
+        """Hold the packet until those before it have left at the rate."""
+        if self.direction not in ("both", ctx.direction.name.lower()):
+            return PASS
+        queues = self._queues(ctx)
+        empty_at = max(queues.empty_at.get(ctx.direction, 0.0), ctx.now)
+        if (empty_at - ctx.now) * self.rate / 8 > self.queue:
+            return Decision(Verdict.DROP, rule=ctx.rule)
+        queues.empty_at[ctx.direction] = empty_at + ctx.packet.end * 8 / self.rate
+        return Decision(release_at=queues.empty_at[ctx.direction], rule=ctx.rule)
+
+    def holds_for(self, profile: Profile) -> float:
+        """The idle time."""
+        return residual(self.idle, self.key, profile)
+
+    def refreshes(self, profile: Profile) -> bool:
+        """An active flow stays shaped."""
+        return True
+
+    def _queues(self, ctx: Context) -> Queues:
+        if self.per == "host":
+            shared = ctx.flow.shared.setdefault(f"shape {ctx.rule}", Queues())
+            assert isinstance(shared, Queues)
+            return shared
+        if not isinstance(ctx.flow.state, Queues):
+            ctx.flow.state = Queues()
+        return ctx.flow.state

@@ -1,0 +1,166 @@
+"""The censor: packet in, decision out.
+
+One `Censor` is one box. It keeps flows and nothing else; time, seed and packets come from outside, so a
+queue, a capture file and a test drive the same code and get the same decisions.
+"""
+
+from dataclasses import replace
+from hashlib import blake2b
+from typing import Final
+
+from testbed.censor.actions.base import Context
+from testbed.censor.decision import PASS, Decision, Direction, Event, Handover, HandoverKind, Verdict
+from testbed.censor.flow import MAX_FLOWS, Flow, FlowTable
+from testbed.censor.inspect import Content, Inspector, Kind
+from testbed.censor.matching import CompiledRule, ports_by_kind
+from testbed.censor.packet import ACK, SYN, TCP, UDP, Packet, parse
+from testbed.censor.policy import Policy
+
+_INSPECTED: Final = (TCP, UDP)
+_PORT_DNS: Final = 53
+
+
+class Censor:
+    """One box with its policy.
+
+    Packets that cannot be read (truncated, wrong lengths) and fragments pass: the boxes of these
+    profiles do not look inside them (IMC21 §6.2; CP22: a ClientHello in fragments is not matched).
+    """
+
+    def __init__(self, policy: Policy, seed: int, *, max_flows: int = MAX_FLOWS) -> None:
+        self.policy = policy
+        self._seed = seed.to_bytes(8, "big", signed=True)
+        self._profile = policy.profile
+        self._in_path = policy.profile.in_path
+        self._rules = [CompiledRule(rule.match) for rule in policy.rules]
+        self._by_header = [i for i, rule in enumerate(policy.rules) if not rule.match.by_content]
+        self._by_content = [i for i, rule in enumerate(policy.rules) if rule.match.by_content]
+        self._inspector = Inspector(self._profile, ports_by_kind(policy, self._profile))
+        self._flows = FlowTable(self._profile, max_flows)
+        self._given_up = Decision(handover=Handover(HandoverKind.PASS, self._profile.idle_established.value))
+
+    @property
+    def evictions(self) -> int:
+        """How many flows gave way because the table was full."""
+        return self._flows.evictions
+
+    def process(self, raw: bytes, direction: Direction, now: float) -> Decision:
+        """Decide about one packet seen at time `now` (seconds, never going back)."""
+        packet = parse(raw)
+        if packet is None or packet.fragment:
+            return PASS
+        flow = self._flows.track(packet, direction, now)
+        if flow.rule is not None:
+            if now < flow.held_until:
+                return self._held(packet, direction, flow, now)
+            flow.release()
+        return self._unheld(packet, direction, flow, now)
+
+    def _held(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
+        """A rule has this flow: its action decides."""
+        assert flow.rule is not None
+        action = self.policy.rules[flow.rule].action
+        if action.refreshes(self._profile):
+            flow.held_until = now + action.holds_for(self._profile)
+        decision = action.on_packet(self._context(packet, direction, flow, now, flow.rule))
+        return decision if self._in_path else _only_injecting(decision)
+
+    def _unheld(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
+        """No rule has this flow yet: does one want this packet?"""
+        if flow.client is not Direction.UP and self._profile.inside_opens.value:
+            return self._given_up
+        if direction is Direction.UP and packet.protocol == TCP and packet.flags & (SYN | ACK) == SYN:
+            self._flows.reopened(flow)
+        port = flow.key.outside_port
+        if direction is Direction.UP and flow.inspecting:
+            for index in self._by_header:
+                if self._rules[index].header_fits(packet, flow.key.outside, port):
+                    return self._trigger(index, None, packet, direction, flow, now)
+        if packet.protocol not in _INSPECTED:
+            return PASS
+        if not flow.inspecting or not self._inspector.may_match(packet.protocol, port):
+            flow.inspecting = False
+            return self._given_up
+        if not packet.has_payload or (
+            direction is Direction.DOWN and not self._profile.both_directions.value
+        ):
+            return PASS
+        return self._inspect(packet, direction, flow, now)
+
+    def _inspect(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
+        """Look at the payload, and decide whether to go on looking at this flow."""
+        reading = self._inspector.read(packet, flow.key.outside_port)
+        if reading.content is not None:
+            for index in self._by_content:
+                rule = self._rules[index]
+                if rule.content_fits(reading.content) and rule.header_fits(
+                    packet, flow.key.outside, flow.key.outside_port
+                ):
+                    return self._trigger(index, reading.content, packet, direction, flow, now)
+        if flow.key.outside_port == _PORT_DNS:
+            return PASS  # each query is judged by itself, however many a socket sends
+        if packet.protocol == UDP:
+            flow.inspecting = False  # only the first datagram of a flow is judged (NTC1823 #11)
+        elif flow.budget is not None:
+            flow.budget -= 1
+            flow.inspecting = flow.budget > 0
+        elif reading.recognised or packet.end - packet.payload_at <= self._profile.give_up_over.value:
+            least, most = self._profile.extra_packets.value
+            flow.budget = least + int(self._draw(flow, "budget") * (most - least + 1))
+        else:
+            flow.inspecting = False
+        return PASS if flow.inspecting else self._given_up
+
+    def _trigger(
+        self,
+        index: int,
+        content: Content | None,
+        packet: Packet,
+        direction: Direction,
+        flow: Flow,
+        now: float,
+    ) -> Decision:
+        """A rule matches: hold the flow and let the action decide, unless the box misses."""
+        rule = self.policy.rules[index]
+        detail = {"action": rule.action.key}
+        if content is not None and content.name:
+            detail["name"] = content.name
+        if self._draw(flow, f"miss {rule.name}") < self.policy.miss.get(rule.action.key, 0.0):
+            flow.inspecting = False
+            return replace(self._given_up, events=(Event("miss", rule.name, str(flow.key), detail),))
+        held = (
+            0.0 if content is not None and content.kind is Kind.DNS else rule.action.holds_for(self._profile)
+        )
+        if held > 0:
+            flow.hold(index, now + held)
+        decision = rule.action.on_match(self._context(packet, direction, flow, now, index))
+        if not held and decision.handover is not None:
+            decision = replace(decision, handover=None)
+        if not flow.inspecting and decision is PASS:
+            decision = self._given_up
+        if not self._in_path:
+            decision = _only_injecting(decision)
+        return replace(decision, events=(Event("match", rule.name, str(flow.key), detail), *decision.events))
+
+    def _context(self, packet: Packet, direction: Direction, flow: Flow, now: float, rule: int) -> Context:
+        return Context(
+            packet, direction, flow, now, rule, self._profile, lambda purpose: self._draw(flow, purpose)
+        )
+
+    def _draw(self, flow: Flow, purpose: str) -> float:
+        """A number in [0, 1) fixed by the seed and by which flow this is, not by its source port.
+
+        Kernels choose source ports as they like; the how-manieth flow between two hosts and to one port
+        it is does not depend on that, so the same client gives the same decisions again.
+        """
+        key = flow.key
+        what = f"{key.protocol} {key.outside_port} {flow.ordinal} {purpose}".encode()
+        digest = blake2b(key.inside + key.outside + what, key=self._seed, digest_size=8).digest()
+        return int.from_bytes(digest, "big") / 2**64
+
+
+def _only_injecting(decision: Decision) -> Decision:
+    """What remains of a decision for a box on a mirror port: it sees copies, so the packet itself passes."""
+    if not decision.inject:
+        return replace(decision, verdict=Verdict.PASS, packet=None, release_at=None, handover=None, rule=None)
+    return replace(decision, verdict=Verdict.PASS, packet=None, release_at=None, handover=None)

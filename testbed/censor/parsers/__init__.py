@@ -1,0 +1,19 @@
+"""Reading application protocols as a box does: from one packet's payload, without reassembly.
+
+Each parser is three-valued: a value, `MORE` (so far it fits, but it is not all here) or `NOT` (another
+protocol). None of them ever raises, and each reads its input once.
+"""
+
+from enum import Enum
+from typing import Final
+
+
+class Unread(Enum):
+    """Why a parser has no value."""
+
+    MORE = "more"
+    NOT = "not"
+
+
+MORE: Final = Unread.MORE
+NOT: Final = Unread.NOT

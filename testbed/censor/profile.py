@@ -1,0 +1,51 @@
+"""How a make and era of middlebox behaves, whatever it looks for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from testbed.censor.cited import Cited, our_choice
+
+
+@dataclass(frozen=True, slots=True)
+class ResetForm:
+    """The header fields of an injected RST/ACK."""
+
+    hop_limit: int = 64  # at the box; the client sees it less the hops between
+    ip_id: int = 0
+    dont_fragment: bool = False
+    window: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One kind of box. Every number carries its source; see docs/sources.md for the keys."""
+
+    name: str
+    title: str
+    period: str
+    in_path: bool  # False: sees copies only, can inject but neither drop nor rewrite
+
+    inside_opens: Cited[bool]  # flows opened from outside are never filtered
+    both_directions: Cited[bool]  # content sent by the outside host triggers as well
+    give_up_over: Cited[int]  # an unparseable payload longer than this (bytes) ends inspection
+    extra_packets: Cited[tuple[int, int]]  # payload packets inspected after a recognised one, inclusive range
+
+    tls_ports: Cited[tuple[int, ...]]  # () means every port
+    http_ports: Cited[tuple[int, ...]]
+    quic_ports: Cited[tuple[int, ...]]
+    dns_ports: Cited[tuple[int, ...]] = field(default=our_choice((53,)))
+
+    idle_opening: Cited[float] = field(
+        default=Cited(60.0, "IMC22 Table 2, from memory", "L")
+    )  # s, one-sided flow
+    idle_established: Cited[float] = field(default=Cited(480.0, "IMC22 Table 2, from memory", "L"))  # s
+
+    residual: Mapping[str, Cited[float]] = field(default_factory=dict)  # s, by action key
+    reset: Cited[ResetForm] = field(default=Cited(ResetForm(), "GDPI; gist 2016", "M"))
+
+    def residual_of(self, action: str) -> float:
+        """Seconds that an action keeps a 4-tuple; our choice (40 s, as SNI-IV) where none is known."""
+        return self.residual[action].value if action in self.residual else _RESIDUAL_UNKNOWN.value
+
+
+_RESIDUAL_UNKNOWN = our_choice(40.0)

@@ -1,0 +1,40 @@
+"""The operators' own filters, 2012 to today: boxes on a mirror port, boxes in the path, lying resolvers."""
+
+from dataclasses import replace
+
+from testbed.censor.cited import Cited, our_choice
+from testbed.censor.profile import Profile
+
+LEG_ACTIVE = Profile(
+    name="leg-active",
+    title="operator's own DPI, in the path",
+    period="2014/",
+    in_path=True,
+    inside_opens=our_choice(value=True),
+    both_directions=our_choice(value=False),  # requests and ClientHellos are the subscriber's
+    give_up_over=our_choice(100),  # as TSPU's
+    extra_packets=our_choice((15, 15)),  # later requests of a kept-alive connection are seen, bulk is not
+    tls_ports=our_choice((443,)),
+    http_ports=our_choice((80,)),
+    quic_ports=our_choice((443,)),
+    residual={
+        "rst": our_choice(0.0),
+        "drop": our_choice(60.0),
+        "page": our_choice(10.0),
+    },
+)
+
+LEG_PASSIVE = replace(
+    LEG_ACTIVE,
+    name="leg-passive",
+    title="operator's own DPI, on a mirror port: injects, cannot drop",
+    period="2012/",
+    in_path=False,  # GDPI: the request itself reaches the server
+)
+
+LEG_DNS = replace(
+    LEG_PASSIVE,
+    name="leg-dns",
+    title="operator's resolver or injector answering with a sinkhole",
+    inside_opens=Cited(value=True, source="NDSS20", confidence="M"),
+)
