@@ -1,0 +1,178 @@
+"""One YAML 1.2 file: plain data, and the line of every key and item in it."""
+
+import hashlib
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+
+from testbed.errors import InputError, Problem
+
+MAX_NODES = 200_000  # a bound on what aliases may blow up to
+MAX_DEPTH = 60
+
+_TAG = "tag:yaml.org,2002:"
+_INDENT = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's content. `lines` maps a path inside it, as a tuple of keys and indices, to its line."""
+
+    path: Path
+    data: Any
+    lines: dict[tuple[str | int, ...], int]
+    digest: str  # sha256, hexadecimal
+
+    @property
+    def folder(self) -> Path:
+        """Where files named in this one are looked for."""
+        return self.path.parent
+
+    def place(self, loc: tuple[str | int, ...] = ()) -> str:
+        """Such as "scenarios/x.yaml:12 censors.tspu.rules[0].match"."""
+        known: tuple[str | int, ...] = ()
+        for part in loc:  # the model has steps that the file has not: a list written as a single value
+            known = (*known, part) if (*known, part) in self.lines else known
+        return f"{display(self.path)}:{self.lines.get(known, 1)} {_path_text(known)}".rstrip()
+
+
+def display(path: Path) -> str:
+    """The path as a person would type it here."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd().resolve()))
+    except (ValueError, OSError):
+        return str(path)
+
+
+def read_bytes(path: Path, place: str = "") -> bytes:
+    """The file's bytes, or an InputError that says why not."""
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError.at(place or display(path), f"cannot read {display(path)}: {reason}") from error
+
+
+def decode(raw: bytes, path: Path) -> str:
+    """UTF-8 text, with the line and byte where it is not."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise InputError.at(
+            f"{display(path)}:{line}",
+            f"byte 0x{raw[error.start]:02x} is not UTF-8",
+            "save the file as UTF-8",
+        ) from error
+
+
+def read(path: Path) -> Document:
+    """Parse a file. InputError for what is not readable, not UTF-8, not YAML, empty, or has a key twice."""
+    raw = read_bytes(path)
+    text = decode(raw, path)
+    node = _compose(text, path)
+    if node is None:
+        raise InputError.at(
+            f"{display(path)}:1", "the file is empty", "see docs/scenarios.md for a first one"
+        )
+    builder = _Builder(path)
+    data = builder.build(node, (), 0)
+    if not isinstance(data, dict):
+        builder.fault(node, f"a mapping is wanted, not {type(data).__name__}", "write 'key: value' lines")
+    if builder.problems:
+        raise InputError(*builder.problems)
+    return Document(path, data, builder.lines, hashlib.sha256(raw).hexdigest())
+
+
+def _compose(text: str, path: Path) -> Node | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the parser's own, about reused anchors and old number forms
+            node: Node | None = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f":{mark.line + 1}" if mark else ""
+        said = _INDENT.sub(" ", ", ".join(filter(None, (error.context, error.problem))))
+        raise InputError.at(f"{display(path)}{where}", f"not YAML: {said}", _syntax_remedy(text)) from error
+    except Exception as error:  # the parser meets any bytes at all, and raises many things for them
+        said = _INDENT.sub(" ", f"{type(error).__name__}: {error}")[:200]
+        raise InputError.at(display(path), f"not YAML: {said}", _syntax_remedy(text)) from error
+    return node
+
+
+def _syntax_remedy(text: str) -> str:
+    if "\t" in text:
+        return "YAML does not allow tabs to indent: use spaces"
+    return "look at the line, and the one before: indentation, brackets, a name that begins with * unquoted"
+
+
+class _Builder:
+    """Nodes to plain data. Timestamps stay text; nothing else than text, numbers, true, false, null."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines: dict[tuple[str | int, ...], int] = {}
+        self.problems: list[Problem] = []
+        self.count = 0
+
+    def fault(self, node: Node, message: str, remedy: str = "") -> None:
+        place = f"{display(self.path)}:{node.start_mark.line + 1}"
+        self.problems.append(Problem(place, message, remedy))
+
+    def build(self, node: Node, loc: tuple[str | int, ...], depth: int) -> Any:
+        self.count += 1
+        if self.count > MAX_NODES or depth > MAX_DEPTH:
+            too = "too deep" if depth > MAX_DEPTH else "too large"
+            place = f"{display(self.path)}:{node.start_mark.line + 1}"
+            raise InputError.at(place, f"the file is {too}", "put long lists into a file: {file: names.txt}")
+        self.lines.setdefault(loc, node.start_mark.line + 1)
+        if isinstance(node, ScalarNode):
+            return self.scalar(node)
+        if isinstance(node, MappingNode):
+            return self.mapping(node, loc, depth)
+        return [self.build(item, (*loc, index), depth + 1) for index, item in enumerate(node.value)]
+
+    def mapping(self, node: MappingNode, loc: tuple[str | int, ...], depth: int) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, ScalarNode):
+                self.fault(key_node, "a key must be text, not a list or mapping")
+                continue
+            key = key_node.value
+            if key in data:
+                first = self.lines[(*loc, key)]
+                self.fault(key_node, f"the key {key!r} stands twice", f"it is already on line {first}")
+                continue
+            self.lines[(*loc, key)] = key_node.start_mark.line + 1
+            data[key] = self.build(value_node, (*loc, key), depth + 1)
+        return data
+
+    def scalar(self, node: ScalarNode) -> str | int | float | bool | None:
+        kind, text = str(node.tag).removeprefix(_TAG), node.value
+        try:
+            match kind:
+                case "null":
+                    return None
+                case "bool":
+                    return bool(text.lower() == "true")
+                case "int":
+                    return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+                case "float":
+                    return float(text.replace(".inf", "inf").replace(".nan", "nan"))
+                case "str" | "timestamp" | "value" | "merge":
+                    return str(text)
+        except ValueError:
+            return str(text)
+        self.fault(node, f"the tag {node.tag!s:.80} is not known", "leave it out")
+        return None
+
+
+def _path_text(loc: tuple[str | int, ...]) -> str:
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
+    return text.removeprefix(".")

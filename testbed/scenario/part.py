@@ -1,0 +1,27 @@
+"""The base of every file's model, and reading a file by a model."""
+
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from testbed.scenario.document import Document
+from testbed.scenario.problems import Problems, explain
+
+
+class Part(BaseModel):
+    """Unknown keys are errors, and nothing is converted silently."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+P = TypeVar("P", bound=BaseModel)
+
+
+def parse(model: type[P], document: Document, problems: Problems) -> P | None:
+    """The file as the model; None, and every problem noted, if it does not fit."""
+    try:
+        return model.model_validate(document.data)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            problems.add(document, detail["loc"], *explain(detail, model))
+        return None

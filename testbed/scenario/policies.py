@@ -1,0 +1,160 @@
+"""Censor parts to policies: one per operator where an action speaks of the operator, else one for all."""
+
+import dataclasses
+from typing import Any
+
+from pydantic import ValidationError
+
+from testbed.censor.actions import ACTIONS
+from testbed.censor.actions.base import Action
+from testbed.censor.policy import Match, Policy, Rule
+from testbed.censor.profiles import PROFILES
+from testbed.errors import InputError
+from testbed.scenario.actionparts import call_of, given, parameters_of
+from testbed.scenario.matches import build_match, check_match, shadows
+from testbed.scenario.model import Operator
+from testbed.scenario.plugin import load_class
+from testbed.scenario.problems import Loc, explain, nearest
+from testbed.scenario.schema import CensorPart, RulePart
+from testbed.scenario.sources import Sources
+
+OPERATOR = "operator"  # as a parameter's value: the operator's own
+_OPERATOR_FIELDS = {"location": "block_page", "a": "sinkhole4", "aaaa": "sinkhole6"}
+_RESOLVER_ACTIONS = ("allow", "dns", "drop")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Line:
+    """A rule whose action still lacks the operator's own values."""
+
+    name: str
+    match: Match
+    kind: type[Action]
+    parameters: dict[str, Any]
+    loc: Loc  # of the action's parameters
+
+    def own(self) -> list[str]:
+        """The parameters that say `operator`."""
+        return [
+            name for name, value in self.parameters.items()
+            if name in _OPERATOR_FIELDS and value in (OPERATOR, (OPERATOR,))
+        ]  # fmt: skip
+
+
+class Censor:
+    """One censor of the file, checked; gives its policy for any operator."""
+
+    def __init__(self, name: str, part: CensorPart, sources: Sources) -> None:
+        self.name = name
+        self.part = part
+        self._sources = sources
+        self._policies: dict[str, Policy | None] = {}
+        loc: Loc = ("censors", name)
+        self._profile = PROFILES.get(part.profile)
+        if self._profile is None:
+            sources.add(
+                (*loc, "profile"), f"unknown profile {part.profile!r}", nearest(part.profile, PROFILES)
+            )
+        self._lines = [
+            line for index, rule in enumerate(part.rules)
+            if (line := self._line(rule, (*loc, "rules", index))) is not None
+        ]  # fmt: skip
+        self._check_order()
+        for key in part.miss:
+            used = {line.kind.key for line in self._lines}
+            if key not in used:
+                sources.add(
+                    (*loc, "miss", key), f"no rule of {name!r} has the action {key!r}", nearest(key, used)
+                )
+
+    @property
+    def rules(self) -> list[str]:
+        """The names of its rules."""
+        return [rule.name for rule in self.part.rules]
+
+    @property
+    def default_hop(self) -> int:
+        """2 for TSPU, 5 for the operators' own boxes (tspu.md 18)."""
+        return 5 if self.part.profile.startswith("leg-") else 2
+
+    def policy(self, operator: Operator, loc: Loc) -> Policy | None:
+        """The policy for one operator; None if something in it is wrong (and noted)."""
+        key = operator.key if any(line.own() for line in self._lines) else ""
+        if key not in self._policies:
+            self._policies[key] = self._make(operator, loc)
+        return self._policies[key]
+
+    def _make(self, operator: Operator, loc: Loc) -> Policy | None:
+        if self._profile is None:
+            return None
+        rules = []
+        for line in self._lines:
+            parameters = dict(line.parameters)
+            for name in line.own():
+                parameters[name] = getattr(operator, _OPERATOR_FIELDS[name])
+                if not parameters[name] and name != "aaaa":
+                    message = (
+                        f"operator {operator.key!r} has no {_OPERATOR_FIELDS[name]} for rule {line.name!r}"
+                    )
+                    self._sources.add(loc, message, f"give the rule its own '{name}', or add it to the world")
+                    return None
+            try:
+                rules.append(Rule(line.name, line.match, line.kind(**parameters)))
+            except (ValueError, TypeError) as error:
+                self._sources.add(line.loc, str(error))
+                return None
+        return Policy(self.name, self._profile, tuple(rules), dict(self.part.miss))
+
+    def _line(self, rule: RulePart, loc: Loc) -> _Line | None:
+        match = build_match(rule.match, (*loc, "match"), self._sources)
+        check_match(match, (*loc, "match"), self.part.at, self._sources)
+        call = call_of(rule.action)
+        where: Loc = (*loc, "action", call.key)
+        kind, parameters = ACTIONS.get(call.key), call.parameters
+        if kind is None:
+            loaded = self._plugin(call.key, parameters, where)
+            if loaded is None:
+                return None
+            kind, parameters = loaded
+        if self.part.at == "resolver" and kind.key not in _RESOLVER_ACTIONS:
+            self._sources.add(
+                where, f"a resolver cannot do {kind.key!r}", f"it can: {', '.join(_RESOLVER_ACTIONS)}"
+            )
+        return _Line(rule.name, match, kind, parameters, where)
+
+    def _plugin(self, key: str, raw: Any, loc: Loc) -> tuple[type[Action], dict[str, Any]] | None:
+        document = self._sources.document
+        try:
+            kind, path, digest = load_class(document.folder, key, document.place(loc))
+            self._sources.used(path, digest)
+            model = parameters_of(kind)
+            return kind, given(model.model_validate(raw))
+        except InputError as error:
+            self._sources.problems.found.extend(error.problems)
+        except TypeError as error:
+            self._sources.add(loc, str(error))
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                self._sources.add((*loc, *detail["loc"]), *explain(detail, model))
+        return None
+
+    def _check_order(self) -> None:
+        loc: Loc = ("censors", self.name, "rules")
+        first: dict[str, int] = {}
+        for index, rule in enumerate(self.part.rules):
+            if rule.name in first:
+                message = f"the rule name {rule.name!r} stands twice"
+                self._sources.add(
+                    (*loc, index, "name"), message, f"rules[{first[rule.name]}] has it; rename one"
+                )
+            first.setdefault(rule.name, index)
+        for position, line in enumerate(self._lines):
+            if line.match == Match():
+                continue
+            for earlier in self._lines[:position]:
+                if earlier.match != Match() and shadows(earlier.match, line.match):
+                    message = (
+                        f"the rule {line.name!r} can never match: {earlier.name!r} takes all of it before"
+                    )
+                    self._sources.add((*line.loc[:4], "match"), message, "put it first, or remove it")
+                    break

@@ -1,0 +1,107 @@
+"""A valid file to a resolved scenario: everything that its words refer to is looked up."""
+
+from dataclasses import replace
+
+from testbed.scenario.document import Document
+from testbed.scenario.expectations import ALL, controls, expand
+from testbed.scenario.model import Operator, Placement, Scenario, World
+from testbed.scenario.policies import Censor
+from testbed.scenario.problems import Loc, Problems, nearest
+from testbed.scenario.schema import PhasePart, ScenarioFile
+from testbed.scenario.sources import Sources
+
+
+def resolve(part: ScenarioFile, document: Document, world: World, world_document: Document) -> Scenario:
+    """The scenario. InputError with every reference that leads nowhere and every rule that cannot fire."""
+    sources = Sources(document, world, Problems())
+    for each in (document, world_document):
+        sources.used(each.path, each.digest)
+    sources.world = _with_operators(part.operators, sources)
+    censors = {name: Censor(name, given, sources) for name, given in part.censors.items()}
+    phases = {name: _placements(name, given, censors, sources) for name, given in part.phases.items()}
+    _check_use(part, sources)
+    if part.default_phase not in phases:
+        message = f"there is no phase {part.default_phase!r}"
+        sources.add(("default_phase",), message, nearest(part.default_phase, phases))
+    expect = expand(part.expect, phases, sources)
+    control = controls(part.controls, sources)
+    sources.problems.raise_if_any()
+    return Scenario(
+        name=document.path.stem,
+        title=part.title,
+        period=part.period,
+        sources=tuple(part.sources),
+        notes=part.notes.strip(),
+        world=sources.world,
+        seed=part.seed,
+        phases=phases,
+        default_phase=part.default_phase,
+        expect=expect,
+        controls=control,
+        phase_titles={name: given.title for name, given in part.phases.items() if given.title},
+        files=dict(sorted(sources.files.items())),
+    )
+
+
+def _with_operators(chosen: list[str] | None, sources: Sources) -> World:
+    """The world with the chosen operators only, in the order chosen."""
+    if chosen is None:
+        return sources.world
+    known = {operator.key: operator for operator in sources.world.operators}
+    for index, key in enumerate(chosen):
+        if key not in known:
+            sources.add(("operators", index), f"unknown operator {key!r}", nearest(key, known))
+    kept = tuple(known[key] for key in dict.fromkeys(chosen) if key in known)
+    return replace(sources.world, operators=kept) if kept else sources.world
+
+
+def _placements(
+    phase: str, part: PhasePart, censors: dict[str, Censor], sources: Sources
+) -> tuple[Placement, ...]:
+    loc: Loc = ("phases", phase)
+    operators = {operator.key: operator for operator in sources.world.operators}
+    lines = dict(part.censors)
+    for key in lines:
+        if key not in operators and key != ALL:
+            sources.add((*loc, key), f"unknown operator {key!r}", nearest(key, [*operators, ALL, "title"]))
+    _check_censors(lines, censors, loc, sources)
+    everywhere = lines.pop(ALL, [])
+    placed: list[Placement] = []
+    for key, operator in operators.items():
+        given = key if key in lines else ALL
+        for name in lines.get(key, everywhere if operator.country == "RU" else []):
+            if name in censors:
+                placed += _place(censors[name], operator, (*loc, given), sources)
+    return tuple(placed)
+
+
+def _check_censors(
+    lines: dict[str, list[str]], censors: dict[str, Censor], loc: Loc, sources: Sources
+) -> None:
+    for key, named in lines.items():
+        for index, name in enumerate(named):
+            if name not in censors:
+                sources.add((*loc, key, index), f"unknown censor {name!r}", nearest(name, censors))
+            elif name in named[:index]:
+                message = f"the censor {name!r} stands twice at {key} in phase {loc[1]!r}"
+                sources.add((*loc, key, index), message, "name it once")
+
+
+def _place(censor: Censor, operator: Operator, loc: Loc, sources: Sources) -> list[Placement]:
+    policy = censor.policy(operator, loc)
+    wanted = censor.part.hop
+    hop = wanted if wanted is not None else min(censor.default_hop, operator.hops)
+    if hop > operator.hops:
+        message = f"hop {hop} does not exist at {operator.key}, which has {operator.hops}"
+        sources.add(("censors", censor.name, "hop"), message, f"write a number from 1 to {operator.hops}")
+    return [Placement(operator.key, policy, hop, censor.part.at)] if policy else []
+
+
+def _check_use(part: ScenarioFile, sources: Sources) -> None:
+    """A censor that stands nowhere is a slip of the pen."""
+    used = {name for phase in part.phases.values() for named in phase.censors.values() for name in named}
+    for name in part.censors:
+        if name not in used:
+            sources.add(
+                ("censors", name), f"the censor {name!r} stands in no phase", "place it, or remove it"
+            )

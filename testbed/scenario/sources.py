@@ -1,0 +1,30 @@
+"""What the steps of resolving share: the document, its world, the files read, the problems found."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from testbed.scenario.document import Document
+from testbed.scenario.model import World
+from testbed.scenario.problems import Loc, Problems
+
+
+@dataclass(slots=True)
+class Sources:
+    """The state of resolving one scenario."""
+
+    document: Document
+    world: World
+    problems: Problems
+    files: dict[str, str] = field(default_factory=dict)  # path -> sha256
+
+    def used(self, path: Path, digest: str) -> None:
+        """Note a file by its path from the scenario's folder, which is the same on every machine."""
+        folder = self.document.folder.resolve()
+        full = path.resolve()
+        inside = full.is_relative_to(folder)
+        name = full.relative_to(folder) if inside else Path(full.parent.name, full.name)
+        self.files[str(name)] = digest
+
+    def add(self, loc: Loc, message: str, remedy: str = "") -> None:
+        """Note a problem at a place of the scenario file."""
+        self.problems.add(self.document, loc, message, remedy)

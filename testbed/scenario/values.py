@@ -1,0 +1,87 @@
+"""The kinds of value that scenario files hold, for pydantic: parsed, checked, and described for editors."""
+
+import types
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
+
+from testbed.censor import units as core
+from testbed.scenario import units
+from testbed.scenario.problems import fault, shown
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+def as_list(value: object) -> object:
+    """A single value where a list may stand."""
+    return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
+
+
+def _check_key(value: object) -> object:
+    """Names of censors, rules, phases and operators become file names and host names."""
+    if isinstance(value, str) and not (
+        value.isascii() and value.replace("-", "").isalnum() and value[0] != "-"
+    ):
+        raise fault(f"{shown(value)} is not a good name", "use letters, digits and hyphens")
+    return value
+
+
+Key = Annotated[str, BeforeValidator(_check_key)]
+
+
+def quantity(parse: Callable[[object], Any], example: str) -> BeforeValidator:
+    """A validator that turns text with a unit into a number."""
+
+    def validate(value: object) -> Any:
+        try:
+            return parse(value)
+        except units.UnitError as error:
+            raise fault(str(error), error.remedy) from error
+
+    validate.__doc__ = example
+    return BeforeValidator(validate)
+
+
+def _text_schema(example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": ["string", "number"], "examples": [example]})
+
+
+Seconds = Annotated[float, quantity(units.seconds, "75 s"), _text_schema("75 s")]
+BitsPerSecond = Annotated[float, quantity(units.bits_per_second, "140 kbit/s"), _text_schema("140 kbit/s")]
+Octets = Annotated[int, quantity(units.octets, "16 KiB"), _text_schema("16 KiB")]
+Share = Annotated[float, quantity(units.share, "5 %"), _text_schema("5 %")]
+RateRange = Annotated[
+    tuple[float, float],
+    quantity(units.rate_range, "130..150 kbit/s"),
+    WithJsonSchema({"type": "string", "examples": ["130..150 kbit/s"]}),
+]
+
+_BY_NEWTYPE: dict[Any, Any] = {
+    core.Seconds: Seconds,
+    core.BitsPerSecond: BitsPerSecond,
+    core.Octets: Octets,
+    core.Share: Share,
+}
+
+
+def for_hint(hint: Any) -> Any:
+    """The pydantic type for a type hint of an action's field."""
+    if hint in _BY_NEWTYPE:
+        return _BY_NEWTYPE[hint]
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return Union[tuple(for_hint(argument) for argument in arguments)]  # noqa: UP007 - built at run time
+    if origin is tuple and arguments[-1] is Ellipsis:
+        return Annotated[tuple[(for_hint(arguments[0]), ...)], BeforeValidator(_as_tuple)]  # type: ignore[misc]
+    if origin is tuple:
+        items = tuple(for_hint(argument) for argument in arguments)
+        return Annotated[tuple[items], BeforeValidator(_as_tuple)]  # type: ignore[valid-type]
+    if origin is Literal or hint in (str, int, bool, float, type(None)):
+        return hint
+    raise TypeError(f"an action's field cannot have the type {hint}; see testbed.scenario.values")
+
+
+def _as_tuple(value: object) -> object:
+    listed = as_list(value)
+    return tuple(listed) if isinstance(listed, list) else listed
