@@ -1,0 +1,179 @@
+"""From a world to the exact nodes, links, addresses and routes to build. Pure: nothing here touches the kernel.
+
+Every node has one IPv4 and one IPv6 address of its own, on one interface, and links carry no network: routes name
+their next hop and interface (as an unnumbered link's do), so an operator needs no transfer addresses and
+traceroute shows each hop by one name. `far` carries the addresses of all sites and public resolvers on its loopback
+interface (a dummy interface would need a kernel module that not every machine has).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from testbed.scenario.model import OUTSIDE, PERFECT, LinkQuality, Operator, World
+from testbed.world.addressing import BACKBONE, FAR, OUTSIDE_HOST, Addresses, check, numbered
+
+ANY = ("0.0.0.0/0", "::/0")
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One end of a link."""
+
+    node: str
+    name: str
+    mac: str
+
+    def __str__(self) -> str:
+        return f"{self.node}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A cable between two nodes; its quality holds in each direction."""
+
+    a: Interface
+    b: Interface
+    quality: LinkQuality = PERFECT
+
+    @property
+    def ends(self) -> tuple[tuple[Interface, Interface], tuple[Interface, Interface]]:
+        """Both directions, each as (sending end, receiving end)."""
+        return (self.a, self.b), (self.b, self.a)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A host or router: one namespace."""
+
+    name: str
+    addresses: Addresses
+    interface: str  # which bears them
+    forwards: bool = False
+    served: tuple[str, ...] = ()  # further addresses, on the loopback interface
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """At `node`, `to` (a prefix) is reached through interface `dev`, by next hop `via` if it is not there itself."""
+
+    node: str
+    to: str
+    dev: str = ""  # "" : there is no such host, say so
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that `build` makes, and where things are."""
+
+    world: World
+    operators: tuple[Operator, ...]
+    nodes: tuple[Node, ...]
+    links: tuple[Link, ...]
+    routes: tuple[Route, ...]
+
+    def node(self, name: str) -> Node:
+        """The node of that name; KeyError if there is none."""
+        for node in self.nodes:
+            if node.name == name:
+                return node
+        raise KeyError(name)
+
+    def vantage_address(self, key: str) -> Addresses:
+        """IPv4 and IPv6 address of a vantage (operator key or "outside")."""
+        return self.node(key).addresses
+
+    def resolver_address(self, key: str) -> Addresses:
+        """IPv4 and IPv6 address of an operator's own resolver."""
+        return self.node(f"{key}.resolver").addresses
+
+
+class _Draft:
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.links: list[Link] = []
+        self.routes: list[Route] = []
+
+    def link(self, a: tuple[str, str], b: tuple[str, str], quality: LinkQuality = PERFECT) -> None:
+        number = len(self.links)
+        macs = [f"02:00:00:{number >> 8:02x}:{number & 255:02x}:{end:02x}" for end in (1, 2)]
+        self.links.append(Link(Interface(*a, macs[0]), Interface(*b, macs[1]), quality))
+
+    def route(self, node: str, to: Addresses, dev: str = "", via: Addresses = ("", "")) -> None:
+        """Both IP versions at once; the next hop is left out where it is the destination itself."""
+        for prefix, hop in zip(to, via, strict=True):
+            shown = str(ip_network(prefix))
+            self.routes.append(Route(node, shown, dev, hop if ip_network(prefix) != _host(hop) else ""))
+
+
+def plan(world: World, operators: Sequence[str] | None = None) -> Plan:
+    """Lay out `world` with the operators of these keys (None: all; "outside" is always there).
+
+    Errors: InputError naming every unknown operator, overlapping prefix and address used twice.
+    """
+    check(world, operators)
+    chosen = tuple(o for o in world.operators if operators is None or o.key in operators)
+    draft = _Draft()
+    served = tuple(
+        str(ip_address(address))
+        for owner in (
+            *((s.ipv4, s.ipv6) for s in world.sites),
+            *((*r.ipv4, *r.ipv6) for r in world.resolvers),
+        )
+        for address in owner
+    )
+    draft.nodes += [
+        Node("backbone", BACKBONE, "far", forwards=True),
+        Node("far", FAR, "eth0", served=served),
+        Node(OUTSIDE, OUTSIDE_HOST, "eth0"),
+    ]
+    draft.link(("backbone", "far"), ("far", "eth0"))
+    draft.link(("backbone", OUTSIDE), (OUTSIDE, "eth0"))
+    draft.route("backbone", ANY, "far", FAR)
+    draft.route("backbone", OUTSIDE_HOST, OUTSIDE, OUTSIDE_HOST)
+    draft.route("far", ANY, "eth0", BACKBONE)
+    draft.route(OUTSIDE, ANY, "eth0", BACKBONE)
+    for operator in chosen:
+        _operator(draft, operator, world, served)
+    return Plan(world, chosen, tuple(draft.nodes), tuple(draft.links), tuple(draft.routes))
+
+
+def _operator(draft: _Draft, operator: Operator, world: World, served: tuple[str, ...]) -> None:
+    key, own = operator.key, numbered(operator)
+    hops = [f"{key}.hop{i}" for i in range(1, operator.hops + 1)]
+    resolver, last = f"{key}.resolver", hops[-1]
+    draft.nodes += [
+        Node(key, own[key], "eth0"),
+        *(Node(hop, own[hop], "in", forwards=True) for hop in hops),
+        Node(resolver, own[resolver], "eth0"),
+    ]
+    draft.link((key, "eth0"), (hops[0], "in"), operator.access)
+    for near, far in zip(hops, hops[1:], strict=False):
+        draft.link((near, "out"), (far, "in"))
+    draft.link((last, "out"), ("backbone", key), world.backbone)
+    draft.link((last, "dns"), (resolver, "eth0"))
+
+    draft.route(key, ANY, "eth0", own[hops[0]])
+    draft.route(resolver, ANY, "eth0", own[last])
+    draft.route(last, own[resolver], "dns", own[resolver])
+    chain = [key, *hops]
+    for place, hop in enumerate(hops):
+        onward = own[hops[place + 1]] if hop != last else BACKBONE
+        draft.route(hop, ANY, "out", onward)
+        for below in chain[: place + 1]:
+            draft.route(hop, own[below], "in", own[chain[place]])
+
+    whole = (str(operator.prefix4), str(operator.prefix6))
+    draft.route("backbone", whole, key, own[last])
+    draft.route(last, whole)  # what nobody has must not travel back and forth until its hop limit ends
+    for address in served:  # servers housed in the operator's own range stand on the far side as well
+        version = int(ip_address(address).version == 6)
+        if ip_address(address) in (operator.prefix4, operator.prefix6)[version]:
+            prefix = str(_host(address))
+            draft.routes.append(Route("backbone", prefix, "far", FAR[version]))
+            draft.routes.append(Route(last, prefix, "out", BACKBONE[version]))
+
+
+def _host(address: str) -> IPv4Network | IPv6Network | None:
+    return ip_network(address) if address else None
