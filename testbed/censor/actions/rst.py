@@ -13,7 +13,7 @@ from testbed.censor.wire import IpForm, reset_receiver, reset_sender
 
 @dataclass(frozen=True, slots=True)
 class InjectRst(Action):
-    """Inject RST/ACK. Fields left out are the profile's (IP-ID 0, window 0, TTL 64 at the box: GDPI, gist)."""
+    """Inject RST/ACK. Fields left out are the profile's (IP-ID 0, window 0, TTL 64 at the box: GDPI)."""
 
     key: ClassVar[str] = "rst"
 

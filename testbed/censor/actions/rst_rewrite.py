@@ -13,7 +13,7 @@ from testbed.censor.wire import rewritten_as_reset
 
 @dataclass(frozen=True, slots=True)
 class RewriteRst(Action):
-    """Nothing is injected: the reset comes one true round trip after the ClientHello, with the server's TTL."""
+    """Nothing is injected: the reset comes one true round trip after the hello, with the server's TTL."""
 
     key: ClassVar[str] = "rst-rewrite"
 

@@ -18,7 +18,7 @@ class Queues:
 
 @dataclass(frozen=True, slots=True)
 class Shape(Action):
-    """Delay to a rate, per flow or for all matched flows of one inside host (IMC21 §6.1: Tele2-3G uploads)."""
+    """Delay to a rate, per flow or for all matched flows of an inside host (IMC21 §6.1: Tele2-3G uploads)."""
 
     key: ClassVar[str] = "shape"
 

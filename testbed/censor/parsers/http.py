@@ -1,4 +1,4 @@
-"""HTTP/1 requests as legacy boxes read them: literally, in one segment (docs/sources.md says what they miss)."""
+"""HTTP/1 requests as legacy boxes read them: literally, and in one segment."""
 
 from typing import Final
 

@@ -1,0 +1,160 @@
+"""A line with a censor on it, for tests that read like a dialogue of packets.
+
+`line.L(...)` sends from the inside host, `line.R(...)` from the outside one. What comes back says what
+reached the other end and what the censor itself sent to either side. Packets are made by scapy, so the
+code under test does not build its own evidence.
+"""
+
+from dataclasses import dataclass, field
+
+from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.packet import Packet, Raw
+
+from testbed.censor.actions.base import Action
+from testbed.censor.core import Censor
+from testbed.censor.decision import Decision, Direction, Verdict
+from testbed.censor.names import NameList
+from testbed.censor.policy import Match, Policy, Rule
+from testbed.censor.profile import Profile
+from testbed.censor.profiles import PROFILES
+
+INSIDE = {4: "95.24.0.2", 6: "2a00:1118::2"}
+OUTSIDE = {4: "104.244.42.1", 6: "2606:1f80:f000::1"}
+
+
+def names(*patterns: str) -> NameList:
+    """A list of patterns."""
+    return NameList(patterns)
+
+
+def policy(match: Match, action: Action, profile: str | Profile = "t22", **miss: float) -> Policy:
+    """A policy of one rule, called "rule"."""
+    box = PROFILES[profile] if isinstance(profile, str) else profile
+    return Policy("box", box, (Rule("rule", match, action),), miss)
+
+
+def sni(action: Action, *patterns: str, profile: str | Profile = "t22", **miss: float) -> Policy:
+    """A policy of one rule by server name."""
+    return policy(Match(tls_sni=names(*(patterns or ("x.com",)))), action, profile, **miss)
+
+
+def hello(name: str | None = "x.com", *, pad: int = 0, extra: bytes = b"") -> bytes:
+    """A ClientHello in one record, without anything that the tests do not need."""
+    extensions = b""
+    if name is not None:
+        host = name.encode()
+        entry = b"\0" + len(host).to_bytes(2, "big") + host
+        server_names = len(entry).to_bytes(2, "big") + entry
+        extensions += b"\0\0" + len(server_names).to_bytes(2, "big") + server_names
+    extensions += b"\0\x15" + pad.to_bytes(2, "big") + bytes(pad) + extra
+    body = b"\x03\x03" + bytes(32) + b"\x20" + bytes(32) + b"\0\x02\x13\x01" + b"\x01\0"
+    body += len(extensions).to_bytes(2, "big") + extensions
+    handshake = b"\x01" + len(body).to_bytes(3, "big") + body
+    return b"\x16\x03\x01" + len(handshake).to_bytes(2, "big") + handshake
+
+
+@dataclass
+class Result:
+    """What one packet led to."""
+
+    arrived: Packet | None  # at the other end
+    to_inside: list[Packet]  # made by the censor
+    to_outside: list[Packet]
+    decision: Decision
+
+    @property
+    def untouched(self) -> bool:
+        """The packet arrived as it was sent, and nothing else happened."""
+        return (
+            self.decision.verdict is Verdict.PASS and not self.decision.inject and self.decision.rule is None
+        )
+
+    @property
+    def silent(self) -> bool:
+        """Nothing arrived anywhere."""
+        return self.arrived is None and not self.to_inside and not self.to_outside
+
+    @property
+    def fired(self) -> bool:
+        """A rule was triggered by this packet."""
+        return any(event.kind == "match" for event in self.decision.events)
+
+
+@dataclass
+class Line:
+    """The line: two hosts, one 4-tuple at a time, a clock."""
+
+    policy: Policy
+    version: int = 4
+    seed: int = 1
+    now: float = 0.0
+    sport: int = 40000
+    dport: int = 443
+    udp: bool = False
+    seq: dict[str, int] = field(default_factory=lambda: {"L": 1000, "R": 9000})
+
+    def __post_init__(self) -> None:
+        self.censor = Censor(self.policy, self.seed)
+
+    def wait(self, seconds: float) -> None:
+        """Let the censor's clock run."""
+        self.now += seconds
+
+    def new_port(self) -> None:
+        """The client connects again from another source port."""
+        self.sport += 1
+        self.seq = {"L": 1000, "R": 9000}
+
+    def L(self, flags: str = "PA", payload: bytes = b"", **fields: object) -> Result:  # noqa: N802
+        """The inside host sends."""
+        return self._send("L", flags, payload, fields)
+
+    def R(self, flags: str = "PA", payload: bytes = b"", **fields: object) -> Result:  # noqa: N802
+        """The outside host sends."""
+        return self._send("R", flags, payload, fields)
+
+    def handshake(self) -> None:
+        """SYN, SYN/ACK, ACK; all must pass untouched."""
+        assert self.L("S").untouched
+        assert self.R("SA").untouched
+        assert self.L("A").untouched
+
+    def raw(self, packet: bytes, direction: Direction = Direction.UP) -> Result:
+        """Any bytes."""
+        decision = self.censor.process(packet, direction, self.now)
+        arrived = {Verdict.PASS: packet, Verdict.DROP: None, Verdict.REPLACE: decision.packet}[
+            decision.verdict
+        ]
+        made = {way: [_read(i.packet) for i in decision.inject if i.toward is way] for way in Direction}
+        return Result(_read(arrived) if arrived else None, made[Direction.DOWN], made[Direction.UP], decision)
+
+    def _send(self, who: str, flags: str, payload: bytes, fields: dict[str, object]) -> Result:
+        near, far = (INSIDE, OUTSIDE) if who == "L" else (OUTSIDE, INSIDE)
+        sport, dport = (self.sport, self.dport) if who == "L" else (self.dport, self.sport)
+        ip = IP if self.version == 4 else IPv6
+        layer = ip(src=near[self.version], dst=far[self.version], **fields)
+        if self.udp:
+            packet = layer / UDP(sport=sport, dport=dport) / Raw(payload)
+        else:
+            ack = self.seq["R" if who == "L" else "L"] if "A" in flags else 0
+            packet = (
+                layer / TCP(sport=sport, dport=dport, flags=flags, seq=self.seq[who], ack=ack) / Raw(payload)
+            )
+            self.seq[who] += len(payload) + ("S" in flags) + ("F" in flags)
+        return self.raw(bytes(packet), Direction.UP if who == "L" else Direction.DOWN)
+
+
+def _read(packet: bytes) -> Packet:
+    return (
+        (IP if packet[0] >> 4 == 4 else IPv6)(packet) if packet and packet[0] >> 4 in (4, 6) else Raw(packet)
+    )
+
+
+def checksums_right(packet: Packet) -> bool:
+    """Whether scapy, computing them afresh, gets the same IP and transport checksums."""
+    again = packet.copy()
+    for layer in (IP, TCP, UDP):
+        if again.haslayer(layer):
+            del again[layer].chksum
+    return bytes(again) == bytes(packet)

@@ -1,0 +1,221 @@
+"""What triggers a rule by server name: tspu.md 19.1, on the core."""
+
+import pytest
+
+from testbed.censor.actions.police import Police
+from testbed.censor.actions.rst_rewrite import RewriteRst
+from tests.censor.line import Line, hello, sni
+
+POLICE = Police(rate=140_000)
+T21 = sni(POLICE, "x.com", profile="t21")
+
+
+def line(version: int = 4) -> Line:
+    """An open connection under the 2021 policer."""
+    opened = Line(T21, version)
+    opened.handshake()
+    return opened
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("profile", ["t21", "t22w", "t22"])
+def test_c02_clienthello_in_one_segment_fires(version: int, profile: str) -> None:
+    opened = Line(sni(RewriteRst(), profile=profile), version)
+    opened.handshake()
+    assert opened.L(payload=hello("x.com")).fired
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_c01_a_neutral_name_is_untouched(version: int) -> None:
+    opened = line(version)
+    assert opened.L(payload=hello("n.com")).untouched
+    assert opened.R(payload=b"\x16\x03\x03\x00\x10" + bytes(16)).untouched
+
+
+def test_c03_bare_clienthello_fires() -> None:
+    assert Line(sni(RewriteRst())).L(payload=hello()).fired
+
+
+def test_c04_flow_opened_from_outside_is_not_filtered() -> None:
+    opened = Line(T21)
+    opened.R("S")
+    opened.L("SA")
+    opened.R("A")
+    assert opened.R(payload=hello()).untouched
+    assert opened.L(payload=hello()).untouched
+
+
+def test_c05_clienthello_sent_by_the_outside_host_fires_in_2021() -> None:
+    assert line().R(payload=hello()).fired
+
+
+@pytest.mark.parametrize("cut", [1, 2, 5, 60, 100])
+def test_c07_clienthello_in_two_segments_is_missed(cut: int) -> None:
+    opened, data = line(), hello(pad=200)
+    assert opened.L(payload=data[:cut]).untouched
+    assert opened.L(payload=data[cut:]).untouched
+
+
+def test_c11_changecipherspec_in_a_segment_of_its_own_does_not_hide_it() -> None:
+    opened = line()
+    assert opened.L(payload=b"\x14\x03\x01\x00\x01\x01").untouched
+    assert opened.L(payload=hello()).fired
+
+
+def test_changecipherspec_in_the_same_segment_hides_it() -> None:
+    assert line().L(payload=b"\x14\x03\x01\x00\x01\x01" + hello()).untouched
+
+
+def test_c12_long_junk_first_ends_inspection() -> None:
+    opened = line()
+    opened.L(payload=b"\xc3" * 200)
+    assert opened.L(payload=hello()).untouched
+
+
+@pytest.mark.parametrize("size", [1, 99, 100])
+def test_c13_short_junk_first_does_not(size: int) -> None:
+    opened = line()
+    opened.L(payload=b"\xc3" * size)
+    assert opened.L(payload=hello()).fired
+
+
+@pytest.mark.parametrize(
+    "greeting", [b"CONNECT x.com:443 HTTP/1.1\r\nHost: x.com\r\n\r\n" + b" " * 90, b"\x05\x01\x00"]
+)
+def test_c15_proxy_greeting_first_does_not(greeting: bytes) -> None:
+    opened = line()
+    opened.L(payload=greeting)
+    assert opened.L(payload=hello()).fired
+
+
+def test_inspection_ends_after_3_to_15_further_packets() -> None:
+    budgets = set()
+    for number in range(60):
+        opened = Line(T21, sport=40000 + number)
+        opened.handshake()
+        record = b"\x17\x03\x03\x00\x04data"
+        for _ in range(number):  # the n-th flow of the same pair draws its own budget
+            opened.new_port()
+            opened.handshake()
+        opened.L(payload=record)
+        further = 0
+        while opened.L(payload=record).decision.handover is None:
+            further += 1
+            assert further <= 15
+        budgets.add(further + 1)
+    assert min(budgets) >= 3
+    assert max(budgets) <= 15
+    assert len(budgets) > 5
+
+
+def _changed(at: int, value: int | None = None) -> bytes:
+    data = bytearray(hello())
+    data[at] = data[at] ^ 0xFF if value is None else value
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("what", "at"),
+    [("content type", 0), ("handshake type", 5), ("session-id length", 43), ("cipher length", 77)],
+)
+def test_c17_c18_inverted_fields_hide_it(what: str, at: int) -> None:
+    assert line().L(payload=_changed(at)).untouched, what
+
+
+def test_c18_extension_type_and_name_type_hide_it() -> None:
+    at = hello().index(b"\0\0\0\x0a\0\x08\0\0\x05x.com")
+    assert line().L(payload=_changed(at)).untouched
+    assert line().L(payload=_changed(at + 6, 1)).untouched
+
+
+@pytest.mark.parametrize("change", [-2, -1, 1, 2])
+@pytest.mark.parametrize("at", [4, 8], ids=["record length", "handshake length"])
+def test_c19_wrong_lengths_hide_it(at: int, change: int) -> None:
+    assert line().L(payload=_changed(at, hello()[at] + change)).untouched
+
+
+@pytest.mark.parametrize("change", [-1, -20])
+def test_truncated_payload_hides_it(change: int) -> None:
+    assert line().L(payload=hello()[:change]).untouched
+
+
+def test_c21_trailing_dot_hides_it() -> None:
+    assert line().L(payload=hello("x.com.")).untouched
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fires"),
+    [
+        ("*t.co*", "reddit.com", True),
+        ("*t.co*", "microsoft.com", True),
+        ("t.co", "reddit.com", False),
+        ("t.co", "t.co", True),
+        ("*twitter.com", "throttletwitter.com", True),
+        ("twitter.com", "throttletwitter.com", False),
+        ("*.twimg.com", "abc.twimg.com", True),
+        ("*.twimg.com", "twimg.com", False),
+        ("twitter.com", "TWITTER.com", True),
+    ],
+)
+def test_c22_c23_c24_patterns(pattern: str, name: str, *, fires: bool) -> None:
+    opened = Line(sni(POLICE, pattern, profile="t21"))
+    opened.handshake()
+    assert opened.L(payload=hello(name)).fired is fires
+
+
+def test_c43_c44_a_new_port_is_judged_afresh() -> None:
+    opened = Line(sni(RewriteRst()))
+    opened.handshake()
+    assert opened.L(payload=hello()).fired
+    opened.new_port()
+    opened.handshake()
+    assert opened.L(payload=hello("n.com")).untouched
+    opened.new_port()
+    opened.handshake()
+    assert opened.L(payload=hello()).fired
+
+
+def test_another_port_is_not_looked_at() -> None:
+    opened = Line(sni(RewriteRst()), dport=8443)
+    opened.handshake()
+    assert opened.L(payload=hello()).untouched
+
+
+SEQUENCES = {  # CP22 Fig. 7; each step is (who, flags)
+    "bare": ([], True),
+    "R:A first": ([("R", "A")], False),
+    "L:S": ([("L", "S")], True),
+    "L:SA": ([("L", "SA")], True),
+    "L:A (C48)": ([("L", "A")], True),
+    "L:S L:S": ([("L", "S"), ("L", "S")], True),
+    "L:S R:S": ([("L", "S"), ("R", "S")], False),
+    "L:S R:S R:A": ([("L", "S"), ("R", "S"), ("R", "A")], False),
+    "L:S R:S L:S": ([("L", "S"), ("R", "S"), ("L", "S")], True),
+    "L:S R:S L:SA (split handshake)": ([("L", "S"), ("R", "S"), ("L", "SA")], False),
+    "L:S R:S L:A": ([("L", "S"), ("R", "S"), ("L", "A")], False),
+    "L:S R:SA": ([("L", "S"), ("R", "SA")], True),
+    "L:S R:A": ([("L", "S"), ("R", "A")], True),
+    "L:S R:SA L:A": ([("L", "S"), ("R", "SA"), ("L", "A")], True),
+    "L:S R:SA R:S": ([("L", "S"), ("R", "SA"), ("R", "S")], False),
+    "L:S R:SA R:A": ([("L", "S"), ("R", "SA"), ("R", "A")], True),
+    "L:S L:S R:S (C45)": ([("L", "S"), ("L", "S"), ("R", "S")], False),
+    "L:S L:A R:SA": ([("L", "S"), ("L", "A"), ("R", "SA")], True),
+}
+
+
+@pytest.mark.parametrize("case", SEQUENCES)
+def test_opening_sequences(case: str) -> None:
+    steps, armed = SEQUENCES[case]
+    opened = Line(sni(RewriteRst()))
+    for who, flags in steps:
+        getattr(opened, who)(flags)
+    assert opened.L(payload=hello()).fired is armed
+
+
+@pytest.mark.parametrize("flags", ["FA", "R", "RA"])
+def test_fin_and_rst_clear_nothing(flags: str) -> None:
+    opened = Line(sni(RewriteRst()))
+    opened.handshake()
+    opened.L(payload=hello())
+    opened.L(flags)
+    assert opened.R("PA", b"data").arrived["TCP"].flags == "RA"
