@@ -1,0 +1,78 @@
+"""Web servers by hypercorn: HTTP/1.1, HTTP/2 and, with aioquic, HTTP/3, one configuration per server."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from socket import socket
+from ssl import SSLContext
+from typing import TYPE_CHECKING, cast
+
+from testbed.internet.pages import Application
+
+if TYPE_CHECKING:
+    from hypercorn.config import Config
+
+PATIENCE = 75  # seconds for handshakes and idle connections: detectors wait up to 60 s (clients.md 3.2)
+MAX_HEADERS = 256 << 10  # bytes of headers in a request; detectors send up to 64 KB (clients.md 4.2)
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # for TLS 1.2; Mozilla's intermediate profile
+
+
+@dataclass(frozen=True)
+class WebServer:
+    """One server: what it says, its certificate, its sockets by kind."""
+
+    application: Application
+    certificate: tuple[str, str]  # files of the chain and the key, PEM
+    plain: Sequence[socket] = ()  # TCP, http://
+    secure: Sequence[socket] = ()  # TCP, https://
+    quic: Sequence[socket] = ()  # UDP, HTTP/3
+
+
+async def serve_web(servers: Sequence[WebServer], ready: Callable[[], None]) -> None:
+    """Serve them all for ever; call `ready` when the last one is up."""
+    from hypercorn.asyncio import serve  # 150 ms: only who serves pays
+
+    up = 0
+
+    async def when_up() -> None:
+        """Hypercorn awaits its shutdown trigger once the server listens; ours never comes."""
+        nonlocal up
+        up += 1
+        if up == len(servers):
+            ready()
+        await asyncio.get_running_loop().create_future()
+
+    async with asyncio.TaskGroup() as group:
+        for server in servers:
+            application = cast("Callable[..., object]", server.application)
+            group.create_task(
+                serve(application, _configuration(server), shutdown_trigger=when_up, mode="asgi")
+            )
+
+
+def _configuration(server: WebServer) -> "Config":
+    from hypercorn.config import Config, Sockets
+
+    class Configuration(Config):
+        """Hypercorn's settings, with sockets that are open already."""
+
+        def create_sockets(self) -> Sockets:
+            return Sockets(list(server.secure), list(server.plain), list(server.quic))
+
+        def create_ssl_context(self) -> SSLContext | None:
+            # QUIC makes its own; a context costs a millisecond.
+            return super().create_ssl_context() if server.secure else None
+
+    config = Configuration()
+    config.certfile, config.keyfile = server.certificate
+    config.ciphers = CIPHERS
+    config.alt_svc_headers = ['h3=":443"; ma=86400']
+    config.loglevel = "WARNING"
+    config.include_server_header = False
+    config.backlog = 1024
+    config.ssl_handshake_timeout = PATIENCE
+    config.keep_alive_timeout = PATIENCE
+    config.keep_alive_max_requests = 1 << 31
+    config.h11_max_incomplete_size = MAX_HEADERS
+    config.h2_max_header_list_size = MAX_HEADERS
+    return config

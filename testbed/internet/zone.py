@@ -1,0 +1,142 @@
+"""The names of the emulated Internet and the truthful answers about them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.opcode
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdatatype
+import dns.reversename
+import dns.rrset
+
+from testbed.scenario.model import World
+
+TTL = 300  # seconds, for every record: our choice
+HEADER = 12  # bytes; without them there is no identifier to answer to (RFC 1035 4.1.1)
+UDP_PLAIN = 512  # bytes, without EDNS (RFC 1035 4.2.1)
+UDP_EDNS = 1232  # bytes, as the resolvers agreed on DNS flag day 2020
+
+# Names that answer with the address from which the resolver asks; detectors find their resolver with them.
+WHOAMI = ("whoami.v4.powerdns.org", "whoami.akamai.net")
+
+
+@dataclass(frozen=True)
+class Zone:
+    """Every name with its addresses. Names are lower case, without the final dot."""
+
+    addresses: Mapping[str, tuple[str, ...]]  # name -> IPv4 and IPv6 addresses
+    pointers: Mapping[str, str] = field(default_factory=dict)  # "1.0.0.127.in-addr.arpa" -> name
+    egress: str = ""  # IPv4 address of the resolver that answers, for `WHOAMI`; "" leaves them out
+    parents: frozenset[str] = field(init=False)  # names that exist only because something is below them
+
+    def __post_init__(self) -> None:
+        names = [*self.addresses, *self.pointers]
+        parents = {name[at + 1 :] for name in names for at, char in enumerate(name) if char == "."}
+        object.__setattr__(self, "parents", frozenset(parents | {""}))
+
+    @classmethod
+    def from_world(cls, world: World) -> "Zone":
+        """Names of sites and of public resolvers, forward and reverse."""
+        addresses = {name.lower(): (site.ipv4, site.ipv6) for site in world.sites for name in site.names}
+        addresses |= {r.name.lower(): (*r.ipv4, *r.ipv6) for r in world.resolvers}
+        mains = [(s.name, (s.ipv4, s.ipv6)) for s in world.sites]
+        mains += [(r.name, (*r.ipv4, *r.ipv6)) for r in world.resolvers]
+        pointers = {
+            dns.reversename.from_address(address).to_text(omit_final_dot=True): name
+            for name, owned in mains
+            for address in owned
+        }
+        return cls(addresses, pointers)
+
+    def seen_from(self, egress: str) -> "Zone":
+        """The same zone for the resolver that asks from `egress`."""
+        return replace(self, egress=egress)
+
+    def records(self, name: str, kind: dns.rdatatype.RdataType) -> tuple[dns.rdata.Rdata, ...] | None:
+        """The records of one kind that `name` has, () if none of that kind, None if there is no such name."""
+        if kind == dns.rdatatype.PTR and name in self.pointers:
+            return (_rdata(kind, self.pointers[name] + "."),)
+        owned = (self.egress,) if self.egress and name in WHOAMI else self.addresses.get(name)
+        if owned is None:
+            return () if name in self.parents or name in self.pointers else None
+        if kind not in {dns.rdatatype.A, dns.rdatatype.AAAA}:
+            return ()
+        return tuple(_rdata(kind, a) for a in owned if (":" in a) == (kind == dns.rdatatype.AAAA))
+
+
+def answer(query: bytes, zone: Zone) -> bytes | None:
+    """The truthful reply to any datagram; None where a server stays silent (no header, or itself a reply).
+
+    Never raises on what a client may send. The reply is whole; `for_udp` cuts it to size.
+    """
+    if len(query) < HEADER or query[2] & 0x80:
+        return None
+    if query[2] & 0x78:  # any opcode but QUERY
+        return _refusal(query, dns.rcode.NOTIMP)
+    try:
+        request = dns.message.from_wire(query)
+        if len(request.question) != 1:
+            return _refusal(query, dns.rcode.FORMERR)
+        return _reply(request, zone).to_wire()
+    except (dns.exception.DNSException, ValueError):
+        return _refusal(query, dns.rcode.FORMERR)
+
+
+def _reply(request: dns.message.Message, zone: Zone) -> dns.message.Message:
+    reply = dns.message.make_response(request, recursion_available=True, our_payload=UDP_EDNS)
+    asked = request.question[0]
+    if request.edns > 0:
+        reply.use_edns(0, payload=UDP_EDNS)
+        reply.set_rcode(dns.rcode.BADVERS)
+    elif asked.rdclass != dns.rdataclass.IN:
+        reply.set_rcode(dns.rcode.REFUSED)
+    elif dns.rdatatype.is_metatype(asked.rdtype):  # ANY, AXFR and the like
+        reply.set_rcode(dns.rcode.NOTIMP)
+    else:
+        name = asked.name.to_text(omit_final_dot=True).lower().removesuffix(".")
+        found = zone.records(name, asked.rdtype)
+        if found:
+            reply.answer.append(dns.rrset.from_rdata_list(asked.name, TTL, found))
+        else:
+            reply.set_rcode(dns.rcode.NXDOMAIN if found is None else dns.rcode.NOERROR)
+            reply.authority.append(_authority_of(asked.name))
+    return reply
+
+
+def for_udp(query: bytes, reply: bytes) -> bytes:
+    """`reply` cut to what `query` allows over UDP, with TC set when something was left out."""
+    if len(reply) <= UDP_PLAIN:
+        return reply
+    request = dns.message.from_wire(query)
+    limit = min(max(request.payload, UDP_PLAIN), UDP_EDNS) if request.edns >= 0 else UDP_PLAIN
+    if len(reply) <= limit:
+        return reply
+    return dns.message.from_wire(reply).to_wire(max_size=limit, prefer_truncation=True)
+
+
+def _refusal(query: bytes, rcode: dns.rcode.Rcode) -> bytes:
+    reply = dns.message.Message(id=int.from_bytes(query[:2], "big"))
+    reply.flags = dns.flags.QR | dns.flags.RA | (dns.flags.RD if query[2] & 1 else 0)
+    reply.set_opcode(dns.opcode.Opcode((query[2] >> 3) & 0xF))
+    reply.set_rcode(rcode)
+    return reply.to_wire()
+
+
+def _authority_of(name: dns.name.Name) -> dns.rrset.RRset:
+    """An SOA as the top-level domain of `name` would give it; the values are our choice."""
+    top = dns.name.Name(name.labels[-2:]) if len(name.labels) > 1 else dns.name.root
+    suffix = "." if top == dns.name.root else f".{top.to_text().lower()}"
+    soa = f"a.nic{suffix} hostmaster.nic{suffix} 2022030401 1800 900 604800 {TTL}"
+    return dns.rrset.from_rdata_list(top, TTL, (_rdata(dns.rdatatype.SOA, soa),))
+
+
+@lru_cache(maxsize=4096)
+def _rdata(kind: dns.rdatatype.RdataType, text: str) -> dns.rdata.Rdata:
+    return dns.rdata.from_text(dns.rdataclass.IN, kind, text)
