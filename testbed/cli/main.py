@@ -4,8 +4,6 @@ A subcommand is a module of this package that exports `command`, and only the ch
 completion and `--version` must feel instant. A command returns its exit status, or None for 0.
 """
 
-# ruff: noqa: ARG002 - click calls these methods with all their parameters
-
 import errno
 import importlib
 import os
@@ -16,12 +14,13 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import CompletionItem, shell_complete
 
 from testbed import __version__
 from testbed.errors import Exit, TestbedError
 
 PROGRAM = "testbed"
+COMPLETION_VARIABLE = "_TESTBED_COMPLETE"  # click's convention
 
 
 class Entry(NamedTuple):
@@ -91,8 +90,10 @@ def testbed() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with the exit status that `testbed.errors` names."""
+    if instruction := os.environ.get(COMPLETION_VARIABLE):
+        sys.exit(shell_complete(testbed, {}, PROGRAM, COMPLETION_VARIABLE, instruction))
     try:
-        status = _status(args)
+        status = _status(sys.argv[1:] if args is None else args)
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader went away (`testbed list | head -1`); the flush at exit would complain once more.
@@ -101,14 +102,19 @@ def main(args: Sequence[str] | None = None) -> None:
     sys.exit(status)
 
 
-def _status(args: Sequence[str] | None) -> int:
+def _status(args: Sequence[str]) -> int:
     """Run the command; its exit status. Every failure has been told on stderr when this returns."""
     try:
-        result = testbed.main(args, prog_name=PROGRAM, standalone_mode=False)
+        # Not click's own main(): it would end a broken pipe with the status of "not as expected".
+        with testbed.make_context(PROGRAM, list(args)) as context:
+            result = testbed.invoke(context)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
     except click.ClickException as error:
         error.show()
-        return Exit.INPUT if isinstance(error, click.FileError) else error.exit_code
+        return Exit.INPUT
     except (click.Abort, KeyboardInterrupt):
+        click.echo(err=True)  # closes the line in which the terminal shows ^C
         return 128 + 2
     except TestbedError as error:
         _say(str(error).splitlines() or [type(error).__name__])

@@ -1,0 +1,95 @@
+"""Interfaces and queueing disciplines: what links are made of."""
+
+import fcntl
+import os
+import struct
+
+from testbed.doctor import sandbox
+from testbed.doctor.checks.tools import loopback_up, run
+from testbed.doctor.feature import Feature, Need
+
+_TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
+
+
+def veth() -> str:
+    """A cable from this namespace to another one."""
+    reader, writer = os.pipe()
+    other = os.fork()
+    if not other:
+        sandbox.die_with_parent()
+        sandbox.unshare(sandbox.NEWNET)
+        os.write(writer, b"ready")
+        os.read(os.pipe()[0], 1)  # until our parent ends
+    os.read(reader, 5)
+    run("ip", "link", "add", "dev", "a", "type", "veth", "peer", "name", "b", "netns", str(other))
+    run("ip", "link", "set", "dev", "a", "up")
+    return "a pair across two namespaces"
+
+
+def dummy() -> str:
+    """An interface that holds addresses."""
+    run("ip", "link", "add", "dev", "d", "type", "dummy")
+    return "added"
+
+
+def tbf() -> str:
+    """A rate with a queue."""
+    run("tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", "1mbit", "burst", "2kb", "latency", "500ms")
+    return "added"
+
+
+def htb() -> str:
+    """A rate per class."""
+    run("tc", "qdisc", "add", "dev", "lo", "root", "handle", "1:", "htb", "default", "1")
+    run("tc", "class", "add", "dev", "lo", "parent", "1:", "classid", "1:1", "htb", "rate", "1mbit")
+    return "added, with a class"
+
+
+def netem() -> str:
+    """The kernel's own delay."""
+    run("tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms")
+    return "added"
+
+
+def tun() -> str:
+    """A tunnel interface of our own."""
+    loopback_up()
+    device = os.open("/dev/net/tun", os.O_RDWR)
+    fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH22x", b"t0", _IFF_TUN | _IFF_NO_PI))
+    run("ip", "link", "set", "dev", "t0", "up")
+    return "added"
+
+
+FEATURES = (
+    Feature("veth", "veth links", Need.REQUIRED, "no world", "modprobe veth (CONFIG_VETH)", veth),
+    Feature(
+        "tbf", "tc tbf", Need.REQUIRED, "links have no rate", "modprobe sch_tbf (CONFIG_NET_SCH_TBF)", tbf
+    ),
+    Feature(
+        "htb", "tc htb", Need.OPTIONAL, "no shaper per class", "modprobe sch_htb (CONFIG_NET_SCH_HTB)", htb
+    ),
+    Feature(
+        "tun",
+        "tun interfaces",
+        Need.OPTIONAL,
+        "VPN clients that make a tun interface do not start",
+        "sudo chmod 666 /dev/net/tun; in a container also --device /dev/net/tun",
+        tun,
+    ),
+    Feature(
+        "dummy",
+        "dummy interfaces",
+        Need.INFORMATION,
+        "nothing: addresses are put on loopback",
+        "modprobe dummy (CONFIG_DUMMY)",
+        dummy,
+    ),
+    Feature(
+        "netem",
+        "tc netem",
+        Need.INFORMATION,
+        "nothing: delay, jitter and loss are our own",
+        "modprobe sch_netem (CONFIG_NET_SCH_NETEM)",
+        netem,
+    ),
+)

@@ -1,0 +1,134 @@
+"""Private namespaces: what keeps a world apart from the host and lets the kernel clear it away."""
+
+import os
+from pathlib import Path
+
+from testbed.doctor import sandbox
+from testbed.doctor.feature import Absent, Feature, Need
+
+_RESTRICTIONS = (
+    ("/proc/sys/user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=10000"),
+    ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
+    (
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+    ),
+)
+
+
+def restriction() -> tuple[str, str] | None:
+    """The setting that forbids user namespaces, as (setting, command that allows them), if one is known."""
+    for path, forbidding, command in _RESTRICTIONS:
+        try:
+            value = Path(path).read_text().strip()
+        except OSError:
+            continue
+        if value == forbidding:
+            return path.removeprefix("/proc/sys/").replace("/", ".") + f"={value}", command
+    return None
+
+
+def user() -> str:
+    """Become root of a new user namespace, with the right to use it."""
+    if not sandbox.needs_user_namespace():
+        return "not needed by root"
+    try:
+        # A mount needs the capabilities that some distributions take away from a new user namespace.
+        sandbox.unshare(sandbox.NEWUSER | sandbox.NEWNS)
+        sandbox.private_mounts()
+    except OSError as error:
+        known = restriction()
+        if known:
+            raise Absent(f"{error.strerror} ({known[0]})", known[1]) from error
+        raise
+    return f"root for user {Path('/proc/self/uid_map').read_text().split()[1]}"
+
+
+def mounts() -> str:
+    """Mount something that nobody else sees."""
+    sandbox.unshare(sandbox.NEWNS)
+    sandbox.private_mounts()
+    sandbox.mount("tmpfs", "/run")
+    return "private /run"
+
+
+def network() -> str:
+    """Have no interface but an own loopback."""
+    sandbox.unshare(sandbox.NEWNET)
+    names = [line.split(":")[0].strip() for line in Path("/proc/self/net/dev").read_text().splitlines()[2:]]
+    if "lo" not in names:
+        raise Absent(f"the new namespace has these interfaces: {', '.join(names) or 'none'}")
+    return "own loopback"
+
+
+def processes() -> str:
+    """Be process 1."""
+    sandbox.unshare(sandbox.NEWPID)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writer, str(os.getpid()).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    if (seen := os.read(reader, 16)) != b"1":
+        raise Absent(f"the first process is number {seen.decode()}")
+    return "own process 1"
+
+
+def proc() -> str:
+    """Mount a fresh /proc (the sandbox has done so) and turn on forwarding in it."""
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    if Path("/proc/self").readlink() != Path("1"):
+        raise Absent("/proc shows another PID namespace")
+    return "writable /proc/sys"
+
+
+_CONTAINER = "as root; in a container add --cap-add SYS_ADMIN --cap-add NET_ADMIN"
+
+FEATURES = (
+    Feature(
+        "user-namespaces",
+        "user namespaces",
+        Need.REQUIRED,
+        "an ordinary user cannot build a world",
+        "ask an administrator to allow them, or run with sudo or in a container",
+        user,
+        isolated=False,
+    ),
+    Feature(
+        "mount-namespaces",
+        "mount namespaces",
+        Need.REQUIRED,
+        "no world",
+        f"run {_CONTAINER}",
+        mounts,
+        isolated=False,
+    ),
+    Feature(
+        "net-namespaces",
+        "network namespaces",
+        Need.REQUIRED,
+        "no world",
+        f"run {_CONTAINER}",
+        network,
+        isolated=False,
+    ),
+    Feature(
+        "pid-namespaces",
+        "PID namespaces",
+        Need.REQUIRED,
+        "no world",
+        f"run {_CONTAINER}",
+        processes,
+        isolated=False,
+    ),
+    Feature(
+        "private-proc",
+        "a fresh /proc in them",
+        Need.REQUIRED,
+        "hops cannot forward packets",
+        f"run {_CONTAINER} (and, where AppArmor is on, --security-opt apparmor=unconfined)",
+        proc,
+    ),
+)

@@ -1,0 +1,50 @@
+"""Programs: the ones that build a world, and clients that people run in it."""
+
+import shutil
+from functools import partial
+
+from testbed.doctor.checks.tools import run
+from testbed.doctor.feature import Absent, Feature, Need
+
+
+def runs(names: tuple[str, ...], option: str) -> str:
+    """Start the first of these programs that is there, and let it say its version."""
+    name = next((name for name in names if shutil.which(name)), None)
+    if name is None:
+        raise Absent("not installed")
+    lines = run(name, option).strip().splitlines()
+    return lines[0] if lines else "runs"
+
+
+def _program(name: str, option: str, package: str, cost: str, need: Need, *also: str) -> Feature:
+    check = partial(runs, (name, *also), option)
+    return Feature(name, name, need, cost, f"sudo apt-get install {package}", check, isolated=False)
+
+
+_NEEDED, _USEFUL = Need.REQUIRED, Need.OPTIONAL
+
+FEATURES = (
+    _program("nft", "--version", "nftables", "no censor", _NEEDED),
+    _program("iptables-nft", "--version", "iptables", "no censor and no delay line", _NEEDED),
+    _program("ip6tables-nft", "--version", "iptables", "IPv6 goes uncensored", _NEEDED),
+    _program("ip", "-V", "iproute2", "no world", _NEEDED),
+    _program("tc", "-V", "iproute2", "links have no rate", _NEEDED),
+    _program("curl", "--version", "curl", "examples and tests with curl", _USEFUL),
+    _program("dig", "-v", "dnsutils", "examples and tests with dig", _USEFUL),
+    _program("openssl", "version", "openssl", "examples and tests with s_client", _USEFUL),
+    _program("traceroute", "--version", "traceroute", "looking at the path hop by hop", _USEFUL),
+    _program("ping", "-V", "iputils-ping", "looking at delay and loss", _USEFUL),
+    _program("tcpdump", "--version", "tcpdump", "captures", _USEFUL),
+    _program("tshark", "--version", "tshark", "reading captures in the terminal", _USEFUL),
+    _program("iperf3", "--version", "iperf3", "throughput tests with iperf3", _USEFUL),
+    _program("node", "--version", "nodejs", "Node programs as subscribers", _USEFUL),
+    _program(
+        "chromium",
+        "--version",
+        "chromium",
+        "a browser as a subscriber",
+        _USEFUL,
+        "chromium-browser",
+        "google-chrome",
+    ),
+)

@@ -1,0 +1,110 @@
+"""NFQUEUE: how packets come to a censor and to a delay line."""
+
+import socket
+import time
+
+from testbed.doctor.checks.tools import loopback_up, run
+from testbed.doctor.feature import Absent, Feature, Need
+
+_MARK, _QUEUE = 1, 5
+
+
+def module() -> str:
+    """Import the Python module."""
+    try:
+        # The doctor tries what it reports on; nobody else but the middlebox imports this.
+        import netfilterqueue  # noqa: PLC0415
+    except ImportError as error:
+        raise Absent(str(error)) from error
+    return ".".join(map(str, netfilterqueue.VERSION))
+
+
+def queue4() -> str:
+    """A marked IPv4 packet comes to the queue, is accepted and goes on."""
+    return _through_queue("iptables-nft", socket.AF_INET)
+
+
+def queue6() -> str:
+    """A marked IPv6 packet comes to the queue, is accepted and goes on."""
+    return _through_queue("ip6tables-nft", socket.AF_INET6)
+
+
+def _through_queue(program: str, family: int) -> str:
+    module()
+    import netfilterqueue  # noqa: PLC0415
+
+    loopback_up()
+    rule = f"-t mangle -A OUTPUT -m mark --mark {_MARK} -j NFQUEUE --queue-num {_QUEUE}"
+    run(program, *rule.split())
+    queued = []
+
+    def verdict(packet: "netfilterqueue.Packet") -> None:
+        queued.append(packet.get_payload_len())
+        packet.accept()
+
+    queue = netfilterqueue.NetfilterQueue()
+    queue.bind(_QUEUE, verdict)
+    with (
+        socket.socket(family, socket.SOCK_DGRAM) as receiver,
+        socket.socket(family, socket.SOCK_DGRAM) as sender,
+    ):
+        receiver.bind(("127.0.0.1" if family == socket.AF_INET else "::1", 0))
+        receiver.settimeout(0.5)
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, _MARK)
+        sender.sendto(b"through the queue", receiver.getsockname())
+        until = time.monotonic() + 1.0
+        while not queued and time.monotonic() < until:
+            queue.run(block=False)
+            time.sleep(0.001)
+        if not queued:
+            raise Absent("the packet did not come to the queue")
+        try:
+            receiver.recv(100)
+        except TimeoutError as error:
+            raise Absent("the packet was accepted and did not go on") from error
+    return "a packet came and went on"
+
+
+def statement() -> str:
+    """nft's own way to the queue."""
+    run(
+        "nft",
+        "-f",
+        "-",
+        stdin="table inet t { chain c { type filter hook output priority 0; queue num 5; }; }",
+    )
+    return "nft queue statement"
+
+
+_KERNEL = "use a kernel with CONFIG_NETFILTER_XT_TARGET_NFQUEUE, CONFIG_NFT_COMPAT; install iptables (nft)"
+
+FEATURES = (
+    Feature(
+        "netfilterqueue",
+        "Python module netfilterqueue",
+        Need.REQUIRED,
+        "no censor and no delay line",
+        "make setup (builds it; needs gcc, the Python headers and libnetfilter-queue-dev)",
+        module,
+        isolated=False,
+    ),
+    Feature(
+        "nfqueue",
+        "NFQUEUE through iptables-nft",
+        Need.REQUIRED,
+        "no censor and no delay line",
+        _KERNEL,
+        queue4,
+    ),
+    Feature(
+        "nfqueue6", "NFQUEUE through ip6tables-nft", Need.REQUIRED, "IPv6 goes uncensored", _KERNEL, queue6
+    ),
+    Feature(
+        "nft-queue",
+        "nft's own queue statement",
+        Need.INFORMATION,
+        "nothing: iptables-nft is used",
+        "a kernel with CONFIG_NFT_QUEUE",
+        statement,
+    ),
+)

@@ -1,0 +1,104 @@
+"""Raw sockets with headers of our own: how a censor injects."""
+
+import socket
+import struct
+from collections.abc import Callable
+
+from testbed.doctor.checks.tools import loopback_up, run
+from testbed.doctor.feature import Absent, Feature, Need
+
+_IPV6_HDRINCL = 36
+_PAYLOAD = b"injected"
+
+
+def raw4() -> str:
+    """An IPv4 packet with a header of ours arrives."""
+
+    def packet(port: int) -> bytes:
+        udp = struct.pack("!HHHH", 7, port, 8 + len(_PAYLOAD), 0) + _PAYLOAD
+        addresses = socket.inet_aton("127.0.0.2") + socket.inet_aton("127.0.0.1")
+        return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 7, 0, 64, 17, 0) + addresses + udp
+
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        return _arrives(raw, "127.0.0.1", packet)
+
+
+def raw6() -> str:
+    """An IPv6 packet with a header of ours arrives."""
+
+    def packet(port: int) -> bytes:
+        length = 8 + len(_PAYLOAD)
+        address = socket.inet_pton(socket.AF_INET6, "::1")
+        pseudo = address * 2 + struct.pack("!II", length, 17)
+        udp = struct.pack("!HHHH", 7, port, length, 0) + _PAYLOAD
+        checksum = _checksum(pseudo + udp)
+        udp = udp[:6] + struct.pack("!H", checksum) + _PAYLOAD
+        return struct.pack("!IHBB", 6 << 28, length, 17, 64) + address * 2 + udp
+
+    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        raw.setsockopt(socket.IPPROTO_IPV6, _IPV6_HDRINCL, 1)
+        return _arrives(raw, "::1", packet)
+
+
+def _arrives(raw: socket.socket, host: str, packet: Callable[[int], bytes]) -> str:
+    loopback_up()
+    with socket.socket(raw.family, socket.SOCK_DGRAM) as receiver:
+        receiver.bind((host, 0))
+        receiver.settimeout(0.5)
+        raw.sendto(packet(receiver.getsockname()[1]), (host, 0))
+        try:
+            payload, sender = receiver.recvfrom(100)
+        except TimeoutError as error:
+            raise Absent("the packet was sent and did not arrive") from error
+    if payload != _PAYLOAD:
+        raise Absent(f"another packet arrived: {payload!r}")
+    return f"a packet arrived from {sender[0]}"
+
+
+def _checksum(data: bytes) -> int:
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def ipv6() -> str:
+    """An address of our own, forwarding, and a datagram over IPv6."""
+    loopback_up()
+    run("ip", "-6", "address", "add", "fd00::1/128", "dev", "lo", "nodad")
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("fd00::1", 0))
+        receiver.settimeout(0.5)
+        receiver.sendto(b"x", receiver.getsockname())
+        receiver.recv(1)
+    with open("/proc/sys/net/ipv6/conf/all/forwarding", "w") as switch:  # noqa: PTH123 - unbuffered errors
+        switch.write("1")
+    return "addresses and forwarding"
+
+
+FEATURES = (
+    Feature(
+        "ipv6",
+        "IPv6",
+        Need.REQUIRED,
+        "half of every world",
+        "boot without ipv6.disable=1; use a kernel with CONFIG_IPV6",
+        ipv6,
+    ),
+    Feature(
+        "raw4",
+        "raw IPv4 sockets",
+        Need.REQUIRED,
+        "no injected answers or resets",
+        "run as root of a user namespace",
+        raw4,
+    ),
+    Feature(
+        "raw6",
+        "raw IPv6 sockets with own headers",
+        Need.REQUIRED,
+        "no injected IPv6 answers or resets",
+        "use a kernel of 4.5 or newer (IPV6_HDRINCL)",
+        raw6,
+    ),
+)

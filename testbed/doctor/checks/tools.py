@@ -1,0 +1,56 @@
+"""What checks share: run a program, write to the kernel's packet filter, send datagrams over loopback."""
+
+import socket
+import subprocess
+
+from testbed.doctor.feature import Absent
+
+PROGRAM_SECONDS = 4.0  # our choice
+
+
+def run(*command: str, stdin: str = "") -> str:
+    """Run a program; its output. Absent with its first line of complaint if it fails or is not there."""
+    try:
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, timeout=PROGRAM_SECONDS, check=False
+        )
+    except (FileNotFoundError, PermissionError) as error:  # a folder of PATH that we may not enter counts too
+        raise Absent(f"the program {command[0]} is not installed") from error
+    except subprocess.TimeoutExpired as error:
+        raise Absent(f"{command[0]} did not end within {PROGRAM_SECONDS:g} s") from error
+    if done.returncode:
+        complaint = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise Absent(f"{command[0]}: {complaint[0] if complaint else f'exit status {done.returncode}'}")
+    return done.stdout or done.stderr
+
+
+def loopback_up() -> None:
+    """Bring the namespace's own loopback up, with ::1 ready at once."""
+    run("ip", "link", "set", "dev", "lo", "up")
+
+
+def datagrams_through(count: int, size: int, *, family: int = socket.AF_INET, mark: int = 0) -> int:
+    """Send datagrams of `size` bytes of payload over one loopback flow; how many arrive."""
+    host = "127.0.0.1" if family == socket.AF_INET else "::1"
+    with (
+        socket.socket(family, socket.SOCK_DGRAM) as receiver,
+        socket.socket(family, socket.SOCK_DGRAM) as sender,
+    ):
+        receiver.bind((host, 0))
+        receiver.settimeout(0.05)
+        sender.bind((host, 0))
+        if mark:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+        for _ in range(count):
+            try:
+                sender.sendto(bytes(size), receiver.getsockname())
+            except PermissionError:  # a drop in the output hook is also told to the sender
+                continue
+        arrived = 0
+        while arrived < count:
+            try:
+                receiver.recv(65536)
+            except TimeoutError:
+                break
+            arrived += 1
+        return arrived

@@ -1,0 +1,70 @@
+"""The process that tries features, one forked child each: `python -m testbed.doctor.inside NAME…`.
+
+Prints one JSON line per feature: name, present, detail, remedy. A process of its own, because a check
+forks and unshares, which a process with threads (a test runner) must not do.
+"""
+
+import json
+import os
+import select
+import signal
+import sys
+from typing import Any, NoReturn
+
+from testbed.doctor import sandbox
+from testbed.doctor.catalogue import FEATURES
+from testbed.doctor.feature import Absent, Feature
+
+CHECK_SECONDS = 5.0  # our choice: the slowest check here takes 0.3 s
+SYSTEM_PROGRAMS = "/usr/local/sbin:/usr/sbin:/sbin"  # not in an ordinary user's PATH on Debian
+
+
+def main(names: list[str]) -> None:
+    """Try the named features in this order."""
+    os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:{SYSTEM_PROGRAMS}"
+    os.environ["LC_ALL"] = "C"
+    for name in names:
+        print(json.dumps({"name": name} | attempt(FEATURES[name])), flush=True)
+
+
+def attempt(feature: Feature, seconds: float = CHECK_SECONDS) -> dict[str, Any]:
+    """Try one feature in a child: whether it is present, what was seen, a better remedy if one is known."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        _in_child(feature, writer)
+    os.close(writer)
+    answer = b""
+    while select.select([reader], [], [], seconds)[0] and (piece := os.read(reader, 65536)):
+        answer += piece
+    os.close(reader)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    if not answer:
+        return _absent(f"gave no answer within {seconds:g} s")
+    result: dict[str, Any] = json.loads(answer)
+    return result
+
+
+def _in_child(feature: Feature, writer: int) -> NoReturn:
+    sandbox.die_with_parent()
+    try:
+        if feature.isolated:
+            sandbox.enter()
+        result = {"present": True, "detail": feature.check(), "remedy": ""}
+    except Absent as absent:
+        result = _absent(absent.seen, absent.remedy)
+    except OSError as error:
+        result = _absent(error.strerror or str(error))
+    except Exception as error:  # a check that breaks has not found the feature; say how
+        result = _absent(f"{type(error).__name__}: {error}")
+    os.write(writer, json.dumps(result).encode())
+    os._exit(0)
+
+
+def _absent(detail: str, remedy: str = "") -> dict[str, Any]:
+    return {"present": False, "detail": detail, "remedy": remedy}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,176 @@
+"""The command line as a process: exit statuses, messages, completion, start-up."""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+
+import click
+import pytest
+
+from testbed import __version__
+from testbed.cli import main as cli
+from testbed.errors import Exit, InputError, UnsupportedError
+
+PROGRAM = [sys.executable, "-P", "-c", "from testbed.cli.main import main; main()"]
+
+
+def testbed(*args, **env):
+    return subprocess.run(
+        [*PROGRAM, *args], capture_output=True, text=True, timeout=30, check=False, env=os.environ | env
+    )
+
+
+testbed.__test__ = False
+
+
+@pytest.fixture
+def ending(monkeypatch):
+    """Run the command line with a command that ends in a given way; its exit status."""
+
+    def end(callback):
+        entry = click.Command("list", callback=callback)
+        monkeypatch.setattr(cli.LazyGroup, "get_command", lambda self, ctx, name: entry)
+        with pytest.raises(SystemExit) as leaving:
+            cli.main(["list"])
+        return leaving.value.code
+
+    return end
+
+
+def raising(error):
+    def callback():
+        raise error
+
+    return callback
+
+
+def test_version_is_quick():
+    def once():
+        began = time.monotonic()
+        assert testbed("--version").stdout == f"testbed {__version__}\n"
+        return time.monotonic() - began
+
+    assert min(once() for _ in range(5)) <= 0.15  # seconds: the budget
+
+
+def test_a_command_is_imported_only_when_it_is_chosen():
+    code = """
+import sys
+from click.testing import CliRunner
+from testbed.cli.main import COMMANDS, testbed
+CliRunner().invoke(testbed, ["--help"], catch_exceptions=False)
+CliRunner().invoke(testbed, ["doctor", "--help"], catch_exceptions=False)
+print(*[entry.module for entry in COMMANDS.values() if entry.module in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["testbed.cli.doctor"]
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_is_there_and_has_help(name):
+    done = testbed(name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"Usage: testbed {name}")
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["rnu"], "no such command 'rnu'; did you mean 'run'?"),
+        (["zzzz"], "no such command 'zzzz'; there are: list, show"),
+        (["--no-such-option"], "No such option"),
+        (["doctor", "--no-such-option"], "No such option"),
+        (["completion", "tcsh"], "'tcsh' is not one of"),
+    ],
+)
+def test_wrong_input_is_2_with_one_message(args, said):
+    done = testbed(*args)
+    assert done.returncode == Exit.INPUT
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (
+            InputError.at("x.yaml:3", "unknown key 'snl'", "did you mean 'sni'?"),
+            2,
+            "testbed: x.yaml:3: unknown key",
+        ),
+        (UnsupportedError("this machine lacks veth links"), 4, "testbed: this machine lacks veth links\n"),
+        (KeyboardInterrupt(), 130, "\n"),
+        (
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/x"),
+            3,
+            "No space left on device at runs/x; make room",
+        ),
+    ],
+)
+def test_a_known_ending_has_its_status_and_no_traceback(ending, capsys, error, status, said):
+    assert ending(raising(error)) == status
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize("error", [ValueError("boom"), OSError(errno.EIO, "boom")])
+def test_a_bug_is_3_with_its_traceback(ending, capsys, error):
+    assert ending(raising(error)) == Exit.INVALID
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert "boom" in told
+    assert "bug in testbed" in told
+
+
+@pytest.mark.parametrize(("result", "status"), [(None, 0), (0, 0), (1, 1), (Exit.INVALID, 3)])
+def test_a_command_returns_its_status(ending, result, status):
+    assert ending(lambda: result) == status
+
+
+def test_a_command_may_also_leave_by_its_context(ending):
+    assert ending(lambda: click.get_current_context().exit(7)) == 7
+    assert ending(lambda: sys.exit(9)) == 9
+
+
+def test_a_reader_that_goes_away_is_no_news():
+    done = subprocess.run(
+        ["bash", "-c", '"$@" --help | true; exit ${PIPESTATUS[0]}', "bash", *PROGRAM],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert done.stderr == ""
+    assert done.returncode in (0, 141)  # it may have finished before the reader left
+
+
+def test_a_broken_pipe_is_quiet(ending, capfd):
+    saved = os.dup(1)
+    try:
+        assert ending(raising(BrokenPipeError())) == 141
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_script_names_the_variable(shell):
+    assert f"_TESTBED_COMPLETE={shell}_complete" in testbed("completion", shell).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "number", "completions"),
+    [
+        ("testbed sh", "1", ["plain,show", "plain,shell"]),
+        ("testbed completion z", "2", ["plain,zsh"]),
+        ("testbed --ver", "1", ["plain,--version"]),
+    ],
+)
+def test_words_are_completed(words, number, completions):
+    done = testbed(_TESTBED_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=number)
+    assert done.stdout.split() == completions

@@ -1,0 +1,65 @@
+"""What all tests share: skipping by the name of a missing feature, and seeds that are printed.
+
+`@pytest.mark.world` needs what `testbed doctor` calls required; `@pytest.mark.world("curl", "tun")` needs
+those too. With TESTBED_REQUIRE_WORLD=1 (set where machines check) nothing is skipped for a missing
+feature: the whole run fails and says what is missing.
+"""
+
+import os
+import random
+
+import pytest
+
+from testbed import doctor
+
+SEED_VARIABLE = "TESTBED_SEED"
+
+try:
+    from hypothesis import settings
+except ImportError:  # the suite runs without it, less its own tests
+    pass
+else:
+    # A loaded machine is not a wrong program: no deadline. A failure prints how to repeat it.
+    settings.register_profile("testbed", deadline=None, print_blob=True)
+    settings.load_profile("testbed")
+
+
+def pytest_configure(config):
+    os.environ.setdefault(SEED_VARIABLE, str(random.SystemRandom().randrange(2**32)))  # workers inherit it
+
+
+def pytest_report_header(config):
+    return f"{SEED_VARIABLE}={os.environ[SEED_VARIABLE]}"
+
+
+@pytest.fixture(autouse=True)
+def _seeded(request):
+    """Seed `random` with the run's seed and the test's name."""
+    random.seed(f"{os.environ[SEED_VARIABLE]} {request.node.nodeid}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        report.sections.append(("seed", f"repeat with {SEED_VARIABLE}={os.environ[SEED_VARIABLE]}"))
+    return report
+
+
+@pytest.hookimpl(trylast=True)  # after -m and -k: what is deselected asks for nothing
+def pytest_collection_modifyitems(items):
+    needs = {item: _features(item) for item in items if item.get_closest_marker("world")}
+    lacking = {feature.name: feature for feature in doctor.missing(set().union(*needs.values()))}
+    if lacking and os.environ.get("TESTBED_REQUIRE_WORLD") == "1":
+        lines = [f"{feature.name}: {feature.title}; {feature.remedy}" for feature in lacking.values()]
+        raise pytest.UsageError("TESTBED_REQUIRE_WORLD=1, and this machine lacks:", *lines)
+    for item, names in needs.items():
+        if absent := [lacking[name].title for name in names if name in lacking]:
+            item.add_marker(
+                pytest.mark.skip(reason=f"this machine lacks: {', '.join(absent)} (testbed doctor)")
+            )
+
+
+def _features(item):
+    extra = [name for marker in item.iter_markers("world") for name in marker.args]
+    return [*doctor.required(), *extra]
