@@ -1,0 +1,170 @@
+"""One DNS lookup, straight to a given resolver, written down as df-002 wants it."""
+
+import select
+import socket
+import struct
+import time
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import dns.exception
+import dns.message
+import dns.rcode
+import dns.rdatatype
+
+from testbed.probe import failure
+from testbed.probe.aim import spelled
+from testbed.probe.failure import MeasurementError
+from testbed.probe.record import Notebook
+from testbed.probe.stream import TcpStream
+
+_TRIES = 2  # per resolver; our choice, stub resolvers send two to four times
+_LATE = 0.2  # s; how long a dns:// target listens on after an answer. Our choice: longer than an RTT
+_MOST_LATE = 16  # bounds what a flood of answers can fill
+_RCODES = {
+    dns.rcode.NXDOMAIN: "dns_nxdomain_error",
+    dns.rcode.SERVFAIL: "dns_servfail_error",
+    dns.rcode.REFUSED: "dns_refused_error",
+}
+_MALFORMED = "dns_server_misbehaving"
+
+
+def endpoint(resolver: str, default_port: int = 53) -> tuple[str, int]:
+    """Address and port of "8.8.8.8", "8.8.8.8:5353", "2001:db8::1" or "[2001:db8::1]:5353"."""
+    if resolver.startswith("["):
+        host, _, port = resolver[1:].partition("]")
+        return host, int(port[1:] or default_port)
+    host, colon, port = resolver.partition(":")
+    return (host, int(port)) if colon and ":" not in port else (resolver, default_port)
+
+
+def system_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[str, ...]:
+    """The name servers that this process would ask."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return tuple(line.split()[1] for line in lines if line.startswith("nameserver") and len(line.split()) > 1)
+
+
+def resolve(book: Notebook, name: str, resolvers: Sequence[str], ipv: int, timeout: float) -> list[str]:
+    """The addresses of `name` by the first resolver that answers at all; MeasurementError without any.
+
+    `timeout` (seconds) is shared by all resolvers, so that a dropped answer costs no more than that.
+    """
+    for resolver in resolvers:
+        lookup = Lookup(book, name, endpoint(resolver), ipv)
+        try:
+            return lookup.over_udp(timeout / len(resolvers))
+        except MeasurementError as error:
+            if str(error) != failure.TIMEOUT or resolver == resolvers[-1]:
+                raise
+        finally:
+            lookup.close()
+    raise MeasurementError("dns_non_recoverable_failure")
+
+
+class Lookup:
+    """One question to one resolver."""
+
+    def __init__(self, book: Notebook, name: str, resolver: tuple[str, int], ipv: int) -> None:
+        self.book, self.name, self.resolver = book, name, resolver
+        self.kind = "AAAA" if ipv == 6 else "A"
+        self.query = dns.message.make_query(name, self.kind)
+        self._sock: socket.socket | None = None
+        self.where = spelled(*resolver)
+
+    def over_udp(self, timeout: float) -> list[str]:
+        """Ask, ask once more, give up after `timeout` seconds; MeasurementError with the df-007 string."""
+        begun, raw, problem = self.book.now(), None, failure.TIMEOUT
+        self._sock = socket.socket(
+            socket.AF_INET6 if ":" in self.resolver[0] else socket.AF_INET, socket.SOCK_DGRAM
+        )
+        try:
+            self._sock.connect(self.resolver)
+            for _ in range(_TRIES):
+                self._sock.send(self.query.to_wire())
+                if (raw := self._answer(timeout / _TRIES)) is not None:
+                    break
+        except OSError as error:
+            problem = failure.of(error)
+        return self._settle("udp", raw, problem, begun)
+
+    def over_tcp(self, timeout: float) -> list[str]:
+        """The same question over TCP; one try, the kernel retransmits."""
+        stream, begun, raw = TcpStream(self.book, self.resolver, timeout), self.book.now(), b""
+        try:
+            stream.connect()
+            begun = self.book.now()
+            stream.allow(timeout)
+            wire = self.query.to_wire()
+            stream.send(struct.pack("!H", len(wire)) + wire)
+            while len(raw) < 2 or len(raw) < 2 + struct.unpack_from("!H", raw)[0]:
+                if not (more := stream.receive()):
+                    return self._settle("tcp", None, failure.EOF, begun)
+                raw += more
+        except OSError as error:
+            if not (self.book.keys["tcp_connect"] and self.book.keys["tcp_connect"][-1]["status"]["success"]):
+                raise
+            return self._settle("tcp", None, failure.of(error), begun)
+        finally:
+            stream.close()
+        return self._settle("tcp", raw[2:], None, begun)
+
+    def listen_on(self) -> None:
+        """Wait a moment for more answers: one that was overtaken by a forged one still comes."""
+        until, late = time.monotonic() + _LATE, self.book.keys.setdefault("x_dns_late_replies", [])
+        while (raw := self._answer(until - time.monotonic())) is not None and len(late) < _MOST_LATE:
+            problem, answers, _ = self._read(raw)
+            late.append({"failure": problem, "answers": answers, "t": self.book.now()})
+
+    def close(self) -> None:
+        """Close the UDP socket."""
+        if self._sock is not None:
+            self._sock.close()
+
+    def _answer(self, seconds: float) -> bytes | None:
+        assert self._sock is not None
+        until = time.monotonic() + seconds
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        while (left := until - time.monotonic()) > 0:
+            if poll.poll(left * 1000):
+                raw = self._sock.recv(65535)
+                if raw[:2] == self.query.id.to_bytes(2, "big"):
+                    return raw
+        return None
+
+    def _settle(self, engine: str, raw: bytes | None, problem: str | None, begun: float) -> list[str]:
+        answers: list[dict[str, Any]] = []
+        rcode = None
+        if raw is not None:
+            problem, answers, rcode = self._read(raw)
+        entry: dict[str, Any] = {"engine": engine, "hostname": self.name, "query_type": self.kind}
+        entry |= {"resolver_address": self.where, "failure": problem, "rcode": rcode, "answers": answers}
+        entry["raw_response"] = b64encode(raw).decode() if raw else None
+        self.book.note("queries", entry, begun)
+        if problem is not None:
+            raise MeasurementError(problem)
+        return [
+            answer.get("ipv4") or answer["ipv6"] for answer in answers if answer["answer_type"] == self.kind
+        ]
+
+    def _read(self, raw: bytes) -> tuple[str | None, list[dict[str, Any]], int | None]:
+        try:
+            message = dns.message.from_wire(raw)
+        except dns.exception.DNSException:
+            return _MALFORMED, [], None
+        if message.rcode() != dns.rcode.NOERROR:
+            return _RCODES.get(message.rcode(), _MALFORMED), [], int(message.rcode())
+        answers = [_answer_of(record, rrset.ttl) for rrset in message.answer for record in rrset]
+        usable = [answer for answer in answers if answer is not None]
+        found = any(answer["answer_type"] == self.kind for answer in usable)
+        return None if found else "dns_no_answer", usable, 0
+
+
+def _answer_of(record: Any, ttl: int) -> dict[str, Any] | None:
+    kind = dns.rdatatype.to_text(record.rdtype)
+    if kind == "CNAME":
+        return {"answer_type": kind, "hostname": record.target.to_text(omit_final_dot=True), "ttl": ttl}
+    key = {"A": "ipv4", "AAAA": "ipv6"}.get(kind)
+    return {"answer_type": kind, key: record.address, "ttl": ttl} if key else None

@@ -1,0 +1,54 @@
+"""How fast a bulk transfer goes, without the burst that a token bucket lets through first."""
+
+import time
+from typing import Literal
+
+from testbed.probe.record import Notebook
+
+BULK_BOUND = 8.0  # s; a bulk transfer is stopped then. Our choice: some 140 kB at 140 kbit/s
+_SETTLE = 1.0  # s left out of the rate: by then the bucket is empty (CP21: 16 KB in the first 100 ms)
+_LONG = 3.0  # s; shorter transfers are averaged as a whole
+_APART = 0.05  # s between two samples
+
+
+class Speedometer:
+    """Samples how many bytes of the body have arrived, and when."""
+
+    def __init__(self, book: Notebook, direction: Literal["down", "up"]) -> None:
+        self.book, self.direction = book, direction
+        self._begun = time.monotonic()
+        self._samples = [(0.0, 0)]  # seconds since the request, bytes in all
+        self._last = (0.0, 0)
+
+    def reached(self, size: int) -> None:
+        """So many bytes have arrived by now."""
+        if size == self._last[1]:
+            return
+        self._last = (time.monotonic() - self._begun, size)
+        if self._last[0] - self._samples[-1][0] >= _APART:
+            self._samples.append(self._last)
+
+    def moving(self, silence: float) -> bool:
+        """Whether anything arrived in the last `silence` seconds."""
+        return bool(self._last[1]) and time.monotonic() - self._begun - self._last[0] < silence
+
+    def close(self, *, complete: bool) -> None:
+        """Write `x_speed`; bits_per_second leaves the first burst out, overall_ does not."""
+        seconds = max(self._last[0] if complete else time.monotonic() - self._begun, 1e-6)
+        size = self._last[1]
+        overall = 8 * size / seconds
+        self.book.keys["x_speed"] = {
+            "direction": self.direction,
+            "bytes": size,
+            "seconds": round(seconds, 6),
+            "bits_per_second": round(self._settled(seconds, size) if seconds >= _LONG else overall),
+            "overall_bits_per_second": round(overall),
+            "complete": complete,
+        }
+
+    def _settled(self, seconds: float, size: int) -> float:
+        first = next((t for t, n in self._samples if n), 0.0)
+        start = next(((t, n) for t, n in self._samples if t >= first + _SETTLE), (seconds, size))
+        if seconds - start[0] < _SETTLE:
+            return 8 * size / seconds
+        return 8 * (size - start[1]) / (seconds - start[0])

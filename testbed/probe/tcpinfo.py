@@ -1,0 +1,30 @@
+"""What the kernel knows about a TCP connection: enough to tell silence from a peer that still sends."""
+
+import socket
+import struct
+from dataclasses import asdict, dataclass
+
+_TCP_INFO = 11
+_SIZE = 232
+# Offsets in struct tcp_info (linux/tcp.h); the structure only ever grows at its end.
+_LAYOUT = {"retransmits": ("B", 2), "rtt_us": ("I", 68), "bytes_acked": ("Q", 120), "segments_in": ("I", 140)}
+
+
+@dataclass(frozen=True, slots=True)
+class TcpInfo:
+    """Four counters of one connection."""
+
+    retransmits: int  # of the oldest unacknowledged segment
+    rtt_us: int  # smoothed, microseconds
+    bytes_acked: int  # of ours, the SYN counted as one
+    segments_in: int  # every segment that reached this socket, also those without new data
+
+    def to_json(self) -> dict[str, int]:
+        """As a dict."""
+        return asdict(self)
+
+
+def read(sock: socket.socket) -> TcpInfo:
+    """Read the counters; zeros where the kernel is too old to keep one."""
+    raw = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _SIZE).ljust(_SIZE, b"\0")
+    return TcpInfo(**{name: struct.unpack_from(kind, raw, at)[0] for name, (kind, at) in _LAYOUT.items()})

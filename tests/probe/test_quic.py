@@ -1,0 +1,102 @@
+"""HTTP/3 against a real aioquic server on loopback."""
+
+import asyncio
+import socket
+import threading
+
+import pytest
+import trustme
+from aioquic.asyncio import QuicConnectionProtocol, serve
+from aioquic.h3.connection import H3_ALPN, H3Connection
+from aioquic.h3.events import HeadersReceived
+from aioquic.quic.configuration import QuicConfiguration
+
+from testbed.probe.measure import measure
+
+from .conftest import NAME
+
+
+class Site(QuicConnectionProtocol):
+    """Answers every request with "hello"."""
+
+    http = None
+
+    def quic_event_received(self, event):
+        self.http = self.http or H3Connection(self._quic)
+        for part in self.http.handle_event(event):
+            if isinstance(part, HeadersReceived):
+                self.http.send_headers(part.stream_id, [(b":status", b"200"), (b"server", b"test")])
+                self.http.send_data(part.stream_id, b"hello", end_stream=True)
+        self.transmit()
+
+
+@pytest.fixture
+def site(tmp_path):
+    """Starts the server with a CA's certificate, returns its port."""
+    ended, threads = threading.Event(), []
+
+    def start(ca):
+        leaf = ca.issue_cert(NAME)
+        leaf.cert_chain_pems[0].write_to_path(tmp_path / "leaf.pem")
+        leaf.private_key_pem.write_to_path(tmp_path / "key.pem")
+        configuration = QuicConfiguration(is_client=False, alpn_protocols=H3_ALPN)
+        configuration.load_cert_chain(tmp_path / "leaf.pem", tmp_path / "key.pem")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        ready = threading.Event()
+
+        async def run():
+            server = await serve("127.0.0.1", port, configuration=configuration, create_protocol=Site)
+            ready.set()
+            while not ended.is_set():
+                await asyncio.sleep(0.02)
+            server.close()
+            await asyncio.sleep(0.05)
+
+        threads.append(threading.Thread(target=asyncio.run, args=(run(),)))
+        threads[-1].start()
+        assert ready.wait(5)
+        return port
+
+    yield start
+    ended.set()
+    for thread in threads:
+        thread.join(5)
+
+
+def h3(lab, port):
+    where = (lab.resolver("127.0.0.1"),)
+    return measure(f"h3://{NAME}:{port}/", resolver=where, ca_file=lab.ca_file, timeout=0.8)
+
+
+def test_a_page_over_http3(lab, site):
+    seen = h3(lab, site(lab.ca))
+    assert seen.failure is None
+    assert seen.test_keys["tls_handshakes"][0]["network"] == "udp"
+    response = seen.test_keys["requests"][0]["response"]
+    assert (response["code"], response["body"]) == (200, "hello")
+    operations = [event["operation"] for event in seen.test_keys["network_events"]]
+    assert {"write_to", "read_from"} <= set(operations)
+
+
+def test_another_authority(lab, site):
+    seen = h3(lab, site(trustme.CA()))
+    assert (seen.failure, seen.test_keys["x_failed_step"]) == ("ssl_unknown_authority", "quic")
+
+
+def test_silence(lab):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        seen = h3(lab, silent.getsockname()[1])
+    assert (seen.failure, seen.test_keys["x_failed_step"]) == ("generic_timeout_error", "quic")
+    assert 0.7 < seen.runtime < 1.5
+
+
+def test_a_closed_port_is_refused_at_once(lab):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    seen = h3(lab, port)
+    assert seen.failure == "connection_refused"
+    assert seen.runtime < 0.6

@@ -1,0 +1,101 @@
+import socket
+import time
+
+import pytest
+
+from testbed.probe import http1, speed
+from testbed.probe.measure import measure
+
+from .conftest import read_head
+
+
+def transfer(lab, behave, path="bytes/1000000", verb=""):
+    return measure(f"{verb}http://127.0.0.1:{lab.start(behave)}/{path}", resolver=(), timeout=0.6)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """The same measurement with its times cut, so that a test is quick."""
+    monkeypatch.setattr(http1, "BULK_BOUND", 1.2)
+    monkeypatch.setattr(speed, "_SETTLE", 0.3)
+    monkeypatch.setattr(speed, "_LONG", 0.8)
+
+
+def paced(burst: int, rate: int):
+    """Serve a megabyte: a burst, then so many bytes a second."""
+
+    def behave(sock):
+        read_head(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + bytes(burst))
+        sent = burst
+        while sent < 1_000_000:
+            size = min(max(rate // 50, 1), 1_000_000 - sent)
+            sock.sendall(bytes(size))
+            sent += size
+            time.sleep(0.02)
+
+    return behave
+
+
+def test_a_slow_transfer_is_stopped_and_its_burst_left_out(lab, short):
+    seen = transfer(lab, paced(16384, 20000))
+    measured = seen.test_keys["x_speed"]
+    assert seen.failure is None
+    assert not measured["complete"]
+    assert measured["bits_per_second"] == pytest.approx(160_000, rel=0.15)
+    assert measured["overall_bits_per_second"] > measured["bits_per_second"] * 1.3
+    assert seen.runtime < 2
+
+
+def test_a_fast_transfer_ends_by_itself(lab, short):
+    seen = transfer(lab, paced(1_000_000, 1))
+    assert seen.test_keys["x_speed"]["complete"]
+    assert seen.test_keys["x_speed"]["bytes"] == 1_000_000
+    assert seen.test_keys["x_speed"]["bits_per_second"] > 20_000_000
+
+
+def test_a_transfer_that_stops_is_a_failure(lab, monkeypatch):
+    def behave(sock):
+        read_head(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + bytes(16384))
+        sock.recv(1)
+
+    seen = transfer(lab, behave)
+    assert seen.failure == "generic_timeout_error"
+    assert seen.test_keys["x_speed"]["bytes"] == 16384
+
+
+def reader(rate: int | None):
+    """Take an upload at so many bytes a second, then say 200."""
+
+    def behave(sock):
+        if rate:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that the pace is ours
+        head = read_head(sock)
+        left = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]) - len(
+            head.split(b"\r\n\r\n")[1]
+        )
+        while left > 0:
+            got = len(sock.recv(65536 if rate is None else max(rate // 50, 1)))
+            if not got:
+                return
+            left -= got
+            if rate:
+                time.sleep(0.02)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    return behave
+
+
+def test_uploads(lab, short):
+    fast = transfer(lab, reader(None), "upload?bytes=300000", "put+")
+    slow = transfer(lab, reader(100_000), "upload?bytes=900000", "put+")
+    assert fast.failure is slow.failure is None
+    assert fast.test_keys["x_speed"]["direction"] == "up"
+    assert fast.test_keys["x_speed"]["complete"]
+    assert fast.test_keys["requests"][0]["response"]["code"] == 200
+    assert not slow.test_keys["x_speed"]["complete"]
+    assert (
+        slow.test_keys["x_speed"]["overall_bits_per_second"]
+        < fast.test_keys["x_speed"]["bits_per_second"] / 3
+    )
