@@ -1,13 +1,17 @@
 """Targets: URLs whose names and servers must exist in the world."""
 
 from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from testbed.scenario.model import Target, World
 from testbed.scenario.problems import Loc, nearest
 from testbed.scenario.sources import Sources
 
-SCHEMES = ("https", "http", "h3", "dns")
+FORMS = "https://NAME/, http://NAME/, h3://NAME/, put+https://NAME/upload?bytes=N, dns://RESOLVER/NAME"
+OWN_RESOLVER = "resolver"  # dns://resolver/NAME asks the operator's own
+
+_WEB = ("https", "http", "h3", "put+https", "put+http")
+_DNS = ("dns", "dns+tcp")
 
 
 def target(url: str, loc: Loc, sources: Sources) -> Target:
@@ -23,21 +27,21 @@ def _fault(url: str, world: World) -> tuple[str, str] | None:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        return f"{url!r} is not a URL: {error}", "write https://NAME/"
-    if parts.scheme not in SCHEMES or not host:
-        remedy = f"write one of {', '.join(f'{scheme}://…' for scheme in SCHEMES)}"
-        return (
-            f"{url!r} is not a target",
-            remedy if parts.scheme not in SCHEMES else f"write {parts.scheme}://NAME/",
-        )
+        return f"{url!r} is not a URL: {error}", f"write one of {FORMS}"
+    if parts.scheme not in (*_WEB, *_DNS) or not host:
+        return f"{url!r} is not a target", f"write one of {FORMS}"
     if port is not None or parts.username is not None:
-        return (
-            f"{url!r}: a target has no port and no user",
-            "servers listen on their standard ports: leave it out",
-        )
-    if parts.scheme == "dns":
+        return f"{url!r}: a target has no port and no user", "servers listen on their standard ports: leave it out"
+    if parts.scheme in _DNS:
         return _dns_fault(parts, host, world)
+    if parts.scheme.startswith("put+") and not _size(parts.query):
+        return f"{url!r} does not say how much to upload", "end it with ?bytes=N, N from 1 to 100000000"
     return _host_fault(host, world)
+
+
+def _size(query: str) -> int:
+    text = parse_qs(query).get("bytes", [""])[0]
+    return int(text) if text.isdecimal() and len(text) < 10 and int(text) <= 100_000_000 else 0
 
 
 def _host_fault(host: str, world: World) -> tuple[str, str] | None:
@@ -53,10 +57,10 @@ def _host_fault(host: str, world: World) -> tuple[str, str] | None:
 
 
 def _dns_fault(parts: SplitResult, host: str, world: World) -> tuple[str, str] | None:
-    resolvers = [r.name for r in world.resolvers]
     addresses = {text for r in world.resolvers for text in (*r.ipv4, *r.ipv6)}
-    if host not in resolvers and not _is_address(host, addresses):
-        return f"the world has no resolver {host!r}", nearest(host, [*resolvers, *addresses])
+    if host != OWN_RESOLVER and not _is_address(host, addresses):
+        remedy = nearest(host, addresses)
+        return f"the world has no resolver at {host!r}", f"{remedy} dns://{OWN_RESOLVER}/… asks the operator's own"
     name = parts.path.strip("/")
     if not name:
         return "the target asks for no name", f"write dns://{host}/NAME"
