@@ -16,6 +16,7 @@ from testbed.doctor.catalogue import FEATURES
 from testbed.doctor.feature import Absent, Feature
 
 CHECK_SECONDS = 5.0  # our choice: the slowest check here takes 0.3 s
+ELSEWHERE = "get the namespaces first"
 SYSTEM_PROGRAMS = "/usr/local/sbin:/usr/sbin:/sbin"  # not in an ordinary user's PATH on Debian
 
 
@@ -49,17 +50,30 @@ def attempt(feature: Feature, seconds: float = CHECK_SECONDS) -> dict[str, Any]:
 def _in_child(feature: Feature, writer: int) -> NoReturn:
     sandbox.die_with_parent()
     try:
-        if feature.isolated:
-            sandbox.enter()
-        result = {"present": True, "detail": feature.check(), "remedy": ""}
+        result = _try(feature)
     except Absent as absent:
-        result = _absent(absent.seen, absent.remedy)
+        result = _absent(absent.seen, absent.remedy or _rights(feature, absent.seen))
     except OSError as error:
-        result = _absent(error.strerror or str(error))
+        seen = error.strerror or str(error)
+        result = _absent(seen, _rights(feature, seen))
     except Exception as error:  # a check that breaks has not found the feature; say how
         result = _absent(f"{type(error).__name__}: {error}")
     os.write(writer, json.dumps(result).encode())
     os._exit(0)
+
+
+def _try(feature: Feature) -> dict[str, Any]:
+    if feature.isolated:
+        try:
+            sandbox.enter()
+        except OSError as error:
+            return _absent(f"not tried: {error.strerror}", ELSEWHERE)
+    return {"present": True, "detail": feature.check(), "remedy": ""}
+
+
+def _rights(feature: Feature, seen: str) -> str:
+    """What is refused to us is not missing from the kernel; the namespaces' own checks know the remedy."""
+    return ELSEWHERE if feature.isolated and "Operation not permitted" in seen else ""
 
 
 def _absent(detail: str, remedy: str = "") -> dict[str, Any]:

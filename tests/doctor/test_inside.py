@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.doctor import sandbox
 from testbed.doctor.feature import Absent, Feature, Need
 from testbed.doctor.inside import attempt
 
@@ -63,3 +64,13 @@ def test_a_check_is_process_1_and_leaves_the_hosts_network_alone():
     assert number == "1"
     assert seen == written
     assert forwarding.read_text() == before
+
+
+def test_what_namespaces_refuse_is_not_tried(monkeypatch):
+    monkeypatch.setattr(sandbox, "enter", raising(OSError(1, "Operation not permitted")))
+    answer = attempt(feature(lambda: "seen", isolated=True))
+    assert answer == {
+        "present": False,
+        "detail": "not tried: Operation not permitted",
+        "remedy": "get the namespaces first",
+    }

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from testbed.doctor import sandbox
+from testbed.doctor.checks.tools import loopback_up
 from testbed.doctor.feature import Absent, Feature, Need
 
 _RESTRICTIONS = (
@@ -54,11 +55,12 @@ def mounts() -> str:
 
 
 def network() -> str:
-    """Have no interface but an own loopback."""
+    """Have an own loopback, and the right to bring it up."""
     sandbox.unshare(sandbox.NEWNET)
     names = [line.split(":")[0].strip() for line in Path("/proc/self/net/dev").read_text().splitlines()[2:]]
     if "lo" not in names:
         raise Absent(f"the new namespace has these interfaces: {', '.join(names) or 'none'}")
+    loopback_up()
     return "own loopback"
 
 
@@ -77,7 +79,8 @@ def processes() -> str:
 
 
 def proc() -> str:
-    """Mount a fresh /proc (the sandbox has done so) and turn on forwarding in it."""
+    """Mount a fresh /proc and turn on forwarding in it."""
+    sandbox.enter()
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     if Path("/proc/self").readlink() != Path("1"):
         raise Absent("/proc shows another PID namespace")
@@ -130,5 +133,6 @@ FEATURES = (
         "hops cannot forward packets",
         f"run {_CONTAINER} (and, where AppArmor is on, --security-opt apparmor=unconfined)",
         proc,
+        isolated=False,
     ),
 )
