@@ -19,7 +19,7 @@ def raw4() -> str:
         addresses = socket.inet_aton("127.0.0.2") + socket.inet_aton("127.0.0.1")
         return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 7, 0, 64, 17, 0) + addresses + udp
 
-    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+    with _raw(socket.AF_INET) as raw:
         return _arrives(raw, "127.0.0.1", packet)
 
 
@@ -35,9 +35,18 @@ def raw6() -> str:
         udp = udp[:6] + struct.pack("!H", checksum) + _PAYLOAD
         return struct.pack("!IHBB", 6 << 28, length, 17, 64) + address * 2 + udp
 
-    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+    with _raw(socket.AF_INET6) as raw:
         raw.setsockopt(socket.IPPROTO_IPV6, _IPV6_HDRINCL, 1)
         return _arrives(raw, "::1", packet)
+
+
+def _raw(family: int) -> socket.socket:
+    try:
+        return socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    except PermissionError as error:
+        raise Absent(
+            "not allowed to open one", "keep the capability NET_RAW (a container has it by default)"
+        ) from error
 
 
 def _arrives(raw: socket.socket, host: str, packet: Callable[[int], bytes]) -> str:
@@ -90,7 +99,7 @@ FEATURES = (
         "raw IPv4 sockets",
         Need.REQUIRED,
         "no injected answers or resets",
-        "run as root of a user namespace",
+        "use a kernel with CONFIG_INET",
         raw4,
     ),
     Feature(

@@ -1,5 +1,6 @@
 """What checks share: run a program, write to the kernel's packet filter, send datagrams over loopback."""
 
+import shutil
 import socket
 import subprocess
 
@@ -14,7 +15,10 @@ def run(*command: str, stdin: str = "") -> str:
         done = subprocess.run(
             command, input=stdin, capture_output=True, text=True, timeout=PROGRAM_SECONDS, check=False
         )
-    except (FileNotFoundError, PermissionError) as error:  # a folder of PATH that we may not enter counts too
+    except PermissionError as error:  # also for a folder of PATH that we may not enter
+        why = "may not be started" if shutil.which(command[0]) else "is not installed"
+        raise Absent(f"the program {command[0]} {why}") from error
+    except FileNotFoundError as error:
         raise Absent(f"the program {command[0]} is not installed") from error
     except subprocess.TimeoutExpired as error:
         raise Absent(f"{command[0]} did not end within {PROGRAM_SECONDS:g} s") from error
