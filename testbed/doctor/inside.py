@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from testbed.doctor import sandbox
 from testbed.doctor.catalogue import FEATURES
 from testbed.doctor.feature import Absent, Feature
+from testbed.world import linux
 
 CHECK_SECONDS = 5.0  # our choice: the slowest check here takes 0.3 s
 ELSEWHERE = "get the namespaces first"
@@ -48,7 +49,7 @@ def attempt(feature: Feature, seconds: float = CHECK_SECONDS) -> dict[str, Any]:
 
 
 def _in_child(feature: Feature, writer: int) -> NoReturn:
-    sandbox.die_with_parent()
+    linux.die_with_parent()
     try:
         result = _try(feature)
     except Absent as absent:

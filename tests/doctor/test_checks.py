@@ -5,6 +5,7 @@ import pytest
 from testbed.doctor.checks import filtering, namespaces, queueing, sockets, tools
 from testbed.doctor.feature import Absent, Feature, Need
 from testbed.doctor.inside import attempt
+from testbed.world.linux import loopback_up
 
 pytestmark = pytest.mark.world
 
@@ -15,7 +16,7 @@ def tried(check):
 
 def test_without_rules_every_datagram_passes():
     def check():
-        tools.loopback_up()
+        loopback_up()
         return str(tools.datagrams_through(20, 500))
 
     assert tried(check)["detail"] == "20"
@@ -49,7 +50,7 @@ def test_a_queue_that_no_rule_feeds_is_absent(check, monkeypatch):
 @pytest.mark.parametrize("check", [sockets.raw4, sockets.raw6])
 def test_an_injected_packet_that_does_not_arrive_is_absent(check, monkeypatch):
     def deaf():
-        tools.loopback_up()
+        loopback_up()
         tools.run("nft", "add table inet t { chain c { type filter hook input priority 0; policy drop; }; }")
 
     monkeypatch.setattr(sockets, "loopback_up", deaf)

@@ -1,7 +1,8 @@
 """nft sets keyed by 4-tuple: what decides on every packet of a flow that Python has decided on once."""
 
-from testbed.doctor.checks.tools import datagrams_through, loopback_up, run
+from testbed.doctor.checks.tools import datagrams_through, run
 from testbed.doctor.feature import Absent, Feature, Need
+from testbed.world.linux import loopback_up
 
 _FLOW = "ip saddr . udp sport . ip daddr . udp dport"
 _DATAGRAMS, _BYTES = 20, 500

@@ -4,9 +4,9 @@ import fcntl
 import os
 import struct
 
-from testbed.doctor import sandbox
-from testbed.doctor.checks.tools import loopback_up, run
+from testbed.doctor.checks.tools import run
 from testbed.doctor.feature import Feature, Need
+from testbed.world import linux
 
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 
@@ -16,8 +16,8 @@ def veth() -> str:
     reader, writer = os.pipe()
     other = os.fork()
     if not other:
-        sandbox.die_with_parent()
-        sandbox.unshare(sandbox.NEWNET)
+        linux.die_with_parent()
+        linux.unshare(linux.CLONE_NEWNET)
         os.write(writer, b"ready")
         os.read(os.pipe()[0], 1)  # until our parent ends
     os.read(reader, 5)
@@ -53,7 +53,6 @@ def netem() -> str:
 
 def tun() -> str:
     """A tunnel interface of our own."""
-    loopback_up()
     device = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH22x", b"t0", _IFF_TUN | _IFF_NO_PI))
     run("ip", "link", "set", "dev", "t0", "up")

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from testbed.doctor import sandbox
-from testbed.doctor.checks.tools import loopback_up
 from testbed.doctor.feature import Absent, Feature, Need
+from testbed.world import linux
 
 _RESTRICTIONS = (
     ("/proc/sys/user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=10000"),
@@ -33,11 +33,11 @@ def restriction() -> tuple[str, str] | None:
 def user() -> str:
     """Become root of a new user namespace, with the right to use it."""
     if not sandbox.needs_user_namespace():
-        return "not needed by root"
+        return "not needed with root's rights"
     try:
         # A mount needs the capabilities that some distributions take away from a new user namespace.
-        sandbox.unshare(sandbox.NEWUSER | sandbox.NEWNS)
-        sandbox.private_mounts()
+        sandbox.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
+        sandbox.private_run()
     except OSError as error:
         known = restriction()
         if known:
@@ -48,25 +48,24 @@ def user() -> str:
 
 def mounts() -> str:
     """Mount something that nobody else sees."""
-    sandbox.unshare(sandbox.NEWNS)
-    sandbox.private_mounts()
-    sandbox.mount("tmpfs", "/run")
+    sandbox.unshare(linux.CLONE_NEWNS)
+    sandbox.private_run()
     return "private /run"
 
 
 def network() -> str:
     """Have an own loopback, and the right to bring it up."""
-    sandbox.unshare(sandbox.NEWNET)
+    sandbox.unshare(linux.CLONE_NEWNET)
     names = [line.split(":")[0].strip() for line in Path("/proc/self/net/dev").read_text().splitlines()[2:]]
     if "lo" not in names:
         raise Absent(f"the new namespace has these interfaces: {', '.join(names) or 'none'}")
-    loopback_up()
+    linux.loopback_up()
     return "own loopback"
 
 
 def processes() -> str:
     """Be process 1."""
-    sandbox.unshare(sandbox.NEWPID)
+    sandbox.unshare(linux.CLONE_NEWPID)
     reader, writer = os.pipe()
     child = os.fork()
     if not child:

@@ -3,8 +3,9 @@
 import socket
 import time
 
-from testbed.doctor.checks.tools import loopback_up, run
+from testbed.doctor.checks.tools import run
 from testbed.doctor.feature import Absent, Feature, Need
+from testbed.world.linux import loopback_up
 
 _MARK, _QUEUE = 1, 5
 

@@ -4,8 +4,9 @@ import socket
 import struct
 from collections.abc import Callable
 
-from testbed.doctor.checks.tools import loopback_up, run
+from testbed.doctor.checks.tools import run
 from testbed.doctor.feature import Absent, Feature, Need
+from testbed.world.linux import loopback_up
 
 _IPV6_HDRINCL = 36
 _PAYLOAD = b"injected"

@@ -28,11 +28,6 @@ def run(*command: str, stdin: str = "") -> str:
     return done.stdout or done.stderr
 
 
-def loopback_up() -> None:
-    """Bring the namespace's own loopback up, with ::1 ready at once."""
-    run("ip", "link", "set", "dev", "lo", "up")
-
-
 def datagrams_through(count: int, size: int, *, family: int = socket.AF_INET, mark: int = 0) -> int:
     """Send datagrams of `size` bytes of payload over one loopback flow; how many arrive."""
     host = "127.0.0.1" if family == socket.AF_INET else "::1"
