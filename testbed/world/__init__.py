@@ -1,0 +1,1 @@
+"""The emulated Internet's plumbing: namespaces, links, addresses, routes, delay lines, supervision."""

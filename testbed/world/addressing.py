@@ -14,8 +14,8 @@ from testbed.scenario.model import OUTSIDE, Operator, World
 
 Addresses = tuple[str, str]  # IPv4, IPv6
 
-# Our choice: real transit (RETN, AS9002) and hosting (Hetzner, AS24940) ranges, because detectors take reserved
-# ranges for a sign of censorship.
+# Our choice: real transit (RETN, AS9002) and hosting (Hetzner, AS24940) ranges, because detectors take
+# reserved ranges for a sign of censorship.
 BACKBONE: Addresses = ("87.245.192.1", "2a02:2d8::1")
 FAR: Addresses = ("87.245.192.2", "2a02:2d8::2")
 OUTSIDE_HOST: Addresses = ("95.216.0.100", "2a01:4f9::100")

@@ -1,9 +1,9 @@
 """The way into a private set of namespaces, in which everything else of a run happens.
 
-Four processes: the *outer* one, which the user started; the *gatekeeper*, which makes the namespaces (making a PID
-namespace moves one's children, not oneself); *init*, PID 1 of the new namespace, which does nothing but collect
-orphans; and *main*, an ordinary process with ordinary signals, so that nobody takes away the children it waits for.
-Each dies with the one before it, and with init the kernel removes all the rest.
+Four processes: the *outer* one, which the user started; the *gatekeeper*, which makes the namespaces (making
+a PID namespace moves one's children, not oneself); *init*, PID 1 of the new namespace, which does nothing but
+collect orphans; and *main*, an ordinary process with ordinary signals, so that nobody takes away the children
+it waits for. Each dies with the one before it, and with init the kernel removes all the rest.
 """
 
 import contextlib
@@ -25,12 +25,12 @@ _WANTED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_isolated(main: Callable[[], int]) -> int:
-    """Run `main` in new namespaces (mount, network, PID; user as well, unless privileged); return its status.
+    """Run `main` in new namespaces (mount, network, PID; user too, unless privileged); return its status.
 
-    Inside, the process is root of its own world: nothing but loopback, an own empty /run, an own /proc. When this
-    process ends, by whatever means, all of it ends. SIGINT, SIGTERM and SIGHUP become *one* KeyboardInterrupt in
-    `main`, whose clean-up is then not disturbed by a second one (Ctrl-\\ ends everything at once); if `main` lets
-    it pass, the status is 128 + signal. Call it from the main thread.
+    Inside, the process is root of its own world: nothing but loopback, an own empty /run, an own /proc. When
+    this process ends, by whatever means, all of it ends. SIGINT, SIGTERM and SIGHUP become *one*
+    KeyboardInterrupt in `main`, whose clean-up no second one disturbs (a terminal's quit key ends everything
+    at once); if `main` lets it pass, the status is 128 + signal. Call it from the main thread.
 
     Errors: UnsupportedError if this machine refuses the namespaces; InvalidRunError if `main` was killed.
     """
@@ -133,7 +133,7 @@ def _main(main: Callable[[], int], signals: set[signal.Signals], before: set[int
 def _wait(
     child: int, signals: set[signal.Signals], who: str = "", telling: int = -1, *, orphans: bool = False
 ) -> int:
-    """Pass `signals` on to `child` until it ends, collecting orphans meanwhile if asked; return its exit status."""
+    """Pass `signals` on to `child` until it ends, collecting orphans if asked; return its exit status."""
     while True:
         while (ended := os.waitpid(-1 if orphans else child, os.WNOHANG))[0] not in {0, child}:
             pass

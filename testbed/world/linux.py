@@ -1,4 +1,4 @@
-"""The Linux calls that Python 3.11 lacks (os.unshare and os.setns came with 3.12), by way of the C library."""
+"""The Linux calls that Python 3.11 lacks (os.unshare and os.setns came with 3.12), by the C library."""
 
 import ctypes
 import os

@@ -1,6 +1,6 @@
 """Switching off segmentation, receive and checksum offloads, so that packets look as on a wire (design D7).
 
-By the ethtool ioctl, which every kernel has: linux/ethtool.h, ETHTOOL_{GSSET_INFO,GSTRINGS,GFEATURES,SFEATURES}.
+By the ethtool ioctl, which every kernel has (linux/ethtool.h).
 """
 
 import array

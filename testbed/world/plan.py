@@ -1,14 +1,15 @@
-"""From a world to the exact nodes, links, addresses and routes to build. Pure: nothing here touches the kernel.
+"""From a world to the exact nodes, links, addresses and routes to build. Pure: no kernel here.
 
-Every node has one IPv4 and one IPv6 address of its own, on one interface, and links carry no network: routes name
-their next hop and interface (as an unnumbered link's do), so an operator needs no transfer addresses and
-traceroute shows each hop by one name. `far` carries the addresses of all sites and public resolvers on its loopback
-interface (a dummy interface would need a kernel module that not every machine has).
+Every node has one IPv4 and one IPv6 address of its own, on one interface, and links carry no network: routes
+name their next hop and interface (as an unnumbered link's do), so an operator needs no transfer addresses and
+traceroute shows each hop by one name. `far` carries the addresses of all sites and public resolvers on its
+loopback interface (a dummy interface would need a kernel module that not every machine has).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from itertools import pairwise
 
 from testbed.scenario.model import OUTSIDE, PERFECT, LinkQuality, Operator, World
 from testbed.world.addressing import BACKBONE, FAR, OUTSIDE_HOST, Addresses, check, numbered
@@ -55,7 +56,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """At `node`, `to` (a prefix) is reached through interface `dev`, by next hop `via` if it is not there itself."""
+    """At `node`, `to` (a prefix) is reached through `dev`, by next hop `via` if it is not there itself."""
 
     node: str
     to: str
@@ -149,7 +150,7 @@ def _operator(draft: _Draft, operator: Operator, world: World, served: tuple[str
         Node(resolver, own[resolver], "eth0"),
     ]
     draft.link((key, "eth0"), (hops[0], "in"), operator.access)
-    for near, far in zip(hops, hops[1:], strict=False):
+    for near, far in pairwise(hops):
         draft.link((near, "out"), (far, "in"))
     draft.link((last, "out"), ("backbone", key), world.backbone)
     draft.link((last, "dns"), (resolver, "eth0"))

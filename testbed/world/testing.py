@@ -42,7 +42,7 @@ def in_world(function: Callable[[], T]) -> T:
         os.close(answer)
     if not data:
         raise RuntimeError(f"the isolated function ended with status {status} and no answer")
-    fine, value = pickle.loads(data)  # noqa: S301 (our own child wrote it)
+    fine, value = pickle.loads(data)
     if not fine:
         raise value
     return value  # type: ignore[no-any-return]

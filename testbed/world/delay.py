@@ -1,0 +1,195 @@
+"""The delay line: delay, jitter and loss of links, made by holding packets in kernel queues (design D6).
+
+One process serves the whole world. Each link end that needs it sends what it transmits to an NFQUEUE; only
+the packet's number comes here, and the verdict that lets it go is given when its time has come. If this
+process dies, the kernel drops what would have passed: a link never turns perfect unnoticed.
+
+Packets are held on routers only. Held on its way out of the host that sent it, a packet would count as still
+in that host's send queue, and TCP would hold back the next (measured: 2 Mbit/s at 20 ms); held on its way into
+a host, it would be in the host's captures before its time.
+
+(Besides the middlebox, the only place that imports netfilterqueue.)
+"""
+
+import gc
+import heapq
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from testbed.errors import InvalidRunError
+from testbed.scenario.model import LinkQuality
+from testbed.world import linux
+from testbed.world.build import BuiltWorld
+from testbed.world.netns import assert_ours, inside
+from testbed.world.plan import Interface, Plan
+from testbed.world.schedule import Schedule
+from testbed.world.services import Target
+
+MOST_HELD = (
+    30_000  # packets: 350 ms of 1 Gbit/s, 70 MB of kernel memory (our choice); more are dropped, counted
+)
+_FIRST_QUEUE = 700  # away from the censors' numbers, which share some of these namespaces
+_MULTICAST = {"iptables": "224.0.0.0/4", "ip6tables": "ff00::/8"}  # the kernel's own chatter is not traffic
+
+
+def needed(plan: Plan) -> bool:
+    """Whether any link of `plan` delays, jitters or loses."""
+    return any(link.quality.delayed for link in plan.links)
+
+
+def service(world: BuiltWorld, seed: int, run: Path) -> Target:
+    """The delay line of `world`, for `Services.spawn`. At its end it writes RUN/receipts/delay.json.
+
+    It exits with status 1 if packets were dropped because a queue or the line was full.
+    """
+    return lambda ready: _DelayLine(world, seed).serve(ready, run / "receipts" / "delay.json")
+
+
+@dataclass(slots=True)
+class _End:
+    """One direction of a link, and where its packets are held."""
+
+    near: Interface  # sends
+    held: Interface  # of a router: `near`, or its peer if `near` is a host's
+    number: int  # of its queue
+    schedule: Schedule
+    queue: Any = None  # NetfilterQueue
+    delayed: int = 0
+    lost: int = 0
+    overflow: int = 0  # dropped because MOST_HELD were held
+
+
+class _DelayLine:
+    def __init__(self, world: BuiltWorld, seed: int) -> None:
+        self._world = world
+        self._held: list[tuple[float, int, Any]] = []  # heap: release time, order of arrival, packet
+        self._order = count()
+        self._ends = [
+            _End(near, held, _FIRST_QUEUE + number, Schedule(quality, seed, str(near)))
+            for number, (near, held, quality) in enumerate(_directions(world.plan))
+        ]
+
+    def serve(self, ready: Any, receipt: Path) -> None:
+        """Hold and release until SIGTERM."""
+        stop, stopping = os.pipe()
+        signal.signal(signal.SIGTERM, lambda _number, _frame: os.write(stopping, b"!"))
+        linux.precise_timers()
+        for node in {end.held.node: None for end in self._ends}:
+            self._attach(node)
+        gc.freeze()
+        gc.disable()  # nothing here makes cycles, and a pause would delay packets
+        ready()
+        by_fd = {end.queue.get_fd(): end.queue for end in self._ends}
+        wanted = [stop, *by_fd]
+        arrived: list[int] = []
+        while stop not in arrived:
+            timeout = max(0.0, self._held[0][0] - monotonic()) if self._held else None
+            # select and not poll: its timeout has microseconds
+            arrived, _, _ = select.select(wanted, [], [], timeout)
+            self._release()
+            for fd in arrived:
+                if fd != stop:
+                    by_fd[fd].run(block=False)
+        overrun = self._write(receipt)
+        if overrun:
+            sys.exit(f"delay line: {overrun} packets were dropped because a queue was full")
+
+    def _attach(self, node: str) -> None:
+        from netfilterqueue import COPY_META, NetfilterQueue  # noqa: PLC0415 (this process alone needs it)
+
+        namespace = self._world.namespaces[node]
+        assert_ours(namespace)
+        ends = [end for end in self._ends if end.held.node == node]
+        with inside(namespace):
+            for end in ends:
+                end.queue = NetfilterQueue()
+                end.queue.bind(end.number, self._taker(end), max_len=MOST_HELD, mode=COPY_META)
+            for family in _MULTICAST:
+                _add_rules(family, ends)
+
+    def _taker(self, end: _End) -> Any:
+        release, held, order = end.schedule.release, self._held, self._order
+
+        def take(packet: Any) -> None:
+            now = monotonic()
+            when = release(now)
+            if when is None:
+                end.lost += 1
+                packet.drop()
+            elif len(held) >= MOST_HELD:
+                end.overflow += 1
+                packet.drop()
+            else:
+                end.delayed += 1
+                heapq.heappush(held, (when, next(order), packet))
+            if held and held[0][0] <= now:  # a busy queue must not keep due packets waiting
+                self._release()
+
+        return take
+
+    def _release(self) -> None:
+        held, now = self._held, monotonic()
+        while held and held[0][0] <= now:
+            heapq.heappop(held)[2].accept()
+
+    def _write(self, receipt: Path) -> int:
+        """Write the counters; return how many packets were dropped against the plan."""
+        links, overrun = {}, 0
+        for end in self._ends:
+            kernel = self._kernel_counters(end)
+            links[str(end.near)] = {
+                "delayed": end.delayed,
+                "lost": end.lost,
+                "overflow": end.overflow,
+                **kernel,
+            }
+            overrun += end.overflow + sum(kernel.values())
+        total = {key: sum(link[key] for link in links.values()) for key in next(iter(links.values()), {})}
+        receipt.parent.mkdir(parents=True, exist_ok=True)
+        receipt.write_text(
+            json.dumps({"service": "delay", **total, "links": links}, indent=1), encoding="utf-8"
+        )
+        return overrun
+
+    def _kernel_counters(self, end: _End) -> dict[str, int]:
+        with inside(self._world.namespaces[end.held.node]):
+            table = Path("/proc/thread-self/net/netfilter/nfnetlink_queue").read_text(encoding="ascii")
+        for row in map(str.split, table.splitlines()):
+            if int(row[0]) == end.number:
+                return {"queue_dropped": int(row[5]), "user_dropped": int(row[6])}
+        raise InvalidRunError(f"delay line: queue {end.number} of {end.near} has vanished")
+
+
+def _add_rules(family: str, ends: list[_End]) -> None:
+    program = linux.program(f"{family}-nft-restore", "iptables")
+    script = "\n".join(["*mangle", *_rules(family, ends), "COMMIT", ""])
+    done = subprocess.run([program, "--noflush"], input=script, text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise InvalidRunError(f"delay line: {program} said: {done.stderr.strip()}")
+
+
+def _rules(family: str, ends: list[_End]) -> Iterator[str]:
+    for end in ends:
+        where = (
+            f"POSTROUTING -o {end.held.name}" if end.held == end.near else f"PREROUTING -i {end.held.name}"
+        )
+        yield f"-A {where} ! -d {_MULTICAST[family]} -j NFQUEUE --queue-num {end.number}"
+
+
+def _directions(plan: Plan) -> Iterator[tuple[Interface, Interface, LinkQuality]]:
+    """Each delayed direction: sending end, the end where it is held, quality."""
+    routers = {node.name for node in plan.nodes if node.forwards}
+    for link in plan.links:
+        if link.quality.delayed:
+            for near, far in link.ends:
+                yield near, near if near.node in routers else far, link.quality
