@@ -86,6 +86,8 @@ def _quic_covers(first: QuicForm, second: QuicForm) -> bool:
 
 def _covers(first: NameList, second: NameList) -> bool:
     patterns = frozenset(first.patterns)
+    if not second.patterns:
+        return False  # a list that could not be read
     if patterns.issuperset(second.patterns):
         return True
     if len(first.patterns) > SMALL or len(second.patterns) > SMALL:

@@ -148,13 +148,11 @@ class Censor:
                     (*loc, index, "name"), message, f"rules[{first[rule.name]}] has it; rename one"
                 )
             first.setdefault(rule.name, index)
-        for position, line in enumerate(self._lines):
-            if line.match == Match():
-                continue
-            for earlier in self._lines[:position]:
-                if earlier.match != Match() and shadows(earlier.match, line.match):
-                    message = (
-                        f"the rule {line.name!r} can never match: {earlier.name!r} takes all of it before"
-                    )
-                    self._sources.add((*line.loc[:4], "match"), message, "put it first, or remove it")
-                    break
+        # Rules by header alone decide about a flow's first packet, before any content is seen.
+        decided = sorted(self._lines, key=lambda line: line.match.by_content)
+        for position, line in enumerate(decided):
+            before = [other for other in decided[:position] if other.match != Match()]
+            taker = next((other for other in before if shadows(other.match, line.match)), None)
+            if taker is not None and line.match != Match():
+                message = f"the rule {line.name!r} can never match: {taker.name!r} takes all of it before"
+                self._sources.add((*line.loc[:4], "match"), message, "narrow one, reorder, or remove one")

@@ -147,7 +147,7 @@ class ScenarioFile(Part):
 
     title: Text
     period: Text
-    sources: Annotated[list[Text], BeforeValidator(as_list)]
+    sources: OneOrMore = Field(description="keys of docs/sources.md, or 'our choice'")
     notes: str = ""
     world: Text = Field("runet", description="a world of the library, or a file beside the scenario")
     operators: OneOrMore | None = Field(None, description="those of the world that take part; default: all")
@@ -156,4 +156,4 @@ class ScenarioFile(Part):
     phases: Annotated[dict[Key, Phase], Field(min_length=1)]
     default_phase: Text
     expect: list[ExpectPart] = Field(default_factory=list)
-    controls: Annotated[list[Text], BeforeValidator(as_list)] = Field(default_factory=list)
+    controls: OneOrMore = Field(default_factory=list, description="targets that stay unharmed everywhere")

@@ -31,7 +31,10 @@ def _fault(url: str, world: World) -> tuple[str, str] | None:
     if parts.scheme not in (*_WEB, *_DNS) or not host:
         return f"{url!r} is not a target", f"write one of {FORMS}"
     if port is not None or parts.username is not None:
-        return f"{url!r}: a target has no port and no user", "servers listen on their standard ports: leave it out"
+        return (
+            f"{url!r}: a target has no port and no user",
+            "servers listen on standard ports: leave it out",
+        )
     if parts.scheme in _DNS:
         return _dns_fault(parts, host, world)
     if parts.scheme.startswith("put+") and not _size(parts.query):
@@ -60,7 +63,10 @@ def _dns_fault(parts: SplitResult, host: str, world: World) -> tuple[str, str] |
     addresses = {text for r in world.resolvers for text in (*r.ipv4, *r.ipv6)}
     if host != OWN_RESOLVER and not _is_address(host, addresses):
         remedy = nearest(host, addresses)
-        return f"the world has no resolver at {host!r}", f"{remedy} dns://{OWN_RESOLVER}/… asks the operator's own"
+        return (
+            f"the world has no resolver at {host!r}",
+            f"{remedy} dns://{OWN_RESOLVER}/… asks the operator's own",
+        )
     name = parts.path.strip("/")
     if not name:
         return "the target asks for no name", f"write dns://{host}/NAME"

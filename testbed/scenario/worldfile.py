@@ -1,5 +1,6 @@
 """World files: operators, sites, resolvers and links, and the checks that they can coexist."""
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -15,7 +16,10 @@ from testbed.scenario.part import Part, parse
 from testbed.scenario.problems import Problems, fault, shown
 from testbed.scenario.values import BitsPerSecond, Key, Seconds, Share, Text, as_list
 
-RESERVED_KEYS = (OUTSIDE, "all", "title", "backbone", "far")
+RESERVED_KEYS = (OUTSIDE, "all", "title", "backbone", "far", "lo")
+
+_KEY = re.compile(r"[a-z][a-z0-9-]{0,14}")  # becomes the name of an interface: at most 15 characters
+_LONGEST = {4: 25, 6: 119}  # room for hops, resolver and subscriber
 
 N = TypeVar("N", IPv4Network, IPv6Network)
 A = TypeVar("A", IPv4Address, IPv6Address)
@@ -32,6 +36,8 @@ def _as(kind: type, version: int, what: str) -> Any:
             raise fault(f"{shown(value)} is not {what}", hint or f"an IPv{version} one is wanted") from error
         if made is None:
             raise fault(f"{shown(value)} is not {what}", f"write an IPv{version} one as text, in quotes")
+        if isinstance(made, IPv4Network | IPv6Network) and made.prefixlen > _LONGEST[version]:
+            raise fault(f"the prefix {shown(value)} is too small", f"at most /{_LONGEST[version]}")
         if not made.is_global:
             remedy = "detectors take reserved addresses for signs of censorship: use a public one"
             raise fault(f"{shown(value)} is in a reserved range", remedy)
@@ -161,6 +167,9 @@ def _check(part: WorldFile, document: Document, problems: Problems) -> None:
     for key in part.operators:
         if key in RESERVED_KEYS:
             problems.add(document, ("operators", key), f"{key!r} is a reserved word", "choose another key")
+        elif not _KEY.fullmatch(key):
+            remedy = "use at most 15 of a-z, 0-9 and -, a letter first"
+            problems.add(document, ("operators", key), f"{key!r} cannot be an operator's key", remedy)
 
 
 def _check_addresses(

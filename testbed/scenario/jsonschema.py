@@ -1,0 +1,35 @@
+"""JSON Schema of scenario and world files, for editors: completion and checks while one types."""
+
+from typing import Any
+
+from testbed.censor.actions import ACTIONS
+from testbed.censor.profiles import PROFILES
+from testbed.scenario.schema import ScenarioFile
+from testbed.scenario.worldfile import WorldFile
+from testbed.truth.labels import LABELS
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def scenario_schema() -> dict[str, Any]:
+    """The schema of a scenario file."""
+    schema = ScenarioFile.model_json_schema(by_alias=True)
+    parts = schema["$defs"]
+    parts["Action"] |= {
+        "additionalProperties": False,
+        "patternProperties": {r"\.py:": {"type": "object"}},
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+    names = {"enum": sorted(ACTIONS), "description": "an action without parameters"}
+    parts["RulePart"]["properties"]["action"] = {"anyOf": [names, {"$ref": "#/$defs/Action"}]}
+    parts["CensorPart"]["properties"]["profile"]["enum"] = sorted(PROFILES)
+    outcomes = [{"const": label, "description": meaning} for label, meaning in LABELS.items()]
+    parts["ExpectPart"]["properties"]["outcome"] = {"oneOf": outcomes}
+    parts["PhasePart"]["type"] = ["object", "null"]
+    return {"$schema": DRAFT, **schema}
+
+
+def world_schema() -> dict[str, Any]:
+    """The schema of a world file."""
+    return {"$schema": DRAFT, **WorldFile.model_json_schema(by_alias=True)}

@@ -1,0 +1,61 @@
+"""A scenario's rules and expectations as lines of text, grouped so that each is said once."""
+
+import dataclasses
+from typing import Any
+
+from testbed.censor.actions.base import Action
+from testbed.scenario.model import OUTSIDE, Scenario
+from testbed.scenario.tojson import match_json
+
+_SHOWN = 5  # entries of a list
+
+
+def rule_lines(scenario: Scenario) -> list[str]:
+    """One line per rule of every policy: "tspu (t22) social-reset: tls.sni a, b -> rst-rewrite"."""
+    lines: dict[str, None] = {}
+    for placements in scenario.phases.values():
+        for place in placements:
+            for rule in place.policy.rules:
+                looks = ", ".join(f"{key} {_text(value)}" for key, value in match_json(rule.match).items())
+                head = f"{place.policy.name} ({place.policy.profile.name}) {rule.name}"
+                lines[f"{head}: {looks} -> {_action(rule.action)}"] = None
+    return list(lines)
+
+
+def expectation_lines(scenario: Scenario) -> list[str]:
+    """One line per target and outcome: "substring  throttle  https://… from mts, beeline (by rule)"."""
+    grouped: dict[tuple[str, str, str, str], list[str]] = {}
+    for each in scenario.expect:
+        rate = f" {each.rate[0] / 1000:g}-{each.rate[1] / 1000:g} kbit/s" if each.rate else ""
+        key = (each.phase, f"{each.outcome}{rate}", each.target.url, f" (by {each.by})" if each.by else "")
+        grouped.setdefault(key, []).append(each.vantage)
+    everyone = len(scenario.vantages()) - 1
+    return [
+        f"{phase}: {outcome}  {url} from {_vantages(vantages, everyone)}{by}"
+        for (phase, outcome, url, by), vantages in grouped.items()
+    ]
+
+
+def _vantages(vantages: list[str], everyone: int) -> str:
+    every = len(vantages) == everyone and OUTSIDE not in vantages and everyone > 1
+    return "every operator" if every else ", ".join(vantages)
+
+
+def _action(action: Action) -> str:
+    """The key, and the parameters that differ from their defaults."""
+    changed = {
+        field.name: getattr(action, field.name)
+        for field in dataclasses.fields(action)
+        if getattr(action, field.name) != field.default
+    }
+    inside = ", ".join(f"{name} {_text(value)}" for name, value in changed.items())
+    return f"{action.key} ({inside})" if inside else action.key
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{key} {each}" for key, each in value.items())
+    if isinstance(value, list | tuple):
+        more = f", … ({len(value)})" if len(value) > _SHOWN else ""
+        return ", ".join(map(str, value[:_SHOWN])) + more
+    return f"{value:g}" if isinstance(value, float) else str(value)

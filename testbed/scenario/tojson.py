@@ -1,0 +1,127 @@
+"""A resolved scenario as plain JSON values: for the run folder, and for other programs."""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from testbed.censor.names import NameList
+from testbed.censor.policy import Match, Policy
+from testbed.scenario.model import Expectation, LinkQuality, Operator, Placement, Scenario, World
+
+SHORT = 20  # entries up to which a list is given in full
+
+
+def to_json(scenario: Scenario) -> dict[str, Any]:
+    """Everything that decides a run, in a stable order; long lists by count and digest."""
+    return {
+        "name": scenario.name,
+        "title": scenario.title,
+        "period": scenario.period,
+        "sources": list(scenario.sources),
+        "notes": scenario.notes,
+        "seed": scenario.seed,
+        "time_scale": scenario.time_scale,
+        "default_phase": scenario.default_phase,
+        "phases": {
+            name: {
+                "title": scenario.phase_titles.get(name, ""),
+                "placements": [_placement(each) for each in placements],
+            }
+            for name, placements in scenario.phases.items()
+        },
+        "expect": [_expectation(each) for each in scenario.expect],
+        "controls": [target.url for target in scenario.controls],
+        "world": _world(scenario.world),
+        "files": dict(sorted(scenario.files.items())),
+    }
+
+
+def _placement(placement: Placement) -> dict[str, Any]:
+    where = {"hop": placement.hop} if placement.at == "hop" else {}
+    return {
+        "name": placement.name,
+        "operator": placement.operator,
+        "at": placement.at,
+        **where,
+        **_policy(placement.policy),
+    }
+
+
+def _policy(policy: Policy) -> dict[str, Any]:
+    return {
+        "profile": policy.profile.name,
+        "miss": dict(sorted(policy.miss.items())),
+        "rules": [
+            {
+                "name": rule.name,
+                "match": match_json(rule.match),
+                "action": {rule.action.key: dataclasses.asdict(rule.action)},
+            }
+            for rule in policy.rules
+        ],
+    }
+
+
+def match_json(match: Match) -> dict[str, Any]:
+    """The parts that a match gives, by their names in scenario files."""
+    lists = {"tls.sni": match.tls_sni, "http.host": match.http_host, "dns.qname": match.dns_qname}
+    parts: dict[str, Any] = {key: _names(names) for key, names in lists.items() if names is not None}
+    if match.quic is not None:
+        parts["quic"] = dataclasses.asdict(match.quic)
+    if match.ip:
+        parts["ip"] = _list([str(network) for network in match.ip])
+    if match.ports:
+        parts["ports"] = list(match.ports)
+    if match.transport:
+        parts["transport"] = match.transport
+    return parts
+
+
+def _names(names: NameList) -> list[str] | dict[str, Any]:
+    if names.source and len(names.patterns) > SHORT:
+        return {"count": len(names.patterns), "source": names.source}
+    return _list(names.patterns)
+
+
+def _list(entries: Sequence[str]) -> list[str] | dict[str, Any]:
+    if len(entries) <= SHORT:
+        return list(entries)
+    digest = hashlib.sha256("\n".join(entries).encode()).hexdigest()
+    return {"count": len(entries), "sha256": digest}
+
+
+def _expectation(expectation: Expectation) -> dict[str, Any]:
+    return {
+        "phase": expectation.phase,
+        "vantage": expectation.vantage,
+        "target": expectation.target.url,
+        "outcome": expectation.outcome,
+        "by": expectation.by,
+        "rate": list(expectation.rate) if expectation.rate else None,
+    }
+
+
+def _world(world: World) -> dict[str, Any]:
+    return {
+        "name": world.name,
+        "backbone": _link(world.backbone),
+        "operators": [_operator(operator) for operator in world.operators],
+        "sites": [_plain(site) for site in world.sites],
+        "resolvers": [_plain(resolver) for resolver in world.resolvers],
+    }
+
+
+def _operator(operator: Operator) -> dict[str, Any]:
+    prefixes = {"prefix4": str(operator.prefix4), "prefix6": str(operator.prefix6)}
+    return {**_plain(operator), **prefixes, "access": _link(operator.access)}
+
+
+def _link(link: LinkQuality) -> dict[str, Any]:
+    return dataclasses.asdict(link)
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """A flat dataclass; tuples become lists."""
+    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {key: list(each) if isinstance(each, tuple) else each for key, each in fields.items()}
