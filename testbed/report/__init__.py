@@ -1,0 +1,1 @@
+"""What a person reads: the table of a run, and sentences that explain its labels."""

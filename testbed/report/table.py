@@ -1,0 +1,147 @@
+"""The table of a run: what was observed, what should have been, which rule, and what proves it."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from testbed.scenario.model import OUTSIDE, Scenario
+from testbed.truth.judge import MISSING, Judgement, Row
+from testbed.truth.labels import LABELS
+
+PLAIN_WIDTH = 120  # columns where the output is no terminal
+_HEAD = ("", "target", "observed", "should be", "by rule", "proof")
+
+
+def show(judgement: Judgement, scenario: Scenario, folder: Path, *, file: IO[str] | None = None) -> None:
+    """Print the table to `file` (stdout): in colour on a terminal, plain text of 120 columns elsewhere."""
+    out = file or sys.stdout
+    console = Console(file=out, highlight=False, width=None if out.isatty() else PLAIN_WIDTH, soft_wrap=False)
+    good, bad = ("✓", "✗") if (console.encoding or "").lower().startswith("utf") else ("+", "x")
+    console.print(Text(f"{scenario.title} ({judgement.scenario}), phase {judgement.phase}", style="bold"))
+    for vantage in dict.fromkeys(row.vantage for row in judgement.rows):
+        console.print()
+        console.print(Text(heading(scenario, vantage), style="bold cyan"))
+        console.print(_table([row for row in judgement.rows if row.vantage == vantage], good, bad))
+    console.print()
+    for line in legend(judgement):
+        console.print(Text(line, style="dim"))
+    for note in judgement.notes:
+        console.print(Text(f"note: {note}"))
+    for problem in judgement.problems:
+        console.print(Text(f"{bad} {problem}", style="red"))
+    style = "bold red" if judgement.exit_status else "bold green"
+    console.print(Text(f"{verdict(judgement)}   {_near(folder)}", style=style))
+
+
+def text(judgement: Judgement, scenario: Scenario, folder: Path) -> str:
+    """The same as plain text."""
+    out = StringIO()
+    show(judgement, scenario, folder, file=out)
+    return out.getvalue()
+
+
+def _near(folder: Path) -> str:
+    """The folder as one would type it here."""
+    here = os.path.relpath(folder)
+    return str(folder) if here.startswith("..") else here
+
+
+def _table(rows: Sequence[Row], good: str, bad: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for name, least in zip(_HEAD, (1, 24, 12, 9, 7, 5), strict=True):
+        table.add_column(name, overflow="fold", min_width=least)
+    for row in rows:
+        agrees = row.verdict == "ok"
+        mark = Text(good if agrees else bad, style="green" if agrees else "bold red")
+        cells = (row.target, observed(row), expected(row), row.by, proof(row))
+        table.add_row(mark, *(Text(cell, style="" if agrees else "red") for cell in cells))
+    return table
+
+
+def heading(scenario: Scenario, vantage: str) -> str:
+    """A vantage in full: "MTS (mts), AS8359, mobile"."""
+    if vantage == OUTSIDE:
+        return "outside, the vantage without a filter"
+    operator = scenario.world.operator(vantage)
+    return f"{operator.name} ({vantage}), AS{operator.asn}, {operator.kind}"
+
+
+def observed(row: Row) -> str:
+    """What was seen: the label, the speeds if it is about speed, or why it is not what it should be."""
+    if row.observed == "throttle" and row.rate is not None and row.outside_rate is not None:
+        return f"throttle: {bitrate(row.rate)}, outside {bitrate(row.outside_rate)}"
+    speed = f", {bitrate(row.rate)}" if row.rate is not None and row.observed == "ok" else ""
+    return f"{row.observed}{speed}"
+
+
+def expected(row: Row) -> str:
+    """What should have been seen."""
+    if row.role == "control":
+        return f"{row.expected} (control)"
+    if row.expected_rate is None:
+        return row.expected
+    low, high = row.expected_rate
+    return f"{row.expected}: {bitrate(low)} to {bitrate(high)}"
+
+
+def proof(row: Row) -> str:
+    """What the kernel counted for the rule."""
+    if not row.by or row.observed == MISSING:
+        return ""
+    packets = f"{row.kernel} packet{'' if row.kernel == 1 else 's'}"
+    if row.verdict == "unexpected receipt":
+        return f"kernel saw {packets}, none expected"
+    if not row.kernel or not row.claimed:
+        return f"none: censor claims {row.claimed}, kernel saw {row.kernel}"
+    return f"kernel saw {packets}"
+
+
+def bitrate(rate: float) -> str:
+    """138000 -> "138 kbit/s"."""
+    for unit, size in (("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3)):
+        if rate >= size:
+            number = rate / size
+            return (
+                f"{number:.1f} {unit}"
+                if number < 10 and f"{number:.1f}"[-1] != "0"
+                else f"{number:.0f} {unit}"
+            )
+    return f"{rate:.0f} bit/s"
+
+
+def legend(judgement: Judgement) -> list[str]:
+    """One line for each label in the table."""
+    used = {label for row in judgement.rows for label in (row.observed, row.expected)} - {"ok"}
+    width = max((len(label) for label in used), default=0)
+    return [f"{label:{width}}  {meaning}" for label, meaning in LABELS.items() if label in used]
+
+
+def verdict(judgement: Judgement) -> str:
+    """The last line."""
+    total = len(judgement.rows)
+    if not judgement.problems:
+        word = "as expected" if judgement.agreeing == total else "NOT as expected: agreeing"
+        return f"{word}: {judgement.agreeing} of {total}"
+    first, *more = judgement.problems
+    rest = f" (and {len(more)} more, above)" if more else ""
+    return f"INVALID RUN: {first}{rest}"
+
+
+def summary(judgement: Judgement, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What summary.json and `--json` say of a judged run; `more` is put beside it."""
+    whole = judgement.to_json()
+    keys = ("scenario", "phase", "exit_status", "valid", "problems", "notes", "rows")
+    counts = {"agreeing": judgement.agreeing, "total": len(judgement.rows), "verdict": verdict(judgement)}
+    return (
+        {key: whole[key] for key in keys[:4]}
+        | counts
+        | {key: whole[key] for key in keys[4:]}
+        | dict(more or {})
+    )

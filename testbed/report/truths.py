@@ -1,0 +1,43 @@
+"""What must be seen, as a table: `testbed truth`."""
+
+import sys
+from collections.abc import Sequence
+from typing import IO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from testbed.report.table import PLAIN_WIDTH, bitrate, heading
+from testbed.scenario.model import Scenario
+from testbed.truth.expectations import Truth
+from testbed.truth.labels import LABELS
+
+
+def show(scenario: Scenario, phase: str, expected: Sequence[Truth], *, file: IO[str] | None = None) -> None:
+    """Print what must be seen, grouped by vantage."""
+    out = file or sys.stdout
+    console = Console(file=out, highlight=False, width=None if out.isatty() else PLAIN_WIDTH)
+    told = scenario.phase_titles.get(phase, "")
+    console.print(Text(f"{scenario.title}, phase {phase}{': ' if told else ''}{told}", style="bold"))
+    for vantage in dict.fromkeys(one.vantage for one in expected):
+        console.print()
+        console.print(Text(heading(scenario, vantage), style="bold cyan"))
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+        for name in ("target", "over", "must be", "by rule"):
+            table.add_column(name, overflow="fold")
+        for one in expected:
+            if one.vantage == vantage:
+                table.add_row(*(Text(cell) for cell in (one.target, one.transport, outcome(one), one.by)))
+        console.print(table)
+    console.print()
+    used = {one.outcome for one in expected}
+    for label, meaning in LABELS.items():
+        if label in used:
+            console.print(Text(f"{label:14}{meaning}", style="dim"))
+
+
+def outcome(one: Truth) -> str:
+    """The label, with the rate and the reason for measuring it."""
+    rate = f": {bitrate(one.rate[0])} to {bitrate(one.rate[1])}" if one.rate else ""
+    return f"{one.outcome}{rate}" + (f" ({one.role})" if one.role != "expectation" else "")

@@ -1,0 +1,140 @@
+"""What happened to a measurement, by comparison with the same target seen from outside. Never by the policy.
+
+Two readings are inferences, made here once for all detectors' results:
+
+- On https a filter cannot read the request. A reset or a silence before the first byte of the answer is
+  therefore laid to the ClientHello, also when the handshake itself still went through (SNI-II lets 5-8
+  packets pass, tspu.md 3.2); once bytes of the answer have come, it is http.rst or http.drop.
+- A time-out during which bytes still arrived a second or more after the step began is a trickle and so
+  `throttle` (SNI-III: 1 KB every 4-5 s, OONI22), not silence.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from testbed.truth.reading import Page, Reading, Step, host_of
+
+SLOW = 0.3  # of the outside's rate; below it a transfer counts as throttled. Our choice
+LATE = 1.0  # s; also what a slow transfer must cost, so that a busy machine is no throttling. Our choice
+_CUT = {"connection_reset", "connection_aborted", "eof_error", "connection_already_closed"}
+_UNREACHABLE = {"host_unreachable", "network_unreachable", "network_down"}
+_SILENT = {"generic_timeout_error", "timed_out"}
+_ALIKE = 0.7  # two pages whose lengths differ by less may be the same one (OONI web_connectivity)
+
+
+def classify(observed: Mapping[str, Any], control: Mapping[str, Any] | None) -> str:
+    """The label (see `labels`) of an OONI measurement; `control` is the same target from outside.
+
+    Without a control every failure counts as interference, and what needs a comparison cannot be seen.
+    """
+    seen = Reading(observed)
+    outside = Reading(control) if control is not None else None
+    if outside is not None and outside.failure is not None:
+        return "ok" if seen.failure is None else "broken"
+    for judge in (_dns, _tcp, _tls, _quic, _http, _speed):
+        label = judge(seen, outside)
+        if label is not None:
+            return label
+    return "ok" if seen.failure is None else "broken"
+
+
+def _refused(failure: str) -> str | None:
+    if failure in _UNREACHABLE:
+        return "ip.icmp"
+    return "ip.rst" if failure == "connection_refused" else None
+
+
+def _dns(seen: Reading, outside: Reading | None) -> str | None:
+    failure = seen.dns.failure
+    if failure is not None:
+        if failure in _SILENT | _CUT:
+            return "dns.drop"
+        # Any negative answer where outside there is a good one: the labels have no finer word.
+        return _refused(failure) or "dns.nxdomain"
+    if outside is None or not seen.addresses or not outside.addresses:
+        return None
+    return "dns.poison" if seen.addresses.isdisjoint(outside.addresses) else None
+
+
+def _tcp(seen: Reading, _: Reading | None) -> str | None:
+    failure = seen.tcp.failure
+    if failure is None:
+        return None
+    if failure in _SILENT:
+        return "ip.drop" if seen.scheme != "dns" else "dns.drop"
+    return _refused(failure) or "ip.rst"
+
+
+def _tls(seen: Reading, outside: Reading | None) -> str | None:
+    failure = seen.tls.failure
+    if failure is not None:
+        # A certificate that does not hold, or something that is not TLS: somebody else has answered.
+        return _ended("tls.sni", seen, seen.tls) or "tls.mitm"
+    if outside is None or not seen.tls.tried:
+        return None
+    (leaf, issuer), (true_leaf, true_issuer) = seen.certificate, outside.certificate
+    return "tls.mitm" if leaf and true_leaf and leaf != true_leaf and issuer != true_issuer else None
+
+
+def _quic(seen: Reading, _: Reading | None) -> str | None:
+    for step in (seen.quic, seen.http if seen.quic.tried else seen.quic):
+        if step.failure is None:
+            continue
+        if step.failure.startswith("ssl_"):
+            return "tls.mitm"
+        if step.failure in _SILENT and _trickles(seen, step):
+            return "throttle"
+        return _refused(step.failure) or "quic.drop"
+    return None
+
+
+def _http(seen: Reading, outside: Reading | None) -> str | None:
+    page, true_page = seen.page, outside.page if outside is not None else None
+    if page is not None and true_page is not None and _differs(page, true_page):
+        return "http.page"
+    failure = seen.http.failure
+    if failure is None:
+        return None
+    before_answer = seen.tls.tried and page is None
+    ended = _ended("tls.sni" if before_answer else "http", seen, seen.http)
+    return ended or ("http.page" if outside is not None else "broken")
+
+
+def _ended(layer: str, seen: Reading, step: Step) -> str | None:
+    if step.failure in _CUT:
+        return f"{layer}.rst"
+    if step.failure in _SILENT:
+        return "throttle" if _trickles(seen, step) else f"{layer}.drop"
+    return None
+
+
+def _trickles(seen: Reading, step: Step) -> bool:
+    arrival = seen.last_arrival(step.begun)
+    return arrival is not None and arrival >= LATE
+
+
+def _differs(page: Page, true: Page) -> bool:
+    if page.status != true.status or host_of(page.location) != host_of(true.location):
+        return True
+    if page.title != true.title:
+        return bool(page.title and true.title) or (page.complete and true.complete)
+    if not (page.complete and true.complete) or page.digest == true.digest:
+        return False
+    return min(page.size, true.size) < _ALIKE * max(page.size, true.size)
+
+
+def _speed(seen: Reading, outside: Reading | None) -> str | None:
+    if outside is None:
+        return None
+    fast, slow = outside.speed, seen.speed
+    if fast is not None and slow is not None and fast.bits_per_second > 0:
+        due = 8 * slow.bytes / fast.bits_per_second
+        if slow.bits_per_second < SLOW * fast.bits_per_second and slow.seconds - due >= LATE:
+            return "throttle"
+    for name in ("tls", "quic", "http"):
+        mine, its = getattr(seen, name), getattr(outside, name)
+        bulk = name == "http" and slow is not None
+        took, takes = mine.ended - mine.begun, its.ended - its.begun
+        if not bulk and mine.tried and its.tried and took - takes >= LATE and takes < SLOW * took:
+            return "throttle"
+    return None

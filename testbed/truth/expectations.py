@@ -1,0 +1,67 @@
+"""What must be seen in one phase: for each vantage and target the outcome, and the rule that causes it."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from testbed.scenario.model import OUTSIDE, Scenario
+
+Role = Literal["expectation", "control", "reference"]
+TRANSPORTS = {"https": "tls", "http": "http", "h3": "quic", "dns": "dns/udp", "dns+tcp": "dns/tcp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """One thing that must be seen.
+
+    `role` says why it is measured: an expectation of the scenario, a control that must stay unharmed, or the
+    reference from outside that an expectation is compared with.
+    """
+
+    vantage: str
+    target: str  # URL
+    transport: str  # tls, http, quic, dns/udp, dns/tcp
+    outcome: str  # a label
+    by: str = ""  # "policy/rule" or "rule" as the scenario writes it, "" where nothing interferes
+    rate: tuple[float, float] | None = None  # bit/s
+    role: Role = "expectation"
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dict."""
+        return asdict(self)
+
+
+def truth(scenario: Scenario, phase: str, vantages: Sequence[str] | None = None) -> list[Truth]:
+    """Everything that a run of `phase` has to measure, and what must come of it.
+
+    KeyError if the scenario has no such phase. `vantages` limits it to some of them; without it, those that
+    the phase's expectations and censors concern (all operators if there are none). What is expected anywhere
+    is also measured from outside, and so is every control: a target nobody can reach proves nothing.
+    """
+    placements = scenario.phases[phase]
+    expected = [e for e in scenario.expect if e.phase == phase]
+    named = [e.vantage for e in expected] + [p.operator for p in placements]
+    concerned = set(named) or {operator.key for operator in scenario.world.operators}
+    chosen = concerned if vantages is None else set(vantages)
+    order = [key for key in scenario.vantages() if key in chosen or key == OUTSIDE]
+
+    found: dict[tuple[str, str], Truth] = {}
+    for e in expected:
+        if e.vantage in order:
+            url = e.target.url
+            found[e.vantage, url] = Truth(e.vantage, url, transport(url), e.outcome, e.by, e.rate)
+    for control in scenario.controls:
+        for vantage in order:
+            one = Truth(vantage, control.url, transport(control.url), "ok", role="control")
+            found.setdefault((vantage, control.url), one)
+    for one in list(found.values()):
+        outcome = "broken" if one.outcome == "broken" else "ok"
+        outside = Truth(OUTSIDE, one.target, one.transport, outcome, role="reference")
+        found.setdefault((OUTSIDE, one.target), outside)
+    return sorted(found.values(), key=lambda one: order.index(one.vantage))
+
+
+def transport(url: str) -> str:
+    """What carries a target."""
+    scheme = url.partition("://")[0]
+    return TRANSPORTS.get(scheme.removeprefix("put+"), scheme)
