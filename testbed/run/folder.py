@@ -1,0 +1,76 @@
+"""The run folder: everything that a run leaves behind, readable at any moment of it."""
+
+import json
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from testbed import __version__
+from testbed.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A folder of its own for one run; see docs/run-folder.md for what each file holds."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, given: Path | None, scenario: str) -> "RunFolder":
+        """`given` (which must be new or empty), or runs/<scenario>-<time>. InputError if it cannot be."""
+        try:
+            if given is not None:
+                given.mkdir(parents=True, exist_ok=True)
+                if any(given.iterdir()):
+                    raise InputError.at("--out", f"{given} is not empty", "name a new folder, or empty it")
+                return cls._prepared(given)
+            return cls._prepared(_fresh(Path("runs"), scenario))
+        except OSError as error:
+            where = given or Path("runs")
+            remedy = "name a folder that you can write to with --out"
+            raise InputError.at("--out", f"{where}: {error.strerror}", remedy) from error
+
+    @classmethod
+    def _prepared(cls, path: Path) -> "RunFolder":
+        for part in ("logs", "receipts"):
+            (path / part).mkdir()
+        (path / "events.jsonl").touch()
+        return cls(path.resolve())
+
+    def write(self, name: str, content: Any) -> None:
+        """Write a JSON file whole, or not at all."""
+        partial = self.path / f".{name}.partial"
+        partial.write_text(json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n", "utf-8")
+        partial.rename(self.path / name)
+
+    def receipts(self) -> dict[str, Any]:
+        """What each censor's process left: censor name -> receipt."""
+        found = {}
+        for path in sorted((self.path / "receipts").glob("*.json")):
+            receipt = json.loads(path.read_text("utf-8"))
+            found[receipt.get("censor", path.stem)] = receipt
+        return found
+
+
+def _fresh(parent: Path, scenario: str) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for number in range(1000):
+        path = parent / (f"{scenario}-{stamp}" + (f"-{number}" if number else ""))
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return path
+    raise FileExistsError(17, "a thousand runs in one second", str(parent))
+
+
+def versions() -> dict[str, str]:
+    """What this run was made with."""
+    return {
+        "testbed": __version__,
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+    }

@@ -1,0 +1,57 @@
+"""Measuring from inside a standing world with the built-in probe."""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from testbed.probe.record import Measurement
+from testbed.probe.survey import Job, survey
+from testbed.run.laboratory import Laboratory
+from testbed.scenario.model import OUTSIDE
+from testbed.world.netns import enter
+
+
+def observe(
+    laboratory: Laboratory, targets: Mapping[str, Sequence[str]], timeout: float, ipv: int
+) -> list[Measurement]:
+    """Measure each vantage's targets, and all of them from outside too, where nothing filters.
+
+    Every measurement is also a line of results.jsonl.
+    """
+    everything = tuple(dict.fromkeys(target for wanted in targets.values() for target in wanted))
+    wanted = {**targets, OUTSIDE: everything}
+    authority = _authority_file(laboratory)
+    jobs = [
+        Job(
+            vantage,
+            chosen,
+            partial(enter, laboratory.world.namespaces[vantage]),
+            resolver=laboratory.resolvers(vantage, ipv),
+            ca_file=str(authority),
+            ipv=ipv,
+            about=_about(laboratory, vantage),
+        )
+        for vantage, chosen in wanted.items()
+        if chosen
+    ]
+    together = 1 if any(link.quality.rate for link in laboratory.world.plan.links) else os.cpu_count() or 1
+    results = laboratory.folder.path / "results.jsonl"
+    return survey(jobs, results, timeout=timeout, bulk_together=max(together, 1))
+
+
+def _authority_file(laboratory: Laboratory) -> Path:
+    path = laboratory.folder.path / "authority.pem"
+    path.write_text(laboratory.authority.root_pem)
+    return path
+
+
+def _about(laboratory: Laboratory, vantage: str) -> dict[str, object]:
+    if vantage == OUTSIDE:
+        return {"probe_cc": "ZZ", "probe_asn": "AS0", "probe_network_name": "outside"}
+    operator = laboratory.scenario.world.operator(vantage)
+    return {
+        "probe_cc": operator.country,
+        "probe_asn": f"AS{operator.asn}",
+        "probe_network_name": operator.name,
+    }
