@@ -5,8 +5,8 @@ the packet's number comes here, and the verdict that lets it go is given when it
 process dies, the kernel drops what would have passed: a link never turns perfect unnoticed.
 
 Packets are held on routers only. Held on its way out of the host that sent it, a packet would count as still
-in that host's send queue, and TCP would hold back the next (measured: 2 Mbit/s at 20 ms); held on its way into
-a host, it would be in the host's captures before its time.
+in that host's send queue, and TCP would hold back the next (measured: 2 Mbit/s at 20 ms); held on its way in,
+it would be in the host's captures before its time.
 
 (Besides the middlebox, the only place that imports netfilterqueue.)
 """

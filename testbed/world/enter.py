@@ -40,18 +40,22 @@ def run_isolated(main: Callable[[], int]) -> int:
     outer = os.getpid()
     signals = {number for number in _WANTED if signal.getsignal(number) is not signal.SIG_IGN}
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-        signal.signal(
-            signal.SIGCHLD, signal.SIG_DFL
-        )  # some starters ignore it; then nobody could be waited for
+        # Some starters ignore it; then nobody could be waited for.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals | {signal.SIGCHLD})
     try:
-        child = os.fork()
+        child = linux.fork()
         if child == 0:
             os.close(told)
             _leave(lambda: _gatekeeper(outer, main, telling, signals, before), telling)
-        os.close(telling)
-        status = _wait(child, signals)
+        try:
+            status = _wait(child, signals, "the process that holds the world", telling)
+        except BaseException:  # a caller's own signal handler, such as a test's time limit, gave up waiting
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise
     finally:
+        os.close(telling)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     with os.fdopen(told, encoding="utf-8") as reports:
         kind, _, message = reports.read().partition(":")
@@ -79,7 +83,7 @@ def _gatekeeper(
     if os.getppid() != outer:
         return Exit.INVALID
     alive, held = os.pipe()  # a new PID namespace hides the parent's number: init sees its death by this pipe
-    child = os.fork()
+    child = linux.fork()
     if child == 0:
         os.close(held)
         _leave(lambda: _init(alive, main, telling, signals, before), telling)
@@ -103,7 +107,7 @@ def _init(
         raise UnsupportedError(_refused(refusal)) from refusal
     linux.loopback_up()
     netns.mark_world()
-    child = os.fork()
+    child = linux.fork()
     if child == 0:
         os.close(alive)
         os.close(telling)
@@ -130,9 +134,7 @@ def _main(main: Callable[[], int], signals: set[signal.Signals], before: set[int
         return 128 + (caught[0] if caught else signal.SIGINT)
 
 
-def _wait(
-    child: int, signals: set[signal.Signals], who: str = "", telling: int = -1, *, orphans: bool = False
-) -> int:
+def _wait(child: int, signals: set[signal.Signals], who: str, telling: int, *, orphans: bool = False) -> int:
     """Pass `signals` on to `child` until it ends, collecting orphans if asked; return its exit status."""
     while True:
         while (ended := os.waitpid(-1 if orphans else child, os.WNOHANG))[0] not in {0, child}:
@@ -143,10 +145,11 @@ def _wait(
         if arrived != signal.SIGCHLD:
             os.kill(child, arrived)
     status = os.waitstatus_to_exitcode(ended[1])
-    if status < 0 and who:
-        name = signal.Signals(-status).name
-        os.write(telling, f"invalid:{who} was killed by {name}; what was recorded is incomplete".encode())
-    return status if status >= 0 else Exit.INVALID
+    if status >= 0:
+        return status
+    message = f"{who} was killed by {signal.Signals(-status).name}; what was recorded is incomplete"
+    os.write(telling, f"invalid:{message}".encode())
+    return Exit.INVALID
 
 
 def _leave(body: Callable[[], int], telling: int = -1) -> NoReturn:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import struct
+import warnings
 from fcntl import ioctl
 from pathlib import Path
 
@@ -41,6 +42,16 @@ def unshare(flags: int) -> None:
 def setns(fd: int) -> None:
     """Move the calling thread into the network namespace that `fd` refers to."""
     _check(_libc.setns(ctypes.c_int(fd), ctypes.c_int(CLONE_NEWNET)), "setns")
+
+
+def fork() -> int:
+    """os.fork, without the warning of Python 3.12 about other threads: what our children do, they do alone.
+
+    (As an error, which tests make of warnings, it would be raised in the parent with the child already there.)
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:

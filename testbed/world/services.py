@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from testbed.errors import InvalidRunError
 from testbed.world import linux
@@ -57,14 +57,14 @@ class _Service:
 
 
 class Services:
-    """The service processes of one run; each logs to LOG_DIR/NAME.log. Leaving the `with` block stops them."""
+    """The service processes of one run, logging to LOG_DIR/NAME.log. Leaving the `with` block stops them."""
 
     def __init__(self, log_dir: Path) -> None:
         self._logs = log_dir
         self._services: list[_Service] = []
         log_dir.mkdir(parents=True, exist_ok=True)
 
-    def __enter__(self) -> "Services":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -83,15 +83,18 @@ class Services:
             stream.flush()
         readiness, telling = os.pipe()
         parent = os.getpid()
-        pid = os.fork()
+        # Held back until the child has its own answer to it:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        pid = linux.fork()
         if pid == 0:
             os.close(readiness)
-            self._child(name, target, namespace, telling, parent)
+            self._child(name, target, namespace, telling, parent, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(telling)
         self._services.append(_Service(name, pid, os.pidfd_open(pid), readiness))
 
     def wait_ready(self, timeout: float = 10.0) -> None:
-        """Wait until all services serve. Errors: InvalidRunError if one died or is not ready after `timeout` s."""
+        """Wait until all serve. Errors: InvalidRunError if one dies or is not ready in `timeout` seconds."""
         end = time.monotonic() + timeout
         while waiting := {s.readiness: s for s in self._services if not s.ready}:
             told, _, _ = select.select(list(waiting), [], [], max(0.0, end - time.monotonic()))
@@ -102,18 +105,17 @@ class Services:
                     self.check()
             if not told:
                 late = ", ".join(service.name for service in waiting.values())
-                raise InvalidRunError(
-                    f"not ready after {timeout:g} s: {late}{self._last_words(waiting.values())}"
-                )
+                words = "".join(f"\n{s.name}: {self._tail(s.name)}" for s in waiting.values())
+                raise InvalidRunError(f"services not ready after {timeout:g} s: {late}{words}")
 
     def check(self) -> None:
-        """Raise InvalidRunError with name, exit status and the end of the log of each service that has ended."""
+        """Raise InvalidRunError with name, exit status and the log's end of each service that has ended."""
         self._await_end(self._services, 0.0)
         if dead := [self._status(s, stopped=False) for s in self._services if s.code is not None]:
             raise InvalidRunError("\n".join(map(str, dead)))
 
     def stop(self, timeout: float = 5.0) -> dict[str, Status]:
-        """SIGTERM to all, SIGKILL to those that still run after `timeout` s; name -> how it ended (see Status.ok)."""
+        """SIGTERM to all, SIGKILL to what still runs after `timeout` seconds; name -> how it ended."""
         self._await_end(self._services, 0.0)
         running = [service for service in self._services if service.code is None]
         for urge, patience in ((signal.SIGTERM, timeout), (signal.SIGKILL, 5.0)):
@@ -144,10 +146,6 @@ class Services:
     def _status(self, service: _Service, *, stopped: bool) -> Status:
         return Status(service.name, service.code or 0, stopped, self._tail(service.name))
 
-    def _last_words(self, services: object) -> str:
-        tails = [f"\n{s.name}: {tail}" for s in services if (tail := self._tail(s.name))]  # type: ignore[attr-defined]
-        return "".join(tails)
-
     def _tail(self, name: str) -> str:
         with contextlib.suppress(OSError):
             lines = (self._logs / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -155,14 +153,20 @@ class Services:
         return ""
 
     def _child(
-        self, name: str, target: Target, namespace: Namespace | None, telling: int, parent: int
+        self,
+        name: str,
+        target: Target,
+        namespace: Namespace | None,
+        telling: int,
+        parent: int,
+        before: set[int],
     ) -> NoReturn:
         code = 1
         try:
             linux.die_with_parent()
             if os.getppid() != parent:
                 os._exit(1)
-            _own_signals()
+            _own_signals(before)
             _own_streams(self._logs / f"{name}.log")
             if namespace:
                 enter(namespace)
@@ -183,13 +187,14 @@ def _tell(telling: int) -> None:
     os.write(telling, b"!")
 
 
-def _own_signals() -> None:
+def _own_signals(mask: set[int]) -> None:
     def leave(_number: int, _frame: FrameType | None) -> None:
         raise SystemExit(0)
 
     for number in (signal.SIGINT, signal.SIGHUP):  # the run decides when services end, not the terminal
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, leave)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _own_streams(log: Path) -> None:
@@ -199,5 +204,5 @@ def _own_streams(log: Path) -> None:
     os.dup2(writing, 1)
     os.dup2(writing, 2)
     # The parent's objects may write elsewhere (a test runner's capture).
-    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115, PTH123
-    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115, PTH123
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
