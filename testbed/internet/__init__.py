@@ -1,0 +1,1 @@
+"""The far side of the emulated Internet: sites, resolvers, their certificates."""

@@ -18,7 +18,7 @@ DNS_OVER_TLS = 853
 
 
 def serve_far_side(world: World, authority: Authority, ready: Ready) -> NoReturn:
-    """Serve the sites and the public resolvers of `world` until SIGTERM, in the namespace that has the addresses.
+    """Serve the sites and the public resolvers of `world` until SIGTERM. Call it in the far namespace.
 
     Three processes: what every run uses, web and DNS, side by side; what few use, when it is wanted.
     """
@@ -57,7 +57,7 @@ class _Encrypted:
 
 
 def _serve_plain_dns(world: World, ready: Ready) -> NoReturn:
-    from testbed.internet.dns import Zone, serve_dns, truth  # dnspython: only where it is used
+    from testbed.internet.dns import Zone, serve_dns, truth  # 80 ms: only who answers pays
 
     zone = Zone.from_world(world)
     answers = {

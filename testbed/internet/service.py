@@ -19,9 +19,9 @@ Serve = Callable[[Ready], Awaitable[None]]
 def run_service(serve: Serve, ready: Ready) -> NoReturn:
     """Run `serve(ready)` until SIGTERM, then leave the process with status 0.
 
-    `serve` calls `ready` once everything listens and then serves for ever. If it ends or raises, the process leaves
-    with status 1 and the traceback on stderr: a server that is gone makes the run invalid. SIGINT is ignored, for
-    Ctrl-C at the user's terminal is meant for the program under test.
+    `serve` calls `ready` once everything listens and then serves for ever. If it ends or raises, the process
+    leaves with status 1 and the traceback on stderr: a server that is gone makes the run invalid. SIGINT is
+    ignored, for Ctrl-C at the user's terminal is meant for the program under test.
     """
     status = 1
     try:

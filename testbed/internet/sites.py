@@ -65,8 +65,8 @@ def over_quic(servers: Sequence[WebServer]) -> list[WebServer]:
 def serve_when_wanted(waiting: Sequence[socket], serve: Serve, ready: Ready) -> NoReturn:
     """Run `serve` until SIGTERM, but only once something arrives at `waiting`, or start-up is over.
 
-    Loading HTTP/3 takes 300 ms of a processor that the world is being built on. Until then what arrives waits in
-    the sockets, and nothing is lost.
+    Loading HTTP/3 takes 300 ms of a processor that the world is being built on. Until then what arrives waits
+    in the sockets, and nothing is lost.
     """
     ready()
     select.select(waiting, [], [], WARM_UP)

@@ -25,7 +25,7 @@ def udp_socket(address: str, port: int) -> socket.socket:
 def _bound(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     bound = socket.socket(family, kind)
-    bound.setblocking(False)
+    bound.setblocking(False)  # noqa: FBT003
     if kind == socket.SOCK_STREAM:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

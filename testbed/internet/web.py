@@ -11,6 +11,7 @@ from testbed.internet.pages import Application
 
 if TYPE_CHECKING:
     from hypercorn.config import Config
+    from hypercorn.typing import Framework
 
 PATIENCE = 75  # seconds for handshakes and idle connections: detectors wait up to 60 s (clients.md 3.2)
 MAX_HEADERS = 256 << 10  # bytes of headers in a request; detectors send up to 64 KB (clients.md 4.2)
@@ -44,9 +45,13 @@ async def serve_web(servers: Sequence[WebServer], ready: Callable[[], None]) -> 
 
     async with asyncio.TaskGroup() as group:
         for server in servers:
-            application = cast("Callable[..., object]", server.application)
             group.create_task(
-                serve(application, _configuration(server), shutdown_trigger=when_up, mode="asgi")
+                serve(
+                    cast("Framework", server.application),
+                    _configuration(server),
+                    shutdown_trigger=when_up,
+                    mode="asgi",
+                )
             )
 
 

@@ -18,6 +18,7 @@ import dns.rrset
 
 from testbed.scenario.model import World
 
+MAX_MESSAGE = 65535  # bytes
 TTL = 300  # seconds, for every record: our choice
 HEADER = 12  # bytes; without them there is no identifier to answer to (RFC 1035 4.1.1)
 UDP_PLAIN = 512  # bytes, without EDNS (RFC 1035 4.2.1)
@@ -44,9 +45,11 @@ class Zone:
     @classmethod
     def from_world(cls, world: World) -> "Zone":
         """Names of sites and of public resolvers, forward and reverse."""
-        addresses = {name.lower(): (site.ipv4, site.ipv6) for site in world.sites for name in site.names}
+        addresses: dict[str, tuple[str, ...]] = {
+            name.lower(): (site.ipv4, site.ipv6) for site in world.sites for name in site.names
+        }
         addresses |= {r.name.lower(): (*r.ipv4, *r.ipv6) for r in world.resolvers}
-        mains = [(s.name, (s.ipv4, s.ipv6)) for s in world.sites]
+        mains: list[tuple[str, tuple[str, ...]]] = [(s.name, (s.ipv4, s.ipv6)) for s in world.sites]
         mains += [(r.name, (*r.ipv4, *r.ipv6)) for r in world.resolvers]
         pointers = {
             dns.reversename.from_address(address).to_text(omit_final_dot=True): name
@@ -82,11 +85,11 @@ def answer(query: bytes, zone: Zone) -> bytes | None:
         return _refusal(query, dns.rcode.NOTIMP)
     try:
         request = dns.message.from_wire(query)
-        if len(request.question) != 1:
-            return _refusal(query, dns.rcode.FORMERR)
-        return _reply(request, zone).to_wire()
     except (dns.exception.DNSException, ValueError):
         return _refusal(query, dns.rcode.FORMERR)
+    if len(request.question) != 1:
+        return _refusal(query, dns.rcode.FORMERR)
+    return _reply(request, zone).to_wire(max_size=MAX_MESSAGE)  # without it, what the client takes over UDP
 
 
 def _reply(request: dns.message.Message, zone: Zone) -> dns.message.Message:
@@ -103,7 +106,8 @@ def _reply(request: dns.message.Message, zone: Zone) -> dns.message.Message:
         name = asked.name.to_text(omit_final_dot=True).lower().removesuffix(".")
         found = zone.records(name, asked.rdtype)
         if found:
-            reply.answer.append(dns.rrset.from_rdata_list(asked.name, TTL, found))
+            # One set per record: dnspython shuffles a set, and the same question must get the same answer.
+            reply.answer += [dns.rrset.from_rdata_list(asked.name, TTL, (record,)) for record in found]
         else:
             reply.set_rcode(dns.rcode.NXDOMAIN if found is None else dns.rcode.NOERROR)
             reply.authority.append(_authority_of(asked.name))

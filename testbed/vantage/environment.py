@@ -1,0 +1,112 @@
+"""What a subscriber's machine has of its own: resolver, hosts file, trusted authorities, environment.
+
+Everything is written into the run folder, in the shape of the machine's own tree, and laid over it for one
+program at a time (see `overlay`).
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed.internet.bundles import SYSTEM_BUNDLES, system_bundle
+
+if TYPE_CHECKING:
+    from testbed.internet.authority import Authority
+
+SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+CERTIFICATES = Path("etc/ssl/certs")  # OpenSSL's directory, where it looks authorities up by hash
+
+# A subscriber has none of these: a program that obeyed them would talk to something outside the world.
+DROPPED = re.compile(
+    r"(?i)(https?|ftp|all|no|rsync|socks5?)_proxy|SSL_CERT_DIR|RES_OPTIONS|LOCALDOMAIN|HOSTALIASES"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What `execute` lays over the machine's own files and variables."""
+
+    tree: Path  # laid over "/"
+    scratch: Path  # an empty folder to mount on
+    variables: Mapping[str, str]
+
+    def for_program(self, own: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a program whose user has `own`."""
+        kept = {name: value for name, value in own.items() if not DROPPED.fullmatch(name)}
+        path = kept.get("PATH", os.defpath).split(os.pathsep)
+        kept["PATH"] = os.pathsep.join([*path, *(folder for folder in SBIN if folder not in path)])
+        return {**kept, **self.variables}
+
+
+def prepare(
+    run_dir: Path, authority: "Authority", resolvers: Sequence[str], name: str = "vantage"
+) -> Environment:
+    """Write the files of the vantage `name` into `run_dir/name`.
+
+    `resolvers` are the addresses that it asks; the C library uses three at most.
+    """
+    home = (run_dir / name).resolve()
+    tree, scratch = home / "files", home / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    certificates = tree / CERTIFICATES
+    certificates.mkdir(parents=True, exist_ok=True)
+    etc = tree / "etc"
+    (etc / "resolv.conf").write_text("".join(f"nameserver {address}\n" for address in resolvers[:3]))
+    (etc / "hosts").write_text(_hosts())
+    if Path("/etc/nsswitch.conf").is_file():
+        (etc / "nsswitch.conf").write_text(_nsswitch(Path("/etc/nsswitch.conf").read_text()))
+    root, bundle = home / "root.pem", home / "bundle.pem"
+    root.write_text(authority.root_pem)
+    bundle.write_text(system_bundle() + authority.root_pem)
+    (certificates / f"{authority.subject_hash()}.0").write_text(authority.root_pem)
+    for path in SYSTEM_BUNDLES:
+        if Path(path).is_file():
+            (tree / path[1:]).parent.mkdir(parents=True, exist_ok=True)
+            (tree / path[1:]).write_text(bundle.read_text())
+    _write_browser_policies(etc, root)
+    return Environment(tree, scratch, _variables(root, bundle))
+
+
+def _variables(root: Path, bundle: Path) -> dict[str, str]:
+    return {
+        "SSL_CERT_FILE": str(bundle),  # OpenSSL, Python's ssl, httpx, Go
+        "REQUESTS_CA_BUNDLE": str(bundle),
+        "CURL_CA_BUNDLE": str(bundle),
+        "NODE_EXTRA_CA_CERTS": str(root),
+    }
+
+
+def _hosts() -> str:
+    return (
+        f"127.0.0.1 localhost\n127.0.1.1 {socket.gethostname()}\n::1 localhost ip6-localhost ip6-loopback\n"
+    )
+
+
+def _nsswitch(text: str) -> str:
+    """The machine's own, but names come from the hosts file and DNS alone."""
+    return re.sub(r"(?m)^hosts:.*$", "hosts: files dns", text)
+
+
+def _write_browser_policies(etc: Path, root: Path) -> None:
+    """Browsers look at none of the bundles, but take authorities from a policy."""
+    base64 = "".join(root.read_text().splitlines()[1:-1])  # PEM without its frame is DER in base64
+    # https://chromeenterprise.google/policies/#CACertificates, Chromium 128 and later
+    chromium = {"CACertificates": [base64]}
+    # https://mozilla.github.io/policy-templates/#certificates--install
+    firefox = {"policies": {"Certificates": {"Install": [str(root)]}}}
+    policies = (
+        ("chromium", "chromium/policies/managed/testbed.json", chromium),
+        ("google-chrome", "opt/chrome/policies/managed/testbed.json", chromium),
+        ("firefox", "firefox/policies/policies.json", firefox),
+        ("firefox-esr", "firefox/policies/policies.json", firefox),
+    )
+    for browser, place, policy in policies:
+        if shutil.which(browser):
+            (etc / place).parent.mkdir(parents=True, exist_ok=True)
+            (etc / place).write_text(json.dumps(policy))

@@ -1,0 +1,108 @@
+"""Running any program, unmodified, as a subscriber.
+
+The program keeps its user's terminal, working folder, HOME, standard streams and process group, so that
+Ctrl-C and Ctrl-Z mean what they always mean. It sees the vantage's network, resolver and authorities.
+"""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from testbed.errors import InvalidRunError
+from testbed.vantage.environment import Environment
+from testbed.vantage.overlay import lay_over
+from testbed.vantage.programs import NOT_EXECUTABLE, ProgramError, find_program
+from testbed.world.linux import CLONE_NEWNS, unshare
+from testbed.world.netns import Namespace, enter
+
+
+def run_as(
+    namespace: Namespace,
+    argv: Sequence[str],
+    environment: Environment,
+    own: Mapping[str, str] = os.environ,
+    **streams: Any,
+) -> int:
+    """Run `argv` as the subscriber in `namespace` and wait for it; return its exit status as a shell would.
+
+    128 + n if signal n ended it; 127 or 126, with one line on stderr, if it cannot be started. Meanwhile
+    Ctrl-C is the program's business (as with system(3)). `own` is the user's environment; `streams` are
+    arguments of `subprocess.Popen`.
+
+    Errors: InvalidRunError if the vantage itself cannot be entered.
+    """
+    interrupt = signal.getsignal(signal.SIGINT)
+    if interrupt is not signal.SIG_IGN:
+        # A handler, not SIG_IGN: the program would inherit that.
+        signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        process = spawn_as(namespace, argv, environment, own, **streams)
+        try:
+            return exit_status(process.wait())
+        except BaseException:
+            process.terminate()
+            raise
+    except ProgramError as error:
+        print(f"testbed: {error}", file=sys.stderr)
+        return error.status
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+
+
+def spawn_as(
+    namespace: Namespace,
+    argv: Sequence[str],
+    environment: Environment,
+    own: Mapping[str, str] = os.environ,
+    **streams: Any,
+) -> "subprocess.Popen[Any]":
+    """Start `argv` as the subscriber in `namespace`; streams are the caller's unless given in `streams`.
+
+    Errors: ProgramError if the program cannot be started, InvalidRunError if the vantage cannot be entered.
+    """
+    variables = environment.for_program(own)
+    program = find_program(argv[0] if argv else "", variables)
+
+    def become_subscriber() -> None:
+        try:
+            enter(namespace)
+            unshare(CLONE_NEWNS)
+            lay_over(environment.tree, environment.scratch)
+        except OSError as error:
+            print(f"testbed: vantage {namespace.name}: {error}", file=sys.stderr, flush=True)
+            raise
+
+    try:
+        return _start(program, argv, variables, become_subscriber, streams)
+    except subprocess.SubprocessError as error:
+        raise InvalidRunError(f"vantage {namespace.name}: cannot be entered, see above") from error
+
+
+def _start(
+    program: str, argv: Sequence[str], variables: Mapping[str, str], prepare: Any, streams: Mapping[str, Any]
+) -> "subprocess.Popen[Any]":
+    def start(executable: str, arguments: Sequence[str]) -> "subprocess.Popen[Any]":
+        return subprocess.Popen(
+            arguments,
+            executable=executable,
+            env=variables,
+            preexec_fn=prepare,  # noqa: PLW1509 (it takes no lock that another thread may hold)
+            **streams,
+        )
+
+    try:
+        return start(program, argv)
+    except OSError as error:
+        if error.errno == errno.ENOEXEC:  # a script without its #! line: every shell runs it as its own
+            return start("/bin/sh", ["sh", program, *argv[1:]])
+        reason = "its interpreter is missing" if error.errno == errno.ENOENT else error.strerror
+        raise ProgramError(NOT_EXECUTABLE, f"{argv[0]}: cannot be executed: {reason}") from error
+
+
+def exit_status(returncode: int) -> int:
+    """A `Popen.returncode` as a shell tells it: 128 + n after signal n."""
+    return 128 - returncode if returncode < 0 else returncode

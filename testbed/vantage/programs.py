@@ -1,0 +1,97 @@
+"""Finding the program that the user named, and saying what to do if it is not there."""
+
+import difflib
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+MISSING, NOT_EXECUTABLE = 127, 126  # exit statuses, as every shell has them
+
+# Debian packages of programs that are often run in a world.
+PACKAGES = {
+    "aioquic": "python3-aioquic",
+    "chromium": "chromium",
+    "curl": "curl",
+    "delv": "bind9-dnsutils",
+    "dig": "bind9-dnsutils",
+    "drill": "ldnsutils",
+    "firefox": "firefox-esr",
+    "firefox-esr": "firefox-esr",
+    "fping": "fping",
+    "git": "git",
+    "go": "golang",
+    "host": "bind9-host",
+    "hping3": "hping3",
+    "iperf3": "iperf3",
+    "kdig": "knot-dnsutils",
+    "mtr": "mtr-tiny",
+    "nc": "netcat-openbsd",
+    "ncat": "ncat",
+    "nmap": "nmap",
+    "node": "nodejs",
+    "nping": "nmap",
+    "nslookup": "bind9-dnsutils",
+    "openssl": "openssl",
+    "openvpn": "openvpn",
+    "ping": "iputils-ping",
+    "python": "python3",
+    "socat": "socat",
+    "ss-local": "shadowsocks-libev",
+    "ssh": "openssh-client",
+    "strace": "strace",
+    "tcpdump": "tcpdump",
+    "tcptraceroute": "tcptraceroute",
+    "tor": "tor",
+    "tracepath": "iputils-tracepath",
+    "traceroute": "traceroute",
+    "tshark": "tshark",
+    "wget": "wget",
+    "whois": "whois",
+    "wireshark": "wireshark",
+}
+
+
+class ProgramError(Exception):
+    """The program cannot be run. Carries the exit status that a shell would give."""
+
+    def __init__(self, status: int, message: str) -> None:
+        self.status = status
+        super().__init__(message)
+
+
+def find_program(name: str, environment: Mapping[str, str]) -> str:
+    """The path of the program `name` by `environment`'s PATH; ProgramError, one message, if there is none."""
+    path = environment.get("PATH", os.defpath)
+    if found := shutil.which(name, path=path):
+        return found
+    if not name:
+        raise ProgramError(MISSING, "the program's name is empty; give one after --")
+    place = Path(name)
+    if "/" in name and place.exists():
+        why = (
+            "is a folder"
+            if place.is_dir()
+            else "is not executable; try chmod +x, or its interpreter before it"
+        )
+        raise ProgramError(NOT_EXECUTABLE, f"{name}: {why}")
+    if "/" in name:
+        raise ProgramError(MISSING, f"{name}: no such file")
+    raise ProgramError(MISSING, "; ".join([f"{name}: no such program", *_hints(name, path)]))
+
+
+def _hints(name: str, path: str) -> list[str]:
+    if name in PACKAGES:
+        return [f"install it: apt-get install {PACKAGES[name]}"]
+    nearest = difflib.get_close_matches(name, _programs(path) | set(PACKAGES), n=1)
+    return [f"did you mean '{nearest[0]}'?"] if nearest else []
+
+
+def _programs(path: str) -> set[str]:
+    names: set[str] = set()
+    for folder in path.split(os.pathsep):
+        try:
+            names.update(entry.name for entry in os.scandir(folder or "."))
+        except OSError:  # PATH may name what is not there
+            continue
+    return names

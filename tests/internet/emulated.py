@@ -1,0 +1,115 @@
+"""A small far side in a world of its own, in which tests call functions."""
+
+import os
+import pickle
+import socket
+import subprocess
+import tempfile
+import traceback
+from pathlib import Path
+
+from testbed.internet.authority import Authority
+from testbed.internet.far_side import serve_far_side
+from testbed.scenario.model import PublicResolver, Site, World
+from testbed.vantage.environment import prepare
+from testbed.world.enter import run_isolated
+from testbed.world.netns import Namespace, inside
+
+TWITTER = Site(("twitter.com", "www.twitter.com", "api.twitter.com"), "104.244.42.1", "2606:1f80::1", 13414)
+VK = Site(("vk.com",), "87.240.132.67", "2a00:bdc0::67", 47541, "RU")
+GOOGLE = PublicResolver("dns.google", ("8.8.8.8", "8.8.4.4"), ("2001:4860:4860::8888",), 15169)
+WORLD = World("small", (), (TWITTER, VK), (GOOGLE,))
+
+
+class FarSide:
+    """The far side and a vantage in one namespace. `call` runs a function there, in a process of its own."""
+
+    def __init__(self):
+        self.ours, theirs = socket.socketpair()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self.ours.close()
+            try:
+                os._exit(run_isolated(lambda: _serve_calls(theirs)))
+            finally:
+                os._exit(99)
+        theirs.close()
+
+    def call(self, function, *arguments, **options):
+        """`function(vantage, *arguments, **options)`, all of it picklable; its value, or what it raised."""
+        _send(self.ours, (function, arguments, options))
+        fine, value = _receive(self.ours)
+        if not fine:
+            raise value
+        return value
+
+    def close(self):
+        self.ours.close()
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        assert status == 0, f"the world ended with status {status}"
+
+
+class Vantage:
+    """Where a called function is: a namespace, an environment, the run's root certificate."""
+
+    def __init__(self, namespace, environment, authority, folder):
+        self.namespace = namespace
+        self.environment = environment
+        self.authority = authority
+        self.folder = folder
+        self.root = folder / "mts" / "root.pem"
+
+
+def _serve_calls(connection):
+    namespace = Namespace.create("mts")
+    with inside(namespace):
+        _give_addresses()
+        authority = Authority.create()
+        told, tell = os.pipe()
+        if os.fork() == 0:
+            connection.close()
+            serve_far_side(WORLD, authority, lambda: os.write(tell, b"."))
+        os.close(tell)
+        assert os.read(told, 1) == b".", "the far side did not start"
+        with tempfile.TemporaryDirectory() as folder:
+            environment = prepare(Path(folder), authority, GOOGLE.ipv4, "mts")
+            vantage = Vantage(namespace, environment, authority, Path(folder))
+            while (call := _receive(connection)) is not None:
+                _call(connection, vantage, *call)
+    return 0
+
+
+def _give_addresses():
+    owners = [(s.ipv4, s.ipv6) for s in WORLD.sites] + [(*r.ipv4, *r.ipv6) for r in WORLD.resolvers]
+    lines = ["link set lo up", *(f"addr add {a}/{_length(a)} dev lo" for owned in owners for a in owned)]
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(lines), text=True, check=True)
+
+
+def _length(address):
+    return "128 nodad" if ":" in address else 32
+
+
+def _call(connection, vantage, function, arguments, options):
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    try:
+        outcome = (True, function(vantage, *arguments, **options))
+    except BaseException as error:
+        outcome = (False, RuntimeError("".join(traceback.format_exception(error))))
+    try:
+        _send(connection, outcome)
+    finally:
+        os._exit(0)
+
+
+def _send(connection, value):
+    data = pickle.dumps(value)
+    connection.sendall(len(data).to_bytes(8, "big") + data)
+
+
+def _receive(connection):
+    with connection.makefile("rb") as file:
+        length = int.from_bytes(file.read(8), "big")
+        return pickle.loads(file.read(length)) if length else None
