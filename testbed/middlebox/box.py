@@ -1,0 +1,133 @@
+"""What happens to one packet: the core decides, the decision becomes a verdict, a mark and raw packets."""
+
+import socket
+import time
+from typing import Protocol
+
+from netfilterqueue import Packet
+
+from testbed.censor.decision import PASS, Decision, Direction, Verdict
+from testbed.censor.policy import Policy
+from testbed.middlebox.hold import Hold
+from testbed.middlebox.inject import Injector
+from testbed.middlebox.marks import verdict_mark
+from testbed.middlebox.receipts import Receipts
+from testbed.middlebox.stream import EventStream
+
+MAX_HELD = 16_384  # packets; our choice, far more than any shaper's queue
+
+
+class Clock:
+    """Real time (monotonic seconds) and the censor's, which runs `scale` times faster."""
+
+    def __init__(self, started_at: float, scale: float) -> None:
+        self._started = started_at
+        self.scale = scale
+
+    def elapsed(self) -> float:
+        """Real seconds since the run's start."""
+        return time.monotonic() - self._started
+
+    def now(self) -> float:
+        """The censor's time."""
+        return (time.monotonic() - self._started) * self.scale
+
+    def real(self, censor_time: float) -> float:
+        """The monotonic time at which the censor's clock shows `censor_time`."""
+        return self._started + censor_time / self.scale
+
+
+class Core(Protocol):
+    """What the loop needs of `testbed.censor.core.Censor`."""
+
+    @property
+    def evictions(self) -> int:
+        """Flows forgotten because a table was full."""
+        ...
+
+    def process(self, raw: bytes, direction: Direction, now: float) -> Decision:
+        """Decide about one packet."""
+        ...
+
+
+class Stopped(Exception):  # noqa: N818 (a way out of the binding's loop, not an error)
+    """Asked to stop while packets keep coming."""
+
+
+class Middlebox:
+    """Carries out decisions and keeps count of them."""
+
+    def __init__(self, core: Core, policy: Policy, stream: EventStream, clock: Clock, name: str) -> None:
+        self.receipts = Receipts(name, policy)
+        self.hold: Hold[Packet] = Hold(MAX_HELD)
+        self.stopping = False
+        self._core = core
+        self._stream = stream
+        self._clock = clock
+        self._injector = Injector()
+        self._inside = socket.if_nametoindex("in")
+
+    def on_packet(self, packet: Packet) -> None:
+        """Get a verdict for one packet: the binding's callback, and the only hot path."""
+        if self.hold:
+            self.release_due()
+        self.receipts.packets += 1
+        direction = Direction.UP if packet.indev == self._inside else Direction.DOWN
+        try:
+            decision = self._core.process(packet.get_payload(), direction, self._clock.now())
+            if decision is PASS:
+                packet.accept()
+            else:
+                self._carry_out(decision, packet)
+        except Exception as error:
+            self._fail_open(packet, error)
+        if self.stopping:
+            raise Stopped
+
+    def release_due(self) -> None:
+        """Let go of the held packets whose time has come."""
+        while (packet := self.hold.pop_due(time.monotonic())) is not None:
+            packet.repeat()
+
+    def release_all(self) -> None:
+        """Let go of every held packet, in order."""
+        while (packet := self.hold.pop_due(float("inf"))) is not None:
+            packet.repeat()
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        self._injector.close()
+
+    def _carry_out(self, decision: Decision, packet: Packet) -> None:
+        for injection in decision.inject:  # before the verdict: a forged answer must win the race
+            self._injector.send(injection.packet, decision.rule)
+        if decision.rule is not None:
+            self.receipts.claims[decision.rule].add(decision)
+        for event in decision.events:
+            self._stream.write(event, self._clock.elapsed())
+        word = verdict_mark(decision)
+        if decision.verdict is Verdict.REPLACE and decision.packet is not None:
+            packet.set_payload(decision.packet)
+        if not word:
+            packet.accept()
+            return
+        packet.set_mark(word)
+        if decision.release_at is None:
+            packet.repeat()
+            return
+        if not self.hold.push(self._clock.real(decision.release_at), packet):
+            packet.repeat()
+            self._stream.fault(f"more than {MAX_HELD} packets held at a time", self._clock.elapsed())
+
+    def _fail_open(self, packet: Packet, error: Exception) -> None:
+        """As the real box does when it fails; the count makes the run invalid."""
+        where = error.__traceback__
+        while where is not None and where.tb_next is not None:
+            where = where.tb_next
+        line = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else ""
+        self._stream.fault(f"{type(error).__name__} at {line}", self._clock.elapsed(), error)
+        try:
+            packet.set_mark(0)
+            packet.accept()
+        except RuntimeError:  # it has its verdict already
+            return

@@ -1,0 +1,146 @@
+"""One censor at work in its hop's namespace, from the first rule to the receipt."""
+
+import gc
+import select
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from netfilterqueue import NetfilterQueue
+
+from testbed.censor.core import Censor
+from testbed.censor.decision import Event
+from testbed.censor.policy import Policy
+from testbed.errors import InvalidRunError
+from testbed.middlebox import kernel
+from testbed.middlebox.box import Clock, Core, Middlebox, Stopped
+from testbed.middlebox.stream import EventStream
+from testbed.scenario.model import Placement
+from testbed.world import netns
+
+QUEUE = 1  # queues are numbered per network namespace, and a hop has one censor
+QUEUE_LENGTH = 32_768  # packets waiting for a verdict, the held ones included; our choice
+SOCKET_BUFFER = 32 << 20  # bytes wanted; an ordinary user gets net.core.rmem_max
+_SAFE_BUFFER = 64 << 10  # bytes; the binding warns when it cannot have what it asks for
+_SO_RCVBUFFORCE = 33
+
+
+def serve_censor(
+    placement: Placement,
+    seed: int,
+    run_dir: Path,
+    started_at: float,
+    time_scale: float,
+    ready: Callable[[], None],
+) -> None:
+    """Be the censor of `placement` until SIGTERM. Runs in a child process inside the hop's namespace.
+
+    `started_at` is the run's start (monotonic seconds); `ready` is called when packets are judged. Events go
+    to `run_dir`/events.jsonl; on SIGTERM the receipt is written and the function returns. SIGINT is ignored:
+    Ctrl-C reaches the whole process group, and the supervisor stops us in its order.
+
+    Errors: InvalidRunError outside a world of ours, UnsupportedError if the kernel lacks a feature.
+    """
+    core = Censor(placement.policy, seed)
+    serve(core, placement.policy, placement.name, run_dir, Clock(started_at, time_scale), ready)
+
+
+def serve(
+    core: Core,
+    policy: Policy,
+    name: str,
+    run_dir: Path,
+    clock: Clock,
+    ready: Callable[[], None],
+    queue_length: int = QUEUE_LENGTH,
+) -> None:
+    """As `serve_censor`, for any core."""
+    netns.assert_ours()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stream = EventStream(run_dir / "events.jsonl", name)
+    box = Middlebox(core, policy, stream, clock, name)
+    with _bound(box, queue_length) as queue, _woken_by_sigterm(box) as wake:
+        kernel.install(policy, clock.scale, QUEUE)
+        gc.freeze()  # lists of a million names need not be walked again and again
+        ready()
+        _work(box, queue, wake)
+        _finish(box, stream, core, clock, run_dir)
+    stream.close()
+
+
+@contextmanager
+def _bound(box: Middlebox, queue_length: int) -> Iterator[NetfilterQueue]:
+    queue = NetfilterQueue()
+    try:
+        queue.bind(QUEUE, box.on_packet, max_len=queue_length, sock_len=_SAFE_BUFFER)
+    except OSError as error:
+        raise InvalidRunError(f"queue {QUEUE}: {error}; has this hop a censor already?") from error
+    _enlarge(queue.get_fd())
+    try:
+        yield queue
+    finally:
+        queue.unbind()
+        box.close()
+
+
+def _enlarge(fd: int) -> None:
+    """Give the queue's socket the largest buffer we are allowed; the kernel cuts the second request down."""
+    with socket.socket(fileno=fd) as borrowed:
+        try:
+            borrowed.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, SOCKET_BUFFER)
+        except PermissionError:
+            borrowed.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
+        borrowed.detach()
+
+
+@contextmanager
+def _woken_by_sigterm(box: Middlebox) -> Iterator[socket.socket]:
+    """A socket that becomes readable on SIGTERM, so that no signal slips in before `select`."""
+
+    def stop(_number: int, _frame: object) -> None:
+        box.stopping = True
+
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.settimeout(0)
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, stop)
+        try:
+            yield reader
+        finally:
+            signal.set_wakeup_fd(-1)
+
+
+def _work(box: Middlebox, queue: NetfilterQueue, wake: socket.socket) -> None:
+    fd = queue.get_fd()
+    while not box.stopping:
+        due = box.hold.next_due()
+        wait = None if due is None else max(0.0, due - time.monotonic())
+        readable = select.select([fd, wake.fileno()], [], [], wait)[0]
+        box.release_due()
+        if fd in readable:
+            try:
+                queue.run(block=False)
+            except Stopped:
+                return
+
+
+def _finish(box: Middlebox, stream: EventStream, core: Core, clock: Clock, run_dir: Path) -> None:
+    """Nothing gets a verdict any more: compare notes with the kernel and leave the receipt."""
+    box.release_all()
+    lost = kernel.queue_losses(QUEUE)
+    counted = kernel.counters()
+    now = clock.elapsed()
+    if lost.queue_dropped or lost.user_dropped:
+        detail = {"queue_dropped": lost.queue_dropped, "user_dropped": lost.user_dropped}
+        stream.write(Event("overflow", "", "", detail), now)
+    if counted["held_full"]:
+        stream.fault("a rule's set of flows was full in the kernel", now, flows=counted["held_full"])
+    receipts = box.receipts
+    receipts.queue_dropped, receipts.user_dropped = lost.queue_dropped, lost.user_dropped
+    receipts.evictions = core.evictions + counted["pass_full"]
+    receipts.faults = stream.faults
+    receipts.write(run_dir, counted)

@@ -1,0 +1,74 @@
+"""What a censor says it did beside what the kernel saw it do: the second place (design D8)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from testbed.censor.decision import Decision, HandoverKind, Verdict
+from testbed.censor.policy import Policy
+
+CLAIMED = ("drop", "replace", "inject", "police", "delay")
+KERNEL_ALONE = ("policed_drop", "flow_drop")  # packets of handed-over flows, which the core never sees
+
+
+@dataclass(slots=True)
+class Claims:
+    """How often one rule's decisions asked for each effect."""
+
+    drop: int = 0
+    replace: int = 0
+    inject: int = 0
+    police: int = 0
+    delay: int = 0
+
+    def add(self, decision: Decision) -> None:
+        """Count one decision."""
+        if decision.verdict is Verdict.DROP:
+            self.drop += 1
+        elif decision.verdict is Verdict.REPLACE:
+            self.replace += 1
+        self.inject += len(decision.inject)
+        if decision.release_at is not None:
+            self.delay += 1
+        if decision.handover is not None and decision.handover.kind is HandoverKind.POLICE:
+            self.police += 1
+
+
+@dataclass(slots=True)
+class Receipts:
+    """Everything that is known at the end about one censor's run."""
+
+    censor: str
+    policy: Policy
+    claims: list[Claims] = field(init=False)
+    packets: int = 0  # that the core was asked about
+    faults: int = 0
+    queue_dropped: int = 0
+    user_dropped: int = 0
+    evictions: int = 0
+
+    def __post_init__(self) -> None:
+        self.claims = [Claims() for _ in self.policy.rules]
+
+    def write(self, run_dir: Path, kernel: Mapping[str, int]) -> Path:
+        """Write receipts/<censor>.json; `kernel` holds the counters by `<what>_<index of the rule>`."""
+        path = run_dir / "receipts" / f"{self.censor.replace('/', '.')}.json"
+        path.parent.mkdir(exist_ok=True)
+        summary = {
+            "censor": self.censor,
+            "faults": self.faults,
+            "queue_dropped": self.queue_dropped,
+            "user_dropped": self.user_dropped,
+            "packets": self.packets,
+            "evictions": self.evictions,
+            "rules": {
+                rule.name: {
+                    "claimed": {what: getattr(self.claims[index], what) for what in CLAIMED},
+                    "kernel": {what: kernel.get(f"{what}_{index}", 0) for what in CLAIMED + KERNEL_ALONE},
+                }
+                for index, rule in enumerate(self.policy.rules)
+            },
+        }
+        path.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        return path

@@ -1,0 +1,200 @@
+"""A small world for the middlebox alone: client - hop - server, a censor on the hop, nothing else.
+
+Everything here runs inside `in_world`. Addresses are documentation ones.
+"""
+
+import array
+import json
+import os
+import pickle
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from fcntl import ioctl
+from pathlib import Path
+from tempfile import mkdtemp
+from types import SimpleNamespace
+
+from testbed.censor.actions.base import Action
+from testbed.censor.decision import PASS, Decision, Direction
+from testbed.censor.policy import Match, Policy, Rule
+from testbed.censor.profiles import PROFILES
+from testbed.middlebox.box import Clock
+from testbed.middlebox.loop import QUEUE_LENGTH, serve
+from testbed.world.netns import Namespace, enter, inside
+
+CLIENT = {4: "192.0.2.2", 6: "2001:db8:1::2"}
+SERVER = {4: "198.51.100.2", 6: "2001:db8:2::2"}
+PORT = 443
+FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+_LINKS = """\
+link add in netns hop type veth peer name eth0 netns client
+link add out netns hop type veth peer name eth0 netns server
+"""
+_SETUP = {
+    "client": """\
+link set eth0 up
+addr add 192.0.2.2/24 dev eth0
+addr add 2001:db8:1::2/64 dev eth0 nodad
+route add default via 192.0.2.1
+route add default via 2001:db8:1::1
+""",
+    "hop": """\
+link set in up
+link set out up
+addr add 192.0.2.1/24 dev in
+addr add 2001:db8:1::1/64 dev in nodad
+addr add 198.51.100.1/24 dev out
+addr add 2001:db8:2::1/64 dev out nodad
+""",
+    "server": """\
+link set eth0 up
+addr add 198.51.100.2/24 dev eth0
+addr add 2001:db8:2::2/64 dev eth0 nodad
+route add default via 198.51.100.1
+route add default via 2001:db8:2::1
+""",
+}
+
+
+class Lab:
+    """The three namespaces, up and forwarding."""
+
+    def __init__(self, offloads: bool = False) -> None:
+        self.ns = {name: Namespace.create(name) for name in ("client", "hop", "server")}
+        subprocess.run(["ip", "-batch", "-"], input=_LINKS, text=True, check=True)
+        for where, batch in _SETUP.items():
+            with inside(self.ns[where]):
+                for device in {"hop": ("in", "out")}.get(where, ("eth0",)):
+                    # or a link-local address is "tentative" for a second
+                    Path(f"/proc/sys/net/ipv6/conf/{device}/accept_dad").write_text("0")
+                    if not offloads:
+                        _plain(device)
+                subprocess.run(["ip", "-batch", "-"], input="link set lo up\n" + batch, text=True, check=True)
+        with inside(self.ns["hop"]):
+            Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+            Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
+        self.run_dir = Path(mkdtemp(prefix="run-", dir="/run"))
+
+    def fork(self, where: str, body: Callable[[], object]) -> "Child":
+        """Run `body` in a process of its own in a namespace."""
+        return Child(self.ns[where], body)
+
+    def censor(
+        self, core, policy: Policy, time_scale: float = 1.0, queue_length: int = QUEUE_LENGTH
+    ) -> "Running":
+        """Start a censor on the hop; returns when packets are judged."""
+        return Running(self, core, policy, time_scale, queue_length)
+
+
+class Child:
+    """A forked process and, at its end, its value."""
+
+    def __init__(self, namespace: Namespace, body: Callable[[], object]) -> None:
+        reader, writer = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            status = 0
+            try:
+                os.close(reader)
+                enter(namespace)
+                value: object = body()
+            except BaseException as error:
+                traceback.print_exc()
+                value, status = error, 1
+            with os.fdopen(writer, "wb") as out:
+                out.write(pickle.dumps(value))
+            sys.stderr.flush()
+            os._exit(status)
+        os.close(writer)
+        self._reader = reader
+
+    def result(self, timeout: float = 60.0) -> object:
+        """Wait for the end; raise what the child raised."""
+        if not select.select([self._reader], [], [], timeout)[0]:
+            os.kill(self.pid, signal.SIGKILL)
+            raise TimeoutError(f"child {self.pid} took more than {timeout} s")
+        with os.fdopen(self._reader, "rb") as data:
+            value = pickle.loads(data.read() or pickle.dumps(None))
+        self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        if isinstance(value, BaseException):
+            raise value
+        return value
+
+
+class Running:
+    """A censor at work."""
+
+    def __init__(self, lab: Lab, core, policy: Policy, time_scale: float, queue_length: int) -> None:
+        self._lab = lab
+        ready, tell = os.pipe()
+        self.started = time.monotonic()
+
+        def body() -> None:
+            clock = Clock(self.started, time_scale)
+            serve(
+                core,
+                policy,
+                "lab/stub",
+                lab.run_dir,
+                clock,
+                lambda: os.write(tell, b"r") and None,
+                queue_length,
+            )
+
+        self.child = lab.fork("hop", body)
+        os.close(tell)
+        if not os.read(ready, 1):
+            self.child.result()
+            raise RuntimeError("the censor ended before it was ready")
+        os.close(ready)
+
+    def stop(self) -> SimpleNamespace:
+        """End it; its receipt and events."""
+        os.kill(self.child.pid, signal.SIGTERM)
+        self.child.result()
+        receipt = json.loads((self._lab.run_dir / "receipts" / "lab.stub.json").read_text())
+        events = [json.loads(line) for line in (self._lab.run_dir / "events.jsonl").read_text().splitlines()]
+        return SimpleNamespace(**receipt, events=events, status=self.child.status)
+
+
+class Stub:
+    """A core that answers by a function of (packet, direction, now)."""
+
+    evictions = 0
+
+    def __init__(self, decide: Callable[[bytes, Direction, float], Decision] = lambda *_: PASS) -> None:
+        self.process = decide
+
+
+def policy(*actions: Action, profile: str = "t22") -> Policy:
+    """A policy with one rule per action, named r0, r1, …; a stub decides, so they match nothing."""
+    rules = tuple(Rule(f"r{index}", Match(), action) for index, action in enumerate(actions))
+    return Policy("stub", PROFILES[profile], rules)
+
+
+def payload_of(raw: bytes) -> bytes:
+    """What TCP or UDP carries in a packet without extension headers."""
+    start, protocol = ((raw[0] & 15) * 4, raw[9]) if raw[0] >> 4 == 4 else (40, raw[6])
+    if protocol == 17:
+        return raw[start + 8 :]
+    return raw[start + (raw[start + 12] >> 4) * 4 :] if protocol == 6 else b""
+
+
+def _plain(device: str) -> None:
+    """Segmentation, receive and checksum offloads off, as on the links of a real world (design D7)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        for command in (0x17, 0x15, 0x19, 0x1F, 0x24, 0x2C):  # STXCSUM SRXCSUM SSG STSO SGSO SGRO
+            value = array.array("B", struct.pack("II", command, 0))
+            request = struct.pack("16sP", device.encode(), value.buffer_info()[0])
+            try:
+                ioctl(any_socket, 0x8946, request)
+            except OSError:
+                continue
