@@ -1,8 +1,8 @@
 """What all tests share: skipping by the name of a missing feature, and seeds that are printed.
 
 `@pytest.mark.world` needs what `testbed doctor` calls required; `@pytest.mark.world("curl", "tun")` needs
-those too. With TESTBED_REQUIRE_WORLD=1 (set where machines check) nothing is skipped for a missing
-feature: the whole run fails and says what is missing.
+those too. With TESTBED_REQUIRE_WORLD=1 (set where machines check) a test is not skipped for a missing
+feature: it fails.
 """
 
 import os
@@ -13,6 +13,7 @@ import pytest
 from testbed import doctor
 
 SEED_VARIABLE = "TESTBED_SEED"
+ABSENT = pytest.StashKey[list[doctor.Feature]]()
 
 try:
     from hypothesis import settings
@@ -50,14 +51,17 @@ def pytest_runtest_makereport(item, call):
 def pytest_collection_modifyitems(items):
     needs = {item: _features(item) for item in items if item.get_closest_marker("world")}
     lacking = {feature.name: feature for feature in doctor.missing(set().union(*needs.values()))}
-    if lacking and os.environ.get("TESTBED_REQUIRE_WORLD") == "1":
-        lines = [f"{feature.name}: {feature.title}; {feature.remedy}" for feature in lacking.values()]
-        raise pytest.UsageError("TESTBED_REQUIRE_WORLD=1, and this machine lacks:", *lines)
     for item, names in needs.items():
-        if absent := [lacking[name].title for name in names if name in lacking]:
-            item.add_marker(
-                pytest.mark.skip(reason=f"this machine lacks: {', '.join(absent)} (testbed doctor)")
-            )
+        item.stash[ABSENT] = [lacking[name] for name in names if name in lacking]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    if absent := item.stash.get(ABSENT, []):
+        reason = f"this machine lacks: {', '.join(feature.title for feature in absent)} (testbed doctor)"
+        if os.environ.get("TESTBED_REQUIRE_WORLD") == "1":
+            pytest.fail(f"{reason}, and TESTBED_REQUIRE_WORLD=1", pytrace=False)
+        pytest.skip(reason)
 
 
 def _features(item):

@@ -23,7 +23,7 @@ def command(*, as_json: bool) -> int:
     Each is tried for real, in a throw-away namespace of its own. Exit status: 0 if everything required is
     there, 4 if not.
     """
-    from testbed.doctor import examine  # noqa: PLC0415 - not wanted by `--help` and completion
+    from testbed.doctor import examine
 
     findings = examine()
     blocked = [finding.feature.title for finding in findings if finding.blocks]

@@ -14,7 +14,7 @@ def module() -> str:
     """Import the Python module."""
     try:
         # The doctor tries what it reports on; nobody else but the middlebox imports this.
-        import netfilterqueue  # noqa: PLC0415
+        import netfilterqueue
     except ImportError as error:
         raise Absent(str(error)) from error
     return ".".join(map(str, netfilterqueue.VERSION))
@@ -32,7 +32,7 @@ def queue6() -> str:
 
 def _through_queue(program: str, family: int) -> str:
     module()
-    import netfilterqueue  # noqa: PLC0415
+    import netfilterqueue
 
     loopback_up()
     rule = f"-t mangle -A OUTPUT -m mark --mark {_MARK} -j NFQUEUE --queue-num {_QUEUE}"

@@ -3,6 +3,7 @@
 import socket
 import struct
 from collections.abc import Callable
+from pathlib import Path
 
 from testbed.doctor.checks.tools import run
 from testbed.doctor.feature import Absent, Feature, Need
@@ -78,12 +79,22 @@ def ipv6() -> str:
     run("ip", "-6", "address", "add", "fd00::1/128", "dev", "lo", "nodad")
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("fd00::1", 0))
-        receiver.settimeout(0.5)
-        receiver.sendto(b"x", receiver.getsockname())
-        receiver.recv(1)
-    with open("/proc/sys/net/ipv6/conf/all/forwarding", "w") as switch:  # noqa: PTH123 - unbuffered errors
-        switch.write("1")
+        receiver.settimeout(0.02)
+        _until_received(receiver)
+    Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
     return "addresses and forwarding"
+
+
+def _until_received(receiver: socket.socket) -> None:
+    """Send to oneself until it arrives: the kernel makes a new address's local route a moment later."""
+    for _ in range(100):
+        receiver.sendto(b"x", receiver.getsockname())
+        try:
+            receiver.recv(1)
+        except TimeoutError:
+            continue
+        return
+    raise Absent("datagrams to an own address do not arrive")
 
 
 FEATURES = (
