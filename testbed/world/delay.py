@@ -105,7 +105,7 @@ class _DelayLine:
             sys.exit(f"delay line: {overrun} packets were dropped because a queue was full")
 
     def _attach(self, node: str) -> None:
-        from netfilterqueue import COPY_META, NetfilterQueue  # noqa: PLC0415 (this process alone needs it)
+        from netfilterqueue import COPY_META, NetfilterQueue
 
         namespace = self._world.namespaces[node]
         assert_ours(namespace)

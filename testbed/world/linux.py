@@ -47,7 +47,7 @@ def setns(fd: int) -> None:
 def fork() -> int:
     """os.fork, without the warning of Python 3.12 about other threads: what our children do, they do alone.
 
-    (As an error, which tests make of warnings, it would be raised in the parent with the child already there.)
+    (Tests make errors of warnings: it would be raised in the parent, with the child already there.)
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

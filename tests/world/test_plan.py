@@ -1,0 +1,154 @@
+"""The plan: pure."""
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from testbed.errors import InputError
+from testbed.scenario.model import LinkQuality, Site
+from testbed.world.plan import plan
+
+from .worlds import HOUSED4, KEYS, SITE4, operator, small
+
+
+def changed(world, **fields):
+    return type(world)(
+        **{name: fields.get(name, getattr(world, name)) for name in world.__dataclass_fields__}
+    )
+
+
+def walk(laid, start, goal):
+    """Follow the routes like a packet; the nodes it passes. None where it is told there is no such host."""
+    owner = {a: n.name for n in laid.nodes for a in (*n.addresses, *n.served)}
+    peer = {(near.node, near.name): far.node for link in laid.links for near, far in link.ends}
+    passed, here = [start], start
+    while owner.get(goal) != here:
+        fitting = [r for r in laid.routes if r.node == here and ip_address(goal) in ip_network(r.to)]
+        best = max(fitting, key=lambda r: ip_network(r.to).prefixlen)
+        if not best.dev:
+            return [*passed, None]
+        here = peer[here, best.dev]
+        assert best.via in {"", *next(n.addresses for n in laid.nodes if n.name == here)}
+        passed.append(here)
+        if here == "far" and goal not in owner:
+            return passed
+        assert len(passed) < 40, f"a loop: {passed}"
+    return passed
+
+
+def test_names_and_interfaces_are_those_everybody_uses():
+    laid = plan(small(1, hops=4))
+    names = {
+        "mts",
+        "mts.hop1",
+        "mts.hop2",
+        "mts.hop3",
+        "mts.hop4",
+        "mts.resolver",
+        "backbone",
+        "far",
+        "outside",
+    }
+    assert {node.name for node in laid.nodes} == names
+    ends = {str(end) for link in laid.links for end in (link.a, link.b)}
+    assert {"mts.hop1:in", "mts.hop1:out", "mts.hop4:in", "mts.hop4:out", "mts.hop4:dns"} <= ends
+    assert {node.name for node in laid.nodes if node.forwards} == {n for n in names if "hop" in n} | {
+        "backbone"
+    }
+
+
+def test_operators_can_be_chosen():
+    laid = plan(small(4), ["beeline", "outside"])
+    assert {n.name.partition(".")[0] for n in laid.nodes} == {"beeline", "backbone", "far", "outside"}
+    assert [o.key for o in plan(small(4)).operators] == list(KEYS)
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_every_pair_of_nodes_has_a_way_there_and_back(version):
+    laid = plan(small(2))
+    ends = [n for n in laid.nodes if not n.forwards]
+    for a in ends:
+        for b in ends:
+            way = walk(laid, a.name, b.addresses[version])
+            assert way == walk(laid, b.name, a.addresses[version])[::-1]
+    hops = [f"mts.hop{i}" for i in range(1, 6)]
+    assert walk(laid, "mts", laid.vantage_address("outside")[version]) == [
+        "mts",
+        *hops,
+        "backbone",
+        "outside",
+    ]
+
+
+def test_servers_are_far_even_in_an_operators_own_range():
+    laid = plan(small(2))
+    for goal in (SITE4, HOUSED4, "8.8.8.8"):
+        assert walk(laid, "mts", goal)[-2:] == ["backbone", "far"]
+        assert walk(laid, "beeline", goal)[-2:] == ["backbone", "far"]
+
+
+def test_an_address_nobody_has_ends_at_the_last_hop_and_loops_nowhere():
+    laid = plan(small(1))
+    assert walk(laid, "mts", "213.87.0.77")[-2:] == ["mts.hop5", None]
+    assert walk(laid, "far", "2a00:1fa0::77")[-2:] == ["mts.hop5", None]
+    assert walk(laid, "mts", "1.2.3.4")[-1] == "far"  # which does not forward: silence, like a dead host
+
+
+def test_addresses_come_from_the_operators_prefixes():
+    laid = plan(small(1))
+    assert laid.vantage_address("mts") == ("213.87.0.100", "2a00:1fa0::100")
+    assert laid.resolver_address("mts") == ("213.87.0.53", "2a00:1fa0::53")
+    chosen = laid.operators[0]
+    for node in laid.nodes:
+        if node.name.startswith("mts"):
+            assert ip_address(node.addresses[0]) in chosen.prefix4
+            assert ip_address(node.addresses[1]) in chosen.prefix6
+    every = [a for n in laid.nodes for a in (*n.addresses, *n.served)]
+    assert len(every) == len(set(every))
+    macs = [end.mac for link in laid.links for end in (link.a, link.b)]
+    assert len(macs) == len(set(macs))
+
+
+def test_qualities_go_where_they_belong():
+    access, backbone = LinkQuality(delay=0.02), LinkQuality(delay=0.005)
+    laid = plan(small(1, access=access, backbone=backbone))
+    by_ends = {(str(link.a), str(link.b)): link.quality for link in laid.links}
+    assert by_ends.pop(("mts:eth0", "mts.hop1:in")) == access
+    assert by_ends.pop(("mts.hop5:out", "backbone:mts")) == backbone
+    assert set(by_ends.values()) == {LinkQuality()}
+
+
+SITE = Site(("x.org",), "5.6.7.8", "2a00::1", 1)
+
+
+@pytest.mark.parametrize(
+    ("world", "said"),
+    [
+        (changed(small(1), operators=(operator(0), operator(0, "beeline"))), "overlaps 213.87.0.0/24 of mts"),
+        (changed(small(1), sites=(SITE, Site(("y.org",), "5.6.7.8", "2a00::2", 1))), "that of site x.org"),
+        (changed(small(1), sites=(Site(("y.org",), "213.87.0.53", "2a00::2", 1),)), "that of mts.resolver"),
+        (changed(small(1), sites=(Site(("y.org",), "8.8.8.8", "2a00::2", 1),)), "8.8.8.8 is already"),
+        (changed(small(1), sites=(Site(("y.org",), "1.2.3", "2a00::2", 1),)), "'1.2.3' is not an IP address"),
+        (changed(small(1), sites=(Site(("y.org",), "2a00::3", "2a00::2", 1),)), "not an IPv4 address"),
+        (small(1, prefix4=ip_network("95.216.0.0/16")), "holds the address 95.216.0.100 of outside"),
+        (small(1, prefix4=ip_network("213.87.0.0/26")), "too small"),
+        (small(1, prefix6=ip_network("2a00::/120")), "too small"),
+        (small(1, hops=60), "60 hops"),
+        (changed(small(1), operators=(operator(0, "far"),)), "this key cannot be used"),
+        (changed(small(1), operators=(operator(0, "a-key-that-is-too-long"),)), "this key cannot be used"),
+    ],
+)
+def test_what_cannot_be_laid_out_is_named(world, said):
+    with pytest.raises(InputError, match=said):
+        plan(world)
+
+
+def test_an_unknown_operator_gets_a_suggestion():
+    with pytest.raises(InputError, match="no operator 'beelin'; did you mean 'beeline'"):
+        plan(small(2), ["beelin"])
+
+
+def test_all_problems_are_said_at_once():
+    with pytest.raises(InputError) as caught:
+        plan(changed(small(1), operators=(operator(0, hops=0), operator(0, "far"))))
+    assert len(caught.value.problems) >= 3
