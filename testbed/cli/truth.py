@@ -17,8 +17,8 @@ def command(name: str, phase: str | None, vantages: tuple[str, ...], *, as_json:
 
     Nothing is built and nothing is measured. Exit status: 0, or 2 for a name that does not exist.
     """
-    from testbed.run.choose import phase_of, vantages_of  # noqa: PLC0415 - not wanted by `--help` and completion
-    from testbed.truth.expectations import truth  # noqa: PLC0415
+    from testbed.run.choose import phase_of, vantages_of
+    from testbed.truth.expectations import truth
 
     scenario = options.loaded(name, None, None)
     chosen = phase_of(scenario, phase)
@@ -28,7 +28,7 @@ def command(name: str, phase: str | None, vantages: tuple[str, ...], *, as_json:
         found = {"scenario": scenario.name, "phase": chosen, "truth": [one.to_json() for one in expected]}
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        from testbed.report.truths import show  # noqa: PLC0415 - not wanted with --json
+        from testbed.report.truths import show
 
         show(scenario, chosen, expected)
     return 0

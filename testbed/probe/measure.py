@@ -76,7 +76,7 @@ class _Run:
         own = self.aim.host == aims.OWN_RESOLVER
         if own and not self.resolvers:
             raise MeasurementError("dns_non_recoverable_failure")
-        server = lookup.endpoint(self.resolvers[0]) if own else (self.aim.host, self.aim.port)
+        server = lookup.endpoint(self.resolvers[0]) if own else (self._address(), self.aim.port)
         query = lookup.Lookup(self.book, self.aim.name, server, self.ipv)
         try:
             if self.aim.tcp:
@@ -109,7 +109,7 @@ class _Run:
             tcp.close()
 
     def _over_quic(self, address: str) -> None:
-        from testbed.probe import quic  # noqa: PLC0415  heavy
+        from testbed.probe import quic  # heavy
 
         self.step = "quic"
         quic.fetch(self.book, self.aim, address, self.ca_file, self.timeout, PATIENCE * self.timeout)

@@ -65,7 +65,7 @@ def survey(
 def preload(targets: Sequence[str]) -> None:
     """Import what the targets need, once, before forking."""
     if any(aims.parse(target).kind == "h3" for target in targets):
-        from testbed.probe import quic  # noqa: F401, PLC0415  heavy
+        from testbed.probe import quic  # noqa: F401 - heavy
 
 
 def _fork(job: Job, out: Path, timeout: float, bulk_together: int) -> tuple[int, int]:

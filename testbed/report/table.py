@@ -15,20 +15,27 @@ from testbed.scenario.model import OUTSIDE, Scenario
 from testbed.truth.judge import MISSING, Judgement, Row
 from testbed.truth.labels import LABELS
 
-PLAIN_WIDTH = 120  # columns where the output is no terminal
-_HEAD = ("", "target", "observed", "should be", "by rule", "proof")
+PLAIN_WIDTH = 120  # columns, at least, where the output is no terminal
+_HEAD = ("target", "observed", "should be", "by rule", "proof")
 
 
 def show(judgement: Judgement, scenario: Scenario, folder: Path, *, file: IO[str] | None = None) -> None:
-    """Print the table to `file` (stdout): in colour on a terminal, plain text of 120 columns elsewhere."""
+    """Print the table to `file` (stdout).
+
+    In colour and folded to its width on a terminal; elsewhere plain text, as wide as it must be.
+    """
     out = file or sys.stdout
-    console = Console(file=out, highlight=False, width=None if out.isatty() else PLAIN_WIDTH, soft_wrap=False)
+    widths = _widths(judgement.rows)
+    needed = sum(widths) + 2 * len(widths) + 3
+    console = Console(file=out, highlight=False, width=None if out.isatty() else max(PLAIN_WIDTH, needed))
     good, bad = ("✓", "✗") if (console.encoding or "").lower().startswith("utf") else ("+", "x")
     console.print(Text(f"{scenario.title} ({judgement.scenario}), phase {judgement.phase}", style="bold"))
+    widths = widths if needed <= console.width else [0] * len(widths)  # too narrow: rich folds
     for vantage in dict.fromkeys(row.vantage for row in judgement.rows):
         console.print()
         console.print(Text(heading(scenario, vantage), style="bold cyan"))
-        console.print(_table([row for row in judgement.rows if row.vantage == vantage], good, bad))
+        rows = [row for row in judgement.rows if row.vantage == vantage]
+        console.print(_table(rows, widths, good, bad))
     console.print()
     for line in legend(judgement):
         console.print(Text(line, style="dim"))
@@ -53,15 +60,24 @@ def _near(folder: Path) -> str:
     return str(folder) if here.startswith("..") else here
 
 
-def _table(rows: Sequence[Row], good: str, bad: str) -> Table:
+def _cells(row: Row) -> tuple[str, ...]:
+    return row.target, observed(row), expected(row), row.by, proof(row)
+
+
+def _widths(rows: Sequence[Row]) -> list[int]:
+    """Columns as wide as their widest cell, the same for every vantage."""
+    return [max(map(len, column)) for column in zip(_HEAD, *map(_cells, rows), strict=True)]
+
+
+def _table(rows: Sequence[Row], widths: Sequence[int], good: str, bad: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for name, least in zip(_HEAD, (1, 24, 12, 9, 7, 5), strict=True):
-        table.add_column(name, overflow="fold", min_width=least)
+    table.add_column("", width=1)
+    for name, width in zip(_HEAD, widths, strict=True):
+        table.add_column(name, overflow="fold", min_width=width or len(name))
     for row in rows:
         agrees = row.verdict == "ok"
         mark = Text(good if agrees else bad, style="green" if agrees else "bold red")
-        cells = (row.target, observed(row), expected(row), row.by, proof(row))
-        table.add_row(mark, *(Text(cell, style="" if agrees else "red") for cell in cells))
+        table.add_row(mark, *(Text(cell, style="" if agrees else "red") for cell in _cells(row)))
     return table
 
 
@@ -88,7 +104,7 @@ def expected(row: Row) -> str:
     if row.expected_rate is None:
         return row.expected
     low, high = row.expected_rate
-    return f"{row.expected}: {bitrate(low)} to {bitrate(high)}"
+    return f"{row.expected}: {rate_range(low, high)}"
 
 
 def proof(row: Row) -> str:
@@ -105,15 +121,23 @@ def proof(row: Row) -> str:
 
 def bitrate(rate: float) -> str:
     """138000 -> "138 kbit/s"."""
-    for unit, size in (("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3)):
-        if rate >= size:
-            number = rate / size
-            return (
-                f"{number:.1f} {unit}"
-                if number < 10 and f"{number:.1f}"[-1] != "0"
-                else f"{number:.0f} {unit}"
-            )
-    return f"{rate:.0f} bit/s"
+    unit, size = _unit(rate)
+    return f"{_digits(rate / size)} {unit}"
+
+
+def rate_range(low: float, high: float) -> str:
+    """130000, 150000 -> "130-150 kbit/s"."""
+    unit, size = _unit(high)
+    return f"{_digits(low / size)}-{_digits(high / size)} {unit}"
+
+
+def _unit(rate: float) -> tuple[str, float]:
+    units = (("Gbit/s", 1e9), ("Mbit/s", 1e6), ("kbit/s", 1e3))
+    return next((pair for pair in units if rate >= pair[1]), ("bit/s", 1.0))
+
+
+def _digits(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0") if number < 10 else f"{number:.0f}"
 
 
 def legend(judgement: Judgement) -> list[str]:
@@ -127,7 +151,7 @@ def verdict(judgement: Judgement) -> str:
     """The last line."""
     total = len(judgement.rows)
     if not judgement.problems:
-        word = "as expected" if judgement.agreeing == total else "NOT as expected: agreeing"
+        word = "as expected" if judgement.agreeing == total else "NOT as expected; agreeing"
         return f"{word}: {judgement.agreeing} of {total}"
     first, *more = judgement.problems
     rest = f" (and {len(more)} more, above)" if more else ""
@@ -137,11 +161,6 @@ def verdict(judgement: Judgement) -> str:
 def summary(judgement: Judgement, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What summary.json and `--json` say of a judged run; `more` is put beside it."""
     whole = judgement.to_json()
-    keys = ("scenario", "phase", "exit_status", "valid", "problems", "notes", "rows")
     counts = {"agreeing": judgement.agreeing, "total": len(judgement.rows), "verdict": verdict(judgement)}
-    return (
-        {key: whole[key] for key in keys[:4]}
-        | counts
-        | {key: whole[key] for key in keys[4:]}
-        | dict(more or {})
-    )
+    first = {key: whole.pop(key) for key in ("scenario", "phase", "exit_status", "valid")}
+    return first | counts | whole | dict(more or {})

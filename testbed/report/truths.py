@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from testbed.report.table import PLAIN_WIDTH, bitrate, heading
+from testbed.report.table import PLAIN_WIDTH, heading, rate_range
 from testbed.scenario.model import Scenario
 from testbed.truth.expectations import Truth
 from testbed.truth.labels import LABELS
@@ -39,5 +39,5 @@ def show(scenario: Scenario, phase: str, expected: Sequence[Truth], *, file: IO[
 
 def outcome(one: Truth) -> str:
     """The label, with the rate and the reason for measuring it."""
-    rate = f": {bitrate(one.rate[0])} to {bitrate(one.rate[1])}" if one.rate else ""
+    rate = f": {rate_range(*one.rate)}" if one.rate else ""
     return f"{one.outcome}{rate}" + (f" ({one.role})" if one.role != "expectation" else "")

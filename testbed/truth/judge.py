@@ -198,6 +198,6 @@ def _notes(expected: Sequence[Truth], receipts: proofs.Receipts, about: Sequence
         for by, proof in proofs.fired(receipts, vantage).items():
             if named and by.rpartition("/")[2] not in named:
                 notes.append(
-                    f"rule {by} also fired at {vantage} ({proof.kernel} packets); no expectation names it"
+                    f"rule {by}, named by no expectation, fired at {vantage} ({proof.kernel} packets)"
                 )
     return notes

@@ -18,6 +18,7 @@ from testbed.probe.aim import Aim, parse
         ("dns://8.8.8.8/t.co", Aim("dns://8.8.8.8/t.co", "dns", "8.8.8.8", 53, name="t.co")),
         ("dns://[2001:db8::1]/t.co", Aim("dns://[2001:db8::1]/t.co", "dns", "2001:db8::1", 53, name="t.co")),
         ("dns+tcp://1.1.1.1/x", Aim("dns+tcp://1.1.1.1/x", "dns", "1.1.1.1", 53, name="x", tcp=True)),
+        ("dns://dns.google/x", Aim("dns://dns.google/x", "dns", "dns.google", 53, name="x")),
         ("dns://resolver/t.co", Aim("dns://resolver/t.co", "dns", "resolver", 53, name="t.co")),
         ("put+https://a.example/upload?bytes=9",
          Aim("put+https://a.example/upload?bytes=9", "https", "a.example", 443, "/upload", upload=9)),
@@ -30,7 +31,7 @@ def test_forms(url, want):
 @pytest.mark.parametrize(
     "url",
     ["", "twitter.com", "ftp://a/", "https://", "https://a:b/", "https://a:99999/", "dns://8.8.8.8/",
-     "dns://dns.google/x", "put+https://a/upload", "put+https://a/upload?bytes=x", "put+https://a/upload?bytes=0",
+     "put+https://a/upload", "put+https://a/upload?bytes=x", "put+https://a/upload?bytes=0",
      "put+dns://1.1.1.1/x", "https://[::1/"],
 )  # fmt: skip
 def test_what_is_no_target_says_what_to_write(url):

@@ -1,0 +1,167 @@
+"""A healthy run is judged ok; each way of breaking it is seen."""
+
+from copy import deepcopy
+from dataclasses import replace
+
+import pytest
+
+from testbed.errors import Exit
+from testbed.truth.judge import judge
+
+from .conftest import BLOCKED, CONTROL, SLOW, counts
+from .timelines import fine, measured
+
+
+def put(measurements, new):
+    """The measurements with one of them replaced."""
+    where = (new["annotations"], new["input"])
+    return [new if (m["annotations"], m["input"]) == where else m for m in measurements]
+
+
+def row(judgement, vantage, target):
+    return next(r for r in judgement.rows if (r.vantage, r.target) == (vantage, target))
+
+
+def test_a_healthy_run(scenario, measurements, receipts):
+    found = judge(scenario, "on", measurements, receipts)
+    assert found.problems == found.notes == ()
+    assert [r.verdict for r in found.rows] == ["ok"] * 8
+    assert found.exit_status is Exit.OK
+    assert (row(found, "mts", BLOCKED).claimed, row(found, "mts", BLOCKED).kernel) == (3, 3)
+    assert row(found, "mts", SLOW).kernel == 18
+    assert row(found, "mts", SLOW).outside_rate == 212e6
+    assert found.to_json()["exit_status"] == 0
+
+
+def test_an_effect_that_did_not_happen_differs_and_lacks_its_receipt(scenario, measurements, receipts):
+    receipts["mts/tspu"]["rules"]["sni"] = counts()()
+    found = judge(scenario, "on", put(measurements, fine(BLOCKED, "mts")), receipts)
+    assert row(found, "mts", BLOCKED).verdict == "differs"
+    assert found.exit_status is Exit.INVALID
+    assert "rule sni must fire at mts and has no receipt" in found.problems[0]
+
+
+def test_another_effect_with_a_receipt_is_not_as_expected(scenario, measurements, receipts):
+    silent = measured(BLOCKED, "mts", dns=None, tcp=None, tls="generic_timeout_error")
+    found = judge(scenario, "on", put(measurements, silent), receipts)
+    assert (row(found, "mts", BLOCKED).observed, row(found, "mts", BLOCKED).verdict) == (
+        "tls.sni.drop",
+        "differs",
+    )
+    assert found.exit_status is Exit.UNEXPECTED
+
+
+def test_the_right_effect_without_a_receipt_is_invalid(scenario, measurements, receipts):
+    receipts["mts/tspu"]["rules"]["sni"] = counts()()
+    found = judge(scenario, "on", measurements, receipts)
+    assert row(found, "mts", BLOCKED).verdict == "no receipt"
+    assert found.exit_status is Exit.INVALID
+
+
+@pytest.mark.parametrize(("place", "number"), [("kernel", 2), ("claimed", 9), ("kernel", 0), ("claimed", 0)])
+def test_places_that_disagree_are_invalid(scenario, measurements, receipts, place, number):
+    receipts["mts/tspu"]["rules"]["sni"][place]["replace"] = number
+    found = judge(scenario, "on", measurements, receipts)
+    assert any("the kernel saw" in problem for problem in found.problems)
+    assert found.exit_status is Exit.INVALID
+
+
+@pytest.mark.parametrize("key", ["faults", "queue_dropped", "user_dropped", "evictions"])
+def test_losses_are_invalid(scenario, measurements, receipts, key):
+    receipts["mts/tspu"][key] = 1
+    found = judge(scenario, "on", measurements, receipts)
+    assert [problem for problem in found.problems if f"mts/tspu: {key} = 1" in problem]
+    assert found.exit_status is Exit.INVALID
+
+
+def test_a_censor_without_a_receipt_has_died(scenario, measurements):
+    found = judge(scenario, "on", measurements, {})
+    assert "mts/tspu left no receipt" in found.problems[0]
+    assert found.exit_status is Exit.INVALID
+
+
+@pytest.mark.parametrize("target", [CONTROL, BLOCKED])
+def test_an_outside_that_fails_is_invalid(scenario, measurements, receipts, target):
+    dead = measured(target, "outside", dns=None, tcp="generic_timeout_error")
+    found = judge(scenario, "on", put(measurements, dead), receipts)
+    assert any(
+        f"{target} from outside is broken (generic_timeout_error)" in problem for problem in found.problems
+    )
+    assert found.exit_status is Exit.INVALID
+
+
+def test_a_harmed_control(scenario, measurements, receipts):
+    harmed = measured(CONTROL, "mts", dns=None, tcp=None, tls="connection_reset")
+    found = judge(scenario, "on", put(measurements, harmed), receipts)
+    assert row(found, "mts", CONTROL).verdict == "control harmed"
+    assert found.exit_status is Exit.UNEXPECTED
+
+
+def test_a_vantage_that_should_be_free(scenario, measurements, receipts):
+    harmed = measured(BLOCKED, "tele2", dns=None, tcp=None, tls="connection_reset")
+    assert (
+        row(judge(scenario, "on", put(measurements, harmed), receipts), "tele2", BLOCKED).verdict == "differs"
+    )
+    receipts["tele2/tspu"] = deepcopy(receipts["mts/tspu"])
+    found = judge(scenario, "on", measurements, receipts)
+    assert {(r.vantage, r.by) for r in found.rows if r.verdict == "unexpected receipt"} == {
+        ("tele2", "tspu/sni"), ("tele2", "tspu/policer"),
+    }  # fmt: skip
+    assert found.exit_status is Exit.UNEXPECTED
+
+
+def test_a_rule_that_no_expectation_names_is_noted(scenario, measurements, receipts):
+    receipts["mts/tspu"]["rules"]["grace"] = counts()(drop=4)
+    found = judge(scenario, "on", measurements, receipts)
+    assert found.notes == ("rule tspu/grace, named by no expectation, fired at mts (4 packets)",)
+    assert found.exit_status is Exit.OK
+
+
+@pytest.mark.parametrize(("rate", "verdict"), [(100e3, "differs"), (131e3, "ok"), (190e3, "differs")])
+def test_a_rate_out_of_its_range(scenario, measurements, receipts, rate, verdict):
+    slow = fine(SLOW, "mts", speed=(rate, 8.0), end=8.1)
+    assert row(judge(scenario, "on", put(measurements, slow), receipts), "mts", SLOW).verdict == verdict
+
+
+def test_a_trickle_that_never_got_to_a_rate_is_judged_by_its_label(scenario, measurements, receipts):
+    trickle = measured(SLOW, "mts", dns=None, tcp=None, tls="generic_timeout_error", reads=[4.8, 9.0])
+    assert row(judge(scenario, "on", put(measurements, trickle), receipts), "mts", SLOW).verdict == "ok"
+
+
+def test_what_was_not_measured_is_invalid(scenario, measurements, receipts):
+    found = judge(scenario, "on", measurements[1:], receipts)
+    assert row(found, "mts", BLOCKED).verdict == "not measured"
+    assert found.problems == (f"{BLOCKED} from mts was not measured",)
+    assert judge(scenario, "on", [], {}).exit_status is Exit.INVALID
+
+
+def test_a_bug_of_the_probe_is_invalid(scenario, measurements, receipts):
+    bug = fine(CONTROL, "mts")
+    bug["test_keys"]["x_probe_error"] = "unknown_failure: oops"
+    found = judge(scenario, "on", put(measurements, bug), receipts)
+    assert found.problems == (f"the probe failed at {CONTROL} from mts: unknown_failure: oops",)
+
+
+def test_grace_drop_may_stop_in_the_answer_and_no_other_rule(scenario, measurements, receipts):
+    cut_off = {
+        "dns": None,
+        "tcp": None,
+        "tls": None,
+        "http": "generic_timeout_error",
+        "page": {"x_complete": False},
+    }
+    made = put(measurements, measured(BLOCKED, "mts", reads=[0.09, 0.15], **cut_off))
+    receipts["mts/tspu"]["rules"]["grace"] = counts()(drop=4)
+    verdicts = {}
+    for by in ("grace", "tspu/grace", "sni"):
+        first = replace(scenario.expect[0], outcome="tls.sni.drop", by=by)
+        changed = replace(scenario, expect=(first, *scenario.expect[1:]))
+        verdicts[by] = row(judge(changed, "on", made, receipts), "mts", BLOCKED).verdict
+    assert verdicts == {"grace": "ok", "tspu/grace": "ok", "sni": "differs"}
+
+
+def test_some_vantages_only(scenario, measurements, receipts):
+    free = [m for m in measurements if m["annotations"]["vantage"] != "mts"]
+    found = judge(scenario, "on", free, {}, ["tele2"])
+    assert found.exit_status is Exit.OK
+    assert {r.vantage for r in found.rows} == {"tele2", "outside"}
