@@ -81,26 +81,27 @@ apt() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" >&2
 }
 
-# install PACKAGES…: false if that was not possible; says which line would do it.
-install() {
-    if may_install; then
-        say "installing $*"
-        apt update || say "apt-get update failed; trying with the lists that are here"
-        apt install -y --no-install-recommends "$@" && return
-    fi
-    say "not installed: $*"
-    say "an administrator installs them with:  sudo apt-get install -y $*"
-    return 1
-}
+install() { apt install -y --no-install-recommends "$@"; }
 
-# system_packages KIND…: install what these kinds lack; stop when something is still missing.
+lacking() { for kind; do "$kind"; done | sort -u | tr '\n' ' '; }
+
+# system_packages KIND…: install what is missing; stop if something is needed and still missing.
+# What is good to have is only looked for when there is more to set up, and never stops anything.
 system_packages() {
-    lacking() { for kind; do "$kind"; done | sort -u | tr '\n' ' '; }
-    missing=$(lacking "$@")
-    [ -n "${missing% }" ] || return 0
-    install $missing || true
-    missing=$(lacking "$@")
-    [ -z "${missing% }" ] || die "cannot go on without: $missing"
+    needed=$(lacking "$@")
+    useful=$(ready || lacking good_to_have)
+    [ -n "$needed$useful" ] || return 0
+    if may_install; then
+        say "installing $needed$useful"
+        apt update || say "apt-get update failed; trying with the lists that are here"
+        install $needed $useful || [ -z "$needed" ] || install $needed || true
+    fi
+    needed=$(lacking "$@")
+    useful=$(ready || lacking good_to_have)
+    [ -n "$needed$useful" ] || return 0
+    say "an administrator installs what is missing with:  sudo apt-get install -y $needed$useful"
+    [ -z "$needed" ] || die "cannot go on without: $needed"
+    say "going on without: $useful(what needs them will be skipped)"
 }
 
 # --- The virtual environment ------------------------------------------------------------------------
@@ -130,7 +131,5 @@ if ready; then
     system_packages needed_to_run
     exit 0
 fi
-wanted=$(good_to_have | tr '\n' ' ')
-[ -z "${wanted% }" ] || install $wanted || say "going on without them: what needs them will be skipped"
 system_packages needed_to_run needed_to_build
 make_environment
