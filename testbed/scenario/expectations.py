@@ -44,7 +44,7 @@ def _check_part(part: ExpectPart, loc: Loc, sources: Sources) -> None:
 
 
 def _check_by(part: ExpectPart, phase: str, vantage: str, phases: Phases, loc: Loc, sources: Sources) -> None:
-    if not part.by or phase not in phases:
+    if not part.by or phase not in phases or (phase, vantage) in sources.broken:
         return
     rules = {
         name

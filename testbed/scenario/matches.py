@@ -31,10 +31,10 @@ def build_match(part: MatchPart, loc: Loc, sources: Sources) -> Match:
     )
 
 
-def check_match(match: Match, loc: Loc, at: str, sources: Sources) -> None:
+def check_match(part: MatchPart, match: Match, loc: Loc, at: str, sources: Sources) -> None:
     """Note why a match can never hold."""
     content = [key for key in _CONTENT if getattr(match, key.replace(".", "_"))]
-    if match == Match():
+    if not part.model_dump(exclude_none=True):
         sources.add(
             loc, "the rule looks for nothing", f"give it one of {', '.join((*_CONTENT, 'ip', 'ports'))}"
         )

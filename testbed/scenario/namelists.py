@@ -114,7 +114,7 @@ def _raise_bad(path: Path, fault_of: Callable[[str], tuple[str, str] | None]) ->
             if count <= MAX_BAD_LINES:
                 problems.append(Problem(f"{display(path)}:{number}", *fault))
     if count > MAX_BAD_LINES:
-        problems.append(Problem(display(path), f"{count - MAX_BAD_LINES} more lines are wrong"))
+        problems.append(Problem(f"{display(path)}:{number}", f"{count - MAX_BAD_LINES} more lines are wrong"))
     raise InputError(*problems)
 
 

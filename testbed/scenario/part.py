@@ -22,6 +22,14 @@ def parse(model: type[P], document: Document, problems: Problems) -> P | None:
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
-            problems.add(document, detail["loc"], *explain(detail, model))
+        details = error.errors(include_url=False)
+        told = [(detail, *explain(detail, model)) for detail in details]
+        misspelt = {
+            (*detail["loc"][:-1], remedy) for detail, _, remedy in told if detail["type"] == "extra_forbidden"
+        }
+        for detail, message, remedy in told:
+            loc = detail["loc"]
+            if detail["type"] == "missing" and (*loc[:-1], f"did you mean {loc[-1]!r}?") in misspelt:
+                continue  # said already, where it stands
+            problems.add(document, loc, message, remedy)
         return None

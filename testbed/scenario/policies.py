@@ -85,8 +85,8 @@ class Censor:
         return self._policies[key]
 
     def _make(self, operator: Operator, loc: Loc) -> Policy | None:
-        if self._profile is None:
-            return None
+        if self._profile is None or len(self._lines) != len(self.part.rules):
+            return None  # noted already
         rules = []
         for line in self._lines:
             parameters = dict(line.parameters)
@@ -107,7 +107,7 @@ class Censor:
 
     def _line(self, rule: RulePart, loc: Loc) -> _Line | None:
         match = build_match(rule.match, (*loc, "match"), self._sources)
-        check_match(match, (*loc, "match"), self.part.at, self._sources)
+        check_match(rule.match, match, (*loc, "match"), self.part.at, self._sources)
         call = call_of(rule.action)
         where: Loc = (*loc, "action", call.key)
         kind, parameters = ACTIONS.get(call.key), call.parameters

@@ -1,6 +1,7 @@
 """Collecting everything that is wrong with a file before saying so, and saying it well."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 Loc = tuple[str | int, ...]
 
+_PLACE = re.compile(r"(.*?):(\d+)")
+
 
 class Problems:
     """The problems found so far, of any number of files."""
@@ -26,9 +29,22 @@ class Problems:
         self.found.append(Problem(document.place(tuple(loc)), message, remedy))
 
     def raise_if_any(self) -> None:
-        """InputError with every problem, if there is one."""
-        if self.found:
-            raise InputError(*dict.fromkeys(self.found))
+        """InputError with every problem, if there is one, in the order of the files' lines."""
+        if not self.found:
+            return
+        files = {_file_and_line(problem)[0]: None for problem in self.found}
+        order = {file: index for index, file in enumerate(files)}
+        raise InputError(
+            *sorted(
+                dict.fromkeys(self.found),
+                key=lambda problem: (order[_file_and_line(problem)[0]], _file_and_line(problem)[1]),
+            )
+        )
+
+
+def _file_and_line(problem: Problem) -> tuple[str, int]:
+    found = _PLACE.match(problem.place)
+    return (found[1], int(found[2])) if found else (problem.place, 0)
 
 
 def nearest(wrong: object, known: Iterable[str]) -> str:

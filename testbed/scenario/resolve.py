@@ -70,8 +70,11 @@ def _placements(
     for key, operator in operators.items():
         given = key if key in lines else ALL
         for name in lines.get(key, everywhere if operator.country == "RU" else []):
-            if name in censors:
-                placed += _place(censors[name], operator, (*loc, given), sources)
+            place = _place(censors[name], operator, (*loc, given), sources) if name in censors else None
+            if place is None:
+                sources.broken.add((phase, key))
+            else:
+                placed.append(place)
     return tuple(placed)
 
 
@@ -87,14 +90,14 @@ def _check_censors(
                 sources.add((*loc, key, index), message, "name it once")
 
 
-def _place(censor: Censor, operator: Operator, loc: Loc, sources: Sources) -> list[Placement]:
+def _place(censor: Censor, operator: Operator, loc: Loc, sources: Sources) -> Placement | None:
     policy = censor.policy(operator, loc)
     wanted = censor.part.hop
     hop = wanted if wanted is not None else min(censor.default_hop, operator.hops)
     if hop > operator.hops:
         message = f"hop {hop} does not exist at {operator.key}, which has {operator.hops}"
         sources.add(("censors", censor.name, "hop"), message, f"write a number from 1 to {operator.hops}")
-    return [Placement(operator.key, policy, hop, censor.part.at)] if policy else []
+    return Placement(operator.key, policy, hop, censor.part.at) if policy else None
 
 
 def _check_use(part: ScenarioFile, sources: Sources) -> None:

@@ -16,6 +16,7 @@ class Sources:
     world: World
     problems: Problems
     files: dict[str, str] = field(default_factory=dict)  # path -> sha256
+    broken: set[tuple[str, str]] = field(default_factory=set)  # (phase, operator) that lacks a wrong censor
 
     def used(self, path: Path, digest: str) -> None:
         """Note a file by its path from the scenario's folder, which is the same on every machine."""

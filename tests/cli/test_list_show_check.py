@@ -1,0 +1,120 @@
+"""`testbed list`, `show` and `check`, as a person or a program calls them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.scenario.conftest import SCENARIO, WORLD
+
+
+def testbed(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "NO_COLOR": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", "from testbed.cli.main import main; main()", *args],
+        capture_output=True, text=True, cwd=cwd, env=environment, timeout=60, check=False,
+    )  # fmt: skip
+
+
+testbed.__test__ = False  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "small.yaml").write_text(WORLD)
+    (tmp_path / "x.yaml").write_text(SCENARIO)
+    return tmp_path
+
+
+def test_list(folder: Path) -> None:
+    done = testbed("list", cwd=folder)
+    assert done.returncode == 0
+    assert "twitter-throttling-2021" in done.stdout
+    assert "phases: before, substring*, suffix, exact" in done.stdout
+
+
+def test_list_json(folder: Path) -> None:
+    rows = json.loads(testbed("list", "--json", cwd=folder).stdout)
+    row = next(row for row in rows if row["name"] == "twitter-throttling-2021")
+    assert row["phases"] == ["before", "substring", "suffix", "exact"]
+    assert row["default_phase"] == "substring"
+    assert row["vantages"][-1] == "outside"
+
+
+def test_list_names_a_broken_scenario_and_lists_the_others(folder: Path) -> None:
+    (folder / "scenarios").mkdir()
+    (folder / "scenarios" / "mine.yaml").write_text("title: [")
+    done = testbed("list", cwd=folder)
+    assert done.returncode == 2
+    assert done.stderr.startswith("mine: scenarios/mine.yaml:1: not YAML")
+    assert "free-network" in done.stdout
+
+
+def test_show() -> None:
+    done = testbed("show", "twitter-throttling-2021")
+    assert done.returncode == 0
+    for part in (
+        "Twitter slowed down",
+        "police",
+        "substring (default)",
+        "tspu-exact at hop 2",
+        "IMC21",
+        "AS12389",
+    ):
+        assert part in done.stdout
+
+
+def test_show_json_is_the_resolved_scenario(folder: Path) -> None:
+    shown = json.loads(testbed("show", "./x.yaml", "--json", cwd=folder).stdout)
+    assert shown["phases"]["block"]["placements"][0]["name"] == "mts/tspu"
+    assert shown["files"].keys() == {"x.yaml", "small.yaml"}
+
+
+def test_show_suggests_the_nearest() -> None:
+    done = testbed("show", "free-netwrok")
+    assert done.returncode == 2
+    assert "did you mean 'free-network'?" in done.stderr
+
+
+def test_check_all() -> None:
+    done = testbed("check")
+    assert done.returncode == 0
+    assert done.stdout.endswith("no problem\n")
+
+
+def test_check_prints_every_problem(folder: Path) -> None:
+    (folder / "x.yaml").write_text(SCENARIO.replace("t22", "t99").replace("[our choice]", "[a"))
+    (folder / "y.yaml").write_text(SCENARIO.replace("vk.com", "vk.co").replace("title", "titel"))
+    done = testbed("check", "./x.yaml", "y.yaml", cwd=folder)
+    assert done.returncode == 2
+    first, second = done.stderr.splitlines()
+    assert first.startswith("x.yaml:4: not YAML")
+    assert second == "y.yaml:1 titel: unknown key 'titel'; did you mean 'title'?"
+    assert done.stdout == "2 scenarios: 2 problems\n"
+
+
+def test_check_json(folder: Path) -> None:
+    (folder / "x.yaml").write_text(SCENARIO.replace("t22", "t99"))
+    done = testbed("check", "--json", "x.yaml", cwd=folder)
+    assert json.loads(done.stdout) == [
+        {
+            "place": "x.yaml:7 censors.tspu.profile",
+            "message": "unknown profile 't99'",
+            "remedy": "did you mean 't22'?",
+        }
+    ]
+
+
+@pytest.mark.parametrize("what", [[], ["scenario"], ["world"]])
+def test_check_schema(what: list[str]) -> None:
+    schema = json.loads(testbed("check", "--schema", *what).stdout)
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    keys = schema["properties"]
+    assert ("sites" in keys) == (what == ["world"])
+    if what != ["world"]:
+        actions = schema["$defs"]["RulePart"]["properties"]["action"]["anyOf"][0]["enum"]
+        assert {"police", "rst-rewrite", "dns"} <= set(actions)
+        assert schema["$defs"]["Action"]["properties"].keys() == set(actions)

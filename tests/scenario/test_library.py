@@ -1,0 +1,117 @@
+"""The library's scenarios are sound, and are found by name."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from testbed.errors import InputError
+from testbed.scenario import library
+from testbed.scenario.loader import load
+from testbed.scenario.tojson import to_json
+from tests.scenario.conftest import SCENARIO, WORLD
+
+FIRST = [
+    "free-network",
+    "linkedin-ban-2016",
+    "twitter-facebook-2022-02",
+    "twitter-facebook-block-2022-03",
+    "twitter-throttling-2021",
+]
+
+
+def test_first_scenarios_are_there() -> None:
+    assert set(FIRST) <= set(library.names())
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_scenario_is_complete(name: str) -> None:
+    scenario = load(name)
+    assert scenario.sources
+    assert scenario.notes
+    assert len(scenario.controls) >= 2
+    assert any(each.phase == scenario.default_phase for each in scenario.expect)
+    for phase, placements in scenario.phases.items():
+        for place in placements:
+            rules = {rule.name for rule in place.policy.rules if rule.action.key != "allow"}
+            caused = {e.by for e in scenario.expect if (e.phase, e.vantage) == (phase, place.operator)}
+            assert rules <= caused, f"{phase}: {place.name} has rules that no expectation shows"
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_json_is_stable(name: str) -> None:
+    text = json.dumps(to_json(load(name)))
+    assert text == json.dumps(to_json(load(name)))
+    assert json.loads(text)["name"] == name
+    assert str(Path.cwd()) not in text
+
+
+def test_throttling_hits_mobile_and_spares_rostelecom() -> None:
+    scenario = load("twitter-throttling-2021")
+    assert {place.operator for place in scenario.phases["substring"]} == {
+        "mts",
+        "beeline",
+        "megafon",
+        "tele2",
+        "obit",
+    }
+    assert scenario.phases["before"] == ()
+    police = scenario.phases["substring"][0].policy.rules[0].action
+    assert (police.rate, police.burst, police.idle) == (140_000.0, 16384, 600.0)
+    slow = [e for e in scenario.expect if e.outcome == "throttle"]
+    assert all(e.rate == (130_000.0, 150_000.0) for e in slow)
+
+
+def test_lies_are_the_operators_own() -> None:
+    lies = {place.operator: place for place in load("linkedin-ban-2016").phases["everywhere"]}
+    assert lies["ertelecom"].at == "resolver"
+    assert lies["ertelecom"].policy.rules[0].action.a == ("5.3.3.17",)
+    assert lies["beeline"].policy.rules[1].action.location == "http://blackhole.beeline.ru/"
+    assert lies["rostelecom"].policy.rules[1].action.location == "http://warning.rt.ru/"
+    assert lies["rostelecom"].hop == 5
+
+
+def test_long_lists_are_digests(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(WORLD)
+    (tmp_path / "names.txt").write_text("".join(f"a{n}.com\n" for n in range(100)))
+    path = tmp_path / "x.yaml"
+    path.write_text(SCENARIO.replace("[twitter.com]", "{file: names.txt}"))
+    match = to_json(load(path))["phases"]["block"]["placements"][0]["rules"][0]["match"]
+    assert match["tls.sni"]["count"] == 100
+    assert match["tls.sni"]["source"].startswith("names.txt sha256:")
+
+
+def test_unknown_name_suggests_the_nearest() -> None:
+    with pytest.raises(InputError) as caught:
+        load("twitter-throtling-2021")
+    assert caught.value.problems[0].remedy == "did you mean 'twitter-throttling-2021'?"
+
+
+@pytest.mark.parametrize("name", ["", "\0", "a" * 5000, "..", "/", "x\ny"])
+def test_impossible_names(name: str) -> None:
+    with pytest.raises(InputError):
+        load(name)
+
+
+def test_search_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, here = tmp_path / "mine", tmp_path / "scenarios"
+    for folder, title in ((mine, "first"), (here, "second")):
+        (folder / "worlds").mkdir(parents=True)
+        (folder / "worlds" / "small.yaml").write_text(WORLD)
+        (folder / "one.yaml").write_text(SCENARIO.replace("small.yaml", "small").replace("A test", title))
+    monkeypatch.chdir(tmp_path)
+    assert load("one").title == "second"
+    monkeypatch.setenv("TESTBED_SCENARIOS", str(mine))
+    assert load("one").title == "first"
+    assert {"one", "free-network"} <= set(library.names())
+
+
+def test_operators_are_a_choice_of_the_world() -> None:
+    assert [operator.key for operator in load("free-network").world.operators] == ["rostelecom", "mts"]
+    assert load("free-network").vantages() == ("rostelecom", "mts", "outside")
+
+
+def test_all_spares_operators_with_a_line_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "small.yaml").write_text(WORLD)
+    (tmp_path / "x.yaml").write_text(SCENARIO.replace("{mts: tspu}", "{all: tspu, obit: []}"))
+    assert [place.name for place in load(tmp_path / "x.yaml").phases["block"]] == ["mts/tspu"]

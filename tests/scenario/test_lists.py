@@ -1,0 +1,86 @@
+"""Lists of names and addresses from files."""
+
+import time
+
+import pytest
+
+from testbed.scenario.namelists import read_names
+from tests.scenario.conftest import Desk
+
+
+def test_names_from_a_file(desk: Desk) -> None:
+    (desk.folder / "names.txt").write_text("# a list\ntwitter.com\n\n  *.facebook.com  # and below\n*t.co*\n")
+    scenario = desk.rule("{tls.sni: {file: names.txt}}")()
+    names = scenario.phases["block"][0].policy.rules[0].match.tls_sni
+    assert names is not None
+    assert names.patterns == ("twitter.com", "*.facebook.com", "*t.co*")
+    digest = scenario.files["names.txt"]
+    assert names.source == f"names.txt sha256:{digest}"
+    assert len(digest) == 64
+
+
+def test_networks_from_a_file(desk: Desk) -> None:
+    (desk.folder / "nets.txt").write_text("1.2.3.4\n5.6.0.0/16\n2a00::/32\n")
+    scenario = desk.rule("{ip: {file: nets.txt}}")()
+    networks = scenario.phases["block"][0].policy.rules[0].match.ip
+    assert [str(network) for network in networks] == ["1.2.3.4/32", "5.6.0.0/16", "2a00::/32"]
+    assert "nets.txt" in scenario.files
+
+
+def test_missing_list(desk: Desk) -> None:
+    (desk.folder / "names.txt").write_text("a.com\n")
+    problem = desk.rule_problem("{tls.sni: {file: name.txt}}")
+    assert problem.place == "x.yaml:10 censors.tspu.rules[0].match.tls.sni.file"
+    assert problem.message == "there is no file name.txt"
+    assert problem.remedy == "did you mean 'names.txt'?"
+
+
+def test_bad_lines(desk: Desk) -> None:
+    (desk.folder / "names.txt").write_text("a.com\nhttps://b.com/\n\nc d\n")
+    desk.rule("{tls.sni: {file: names.txt}}")
+    problems = desk.problems()
+    assert [problem.place for problem in problems] == ["names.txt:2", "names.txt:4"]
+    assert problems[0].remedy == "write 'b.com'"
+    assert "contains a space" in problems[1].message
+
+
+def test_many_bad_lines_are_counted(desk: Desk) -> None:
+    (desk.folder / "nets.txt").write_text("1.2.3.4/8\n" * 500)
+    desk.rule("{ip: {file: nets.txt}}")
+    problems = desk.problems()
+    assert len(problems) == 11
+    assert problems[0].place == "nets.txt:1"
+    assert "host bits" in problems[0].message
+    assert problems[-1].message == "490 more lines are wrong"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "the list is empty"), (b"a.com\n\xff\n", "not UTF-8")]
+)
+def test_unreadable_list(content: bytes, message: str, desk: Desk) -> None:
+    (desk.folder / "names.txt").write_bytes(content)
+    problem = desk.rule_problem("{tls.sni: {file: names.txt}}")
+    assert problem.place.startswith("names.txt")
+    assert message in problem.message
+
+
+def test_a_million_names(desk: Desk) -> None:
+    """Budget: 3 s to load (design, section 7)."""
+    path = desk.folder / "names.txt"
+    path.write_text("\n".join(f"*.name-{number}.example.com" for number in range(1_000_000)))
+    begun = time.perf_counter()
+    names, _ = read_names(path, "")
+    seconds = time.perf_counter() - begun
+    assert len(names.patterns) == 1_000_000
+    assert seconds < 3
+    assert len(repr(names)) < 250
+
+
+def test_a_million_names_in_a_scenario_do_not_slow_the_checks(desk: Desk) -> None:
+    path = desk.folder / "names.txt"
+    path.write_text("\n".join(f"name-{number}.example.com" for number in range(1_000_000)))
+    more = "      - {name: two, match: {tls.sni: {file: names.txt}, ports: 8443}, action: drop}\n"
+    begun = time.perf_counter()
+    problem = desk.rule_problem("{tls.sni: {file: names.txt}}", more=more)
+    assert "'one' takes all of it before" in problem.message
+    assert time.perf_counter() - begun < 6  # two lists
