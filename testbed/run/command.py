@@ -7,9 +7,8 @@ from typing import Any
 
 from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
-from testbed.run.session import Ending, Session, Work
+from testbed.run.session import Ending, Session, Work, rules_fired
 from testbed.truth.classify import classify
-from testbed.truth.receipts import fired
 from testbed.truth.receipts import problems as receipt_problems
 from testbed.vantage.environment import prepare
 from testbed.vantage.execute import run_as
@@ -43,7 +42,7 @@ def _execute(session: Session, laboratory: Laboratory, argv: Sequence[str]) -> E
     problems += [
         f"the control {target} was harmed: {label}" for target, label in controls.items() if label != "ok"
     ]
-    acted = {rule: proof.kernel for rule, proof in fired(receipts, vantage).items()}
+    acted = rules_fired(session)
     more = {"command": list(argv), "command_status": status, "controls": controls, "rules_fired": acted}
     if session.as_json:
         json.dump(more, sys.stderr, ensure_ascii=False)
@@ -72,7 +71,7 @@ def _tell(
     session: Session, acted: Mapping[str, int], controls: Mapping[str, str], problems: Sequence[str]
 ) -> None:
     """What the filters did, on stderr: stdout is the command's."""
-    place = f"{session.vantages[0]} · {session.scenario.name}/{session.phase}"
+    place = f"{session.scenario.name}/{session.phase}"
     did = ", ".join(f"{rule} ({packets} packets)" for rule, packets in acted.items()) or "no rule fired"
     unharmed = ", ".join(f"{target} {label}" for target, label in controls.items())
     print(f"testbed: {place}: {did}; control: {unharmed or 'none'}", file=sys.stderr)

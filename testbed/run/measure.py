@@ -2,8 +2,8 @@
 
 import json
 import sys
+from dataclasses import replace
 
-from testbed.errors import Exit
 from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
 from testbed.run.session import Ending, Session
@@ -13,7 +13,7 @@ from testbed.truth.judge import judge
 
 def measuring(session: Session, laboratory: Laboratory) -> Ending:
     """Measure, stop everything, compare, print."""
-    from testbed.report.table import render, summary
+    from testbed.report import table
 
     expected = truth(session.scenario, session.phase, session.vantages)
     targets: dict[str, list[str]] = {}
@@ -29,11 +29,11 @@ def measuring(session: Session, laboratory: Laboratory) -> Ending:
         session.folder.receipts(),
         session.vantages,
     )
-    told = summary(judgement)
+    judgement = replace(judgement, problems=(*broken, *judgement.problems))
+    told = table.summary(judgement)
     if session.as_json:
         json.dump({**told, "folder": str(session.folder.path)}, sys.stdout, ensure_ascii=False, indent=1)
         print()
     else:
-        render(judgement, session.scenario, session.folder.path)
-    problems = (*broken, *judgement.problems)
-    return Ending(Exit.INVALID if problems else judgement.exit_status, problems, told)
+        table.show(judgement, session.scenario, session.folder.path)
+    return Ending(judgement.exit_status, judgement.problems, told)

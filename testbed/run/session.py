@@ -1,15 +1,18 @@
 """One run: enter a world of its own, do the work in it, and say in summary.json how it ended."""
 
+import errno
+import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from testbed.errors import Exit, InvalidRunError
+from testbed.errors import Exit, TestbedError
 from testbed.run.folder import RunFolder, versions
 from testbed.run.laboratory import Laboratory
 from testbed.scenario.model import OUTSIDE, Scenario
 from testbed.scenario.tojson import to_json
+from testbed.truth.receipts import fired
 from testbed.world.enter import run_isolated
 
 
@@ -54,17 +57,49 @@ def run(session: Session, work: Work) -> int:
 
 
 def _inside(session: Session, work: Work) -> int:
+    """The run proper, in the world. Errors are told here: the process that the user started is another."""
     started = time.time()
+    try:
+        ending = _work(session, work, started)
+    except TestbedError as error:
+        for line in str(error).splitlines():
+            print(f"testbed: {line}", file=sys.stderr)
+        return error.exit_status
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        what = "what was recorded up to then is readable; make room, or name another folder with --out"
+        print(f"testbed: {session.folder.path}: {error.strerror}; {what}", file=sys.stderr)
+        return Exit.INVALID
+    return Exit.INVALID if ending.problems else ending.status
+
+
+def _work(session: Session, work: Work, started: float) -> Ending:
     ending = Ending(Exit.INVALID, ("interrupted",))
     try:
         with Laboratory(session.scenario, session.phase, session.operators, session.folder) as laboratory:
-            ending = work(session, laboratory)
-    except InvalidRunError as error:
-        ending = Ending(Exit.INVALID, (str(error),))
+            try:
+                ending = work(session, laboratory)
+            except KeyboardInterrupt:
+                laboratory.finish()
+                ending = replace(ending, more={"rules_fired": rules_fired(session)})
+                raise
+    except TestbedError as error:
+        ending = Ending(error.exit_status, (str(error),))
         raise
     finally:
         session.folder.write("summary.json", _summary(session, ending, started))
-    return Exit.INVALID if ending.problems else ending.status
+    return ending
+
+
+def rules_fired(session: Session) -> dict[str, int]:
+    """For each rule that did anything, how many packets the kernel counted for it: "mts/tspu/rule" -> n."""
+    receipts = session.folder.receipts()
+    return {
+        f"{operator}/{rule}": proof.kernel
+        for operator in session.operators
+        for rule, proof in fired(receipts, operator).items()
+    }
 
 
 def _summary(session: Session, ending: Ending, started: float) -> dict[str, Any]:

@@ -1,0 +1,164 @@
+"""A laboratory that did nothing, or broke, must say so: exit status 3, never green.
+
+Each test breaks one thing on purpose, from inside the world, and has a twin in which nothing is broken.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tests.acceptance.conftest import Done
+
+pytestmark = pytest.mark.world
+Run = Callable[..., Done]
+
+SCENARIO = """
+title: For breaking
+period: any
+sources: [our choice]
+world: {world}
+operators: [mts]
+seed: 1
+censors:
+  box:
+    profile: t22
+    rules:
+      - name: rule
+        match: {{tls.sni: [twitter.com]}}
+        action: {action}
+phases: {{p: {{mts: box}}}}
+default_phase: p
+expect:
+  - {{phase: p, vantage: mts, target: "{target}", outcome: {outcome}, by: rule}}
+controls: ["https://vk.com/"]
+"""
+
+# Kills the service whose log is the argument: every process of this world is visible in here, and no other.
+KILL = """
+import os, signal, sys
+from pathlib import Path
+mine = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit()]
+for pid in mine:
+    try:
+        if os.readlink(f"/proc/{pid}/fd/1").endswith(f"/logs/{sys.argv[1]}.log"):
+            os.kill(pid, signal.SIGKILL)
+            print("killed")
+    except OSError:
+        pass
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Callable[..., str]:
+    """Write a scenario of one rule, and a technique beside it; gives its path."""
+
+    def write(
+        action: str = "rst-rewrite", outcome: str = "tls.sni.rst", target: str = "https://twitter.com/",
+        plugin: str = "", world: str = "runet",
+    ) -> str:  # fmt: skip
+        folder = tmp_path / "mine"
+        folder.mkdir(exist_ok=True)
+        (folder / "bad.py").write_text(dedent(plugin))
+        path = folder / "breaking.yaml"
+        path.write_text(SCENARIO.format(action=action, outcome=outcome, target=target, world=world))
+        return str(path)
+
+    return write
+
+
+PLUGIN = """
+    import time
+    from dataclasses import dataclass
+    from typing import ClassVar
+    from testbed.censor.actions.base import Action, Context
+    from testbed.censor.decision import PASS, Decision
+
+    @dataclass(frozen=True, slots=True)
+    class Bad(Action):
+        key: ClassVar[str] = "bad"
+
+        def on_match(self, ctx: Context) -> Decision:
+            {body}
+            return PASS
+
+        def on_packet(self, ctx: Context) -> Decision:
+            return self.on_match(ctx)
+
+        def holds_for(self, profile):
+            return 60.0
+"""
+
+
+def test_nothing_broken_is_valid(testbed: Run, scenario: Callable[..., str]) -> None:
+    done = testbed(scenario())
+    assert done.status == 0, done.out + done.err
+    done = testbed(scenario(), "--vantage", "mts", "--", "true")
+    assert done.status == 0, done.err
+
+
+def test_a_rule_expected_to_fire_that_did_not(testbed: Run, scenario: Callable[..., str]) -> None:
+    """The emulator's classic: a free network behind a rule that never sees a packet."""
+    done = testbed(scenario(target="https://www.wikipedia.org/"))
+    assert done.status == 3, done.out
+    assert "rule" in done.out
+    assert not done.summary["valid"]
+
+
+def test_an_exception_in_the_packet_path(testbed: Run, scenario: Callable[..., str]) -> None:
+    path = scenario("{'bad.py:Bad': {}}", plugin=PLUGIN.format(body="raise RuntimeError('boom')"))
+    done = testbed(path, "--vantage", "mts", "--", "curl", "-sS", "-o", "/dev/null", "https://twitter.com/")
+    assert done.status == 3, done.err
+    assert "fault" in done.err
+    assert any(event["kind"] == "fault" and "boom" in str(event) for event in done.events)
+    healthy = scenario("{'bad.py:Bad': {}}", plugin=PLUGIN.format(body="pass"))
+    done = testbed(
+        healthy, "--vantage", "mts", "--", "curl", "-sS", "-o", "/dev/null", "https://twitter.com/"
+    )
+    assert done.status == 0, done.err
+
+
+FLOOD = """
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 40000))
+s.connect((sys.argv[1], 53))
+for _ in range(60000):
+    s.send(b"x" * 20)
+"""
+
+
+def test_queue_overflow(testbed: Run, scenario: Callable[..., str]) -> None:
+    """A censor too slow for its queue loses packets that it never judged."""
+    slow = scenario("{'bad.py:Bad': {}}", plugin=PLUGIN.format(body="time.sleep(0.002)"))
+    text = Path(slow).read_text().replace("{tls.sni: [twitter.com]}", "{ports: [53], transport: udp}")
+    Path(slow).write_text(text)
+    flood = (sys.executable, "-c", FLOOD, "8.8.8.8")
+    done = testbed(slow, "--vantage", "mts", "--", *flood, timeout=110)
+    assert done.status == 3, done.err
+    assert "dropped" in done.err
+
+
+@pytest.mark.parametrize("service", ["far", "mts.box", "mts.resolver"])
+def test_a_dead_service(testbed: Run, scenario: Callable[..., str], service: str) -> None:
+    done = testbed(scenario(), "--vantage", "mts", "--", sys.executable, "-c", KILL, service)
+    assert "killed" in done.out
+    assert done.status == 3, done.err
+    assert service in done.err or service.replace(".", "/") in done.err
+    done = testbed(scenario(), "--vantage", "mts", "--", sys.executable, "-c", KILL, "nobody")
+    assert (done.status, done.out) == (0, "")
+
+
+def test_a_dead_delay_line(testbed: Run, scenario: Callable[..., str], tmp_path: Path) -> None:
+    path = scenario(world="slow.yaml")
+    worlds = Path(__file__).parents[2] / "scenarios" / "worlds" / "runet.yaml"
+    text = worlds.read_text("utf-8")
+    (Path(path).parent / "slow.yaml").write_text(text + "\nbackbone: {delay: 5 ms}\n")
+    done = testbed(path, "--vantage", "mts", "--", sys.executable, "-c", KILL, "nobody")
+    assert done.status == 0, done.err
+    done = testbed(path, "--vantage", "mts", "--", sys.executable, "-c", KILL, "delay")
+    assert "killed" in done.out
+    assert done.status == 3, done.err
+    assert "delay" in done.err
