@@ -137,10 +137,14 @@ def _finish(box: Middlebox, stream: EventStream, core: Core, clock: Clock, run_d
     if lost.queue_dropped or lost.user_dropped:
         detail = {"queue_dropped": lost.queue_dropped, "user_dropped": lost.user_dropped}
         stream.write(Event("overflow", "", "", detail), now)
+    if counted["pass_full"]:  # harmless: these flows went on through the core
+        stream.write(
+            Event("evict", "", "", {"passed flows the kernel had no room for": counted["pass_full"]}), now
+        )
     if counted["held_full"]:
         stream.fault("a rule's set of flows was full in the kernel", now, flows=counted["held_full"])
     receipts = box.receipts
     receipts.queue_dropped, receipts.user_dropped = lost.queue_dropped, lost.user_dropped
-    receipts.evictions = core.evictions + counted["pass_full"]
+    receipts.evictions = core.evictions
     receipts.faults = stream.faults
     receipts.write(run_dir, counted)

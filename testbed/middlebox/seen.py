@@ -1,0 +1,92 @@
+"""Replies of a lying resolver as they leave its host: the second place for what it claims."""
+
+import socket
+from collections import Counter, OrderedDict
+
+from testbed.censor.packet import TCP, UDP, parse
+from testbed.middlebox.ruleset import counter
+
+_ETH_P_ALL = 0x0003
+_REMEMBERED = 65_536  # replies; our choice, far more than can be on their way at once
+_BUFFER = 4 << 20  # bytes
+_DNS_PORT = 53
+_TRUNCATED = 0x02  # in the third byte of a message
+
+
+class SeenReplies:
+    """Compares outgoing DNS messages with the lies that were told and the silences that were kept."""
+
+    def __init__(self) -> None:
+        self._told: OrderedDict[bytes, tuple[int, bytes]] = OrderedDict()  # a reply of b"" is a silence
+        self._waiting: Counter[bytes] = Counter()
+        self._counts: Counter[str] = Counter()
+
+    def expect(self, reply: bytes, rule: int) -> None:
+        """A rule's lie is about to leave."""
+        self._remember(_identity(reply), (rule, reply))
+
+    def expect_silence(self, query: bytes, rule: int) -> None:
+        """A query gets no reply. It counts as dropped from now on, and no longer if a reply leaves."""
+        self._counts[counter("drop", rule)] += 1
+        self._remember(_identity(query), (rule, b""))
+
+    def counted(self) -> Counter[str]:
+        """What was seen, by the names of the kernel's counters."""
+        return self._counts
+
+    @staticmethod
+    def listening() -> socket.socket:
+        """A packet socket on every interface of the current namespace."""
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
+        wire.settimeout(0)
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        return wire
+
+    def read(self, wire: socket.socket) -> None:
+        """Look at what the packet socket has."""
+        while True:
+            try:
+                raw, origin = wire.recvfrom(65_535)
+            except BlockingIOError:
+                return
+            if origin[2] == socket.PACKET_OUTGOING:
+                self.packet(raw)
+
+    def packet(self, raw: bytes) -> None:
+        """One outgoing IP packet."""
+        packet = parse(raw)
+        if packet is None or packet.sport != _DNS_PORT or packet.protocol not in (TCP, UDP):
+            return
+        if packet.protocol == UDP:
+            self._message(packet.payload)
+            return
+        rest = packet.payload  # a reply of ours fits one segment; a segment may carry several
+        while len(rest) > 2:
+            end = 2 + int.from_bytes(rest[:2], "big")
+            self._message(rest[2:end])
+            rest = rest[end:]
+
+    def _message(self, message: bytes) -> None:
+        identity = _identity(message)
+        if not self._waiting.get(identity):
+            return
+        rule, reply = self._told[identity]
+        if not reply:
+            self._counts[counter("drop", rule)] -= 1
+        elif message == reply or message[2] & _TRUNCATED:
+            self._counts[counter("inject", rule)] += 1
+        else:
+            return
+        self._waiting[identity] -= 1
+
+    def _remember(self, identity: bytes, told: tuple[int, bytes]) -> None:
+        self._waiting[identity] += 1
+        self._told[identity] = told
+        if len(self._told) > _REMEMBERED:
+            del self._waiting[self._told.popitem(last=False)[0]]
+
+
+def _identity(message: bytes) -> bytes:
+    """A message's number and its question: the same for a query and its reply."""
+    end = message.find(b"\0", 12) + 5  # the root label, then type and class
+    return message[:2] + message[12:end]
