@@ -97,31 +97,34 @@ def fetch(book: Notebook, stream: TcpStream | TlsStream, aim: Aim, patience: flo
         raise MeasurementError(problem)
 
 
-def _exchange(
-    book: Notebook, stream: TcpStream | TlsStream, tcp: TcpStream, aim: Aim, answer: Answer
-) -> None:
-    talk, meter = h11.Connection(h11.CLIENT), Speedometer(book, "up" if aim.upload else "down")
-    method = "PUT" if aim.upload else "GET"
+def _exchange(book: Notebook, stream: Stream, tcp: TcpStream, aim: Aim, answer: Answer) -> None:
+    talk, method = h11.Connection(h11.CLIENT), "PUT" if aim.upload else "GET"
     stream.send(talk.send(h11.Request(method=method, target=aim.path, headers=request_headers(aim))) or b"")
-    acked = tcp.info().bytes_acked
+    meter = _watching(tcp, Speedometer(book, "up" if aim.upload else "down")) if aim.bulk else None
     try:
         if aim.upload:
-            _send_body(stream, tcp, aim.upload, talk, meter)
+            _send_body(stream, tcp, aim.upload, talk)
         talk.send(h11.EndOfMessage())
-        _read_answer(stream, talk, answer, None if aim.upload else meter)
+        _read_answer(stream, talk, answer)
     except TimeoutError:
-        if aim.upload:
-            meter.reached(tcp.info().bytes_acked - acked)
-        if not (aim.bulk and meter.moving(tcp.silence)):
+        if meter is None or not meter.moving(tcp.silence):
             raise
     finally:
-        if answer.complete and aim.upload:
-            meter.reached(aim.upload)
-        if aim.bulk:
+        if meter is not None:
             meter.close(complete=answer.complete)
 
 
-def _read_answer(stream: Stream, talk: h11.Connection, answer: Answer, meter: Speedometer | None) -> None:
+def _watching(tcp: TcpStream, meter: Speedometer) -> Speedometer:
+    """Count what crosses the wire: TLS hands a record's bytes out only when all 16 KiB of it are there."""
+    received, acked = tcp.received, tcp.info().bytes_acked
+    if meter.direction == "down":
+        tcp.watch = lambda: meter.reached(tcp.received - received)
+    else:  # what the far end acknowledged: the kernel's own buffer would swallow megabytes at once
+        tcp.watch = lambda: meter.reached(tcp.info().bytes_acked - acked)
+    return meter
+
+
+def _read_answer(stream: Stream, talk: h11.Connection, answer: Answer) -> None:
     ended = False
     while True:
         try:
@@ -135,24 +138,18 @@ def _read_answer(stream: Stream, talk: h11.Connection, answer: Answer, meter: Sp
             ended = not data
         elif isinstance(event, h11.Response):
             answer.status = event.status_code
-            answer.headers = [
-                (k.decode("latin-1"), v.decode("latin-1")) for k, v in event.headers.raw_items()
-            ]
+            raw = event.headers.raw_items()
+            answer.headers = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in raw]
             if answer.redirect:
                 return
         elif isinstance(event, h11.Data):
             answer.add(bytes(event.data))
-            if meter:
-                meter.reached(answer.size)
         elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
             answer.complete = True
             return
 
 
-def _send_body(stream: Stream, tcp: TcpStream, size: int, talk: h11.Connection, meter: Speedometer) -> None:
-    # What counts is what the far end acknowledged: the kernel's own buffer would swallow megabytes at once.
+def _send_body(stream: Stream, tcp: TcpStream, size: int, talk: h11.Connection) -> None:
     tcp.send_as_it_leaves()
-    base = tcp.info().bytes_acked
     for at in range(0, size, _PIECE):
         stream.send(talk.send(h11.Data(data=bytes(min(_PIECE, size - at)))) or b"")
-        meter.reached(tcp.info().bytes_acked - base)

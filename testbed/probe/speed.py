@@ -1,6 +1,7 @@
 """How fast a bulk transfer goes, without the burst that a token bucket lets through first."""
 
 import time
+from statistics import linear_regression
 from typing import Literal
 
 from testbed.probe.record import Notebook
@@ -8,11 +9,12 @@ from testbed.probe.record import Notebook
 BULK_BOUND = 8.0  # s; a bulk transfer is stopped then. Our choice: some 140 kB at 140 kbit/s
 _SETTLE = 1.0  # s left out of the rate: by then the bucket is empty (CP21: 16 KB in the first 100 ms)
 _LONG = 3.0  # s; shorter transfers are averaged as a whole
-_APART = 0.05  # s between two samples
+_APART = 0.02  # s between two samples
+_FEW = 4  # samples; fewer make no line
 
 
 class Speedometer:
-    """Samples how many bytes of the body have arrived, and when."""
+    """Samples how many bytes have crossed the wire, and when."""
 
     def __init__(self, book: Notebook, direction: Literal["down", "up"]) -> None:
         self.book, self.direction = book, direction
@@ -25,8 +27,11 @@ class Speedometer:
         if size == self._last[1]:
             return
         self._last = (time.monotonic() - self._begun, size)
-        if self._last[0] - self._samples[-1][0] >= _APART:
+        at = self._samples[-1][0]
+        if self._last[0] - at >= _APART:
             self._samples.append(self._last)
+        else:  # packets of one lump are one sample
+            self._samples[-1] = (at, size)
 
     def moving(self, silence: float) -> bool:
         """Whether anything arrived in the last `silence` seconds."""
@@ -47,8 +52,10 @@ class Speedometer:
         }
 
     def _settled(self, seconds: float, size: int) -> float:
+        """Slope of the line through the samples (least squares): a lump at either end weighs little."""
         first = next((t for t, n in self._samples if n), 0.0)
-        start = next(((t, n) for t, n in self._samples if t >= first + _SETTLE), (seconds, size))
-        if seconds - start[0] < _SETTLE:
+        late = [(t, n) for t, n in self._samples if t >= first + _SETTLE]
+        if len(late) < _FEW or late[-1][0] - late[0][0] < _SETTLE:
             return 8 * size / seconds
-        return 8 * (size - start[1]) / (seconds - start[0])
+        slope, _ = linear_regression(*zip(*late, strict=True))
+        return max(0.0, 8 * slope)

@@ -20,6 +20,7 @@ from testbed.probe.aim import spelled
 from testbed.probe.record import Notebook
 
 _CHUNK = 65536
+_WATCH = 0.1  # s
 _UNSENT = 16384  # bytes; what an upload may have waiting in the kernel
 
 
@@ -50,6 +51,10 @@ class TcpStream:
             socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM
         )
         self._address = address
+        self.received = 0  # bytes, in all
+        self.watch: Callable[[], None] | None = (
+            None  # called after a read and, while waiting, every _WATCH seconds
+        )
 
     def connect(self) -> None:
         """Open the connection and note it in `tcp_connect`; raises what the kernel says."""
@@ -98,6 +103,9 @@ class TcpStream:
         except OSError as error:
             self.book.event("read", begun, address=self.where, proto="tcp", failure=failure.of(error))
             raise
+        self.received += len(data)
+        if self.watch:
+            self.watch()
         ending = None if data else failure.EOF
         self.book.event("read", begun, address=self.where, proto="tcp", size=len(data), failure=ending)
         return data
@@ -117,7 +125,15 @@ class TcpStream:
     def _ready(self, what: int, seconds: float) -> bool:
         poll = select.poll()
         poll.register(self.sock, what)
-        return bool(poll.poll(max(0.0, min(seconds, self.limit - time.monotonic())) * 1000))
+        until = min(time.monotonic() + seconds, self.limit)
+        while True:
+            left = max(0.0, until - time.monotonic())
+            if poll.poll((min(left, _WATCH) if self.watch else left) * 1000):
+                return True
+            if self.watch:
+                self.watch()
+            if time.monotonic() >= until:
+                return False
 
     def info(self) -> tcpinfo.TcpInfo:
         """The kernel's counters."""
