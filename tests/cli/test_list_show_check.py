@@ -11,15 +11,12 @@ import pytest
 from tests.scenario.conftest import SCENARIO, WORLD
 
 
-def testbed(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def call(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "NO_COLOR": "1"}
     return subprocess.run(
         [sys.executable, "-c", "from testbed.cli.main import main; main()", *args],
         capture_output=True, text=True, cwd=cwd, env=environment, timeout=60, check=False,
     )  # fmt: skip
-
-
-testbed.__test__ = False  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -30,14 +27,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_list(folder: Path) -> None:
-    done = testbed("list", cwd=folder)
+    done = call("list", cwd=folder)
     assert done.returncode == 0
     assert "twitter-throttling-2021" in done.stdout
     assert "phases: before, substring*, suffix, exact" in done.stdout
 
 
 def test_list_json(folder: Path) -> None:
-    rows = json.loads(testbed("list", "--json", cwd=folder).stdout)
+    rows = json.loads(call("list", "--json", cwd=folder).stdout)
     row = next(row for row in rows if row["name"] == "twitter-throttling-2021")
     assert row["phases"] == ["before", "substring", "suffix", "exact"]
     assert row["default_phase"] == "substring"
@@ -47,14 +44,14 @@ def test_list_json(folder: Path) -> None:
 def test_list_names_a_broken_scenario_and_lists_the_others(folder: Path) -> None:
     (folder / "scenarios").mkdir()
     (folder / "scenarios" / "mine.yaml").write_text("title: [")
-    done = testbed("list", cwd=folder)
+    done = call("list", cwd=folder)
     assert done.returncode == 2
     assert done.stderr.startswith("mine: scenarios/mine.yaml:1: not YAML")
     assert "free-network" in done.stdout
 
 
 def test_show() -> None:
-    done = testbed("show", "twitter-throttling-2021")
+    done = call("show", "twitter-throttling-2021")
     assert done.returncode == 0
     for part in (
         "Twitter slowed down",
@@ -68,27 +65,27 @@ def test_show() -> None:
 
 
 def test_show_json_is_the_resolved_scenario(folder: Path) -> None:
-    shown = json.loads(testbed("show", "./x.yaml", "--json", cwd=folder).stdout)
+    shown = json.loads(call("show", "./x.yaml", "--json", cwd=folder).stdout)
     assert shown["phases"]["block"]["placements"][0]["name"] == "mts/tspu"
     assert shown["files"].keys() == {"x.yaml", "small.yaml"}
 
 
 def test_show_suggests_the_nearest() -> None:
-    done = testbed("show", "free-netwrok")
+    done = call("show", "free-netwrok")
     assert done.returncode == 2
     assert "did you mean 'free-network'?" in done.stderr
 
 
 def test_check_all() -> None:
-    done = testbed("check")
+    done = call("check")
     assert done.returncode == 0
     assert done.stdout.endswith("no problem\n")
 
 
 def test_check_prints_every_problem(folder: Path) -> None:
-    (folder / "x.yaml").write_text(SCENARIO.replace("t22", "t99").replace("[our choice]", "[a"))
+    (folder / "x.yaml").write_text(SCENARIO.replace("t22", "t23").replace("[our choice]", "[a"))
     (folder / "y.yaml").write_text(SCENARIO.replace("vk.com", "vk.co").replace("title", "titel"))
-    done = testbed("check", "./x.yaml", "y.yaml", cwd=folder)
+    done = call("check", "./x.yaml", "y.yaml", cwd=folder)
     assert done.returncode == 2
     first, second = done.stderr.splitlines()
     assert first.startswith("x.yaml:4: not YAML")
@@ -97,12 +94,12 @@ def test_check_prints_every_problem(folder: Path) -> None:
 
 
 def test_check_json(folder: Path) -> None:
-    (folder / "x.yaml").write_text(SCENARIO.replace("t22", "t99"))
-    done = testbed("check", "--json", "x.yaml", cwd=folder)
+    (folder / "x.yaml").write_text(SCENARIO.replace("t22", "t23"))
+    done = call("check", "--json", "x.yaml", cwd=folder)
     assert json.loads(done.stdout) == [
         {
             "place": "x.yaml:7 censors.tspu.profile",
-            "message": "unknown profile 't99'",
+            "message": "unknown profile 't23'",
             "remedy": "did you mean 't22'?",
         }
     ]
@@ -110,7 +107,7 @@ def test_check_json(folder: Path) -> None:
 
 @pytest.mark.parametrize("what", [[], ["scenario"], ["world"]])
 def test_check_schema(what: list[str]) -> None:
-    schema = json.loads(testbed("check", "--schema", *what).stdout)
+    schema = json.loads(call("check", "--schema", *what).stdout)
     assert schema["$schema"].startswith("https://json-schema.org/")
     keys = schema["properties"]
     assert ("sites" in keys) == (what == ["world"])
