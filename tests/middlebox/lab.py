@@ -28,6 +28,7 @@ from testbed.censor.profiles import PROFILES
 from testbed.middlebox.box import Clock
 from testbed.middlebox.loop import QUEUE_LENGTH, serve
 from testbed.world.netns import Namespace, enter, inside
+from testbed.world.testing import in_world
 
 CLIENT = {4: "192.0.2.2", 6: "2001:db8:1::2"}
 SERVER = {4: "198.51.100.2", 6: "2001:db8:2::2"}
@@ -198,3 +199,79 @@ def _plain(device: str) -> None:
                 ioctl(any_socket, 0x8946, request)
             except OSError:
                 continue
+
+
+def echo(lab: Lab) -> Child:
+    """A server that sends back every datagram and every byte, both IP versions; ends with the world."""
+
+    def body() -> None:
+        datagrams, listeners, streams = [], [], []
+        for family in (4, 6):
+            datagrams.append(socket.socket(FAMILY[family], socket.SOCK_DGRAM))
+            listeners.append(socket.socket(FAMILY[family], socket.SOCK_STREAM))
+            listeners[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            for sock in (datagrams[-1], listeners[-1]):
+                sock.bind((SERVER[family], PORT))
+            listeners[-1].listen(64)
+        os.write(tell, b"r")
+        while True:
+            for sock in select.select(datagrams + listeners + streams, [], [])[0]:
+                if sock in datagrams:
+                    data, sender = sock.recvfrom(65_535)
+                    sock.sendto(data, sender)
+                elif sock in listeners:
+                    streams.append(sock.accept()[0])
+                else:
+                    try:
+                        data = sock.recv(65_535)
+                        sock.sendall(data)
+                    except OSError:
+                        data = b""
+                    if not data:
+                        streams.remove(sock)
+                        sock.close()
+
+    ready, tell = os.pipe()
+    child = lab.fork("server", body)
+    os.close(tell)
+    assert os.read(ready, 1), "the echo server did not start"
+    os.close(ready)
+    return child
+
+
+def ask(lab: Lab, family: int, *messages: bytes, sport: int = 4000, wait: float = 0.3) -> list[bytes | None]:
+    """Send datagrams one after the other from the client; the first reply to each, None for silence."""
+
+    def body() -> list[bytes | None]:
+        replies: list[bytes | None] = []
+        with socket.socket(FAMILY[family], socket.SOCK_DGRAM) as sock:
+            sock.bind((CLIENT[family], sport))
+            sock.connect((SERVER[family], PORT))
+            sock.settimeout(wait)
+            for message in messages:
+                sock.send(message)
+                try:
+                    replies.append(sock.recv(65_535))
+                except OSError:
+                    replies.append(None)
+        return replies
+
+    return lab.fork("client", body).result()
+
+
+def with_censor(
+    decide, *actions: Action, script: Callable[[Lab, Running], object], time_scale: float = 1.0, **more
+):
+    """In a new world with an echo server and a censor that decides by `decide`: run the script.
+
+    Returns what the script returned and the censor's receipt, to be called from the test itself.
+    """
+
+    def body():
+        lab = Lab()
+        echo(lab)
+        running = lab.censor(Stub(decide), policy(*actions), time_scale, **more)
+        value = script(lab, running)
+        return value, running.stop()
+
+    return in_world(body)
