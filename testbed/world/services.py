@@ -174,6 +174,8 @@ class Services:
             code = 0
         except SystemExit as leaving:
             code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+            if isinstance(leaving.code, str):
+                print(leaving.code, file=sys.stderr)
         except BaseException:
             traceback.print_exc()
         finally:

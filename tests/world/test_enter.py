@@ -43,10 +43,14 @@ def start(body: str, prefix=(), **options) -> subprocess.Popen:
     )
 
 
+def net_namespace() -> str:
+    return str(Path("/proc/self/ns/net").readlink())
+
+
 def host() -> dict[str, object]:
     """What a world must not change."""
     return {
-        "net": os.readlink("/proc/self/ns/net"),
+        "net": net_namespace(),
         "mounts": sorted(Path("/proc/self/mountinfo").read_text().splitlines()),
         "interfaces": sorted(p.name for p in Path("/sys/class/net").iterdir()),
         "named": sorted(p.name for p in Path("/run/netns").glob("*")),
@@ -60,7 +64,7 @@ def members(net: str) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if os.readlink(entry / "ns/net") == net:
+            if str(Path(entry / "ns/net").readlink()) == net:
                 found.append(int(entry.name))
         except OSError:
             continue
@@ -94,7 +98,7 @@ def test_it_is_a_world_of_its_own_and_the_host_stays_as_it_was():
             ["ping", "-c1", "-W1", "127.0.0.1"], capture_output=True, check=False
         ).returncode
         route = subprocess.run(["ip", "route", "get", "8.8.8.8"], capture_output=True, check=False).returncode
-        return os.geteuid(), os.readlink("/proc/self/ns/net"), processes, links.split()[0::4], ping, route
+        return os.geteuid(), net_namespace(), processes, links.split()[0::4], ping, route
 
     uid, net, processes, links, ping, route = in_world(look)
     assert uid == 0
@@ -196,7 +200,7 @@ def test_children_ignored_by_the_starter_do_not_hang_it():
     assert process.returncode == 3
 
 
-@pytest.mark.parametrize("moment", [0.0, 0.002, 0.005, 0.01, 0.1, 0.5])
+@pytest.mark.parametrize("moment", [0.0, 0.004, 0.5])
 def test_kill_9_leaves_nothing(moment):
     """At whatever moment: also while the namespaces are being made."""
     before = host()
@@ -213,10 +217,18 @@ def test_kill_9_leaves_nothing(moment):
     started = family(process.pid)
     process.kill()
     process.communicate(timeout=20)  # also proves that nobody holds the output open
-    assert until(lambda: not [pid for pid in started if Path(f"/proc/{pid}").exists()])
+    assert until(lambda: not any(map(alive, started)))
     assert host() == before
     if moment == 0.5:
         assert len(started) >= 6  # outer, gatekeeper, init, main and the two sleepers: it was all there
+
+
+def alive(pid: int) -> bool:
+    """Whether it runs; a dead one that the machine's own first process has yet to collect does not."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
 
 
 def family(pid: int) -> list[int]:
@@ -247,7 +259,7 @@ def test_two_worlds_at_the_same_time():
 
 
 def test_refused_namespaces_are_one_clear_message():
-    """In a user namespace of its own, so that the host's limits stay: no namespaces allowed, no privileges."""
+    """In a user namespace of its own, so that the limits of the host stay: no namespaces, no privileges."""
     inner = (
         "from testbed.world.enter import run_isolated\nfrom testbed.errors import UnsupportedError\n"
         "try: run_isolated(lambda: 0)\nexcept UnsupportedError as e: print(e)"

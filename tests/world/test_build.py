@@ -1,0 +1,261 @@
+"""A built world: reachable where it should be, closed where it should be, and packets as on a wire."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from testbed.errors import InvalidRunError
+from testbed.scenario.model import LinkQuality
+from testbed.world.build import build
+from testbed.world.netns import Namespace, inside
+from testbed.world.offloads import Offloads
+from testbed.world.plan import plan
+from testbed.world.testing import in_world
+
+from .worlds import HOUSED4, HOUSED6, SITE4, SITE6, in_lab, small
+
+pytestmark = pytest.mark.world
+
+RESOLVER4, RESOLVER6 = "213.87.0.53", "2a00:1fa0::53"
+
+
+def trace(lab, goal: str, at: str = "mts") -> list[str]:
+    """What traceroute (UDP, three probes per hop) names at each distance; a silent probe is a "*"."""
+    lines = lab.at(at, ["traceroute", "-n", "-w", "1", "-q", "3", goal]).splitlines()[1:]
+    times = re.compile(r"^ *\d+ +| +[\d.]+ ms")
+    return [times.sub("", line).strip() for line in lines]
+
+
+def test_everything_is_reachable_over_both_versions():
+    def use(lab):
+        goals = (
+            SITE4,
+            SITE6,
+            HOUSED4,
+            HOUSED6,
+            "8.8.8.8",
+            RESOLVER4,
+            RESOLVER6,
+            "95.216.0.100",
+            "2a01:4f9::100",
+        )
+        for goal in goals:
+            assert " 0% packet loss" in lab.ping("-c2", "-i0.01", "-W1", goal), goal
+        for at in ("far", "outside", "beeline", "mts.resolver"):
+            for goal in ("213.87.0.100", "2a00:1fa0::100"):
+                assert " 0% packet loss" in lab.ping("-c2", "-i0.01", "-W1", goal, at=at), (at, goal)
+        return (
+            lab.ping("-c1", "-W1", "-t4", SITE4),
+            lab.ping("-c1", "-W1", "1.2.3.4"),
+            lab.ping("-c1", "213.87.0.7"),
+        )
+
+    too_short, nobody, unreachable = in_lab(small(2), use)
+    assert "Time to live exceeded" in too_short  # the twin of "reachable"
+    assert "100% packet loss" in nobody
+    assert "Unreachable" in unreachable
+
+
+def test_traceroute_shows_every_hop():
+    def use(lab):
+        return trace(lab, SITE4), trace(lab, SITE6), trace(lab, "213.87.0.100", at="far")
+
+    up4, up6, down4 = in_lab(small(1), use)
+    assert up4 == [*(f"213.87.0.{i}" for i in range(1, 6)), "87.245.192.1", SITE4]
+    assert up6 == [*(f"2a00:1fa0::{i}" for i in range(1, 6)), "2a02:2d8::1", SITE6]
+    assert down4 == ["87.245.192.1", *(f"213.87.0.{i}" for i in range(5, 0, -1)), "213.87.0.100"]
+
+
+def test_no_answer_of_a_hop_is_rate_limited():
+    """100 expired packets in a burst: 100 answers, of both versions (Linux sends 1 per second by default)."""
+
+    def use(lab):
+        return [lab.ping("-c100", "-i0.002", "-W1", "-t2", goal) for goal in (SITE4, SITE6)]
+
+    for answers in in_lab(small(1), use):
+        assert len(re.findall(r"icmp_seq=\d+ Time (?:to live )?exceeded", answers)) == 100
+
+
+def test_nothing_leads_out():
+    def use(lab):
+        found = {}
+        for name, namespace in lab.built.namespaces.items():
+            with inside(namespace):
+                show = ["ip", "-br", "link"]
+                links = subprocess.run(show, capture_output=True, text=True, check=True).stdout.split("\n")
+            found[name] = {line.split()[0].split("@")[0] for line in links if line}
+        return found, [str(end) for link in lab.built.plan.links for end in (link.a, link.b)]
+
+    found, planned = in_lab(small(2), use)
+    assert {f"{node}:{name}" for node, names in found.items() for name in names - {"lo"}} == set(planned)
+
+
+def test_offloads_are_off_at_every_end():
+    def use(lab):
+        offloads, on = Offloads(), {}
+        for link in lab.built.plan.links:
+            for end in (link.a, link.b):
+                with inside(lab.built.namespaces[end.node]):
+                    on[str(end)] = offloads.active(end.name)
+        return on
+
+    on = in_lab(small(1), use)
+    assert len(on) == 18
+    assert set(map(tuple, on.values())) == {()}
+
+
+def test_a_new_link_has_offloads_on_and_one_that_keeps_them_is_an_error():
+    """The twin: what `active` looks for is there, and a kernel that ignores the request is noticed."""
+
+    class Deaf(Offloads):
+        def _request_off(self, control, interface):
+            pass
+
+    def main():
+        with inside(Namespace.create("mts")):
+            subprocess.run(["ip", "link", "add", "aa", "type", "veth", "peer", "name", "bb"], check=True)
+            on = Offloads().active("aa")
+            with pytest.raises(
+                InvalidRunError, match=r"interface aa: offloads stay on: .*tx-tcp-segmentation"
+            ):
+                Deaf().off(["aa"])
+        return on
+
+    on = in_world(main)
+    assert {
+        "tx-tcp-segmentation",
+        "tx-generic-segmentation",
+        "tx-udp-segmentation",
+        "tx-scatter-gather",
+    } <= set(on)
+
+
+def test_captures_show_wire_sized_packets_and_right_checksums():
+    def use(lab):
+        with inside(lab.built.namespaces["mts.hop2"]):
+            command = ["tcpdump", "-ni", "in", "-c", "300", "-vv", "tcp"]
+            capture = subprocess.Popen(command, stdout=-1, stderr=-3, text=True)
+        with inside(lab.built.namespaces["far"]):
+            server = subprocess.Popen(["iperf3", "-s", "-1"], stdout=-3)
+        time.sleep(0.3)
+        lab.at("mts", ["iperf3", "-c", SITE4, "-n", "2M"])
+        seen = capture.communicate(timeout=20)[0]
+        server.kill()
+        return seen
+
+    seen = in_lab(small(1), use)
+    assert seen.count("(correct)") >= 300
+    assert "(incorrect" not in seen
+    assert max(map(int, re.findall(r"length (\d+)", seen))) <= 1500
+
+
+def test_neighbours_are_known_and_the_links_are_quiet():
+    def use(lab):
+        with inside(lab.built.namespaces["mts.hop2"]):
+            command = ["tcpdump", "-tqnli", "in"]
+            capture = subprocess.Popen(command, stdout=-1, stderr=-3, text=True)
+        time.sleep(0.3)
+        lab.ping("-c3", "-i0.01", SITE4)
+        lab.ping("-c3", "-i0.01", SITE6)
+        time.sleep(0.2)
+        capture.terminate()
+        return capture.communicate(timeout=10)[0]
+
+    lines = [line for line in in_lab(small(1), use).splitlines() if line]
+    own = [
+        line for line in lines if "multicast listener report" not in line
+    ]  # Linux sends two per end, unasked
+    assert len(own) == 12, own
+    assert all(
+        "echo request" in line or "echo reply" in line for line in own
+    )  # no ARP, no neighbour discovery
+
+
+RECEIVE = """
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 9)); s.settimeout(1); print("ready", flush=True)
+times = []
+try:
+    while s.recv(2000): times.append(time.monotonic())
+except TimeoutError: pass
+print((len(times) - 1) * 1514 * 8 / (times[-1] - times[0]))
+"""
+SEND = """
+import socket, sys, time
+goal, rate = sys.argv[1], float(sys.argv[2])
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+start, sent = time.monotonic(), 0
+while (spent := time.monotonic() - start) < 1.5:
+    while sent * 1514 * 8 < spent * rate: s.sendto(bytes(1472), (goal, 9)); sent += 1
+    time.sleep(0.0005)
+"""
+
+
+@pytest.mark.parametrize("rate", [2e6, 20e6])
+@pytest.mark.parametrize("direction", ["up", "down"])
+def test_rate_is_what_was_asked(rate, direction):
+    """Full packets (1,514 octets with the Ethernet header, which the shaper counts) at 1.5 times the rate."""
+
+    def use(lab):
+        return flood(lab, rate * 1.5, direction)
+
+    assert in_lab(small(1, access=LinkQuality(rate=rate)), use) == pytest.approx(rate, rel=0.03)
+    if rate == 2e6:
+        assert in_lab(small(1), use) == pytest.approx(
+            rate * 1.5, rel=0.03
+        )  # without a shaper all of it arrives
+
+
+def flood(lab, rate: float, direction: str) -> float:
+    """bit/s that arrive of what is sent at `rate`."""
+    goal, sender, receiver = (SITE4, "mts", "far") if direction == "up" else ("213.87.0.100", "far", "mts")
+    with inside(lab.built.namespaces[receiver]):
+        listening = subprocess.Popen([sys.executable, "-c", RECEIVE], stdout=-1, text=True)
+    listening.stdout.readline()
+    lab.at(sender, [sys.executable, "-c", SEND, goal, str(rate)])
+    return float(listening.communicate(timeout=20)[0])
+
+
+def test_order_is_kept_whatever_cpu_sends():
+    """A bulk transfer at full speed, both ways: TCP sees nothing overtaken (many, without `keep_order`)."""
+
+    def use(lab):
+        if not Path("/proc/sys/net/core/rps_default_mask").exists():
+            return None
+        with inside(lab.built.namespaces["far"]):
+            server = subprocess.Popen(["iperf3", "-s"], stdout=-3)
+        time.sleep(0.2)
+        for options in ([], ["-R"]):
+            lab.at("mts", ["iperf3", "-c", SITE4, "-n", "150M", *options])
+        server.kill()
+        return [
+            lab.at(at, ["nstat", "-asz", "TcpExtTCPSACKReorder", "TcpExtTCPTSReorder"])
+            for at in ("mts", "far")
+        ]
+
+    told = in_lab(small(1), use)
+    if told is None:
+        pytest.skip("this kernel has no net.core.rps_default_mask (Linux 6.3)")
+    assert [int(n) for n in re.findall(r"Reorder +(\d+)", "".join(told))] == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(("operators", "limit"), [(1, 0.2), (4, 0.5)])
+def test_building_is_fast(operators, limit):
+    def main():
+        start = time.perf_counter()
+        build(plan(small(operators)))
+        return time.perf_counter() - start
+
+    assert min(in_world(main) for _ in range(3)) < limit
+
+
+def test_what_the_kernel_refuses_names_the_place():
+    laid = plan(small(1))
+    broken = type(laid)(laid.world, laid.operators, laid.nodes, (*laid.links, laid.links[0]), laid.routes)
+    with pytest.raises(InvalidRunError, match=r"building links: ip said: .*File exists"):
+        in_world(lambda: build(broken))
