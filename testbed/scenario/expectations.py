@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from testbed.scenario.model import OUTSIDE, Expectation, Placement, Target
 from testbed.scenario.problems import Loc, nearest
+from testbed.scenario.salvage import HOLE
 from testbed.scenario.schema import ExpectPart
 from testbed.scenario.sources import Sources
 from testbed.scenario.targets import target
@@ -20,6 +21,8 @@ def expand(parts: list[ExpectPart], phases: Phases, sources: Sources) -> tuple[E
     vantages = [operator.key for operator in sources.world.operators]
     made: dict[tuple[str, str, str], tuple[Expectation, int]] = {}
     for index, part in enumerate(parts):
+        if part is HOLE:
+            continue
         loc: Loc = ("expect", index)
         _check_part(part, loc, sources)
         targets = [target(url, _item(loc, "target", n), sources) for n, url in enumerate(part.target)]

@@ -9,6 +9,7 @@ from testbed.scenario.model import Scenario, World
 from testbed.scenario.part import parse
 from testbed.scenario.problems import Problems
 from testbed.scenario.resolve import resolve
+from testbed.scenario.salvage import with_holes
 from testbed.scenario.schema import ScenarioFile
 from testbed.scenario.worldfile import load_world
 
@@ -16,25 +17,24 @@ from testbed.scenario.worldfile import load_world
 def load(name_or_path: str | Path) -> Scenario:
     """The scenario of that name in the library, or in that file.
 
-    InputError carries every problem of the file and of its world: first all those of shape, then, once
-    the shape is right, all those of meaning. A scenario with a technique in Python runs that file.
+    InputError carries every problem of the file and of its world. A scenario with a technique in Python
+    runs that file.
     """
     path = name_or_path if isinstance(name_or_path, Path) else library.find(name_or_path)
     document = read(path)
     problems = Problems()
-    part = parse(ScenarioFile, document, problems)
-    world = _world(document, part, problems)
-    problems.raise_if_any()
+    part = parse(ScenarioFile, document, problems, with_holes)
+    world = _world(document, problems)
+    if part is None or world is None:
+        problems.raise_if_any()
     assert part is not None
     assert world is not None
-    return resolve(part, document, *world)
+    return resolve(part, document, *world, problems)
 
 
-def _world(
-    document: Document, part: ScenarioFile | None, problems: Problems
-) -> tuple[World, Document] | None:
+def _world(document: Document, problems: Problems) -> tuple[World, Document] | None:
     """The world that the file names, also when the rest of the file is wrong."""
-    name = part.world if part else document.data.get("world", "runet")
+    name = document.data.get("world", "runet")
     if not isinstance(name, str):
         return None
     try:

@@ -1,11 +1,12 @@
 """The base of every file's model, and reading a file by a model."""
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from testbed.scenario.document import Document
-from testbed.scenario.problems import Problems, explain
+from testbed.scenario.problems import Loc, Problems, explain
 
 
 class Part(BaseModel):
@@ -14,11 +15,16 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+Salvage = Callable[[dict[str, Any], list[Loc]], dict[str, Any]]
+
 P = TypeVar("P", bound=BaseModel)
 
 
-def parse(model: type[P], document: Document, problems: Problems) -> P | None:
-    """The file as the model; None, and every problem noted, if it does not fit."""
+def parse(model: type[P], document: Document, problems: Problems, salvage: Salvage | None = None) -> P | None:
+    """The file as the model, every problem noted.
+
+    Where it does not fit, the result is None, or what `salvage` leaves of it.
+    """
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
@@ -32,4 +38,9 @@ def parse(model: type[P], document: Document, problems: Problems) -> P | None:
             if detail["type"] == "missing" and (*loc[:-1], f"did you mean {loc[-1]!r}?") in misspelt:
                 continue  # said already, where it stands
             problems.add(document, loc, message, remedy)
+    if salvage is None:
         return None
+    try:
+        return model.model_validate(salvage(document.data, [detail["loc"] for detail in details]))
+    except ValidationError:
+        return None  # too little is left

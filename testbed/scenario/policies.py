@@ -15,6 +15,7 @@ from testbed.scenario.matches import build_match, check_match, shadows
 from testbed.scenario.model import Operator
 from testbed.scenario.plugin import load_class
 from testbed.scenario.problems import Loc, explain, nearest
+from testbed.scenario.salvage import HOLE
 from testbed.scenario.schema import CensorPart, RulePart
 from testbed.scenario.sources import Sources
 
@@ -57,20 +58,15 @@ class Censor:
             )
         self._lines = [
             line for index, rule in enumerate(part.rules)
-            if (line := self._line(rule, (*loc, "rules", index))) is not None
+            if rule is not HOLE and (line := self._line(rule, (*loc, "rules", index))) is not None
         ]  # fmt: skip
         self._check_order()
+        used = {line.kind.key for line in self._lines}
         for key in part.miss:
-            used = {line.kind.key for line in self._lines}
-            if key not in used:
+            if key not in used and HOLE not in part.rules:
                 sources.add(
                     (*loc, "miss", key), f"no rule of {name!r} has the action {key!r}", nearest(key, used)
                 )
-
-    @property
-    def rules(self) -> list[str]:
-        """The names of its rules."""
-        return [rule.name for rule in self.part.rules]
 
     @property
     def default_hop(self) -> int:
@@ -142,6 +138,8 @@ class Censor:
         loc: Loc = ("censors", self.name, "rules")
         first: dict[str, int] = {}
         for index, rule in enumerate(self.part.rules):
+            if rule is HOLE:
+                continue
             if rule.name in first:
                 message = f"the rule name {rule.name!r} stands twice"
                 self._sources.add(

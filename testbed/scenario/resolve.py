@@ -7,20 +7,29 @@ from testbed.scenario.expectations import ALL, controls, expand
 from testbed.scenario.model import Operator, Placement, Scenario, World
 from testbed.scenario.policies import Censor
 from testbed.scenario.problems import Loc, Problems, nearest
+from testbed.scenario.salvage import HOLE, UNKNOWN
 from testbed.scenario.schema import PhasePart, ScenarioFile
 from testbed.scenario.sources import Sources
 
 
-def resolve(part: ScenarioFile, document: Document, world: World, world_document: Document) -> Scenario:
-    """The scenario. InputError with every reference that leads nowhere and every rule that cannot fire."""
-    sources = Sources(document, world, Problems())
+def resolve(
+    part: ScenarioFile, document: Document, world: World, world_document: Document, problems: Problems
+) -> Scenario:
+    """The scenario.
+
+    InputError with the problems found before, every reference that leads nowhere, and every rule that
+    cannot fire.
+    """
+    sources = Sources(document, world, problems)
     for each in (document, world_document):
         sources.used(each.path, each.digest)
     sources.world = _with_operators(part.operators, sources)
-    censors = {name: Censor(name, given, sources) for name, given in part.censors.items()}
+    censors = {
+        name: None if given is HOLE else Censor(name, given, sources) for name, given in part.censors.items()
+    }
     phases = {name: _placements(name, given, censors, sources) for name, given in part.phases.items()}
     _check_use(part, sources)
-    if part.default_phase not in phases:
+    if part.default_phase not in phases and not (part.default_phase == UNKNOWN and problems.found):
         message = f"there is no phase {part.default_phase!r}"
         sources.add(("default_phase",), message, nearest(part.default_phase, phases))
     expect = expand(part.expect, phases, sources)
@@ -56,10 +65,13 @@ def _with_operators(chosen: list[str] | None, sources: Sources) -> World:
 
 
 def _placements(
-    phase: str, part: PhasePart, censors: dict[str, Censor], sources: Sources
+    phase: str, part: PhasePart, censors: dict[str, Censor | None], sources: Sources
 ) -> tuple[Placement, ...]:
     loc: Loc = ("phases", phase)
     operators = {operator.key: operator for operator in sources.world.operators}
+    if part is HOLE:
+        sources.broken |= {(phase, key) for key in operators}
+        return ()
     lines = dict(part.censors)
     for key in lines:
         if key not in operators and key != ALL:
@@ -70,7 +82,8 @@ def _placements(
     for key, operator in operators.items():
         given = key if key in lines else ALL
         for name in lines.get(key, everywhere if operator.country == "RU" else []):
-            place = _place(censors[name], operator, (*loc, given), sources) if name in censors else None
+            censor = censors.get(name)
+            place = _place(censor, operator, (*loc, given), sources) if censor else None
             if place is None:
                 sources.broken.add((phase, key))
             else:
@@ -79,7 +92,7 @@ def _placements(
 
 
 def _check_censors(
-    lines: dict[str, list[str]], censors: dict[str, Censor], loc: Loc, sources: Sources
+    lines: dict[str, list[str]], censors: dict[str, Censor | None], loc: Loc, sources: Sources
 ) -> None:
     for key, named in lines.items():
         for index, name in enumerate(named):
@@ -102,6 +115,8 @@ def _place(censor: Censor, operator: Operator, loc: Loc, sources: Sources) -> Pl
 
 def _check_use(part: ScenarioFile, sources: Sources) -> None:
     """A censor that stands nowhere is a slip of the pen."""
+    if any(phase is HOLE for phase in part.phases.values()):
+        return
     used = {name for phase in part.phases.values() for named in phase.censors.values() for name in named}
     for name in part.censors:
         if name not in used:

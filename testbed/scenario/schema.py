@@ -8,6 +8,7 @@ from testbed.scenario.actionparts import ActionPart
 from testbed.scenario.namelists import network_fault, pattern_fault
 from testbed.scenario.part import Part
 from testbed.scenario.problems import fault, shown
+from testbed.scenario.salvage import HOLED
 from testbed.scenario.values import Key, RateRange, Share, Text, as_list
 
 
@@ -104,7 +105,7 @@ class CensorPart(Part):
     at: Literal["hop", "resolver"] = "hop"
     hop: Annotated[int, Field(ge=1)] | None = Field(None, description="default: 2, for leg-* profiles 5")
     miss: dict[str, Share] = Field({}, description="share of triggers that get through, by action")
-    rules: Annotated[list[RulePart], Field(min_length=1)]
+    rules: Annotated[list[Annotated[RulePart, HOLED]], Field(min_length=1)]
 
 
 Words = Annotated[list[Text], BeforeValidator(as_list)]
@@ -128,7 +129,7 @@ class PhasePart(Part):
         return self.__pydantic_extra__ or {}
 
 
-Phase = Annotated[PhasePart, BeforeValidator(lambda value: {} if value is None else value)]
+Phase = Annotated[PhasePart, BeforeValidator(lambda value: {} if value is None else value), HOLED]
 
 
 class ExpectPart(Part):
@@ -157,8 +158,8 @@ class ScenarioFile(Part):
     world: Text = Field("runet", description="a world of the library, or a file beside the scenario")
     operators: OneOrMore | None = Field(None, description="those of the world that take part; default: all")
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
-    censors: dict[Key, CensorPart] = Field(default_factory=dict)
+    censors: dict[Key, Annotated[CensorPart, HOLED]] = Field(default_factory=dict)
     phases: Annotated[dict[Key, Phase], Field(min_length=1)]
     default_phase: Text
-    expect: list[ExpectPart] = Field(default_factory=list)
+    expect: list[Annotated[ExpectPart, HOLED]] = Field(default_factory=list)
     controls: OneOrMore = Field(default_factory=list, description="targets that stay unharmed everywhere")

@@ -87,10 +87,11 @@ def test_check_prints_every_problem(folder: Path) -> None:
     (folder / "y.yaml").write_text(SCENARIO.replace("vk.com", "vk.co").replace("title", "titel"))
     done = call("check", "./x.yaml", "y.yaml", cwd=folder)
     assert done.returncode == 2
-    first, second = done.stderr.splitlines()
+    first, second, third = done.stderr.splitlines()
     assert first.startswith("x.yaml:4: not YAML")
     assert second == "y.yaml:1 titel: unknown key 'titel'; did you mean 'title'?"
-    assert done.stdout == "2 scenarios: 2 problems\n"
+    assert "answers to 'vk.co'" in third
+    assert done.stdout == "2 scenarios: 3 problems\n"
 
 
 def test_check_json(folder: Path) -> None:

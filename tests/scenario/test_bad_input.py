@@ -327,3 +327,22 @@ def test_every_problem_at_once(desk: Desk) -> None:
         "x.yaml:17 expect[0].outcom",
         "small.yaml:2 operators.mts.asn",
     ]
+
+
+def test_wrong_shape_does_not_hide_wrong_meaning(desk: Desk) -> None:
+    """One round: what is not shaped right is stepped over, and so is what refers to it."""
+    more = "  - {phase: block, vantage: mtss, target: 'https://twitter.com/', outcome: ok}\n"
+    text = (
+        desk.path.read_text()
+        .replace("rst-rewrite", "{police: {rate: 140 kb}}")
+        .replace("controls:", more + "controls:")
+    )
+    desk.path.write_text(
+        text.replace("default_phase: block", "default_phase: blok").replace("vk.com", "vk.co")
+    )
+    assert [problem.place for problem in desk.problems()] == [
+        "x.yaml:11 censors.tspu.rules[0].action.police.rate",
+        "x.yaml:15 default_phase",
+        "x.yaml:18 expect[1].vantage",
+        "x.yaml:19 controls[0]",
+    ]
