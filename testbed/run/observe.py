@@ -1,12 +1,11 @@
 """Measuring from inside a standing world with the built-in probe."""
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from testbed.probe.record import Measurement
-from testbed.probe.survey import Job, survey
+from testbed.probe.survey import BULK_TOGETHER, Job, survey
 from testbed.run.laboratory import Laboratory
 from testbed.scenario.model import OUTSIDE
 from testbed.world.netns import enter
@@ -35,9 +34,18 @@ def observe(
         for vantage, chosen in wanted.items()
         if chosen
     ]
-    together = 1 if any(link.quality.rate for link in laboratory.world.plan.links) else os.cpu_count() or 1
     results = laboratory.folder.path / "results.jsonl"
-    return survey(jobs, results, timeout=timeout, bulk_together=max(together, 1))
+    return survey(jobs, results, timeout=timeout, bulk_together=1 if _shared(laboratory) else BULK_TOGETHER)
+
+
+def _shared(laboratory: Laboratory) -> bool:
+    """Whether bulk transfers of one vantage would slow each other down: a link's rate, a limit per host."""
+    links = any(link.quality.rate for link in laboratory.world.plan.links)
+    return links or any(
+        getattr(rule.action, "per", "flow") == "host"
+        for placement in laboratory.placements
+        for rule in placement.policy.rules
+    )
 
 
 def _authority_file(laboratory: Laboratory) -> Path:

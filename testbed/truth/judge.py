@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from testbed.censor.actions.base import Action
+from testbed.censor.actions.dns import DnsLie
+from testbed.censor.actions.grace_drop import GraceDrop
 from testbed.errors import Exit
 from testbed.scenario.model import OUTSIDE, Scenario
 from testbed.truth import receipts as proofs
@@ -14,7 +17,6 @@ from testbed.truth.reading import Reading
 Json = Mapping[str, Any]
 Verdict = Literal["ok", "differs", "no receipt", "unexpected receipt", "control harmed", "not measured"]
 MISSING = "not measured"
-_GRACE = "grace-drop"  # the action that may stop a connection in the handshake or after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +142,29 @@ def _within(rate: float | None, wanted: tuple[float, float] | None) -> bool:
 
 
 def _alike(scenario: Scenario, phase: str, one: Truth, observed: str) -> bool:
-    """Whether both labels are right: SNI-II stops after 5-8 packets, and an answer may have begun by then."""
-    if one.outcome != "tls.sni.drop" or observed != "http.drop":
-        return False
+    """Whether what was seen is another face of what was expected, given how the rule acts.
+
+    SNI-II stops after 5-8 packets, and an answer may have begun by then. A sinkhole without an AAAA record
+    (none is documented: OONI-FP) tells who asks for one that there is none.
+    """
+    actions = _actions(scenario, phase, one)
+    if (one.outcome, observed) == ("tls.sni.drop", "http.drop"):
+        return any(isinstance(action, GraceDrop) for action in actions)
+    if (one.outcome, observed) == ("dns.poison", "dns.nxdomain"):
+        return any(isinstance(action, DnsLie) and not (action.a and action.aaaa) for action in actions)
+    return False
+
+
+def _actions(scenario: Scenario, phase: str, one: Truth) -> list[Action]:
+    """The actions of the rule that an expectation names, at its vantage."""
     policy, _, name = one.by.rpartition("/")
-    return any(
-        rule.action.key == _GRACE
+    return [
+        rule.action
         for place in scenario.phases[phase]
         if place.operator == one.vantage and policy in ("", place.policy.name)
         for rule in place.policy.rules
         if rule.name == name
-    )
+    ]
 
 
 def _surprises(expected: Sequence[Truth], receipts: proofs.Receipts, about: Sequence[str]) -> list[Row]:

@@ -41,12 +41,12 @@ def test_rostelecom_is_clean_and_so_is_a_name_that_is_not_listed(testbed: Run) -
     clean = testbed(
         "twitter-throttling-2021", "--phase", "substring", "--vantage", "rostelecom", "--", *SPEED, TWIMG
     )
-    assert kbit(clean) > 20_000
+    assert kbit(clean) > 2_000
     neutral = TWIMG.replace("abs.twimg.com", "speed.example.net")
     same_address = testbed(
         "twitter-throttling-2021", "--phase", "substring", "--vantage", "beeline", "--", *SPEED, neutral
     )
-    assert kbit(same_address) > 20_000
+    assert kbit(same_address) > 2_000
 
 
 def test_upload_crawls_likewise(testbed: Run, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_upload_crawls_likewise(testbed: Run, tmp_path: Path) -> None:
     neutral = testbed(
         "twitter-throttling-2021", "--vantage", "beeline", "--", *up, "https://speed.example.net/upload"
     )
-    assert kbit(neutral) > 10_000
+    assert kbit(neutral) > 1_000
 
 
 def test_twitter_is_reset_and_vk_is_fine_in_the_same_world(testbed: Run) -> None:
