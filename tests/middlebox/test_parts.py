@@ -1,0 +1,107 @@
+"""The pieces without a kernel: the hold, the event stream, claims and receipts."""
+
+import json
+
+import pytest
+
+from testbed.censor.actions.allow import Allow
+from testbed.censor.decision import Decision, Direction, Event, Handover, HandoverKind, Injection, Verdict
+from testbed.middlebox.hold import Hold
+from testbed.middlebox.receipts import Claims, Receipts
+from testbed.middlebox.stream import EventStream
+from tests.middlebox.lab import policy
+
+
+def test_the_hold_gives_back_by_time_and_equal_times_in_order():
+    hold = Hold(10)
+    for due, name in [(2.0, "c"), (1.0, "a"), (2.0, "d"), (1.0, "b")]:
+        assert hold.push(due, name)
+    assert hold.next_due() == 1.0
+    assert [hold.pop_due(1.5) for _ in range(3)] == ["a", "b", None]
+    assert [hold.pop_due(2.0) for _ in range(3)] == ["c", "d", None]
+    assert not hold
+    assert hold.next_due() is None
+
+
+def test_the_hold_is_bounded():
+    hold = Hold(1)
+    assert hold.push(1.0, "a")
+    assert not hold.push(0.0, "b")
+    assert hold.pop_due(9.0) == "a"
+
+
+def test_things_that_cannot_be_compared_may_be_due_together():
+    hold = Hold(2)
+    assert hold.push(1.0, object())
+    assert hold.push(1.0, object())
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_events_are_lines(tmp_path):
+    path = tmp_path / "events.jsonl"
+    one, other = EventStream(path, "mts/tspu"), EventStream(path, "beeline/tspu")
+    one.write(Event("match", "r", "tcp a > b", {"name": "почта.рф", "raw": b"\xff"}), 1.25)
+    other.write(Event("act", "r", ""), 2.0)
+    one.write(Event("miss", "r", ""), 3.0)
+    order = [(line["censor"], line["t"]) for line in read(path)]
+    assert order == [("mts/tspu", 1.25), ("beeline/tspu", 2.0), ("mts/tspu", 3.0)]
+    assert read(path)[0] == {
+        "t": 1.25,
+        "censor": "mts/tspu",
+        "kind": "match",
+        "rule": "r",
+        "flow": "tcp a > b",
+        "detail": {"name": "почта.рф", "raw": "b'\\xff'"},
+    }
+
+
+def test_faults_are_all_counted_and_recorded_once_per_kind(tmp_path):
+    stream = EventStream(tmp_path / "events.jsonl", "mts/tspu")
+    for _ in range(3):
+        stream.fault("KeyError at x.py:1", 1.0, KeyError("flow"))
+    stream.fault("another", 2.0)
+    assert stream.faults == 4
+    lines = read(tmp_path / "events.jsonl")
+    assert [line["detail"]["what"] for line in lines] == ["KeyError at x.py:1", "another"]
+    assert "KeyError: 'flow'" in lines[0]["detail"]["traceback"]
+
+
+def test_a_full_disk_is_a_fault_and_is_said_once(tmp_path, capfd):
+    (tmp_path / "events.jsonl").symlink_to("/dev/full")
+    stream = EventStream(tmp_path / "events.jsonl", "mts/tspu")
+    for _ in range(3):
+        stream.write(Event("match", "r", ""), 1.0)
+    assert stream.faults == 3
+    said = capfd.readouterr().err
+    assert said.count("No space left on device") == 1
+    assert "events.jsonl: an event of mts/tspu was lost" in said
+
+
+def test_claims_count_what_decisions_ask_for():
+    claims, injection = Claims(), Injection(b"", Direction.DOWN)
+    for decision in (
+        Decision(Verdict.DROP, rule=0, inject=(injection, injection)),
+        Decision(Verdict.REPLACE, b"", rule=0),
+        Decision(rule=0, release_at=1.0),
+        Decision(rule=0, handover=Handover(HandoverKind.POLICE, 1.0)),
+        Decision(rule=0, handover=Handover(HandoverKind.PASS, 1.0)),
+    ):
+        claims.add(decision)
+    assert claims == Claims(drop=1, replace=1, inject=2, police=1, delay=1)
+
+
+@pytest.mark.parametrize("seen", [3, 2])
+def test_a_receipt_holds_both_places(tmp_path, seen):
+    receipts = Receipts("mts/tspu", policy(Allow()), packets=7, faults=1)
+    receipts.claims[0].drop = 3
+    path = receipts.write(tmp_path, {"drop_0": seen, "policed_drop_0": 9})
+    assert path == tmp_path / "receipts" / "mts.tspu.json"
+    written = json.loads(path.read_text())
+    counts = written.pop("rules")["r0"]
+    assert counts["claimed"] == {"drop": 3, "replace": 0, "inject": 0, "police": 0, "delay": 0}
+    assert (counts["kernel"]["drop"], counts["kernel"]["policed_drop"]) == (seen, 9)
+    nothing = {"queue_dropped": 0, "user_dropped": 0, "evictions": 0}
+    assert written == {"censor": "mts/tspu", "packets": 7, "faults": 1} | nothing
