@@ -32,7 +32,7 @@ def parameters_of(action: Any) -> type[BaseModel]:
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
         fields[field.name] = (for_hint(hints[field.name]), default)
-    config = ConfigDict(extra="forbid", strict=True)
+    config = ConfigDict(extra="forbid", strict=True, defer_build=True)
     return create_model(action.__name__, __config__=config, __doc__=(action.__doc__ or "").strip(), **fields)
 
 
@@ -56,7 +56,7 @@ def _actions_model() -> type[BaseModel]:
         key.replace("-", "_"): (parameters_of(action) | None, Field(None, alias=key))
         for key, action in ACTIONS.items()
     }
-    return create_model("Action", __config__=ConfigDict(extra="allow", strict=True), **fields)
+    return create_model("Action", __config__=ConfigDict(extra="allow", strict=True, defer_build=True), **fields)
 
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from testbed.scenario.problems import Loc, Problems, explain
 class Part(BaseModel):
     """Unknown keys are errors, and nothing is converted silently."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 Salvage = Callable[[dict[str, Any], list[Loc]], dict[str, Any]]

@@ -118,7 +118,7 @@ OneOrMore = Annotated[
 class PhasePart(Part):
     """Operator (or `all`) -> censor or censors. An operator's own line stands instead of `all`'s."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, defer_build=True)
     __pydantic_extra__: dict[str, OneOrMore]
 
     title: str = ""
