@@ -9,7 +9,7 @@ from testbed.errors import Exit, InputError
 
 
 def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    from testbed.scenario import library  # noqa: PLC0415
+    from testbed.scenario import library
 
     known = [CompletionItem(name) for name in library.names() if name.startswith(incomplete)]
     return known or [CompletionItem(incomplete, type="file")]
@@ -31,13 +31,13 @@ def command(*, scenarios: tuple[str, ...], schema: str | None, as_json: bool) ->
     A scenario with a technique in Python runs that file. Exit status: 0 if all is well, 2 if not.
     """
     if schema:
-        from testbed.scenario import jsonschema  # noqa: PLC0415 - not wanted by `--help` and completion
+        from testbed.scenario import jsonschema
 
         made = jsonschema.world_schema() if schema == "world" else jsonschema.scenario_schema()
         click.echo(json.dumps(made, indent=2, ensure_ascii=False))
         return Exit.OK
-    from testbed.scenario import library  # noqa: PLC0415
-    from testbed.scenario.loader import load  # noqa: PLC0415
+    from testbed.scenario import library
+    from testbed.scenario.loader import load
 
     names = scenarios or tuple(library.names())
     problems = []

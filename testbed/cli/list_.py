@@ -15,8 +15,8 @@ def command(*, as_json: bool) -> int:
     Looked for in $TESTBED_SCENARIOS, ./scenarios, and the scenarios that came with the program. Exit
     status: 0; 2 if one of them is wrong (it is named on standard error, the others are listed).
     """
-    from testbed.scenario import library  # noqa: PLC0415 - not wanted by `--help` and completion
-    from testbed.scenario.loader import load  # noqa: PLC0415
+    from testbed.scenario import library
+    from testbed.scenario.loader import load
 
     found, status = [], Exit.OK
     for name in library.names():

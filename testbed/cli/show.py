@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the whole resolved scenario as JSON.")
 def command(*, name: str, as_json: bool) -> None:
     """Show the scenario NAME (of the library, or a file): who filters what, when, and what is expected."""
-    from testbed.scenario.loader import load  # noqa: PLC0415 - not wanted by `--help` and completion
+    from testbed.scenario.loader import load
 
     scenario = load(name)
     if as_json:
-        from testbed.scenario.tojson import to_json  # noqa: PLC0415
+        from testbed.scenario.tojson import to_json
 
         click.echo(json.dumps(to_json(scenario), indent=2, ensure_ascii=False))
         return
@@ -49,7 +49,7 @@ def _operators(scenario: "Scenario") -> None:
 
 
 def _rules(scenario: "Scenario") -> None:
-    from testbed.scenario.summary import rule_lines  # noqa: PLC0415
+    from testbed.scenario.summary import rule_lines
 
     lines = rule_lines(scenario)
     if lines:
@@ -74,7 +74,7 @@ def _phases(scenario: "Scenario") -> None:
 
 
 def _expectations(scenario: "Scenario") -> None:
-    from testbed.scenario.summary import expectation_lines  # noqa: PLC0415
+    from testbed.scenario.summary import expectation_lines
 
     _heading("expected")
     for line in expectation_lines(scenario):

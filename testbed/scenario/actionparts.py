@@ -56,7 +56,9 @@ def _actions_model() -> type[BaseModel]:
         key.replace("-", "_"): (parameters_of(action) | None, Field(None, alias=key))
         for key, action in ACTIONS.items()
     }
-    return create_model("Action", __config__=ConfigDict(extra="allow", strict=True, defer_build=True), **fields)
+    return create_model(
+        "Action", __config__=ConfigDict(extra="allow", strict=True, defer_build=True), **fields
+    )
 
 
 if TYPE_CHECKING:
