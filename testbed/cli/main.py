@@ -38,6 +38,7 @@ COMMANDS = {
     "shell": Entry("testbed.cli.shell", "An interactive shell as a subscriber."),
     "truth": Entry("testbed.cli.truth", "What must be seen, and why."),
     "doctor": Entry("testbed.cli.doctor", "What this machine can do, what is missing, and how to get it."),
+    "bench": Entry("testbed.cli.bench", "Measure the budgets, each with its baseline beside it."),
     "completion": Entry("testbed.cli.completion", "Print the completion script for a shell."),
 }
 

@@ -1,0 +1,94 @@
+"""What a benchmark answers: a figure, the baseline it was taken beside, and the budget it is held against."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from statistics import median
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number and its unit ("" for a ratio)."""
+
+    value: float
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return f"{digits(self.value)} {self.unit}" if self.unit else f"{self.value:.3f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The range that a figure must lie in, in the figure's own unit; None: no bound on that side."""
+
+    least: float | None = None
+    most: float | None = None
+
+    def missed_by(self, figure: float) -> float:
+        """How far the figure lies outside, as a share of the bound it breaks; 0.0 if the budget is held."""
+        if self.least is not None and figure < self.least:
+            return (self.least - figure) / self.least
+        if self.most is not None and figure > self.most:
+            return (figure - self.most) / self.most
+        return 0.0
+
+    def __str__(self) -> str:
+        if self.least is not None and self.most is not None:
+            return f"{self.least:g}-{self.most:g}"
+        return f">= {self.least:,g}" if self.least is not None else f"<= {self.most:,g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line of the table."""
+
+    what: str
+    measured: Quantity
+    baseline: Quantity
+    against: str  # what the baseline is
+    figure: Quantity  # what the budget is about: often a ratio of the two
+    budget: Budget
+    note: str = ""  # what was done, and what limits it
+    details: Mapping[str, Any] = field(default_factory=dict)  # rounds and the like, for the JSON only
+
+    @property
+    def held(self) -> bool:
+        """Whether the budget is."""
+        return self.budget.missed_by(self.figure.value) == 0
+
+    @property
+    def verdict(self) -> str:
+        """'held', or by how much not."""
+        return "held" if self.held else f"missed by {self.budget.missed_by(self.figure.value):.0%}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field, and what follows from them."""
+        missed = self.budget.missed_by(self.figure.value)
+        return {**asdict(self), "held": self.held, "missed_by": round(missed, 4)}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A benchmark that could not be run."""
+
+    name: str
+    why: str
+
+
+def ratio_of_medians(measured: list[float], baseline: list[float]) -> float:
+    """How the two compare; both were taken in turns, so what disturbs the machine disturbs both."""
+    return median(measured) / median(baseline)
+
+
+def round_ratios(measured: list[float], baseline: list[float]) -> list[float]:
+    """Each round's own ratio, sorted: the first and the last say how much the machine was disturbed."""
+    return sorted(one / other for one, other in zip(measured, baseline, strict=True))
+
+
+def digits(value: float) -> str:
+    """Three significant digits, thousands grouped: 0.953, 1.2, 12,300."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"

@@ -1,0 +1,82 @@
+"""How long a whole `testbed run … -- true` takes, from the shell's point of view."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from bench.result import Budget, Quantity, Result
+from testbed.errors import InvalidRunError
+from testbed.world import linux
+
+SCENARIO = "twitter-facebook-block-2022-03"
+FOUR = ("rostelecom", "mts", "beeline", "megafon")
+
+TESTBED = (sys.executable, "-c", "from testbed.cli.main import main; main()")
+# A command runs as one subscriber, so four operators with a command are asked of the library.
+_FOUR_OPERATORS = f"""
+import sys
+from pathlib import Path
+from testbed.run.command import executing
+from testbed.run.folder import RunFolder
+from testbed.run.session import Session, run
+from testbed.scenario.loader import load
+
+scenario = load({SCENARIO!r})
+folder = RunFolder.create(Path(sys.argv[1]), scenario.name)
+session = Session(scenario, scenario.default_phase, {FOUR!r}, folder, quiet=True)
+sys.exit(run(session, executing(("true",))))
+"""
+
+
+def measure(*, quick: bool) -> list[Result]:
+    """Two lines: one operator, four operators. Each run ends with its paired control, as every run does."""
+    times = 3 if quick else 15
+    taken: dict[str, list[float]] = {"one": [], "four": [], "python": [], "unshare": []}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(times + 1):
+            one, four = (str(Path(folder, f"{name}-{number}")) for name in ("one", "four"))
+            commands = {
+                "one": [*TESTBED, "run", SCENARIO, "--vantage", "mts", "--quiet", "--out", one, "--", "true"],
+                "four": [sys.executable, "-c", _FOUR_OPERATORS, four],
+                "python": [sys.executable, "-c", "pass"],
+                "unshare": [linux.program("unshare", "util-linux"), "-Urmnpf", "true"],
+            }
+            for name, command in commands.items():
+                seconds = _timed(command)
+                if number:  # the first round reads everything from the disk
+                    taken[name].append(seconds)
+    python = Quantity(median(taken["python"]), "s")
+    note = (
+        f"median of {times} whole processes in turns, {SCENARIO}, its control measured in each; "
+        f"`unshare -Urmnpf true` takes {median(taken['unshare']):.3f} s"
+    )
+    return [
+        _result("run of one operator with `true`", taken["one"], 0.6, python, note),
+        _result(
+            "run of four operators with `true`",
+            taken["four"],
+            1.2,
+            python,
+            "the same through the library (a command runs as one subscriber): four operators, their censors "
+            "and resolvers, `true` and the control at the first",
+        ),
+    ]
+
+
+def _result(what: str, taken: list[float], most: float, python: Quantity, note: str) -> Result:
+    figure = Quantity(median(taken), "s")
+    spread = f"; {min(taken):.2f}-{max(taken):.2f} s"
+    details = {"seconds": [round(seconds, 3) for seconds in taken]}
+    return Result(what, figure, python, "python -c pass", figure, Budget(most=most), note + spread, details)
+
+
+def _timed(command: list[str]) -> float:
+    begin = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    seconds = time.perf_counter() - begin
+    if done.returncode:
+        raise InvalidRunError(f"{command[-1]}: exit status {done.returncode}: {done.stderr.strip()}")
+    return seconds

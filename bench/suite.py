@@ -1,0 +1,33 @@
+"""Every benchmark by name, and running a choice of them."""
+
+import importlib
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from bench.result import Failure, Result
+from testbed.errors import TestbedError
+
+Benchmark = Callable[..., list[Result]]  # measure(*, quick: bool)
+
+# In the order of the table. The module's `measure(quick=…)` does the work; only the chosen are imported.
+NAMES = ("throughput", "tls", "latency", "core", "policer", "start", "names", "memory", "library")
+NOT_QUICK = ("library",)  # minutes
+
+
+def run(names: Sequence[str], *, quick: bool) -> tuple[list[Result], list[Failure]]:
+    """Run these benchmarks one after the other; one that cannot be run does not keep the others from it."""
+    results: list[Result] = []
+    failures: list[Failure] = []
+    for number, name in enumerate(names, 1):
+        if sys.stderr.isatty():
+            print(f"bench {number}/{len(names)}: {name}", file=sys.stderr)
+        try:
+            measure: Benchmark = importlib.import_module(f"bench.{name}").measure
+            results += measure(quick=quick)
+        except TestbedError as error:
+            failures.append(Failure(name, str(error)))
+        except Exception as error:  # a bug in one benchmark is told, and the others still run
+            traceback.print_exc()
+            failures.append(Failure(name, f"{type(error).__name__}: {error}"))
+    return results, failures

@@ -1,0 +1,82 @@
+"""Bulk throughput through a censor whose rules do not match, beside the same hops without one."""
+
+import os
+import socket
+import tempfile
+import time
+from functools import partial
+from statistics import median
+from typing import Any
+
+from bench.material import LISTED, client_hello, listing_policy
+from bench.place import FILTERED, FREE, SERVER, Place, in_place, serving
+from bench.result import Budget, Quantity, Result, ratio_of_medians, round_ratios
+
+_PIECE = 16 << 20  # bytes of the file that is sent again and again
+_RAMP = 0.3  # seconds after the ClientHello until the clock starts
+
+
+def measure(*, quick: bool) -> list[Result]:
+    """One line: a download by sendfile over one TCP connection that begins with a ClientHello."""
+    rounds, seconds = (3, 1.0) if quick else (8, 3.0)
+    rates, receipt = in_place(listing_policy(), partial(_work, rounds=rounds, seconds=seconds))
+    measured, baseline = rates[FILTERED], rates[FREE]
+    ratios = round_ratios(measured, baseline)
+    note = (
+        f"median of {rounds} rounds in turns, {seconds:g} s each, one TCP download to port 443 after a real "
+        f"ClientHello ({LISTED:,} names, none matching); ratios of single rounds {ratios[0]:.3f}-"
+        f"{ratios[-1]:.3f}; of each flow's packets the core saw {receipt['packets'] / (rounds + 1):.0f}, the "
+        "kernel the rest"
+    )
+    details = {"filtered": measured, "free": baseline, "ratios": ratios, "receipt": receipt}
+    return [
+        Result(
+            "bulk throughput, filter that does not match",
+            Quantity(median(measured) / 1e9, "Gbit/s"),
+            Quantity(median(baseline) / 1e9, "Gbit/s"),
+            "no filter",
+            Quantity(ratio_of_medians(measured, baseline)),
+            Budget(least=0.95),
+            note,
+            details,
+        )
+    ]
+
+
+def _work(place: Place, rounds: int, seconds: float) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    rates: dict[str, list[float]] = {FILTERED: [], FREE: []}
+    hello = client_hello()
+    with serving(place, _send_for_ever):
+        for vantage in (FILTERED, FREE):  # caches and routes are warm in both afterwards
+            place.call(vantage, partial(_download, hello, 0.3), 1)
+        for number in range(rounds):
+            order = (FILTERED, FREE) if number % 2 else (FREE, FILTERED)
+            for vantage in order:
+                rates[vantage].append(place.call(vantage, partial(_download, hello, seconds), seconds))
+    return rates, place.receipt()
+
+
+def _send_for_ever(connection: socket.socket) -> None:
+    """Wait for the ClientHello, then send until the client goes away."""
+    if not connection.recv(1 << 16):
+        return
+    with tempfile.TemporaryFile() as file:
+        file.truncate(_PIECE)
+        while True:
+            at = 0
+            while at < _PIECE:
+                at += os.sendfile(connection.fileno(), file.fileno(), at, _PIECE - at)
+
+
+def _download(hello: bytes, seconds: float) -> float:
+    """Bit/s of payload over `seconds`."""
+    buffer = bytearray(1 << 20)
+    with socket.create_connection(SERVER, timeout=10) as connection:
+        connection.sendall(hello)
+        begin = time.perf_counter()
+        while time.perf_counter() - begin < _RAMP:
+            connection.recv_into(buffer)
+        received, begin = 0, time.perf_counter()
+        while (spent := time.perf_counter() - begin) < seconds:
+            received += connection.recv_into(buffer)
+        return received * 8 / spent

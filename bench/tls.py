@@ -1,0 +1,124 @@
+"""New TLS connections per second through a censor with a long list, beside the same hops without one."""
+
+import socket
+import ssl
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from bench.cpu import busy
+from bench.material import LISTED, SERVER_NAME, listing_policy
+from bench.place import FILTERED, FREE, SERVER, Place, in_place, serving
+from bench.result import Budget, Quantity, Result, ratio_of_medians, round_ratios
+
+_CLIENTS = 2  # processes
+_SERVERS = 2
+Rounds = dict[str, list[float]]  # path -> one number a round
+
+
+class Taken(NamedTuple):
+    """What the rounds gave."""
+
+    rates: Rounds  # connections per second
+    busy: Rounds  # share of all CPUs
+    censor: float  # seconds of CPU that the censor used in all rounds
+    receipt: dict[str, Any]
+
+
+def measure(*, quick: bool) -> list[Result]:
+    """One line: full TLS 1.3 handshakes, each on a new TCP connection."""
+    rounds, seconds = (3, 1.0) if quick else (10, 3.0)
+    taken = in_place(listing_policy(), partial(_work, rounds=rounds, seconds=seconds))
+    measured, baseline = taken.rates[FILTERED], taken.rates[FREE]
+    ratios = round_ratios(measured, baseline)
+    own = taken.censor / (sum(measured) * seconds) * 1e6
+    full, free = (f"{median(taken.busy[path]):.0%}" for path in (FILTERED, FREE))
+    note = (
+        f"median of {rounds} rounds in turns, {seconds:g} s each; {_CLIENTS} client and {_SERVERS} server "
+        "processes (Python's ssl, TLS 1.3, P-256, chain checked, no resumption), one byte each way; the CPUs "
+        f"are {full} busy with the filter, {free} without; ratios of single rounds {ratios[0]:.3f}-"
+        f"{ratios[-1]:.3f}; the censor's process takes {own:.0f} µs of CPU for each; {LISTED:,} names, none "
+        "matching"
+    )
+    details = {"ratios": ratios, **taken._asdict()}
+    return [
+        Result(
+            "new TLS connections, filter that does not match",
+            Quantity(median(measured), "/s"),
+            Quantity(median(baseline), "/s"),
+            "no filter",
+            Quantity(ratio_of_medians(measured, baseline)),
+            Budget(least=0.90),
+            note,
+            details,
+        )
+    ]
+
+
+def _work(place: Place, rounds: int, seconds: float) -> Taken:
+    rates: Rounds = {FILTERED: [], FREE: []}
+    shares: Rounds = {FILTERED: [], FREE: []}
+    authority = place.laboratory.authority
+    connect = partial(_connections, authority.root_pem)
+    with serving(place, _answering(authority.certificate_for([SERVER_NAME])), _SERVERS):
+        for vantage in (FILTERED, FREE):
+            _together(place, vantage, partial(connect, 0.5), 0.5)
+        before = place.censor_seconds()
+        for number in range(rounds):
+            order = (FILTERED, FREE) if number % 2 else (FREE, FILTERED)
+            for vantage in order:
+                with busy(shares[vantage]):
+                    rates[vantage].append(_together(place, vantage, partial(connect, seconds), seconds))
+        spent = place.censor_seconds() - before
+    return Taken(rates, shares, spent, place.receipt())
+
+
+def _together(place: Place, vantage: str, body: Callable[[], float], seconds: float) -> float:
+    clients = [place.start(vantage, body) for _ in range(_CLIENTS)]
+    return float(sum(client.result(seconds) for client in clients))
+
+
+def _answering(certificate: tuple[str, str]) -> Callable[[socket.socket], None]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0
+    with tempfile.TemporaryDirectory() as folder:
+        chain, key = Path(folder, "chain.pem"), Path(folder, "key.pem")
+        chain.write_text(certificate[0])
+        key.write_text(certificate[1])
+        context.load_cert_chain(chain, key)
+
+    def answer(connection: socket.socket) -> None:
+        connection.settimeout(10)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with context.wrap_socket(connection, server_side=True) as secure:
+            secure.sendall(secure.recv(1))
+
+    return answer
+
+
+def _connections(root: str, seconds: float) -> float:
+    """Connections per second that this process gets done, one after the other."""
+    context = ssl.create_default_context(cadata=root)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    done, begin = 0, time.perf_counter()
+    while (spent := time.perf_counter() - begin) < seconds:
+        with (
+            socket.create_connection(SERVER, timeout=10) as plain,
+            context.wrap_socket(_at_once(plain), server_hostname=SERVER_NAME) as secure,
+        ):
+            secure.sendall(b"x")
+            # The server closes first, so that its side keeps the closed connection and no port of ours.
+            while secure.recv(1):
+                pass
+        done += 1
+    return done / spent
+
+
+def _at_once(plain: socket.socket) -> socket.socket:
+    """Without Nagle's algorithm: it would wait 40 ms for the acknowledgement of our Finished."""
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return plain
