@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NoReturn, Self
 
-from testbed.errors import InvalidRunError
+from testbed.errors import Exit, InvalidRunError, UnsupportedError
 from testbed.world import linux
 from testbed.world.netns import Namespace, enter
 
@@ -109,9 +109,16 @@ class Services:
                 raise InvalidRunError(f"services not ready after {timeout:g} s: {late}{words}")
 
     def check(self) -> None:
-        """Raise InvalidRunError with name, exit status and the log's end of each service that has ended."""
+        """Raise InvalidRunError with name, exit status and the log's end of each service that has ended.
+
+        A service that ended because this machine lacks a feature says so itself: UnsupportedError.
+        """
         self._await_end(self._services, 0.0)
-        if dead := [self._status(s, stopped=False) for s in self._services if s.code is not None]:
+        dead = [self._status(s, stopped=False) for s in self._services if s.code is not None]
+        for status in dead:
+            if status.code == Exit.UNSUPPORTED:
+                raise UnsupportedError(status.tail)
+        if dead:
             raise InvalidRunError("\n".join(map(str, dead)))
 
     def stop(self, timeout: float = 5.0) -> dict[str, Status]:
@@ -176,6 +183,9 @@ class Services:
             code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
             if isinstance(leaving.code, str):
                 print(leaving.code, file=sys.stderr)
+        except UnsupportedError as error:
+            print(error, file=sys.stderr)
+            code = error.exit_status
         except BaseException:
             traceback.print_exc()
         finally:

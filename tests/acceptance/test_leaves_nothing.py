@@ -184,3 +184,20 @@ def test_wrong_names_and_exit_statuses(testbed: Run, args: list[str], status: in
     assert done.status == status, done.err
     assert all(word in done.err for word in words)
     assert "Traceback" not in done.err
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="missing program: unshare")
+@pytest.mark.parametrize(("program", "package"), [("nft", "nftables"), ("ip", "iproute2")])
+def test_a_missing_program_is_named(tmp_path: Path, program: str, package: str) -> None:
+    """The program is hidden behind /dev/null, in a mount namespace of the test's own."""
+    place = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    assert place
+    hidden = Path(place).resolve()
+    run = f"{TESTBED} run twitter-facebook-block-2022-03 --vantage mts --out {tmp_path}/run -- true"
+    script = f"mount --bind /dev/null {hidden} && {run}"
+    done = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 4, done.stderr
+    assert f"apt-get install {package}" in done.stderr
+    assert "Traceback" not in done.stderr
