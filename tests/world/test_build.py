@@ -1,9 +1,12 @@
 """A built world: reachable where it should be, closed where it should be, and packets as on a wire."""
 
+import contextlib
 import re
+import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -134,45 +137,71 @@ def test_a_new_link_has_offloads_on_and_one_that_keeps_them_is_an_error():
     } <= set(on)
 
 
+@contextmanager
+def capture(lab, node: str, interface: str):
+    """What passes an interface, as IP packets, in a list that is full when the block ends.
+
+    Not tcpdump: as the only user of a user namespace it may not change its groups, and gives up.
+    """
+    seen: list[bytes] = []
+    with inside(lab.built.namespaces[node]):
+        tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))  # ETH_P_ALL
+    tap.bind((interface, 3))
+    tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    tap.setblocking(False)
+    yield seen
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            seen.append(tap.recv(70000))
+    tap.close()
+
+
+def checksum(data: bytes) -> int:
+    total = sum(int.from_bytes(data[i : i + 2].ljust(2, b"\0")) for i in range(0, len(data), 2))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total  # 0xFFFF where the checksum that it includes is right
+
+
 def test_captures_show_wire_sized_packets_and_right_checksums():
     def use(lab):
-        with inside(lab.built.namespaces["mts.hop2"]):
-            command = ["tcpdump", "-ni", "in", "-c", "300", "-vv", "tcp"]
-            capture = subprocess.Popen(command, stdout=-1, stderr=-3, text=True)
         with inside(lab.built.namespaces["far"]):
             server = subprocess.Popen(["iperf3", "-s", "-1"], stdout=-3)
         time.sleep(0.3)
-        lab.at("mts", ["iperf3", "-c", SITE4, "-n", "2M"])
-        seen = capture.communicate(timeout=20)[0]
+        with capture(lab, "mts.hop2", "in") as seen:
+            lab.at("mts", ["iperf3", "-c", SITE4, "-n", "200K"])
         server.kill()
         return seen
 
-    seen = in_lab(small(1), use)
-    assert seen.count("(correct)") >= 300
-    assert "(incorrect" not in seen
-    assert max(map(int, re.findall(r"length (\d+)", seen))) <= 1500
+    segments = [packet for packet in in_lab(small(1), use) if packet[0] == 0x45 and packet[9] == 6]
+    assert len(segments) > 150
+    assert max(map(len, segments)) == 1500
+    for packet in segments:
+        assert checksum(packet[:20]) == 0xFFFF
+        pseudo = packet[12:20] + bytes((0, 6)) + (len(packet) - 20).to_bytes(2)
+        assert checksum(pseudo + packet[20:]) == 0xFFFF
 
 
 def test_neighbours_are_known_and_the_links_are_quiet():
     def use(lab):
-        with inside(lab.built.namespaces["mts.hop2"]):
-            command = ["tcpdump", "-tqnli", "in"]
-            capture = subprocess.Popen(command, stdout=-1, stderr=-3, text=True)
-        time.sleep(0.3)
-        lab.ping("-c3", "-i0.01", SITE4)
-        lab.ping("-c3", "-i0.01", SITE6)
-        time.sleep(0.2)
-        capture.terminate()
-        return capture.communicate(timeout=10)[0]
+        with capture(lab, "mts.hop2", "in") as seen:
+            lab.ping("-c3", "-i0.01", SITE4)
+            lab.ping("-c3", "-i0.01", SITE6)
+            time.sleep(0.2)
+        return seen
 
-    lines = [line for line in in_lab(small(1), use).splitlines() if line]
-    own = [
-        line for line in lines if "multicast listener report" not in line
-    ]  # Linux sends two per end, unasked
-    assert len(own) == 12, own
-    assert all(
-        "echo request" in line or "echo reply" in line for line in own
-    )  # no ARP, no neighbour discovery
+    echo4 = {bytes((1, kind)) for kind in (0, 8)}
+    own = []
+    for packet in in_lab(small(1), use):
+        if packet[0] >> 4 == 4:
+            own.append(bytes((packet[9], packet[20])) in echo4)
+        elif (
+            packet[6] == 58
+        ):  # ICMPv6 (Linux sends a multicast report or two, unasked, behind a hop-by-hop header)
+            own.append(packet[40] in {128, 129})
+        else:
+            assert packet[0] >> 4 == 6, packet  # no ARP
+    assert own == [True] * 12  # pings and nothing else: no neighbour discovery
 
 
 RECEIVE = """

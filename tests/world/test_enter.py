@@ -273,6 +273,8 @@ def test_refused_namespaces_are_one_clear_message():
     )
     outside = ["unshare", "-Urmpf", "--mount-proc", sys.executable, "-c", limit]
     done = subprocess.run(outside, capture_output=True, text=True, check=False, cwd=ROOT)
+    if done.stderr.startswith("unshare:"):
+        pytest.skip("may not make a user namespace to try it in")
     assert "sudo sysctl -w user.max_user_namespaces=10000" in done.stdout, done.stderr
     assert len(done.stdout.splitlines()) == 1
     assert "sudo" in done.stdout
