@@ -15,7 +15,7 @@ MARKS ?= not slow
 
 vantages = $(foreach vantage,$(1),--vantage $(vantage))
 
-.PHONY: help setup demo test test-all check format scenarios bench lock clean
+.PHONY: help setup demo test test-all check lint types locked scenarios-valid format scenarios bench lock clean
 
 help:             ## print this list
 	@awk -F ':[^#]*## ' '/^[a-z][a-zA-Z\/%-]*:.*##/ {sub("%", "NAME", $$1); printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,11 +32,19 @@ test: setup       ## the default test suite (PYTEST_ARGS=…)
 test-all: setup   ## every test, the slow ones too
 	@.venv/bin/pytest $(PYTEST_ARGS)
 
-check: setup      ## lint, format, types, every scenario file, the lock
+check: lint types locked scenarios-valid ## lint, format, types, the lock, every scenario file
+
+lint: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
+
+types: setup
 	@.venv/bin/mypy
+
+locked: setup
 	@.venv/bin/python tools/check_lock.py
+
+scenarios-valid: setup
 	@$(TESTBED) check
 
 format: setup     ## put every Python file into the house's format
