@@ -12,6 +12,7 @@ from testbed.middlebox import ruleset
 from testbed.world import linux
 
 _QUEUES = Path("/proc/self/net/netfilter/nfnetlink_queue")
+_MOST_AT_ONCE = 40_000  # characters of rules; twice as many overflow an ordinary user's netlink socket
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,14 @@ def install(policy: Policy, time_scale: float, queue: int) -> None:
     """
     for digit in ("", "6"):
         _feed([*_xtables(digit), "--noflush"], ruleset.queueing(queue))
-    _feed([linux.program("nft", "nftables"), "-f", "-"], ruleset.ruleset(policy, time_scale))
+    nft = [linux.program("nft", "nftables"), "-f", "-"]
+    script = ""
+    for piece in ruleset.pieces(policy, time_scale):
+        if len(script) + len(piece) > _MOST_AT_ONCE:
+            _feed(nft, script)
+            script = ""
+        script += piece
+    _feed(nft, script)
 
 
 def counters() -> Counter[str]:

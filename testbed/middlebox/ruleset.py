@@ -85,22 +85,24 @@ def ruleset(policy: Policy, time_scale: float = 1.0) -> str:
     Times are the policy's divided by `time_scale`; rates stay real: bit/s of IP packets, as a client
     measures them.
     """
-    if len(policy.rules) > marks.MAX_RULES:
-        raise ValueError(f"{len(policy.rules)} rules; the mark word has room for {marks.MAX_RULES}")
+    return "".join(pieces(policy, time_scale))
+
+
+def pieces(policy: Policy, time_scale: float = 1.0) -> Iterator[str]:
+    """The ruleset in pieces that may be loaded in turn; it begins to act with each IP version's last.
+
+    An ordinary user's netlink socket does not take 50 rules at once.
+    """
+    rules = len(policy.rules)
+    if rules > marks.MAX_RULES:
+        raise ValueError(f"{rules} rules; the mark word has room for {marks.MAX_RULES}")
     held = _held(policy, time_scale)
     passed_for = milliseconds(passing_time(policy.profile) / time_scale)
-    lines: list[str] = []
     for family in FAMILIES:
-        lines += [f"table {family.table} {{", *_objects(family, len(policy.rules), held)]
-        lines += [line for one in held for line in _chain(one.name, _holding(family, one))]
-        lines += [line for rule in range(len(policy.rules)) for line in _rule_chains(rule)]
-        lines += _chain("handover", _handover(family, held, passed_for))
-        lines += _chain("verdict", _verdict(len(policy.rules)))
-        lines += _chain("passed", _passed(family))
-        lines += _chain("before", _before(family, held))
-        lines += _chain("sent", _sent(family, len(policy.rules)))
-        lines += ["}", f"insert rule {family.table} FORWARD jump before"]
-    return "\n".join(lines) + "\n"
+        yield _piece(family, _common(family, passed_for))
+        for rule in range(rules):
+            yield _piece(family, _rule(family, rule, [one for one in held if one.rule == rule]))
+        yield _piece(family, _ending(family, rules)) + f"insert rule {family.table} FORWARD jump before\n"
 
 
 def counter(what: str, rule: int) -> str:
@@ -135,23 +137,36 @@ def _held(policy: Policy, time_scale: float) -> list[_Held]:
     return held
 
 
-def _objects(family: Family, rules: int, held: list[_Held]) -> Iterator[str]:
+def _common(family: Family, passed_for: str) -> Iterator[str]:
     yield "counter pass_full { }; counter held_full { };"
-    for rule in range(rules):
-        yield " ".join(f"counter {counter(what, rule)} {{ }};" for what in COUNTED)
     yield _flow_set(family, "pass", PASSED_FLOWS)
+    yield from _chain("verdict", [])
+    yield from _chain("passed", _passed(family))
+    yield from _chain("handover", _handover(family, passed_for))
+    # Falling out of `before` is going to the queue. Packets without ports always do.
+    decided = f"meta mark & {marks.VERDICT:#x} != 0 goto verdict"
+    yield from _chain("before", [decided, f"{family.key} @pass goto passed"])
+
+
+def _rule(family: Family, rule: int, held: list[_Held]) -> Iterator[str]:
+    yield " ".join(f"counter {counter(what, rule)} {{ }};" for what in COUNTED)
+    yield from _chain(f"count_{rule}", _counting(rule))
+    yield from _chain(f"injected_{rule}", [f"counter name {counter('inject', rule)}"])
     for one in held:
         yield _flow_set(family, one.name, HELD_FLOWS)
         if one.policer:
             yield from one.policer.sets(family.address, family.flow_type, HELD_FLOWS)
+        yield from _chain(one.name, _holding(family, one))
+        yield from _chain("before", [f"{family.key} @{one.name} goto {one.name}"])
+        word = marks.handover_bits(one.kind, one.rule)
+        asked = f"meta mark & {marks.RULE_MASK | marks.HANDOVER_MASK:#x} == {word:#x}"
+        yield from _chain("handover", [f"{asked} {_add(family, one.name, one.timeout)} return"])
 
 
-def _before(family: Family, held: list[_Held]) -> Iterator[str]:
-    """Falling out of this chain is going to the queue. Packets without ports always do."""
-    yield f"meta mark & {marks.VERDICT:#x} != 0 goto verdict"
-    yield f"{family.key} @pass goto passed"
-    for one in held:
-        yield f"{family.key} @{one.name} goto {one.name}"
+def _ending(family: Family, rules: int) -> Iterator[str]:
+    yield from _chain("handover", ["counter name held_full"])
+    yield from _chain("verdict", _verdict(rules))
+    yield from _chain("sent", _sent(family, rules))
 
 
 def _passed(family: Family) -> Iterator[str]:
@@ -181,7 +196,7 @@ def _verdict(rules: int) -> Iterator[str]:
     yield "meta mark set 0 accept"
 
 
-def _handover(family: Family, held: list[_Held], passed_for: str) -> Iterator[str]:
+def _handover(family: Family, passed_for: str) -> Iterator[str]:
     """About one packet per flow comes here. A statement that finds its set full ends its rule."""
     yield f"{family.later_fragment} return"
     yield "meta l4proto != { tcp, udp } return"
@@ -189,11 +204,6 @@ def _handover(family: Family, held: list[_Held], passed_for: str) -> Iterator[st
     yield f"{asked} {_add(family, 'pass', passed_for)} return"
     yield f"{asked} counter name pass_full return"
     yield f"delete @pass {{ {family.key} }} delete @pass {{ {family.reverse} }}"
-    for one in held:
-        word = marks.handover_bits(one.kind, one.rule)
-        asked = f"meta mark & {marks.RULE_MASK | marks.HANDOVER_MASK:#x} == {word:#x}"
-        yield f"{asked} {_add(family, one.name, one.timeout)} return"
-    yield "counter name held_full"
 
 
 def _sent(family: Family, rules: int) -> Iterator[str]:
@@ -205,13 +215,11 @@ def _sent(family: Family, rules: int) -> Iterator[str]:
     yield "meta mark set 0"
 
 
-def _rule_chains(rule: int) -> Iterator[str]:
+def _counting(rule: int) -> Iterator[str]:
     police = marks.handover_bits(HandoverKind.POLICE, None)
-    seen = [f"meta mark & {marks.HANDOVER_MASK:#x} == {police:#x} counter name {counter('police', rule)}"]
+    yield f"meta mark & {marks.HANDOVER_MASK:#x} == {police:#x} counter name {counter('police', rule)}"
     for what, bit in (("drop", marks.DROP), ("replace", marks.REPLACED), ("delay", marks.HELD)):
-        seen.append(f"meta mark & {bit:#x} != 0 counter name {counter(what, rule)}")
-    yield from _chain(f"count_{rule}", seen)
-    yield from _chain(f"injected_{rule}", [f"counter name {counter('inject', rule)}"])
+        yield f"meta mark & {bit:#x} != 0 counter name {counter(what, rule)}"
 
 
 def _by_rule(rules: int, chain: str) -> Iterator[str]:
@@ -233,3 +241,7 @@ def _chain(name: str, rules: Iterable[str]) -> Iterator[str]:
     yield f"chain {name} {{"
     yield from (f"  {rule}" for rule in rules)
     yield "}"
+
+
+def _piece(family: Family, lines: Iterable[str]) -> str:
+    return f"table {family.table} {{\n" + "\n".join(lines) + "\n}\n"
