@@ -5,7 +5,7 @@ import time
 from statistics import median
 
 from bench.material import LISTED, client_hello, data, listing_policy, opening, segment
-from bench.result import Budget, Quantity, Result, ratio_of_medians, round_ratios
+from bench.result import Budget, Quantity, Result, round_ratios
 from testbed.censor.core import Censor
 from testbed.censor.decision import Direction, HandoverKind
 from testbed.censor.packet import ACK, PSH, parse
@@ -92,7 +92,6 @@ def _result(what: str, rates: dict[str, list[float]], key: str, least: float, no
     figure = Quantity(median(measured), "/s")
     details = {
         "rounds": [round(rate) for rate in measured],
-        "ratio": round(ratio_of_medians(measured, baseline), 3),
         "ratios": [round(ratio, 3) for ratio in round_ratios(measured, baseline)],
     }
     beside = Quantity(median(baseline), "/s")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from statistics import median
 from typing import Any
 
 
@@ -75,14 +74,17 @@ class Failure:
     why: str
 
 
-def ratio_of_medians(measured: list[float], baseline: list[float]) -> float:
-    """How the two compare; both were taken in turns, so what disturbs the machine disturbs both."""
-    return median(measured) / median(baseline)
-
-
 def round_ratios(measured: list[float], baseline: list[float]) -> list[float]:
-    """Each round's own ratio, sorted: the first and the last say how much the machine was disturbed."""
+    """Each round's own ratio, sorted; the two of a round were taken one right after the other.
+
+    Their median is the figure: what disturbs the machine for a while disturbs both of a round.
+    """
     return sorted(one / other for one, other in zip(measured, baseline, strict=True))
+
+
+def middle_half(values: list[float]) -> str:
+    """The quartiles of sorted values, "0.951-0.987": how far rounds differ."""
+    return f"{values[len(values) // 4]:.3f}-{values[-1 - len(values) // 4]:.3f}"
 
 
 def digits(value: float) -> str:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from bench.result import Budget, Failure, Quantity, Result, digits, ratio_of_medians, round_ratios
+from bench.result import Budget, Failure, Quantity, Result, digits, middle_half, round_ratios
 from bench.table import document, show, summary
 
 
@@ -33,10 +33,11 @@ def test_the_verdict_says_by_how_much():
     assert result(0.3, Budget(most=0.6)).verdict == "held"
 
 
-def test_ratios_compare_medians_and_rounds():
-    measured, baseline = [8.0, 9.0, 100.0], [10.0, 10.0, 10.0]
-    assert ratio_of_medians(measured, baseline) == 0.9
-    assert round_ratios(measured, baseline) == [0.8, 0.9, 10.0]
+def test_each_round_has_its_own_ratio_and_half_of_them_are_told():
+    measured, baseline = [100.0, 8.0, 45.0, 19.0], [10.0, 10.0, 50.0, 20.0]
+    assert round_ratios(measured, baseline) == [0.8, 0.9, 0.95, 10.0]
+    assert middle_half([0.8, 0.9, 0.95, 10.0]) == "0.900-0.950"
+    assert middle_half([0.9]) == "0.900-0.900"
     with pytest.raises(ValueError, match="longer"):
         round_ratios([1.0], baseline)
 
