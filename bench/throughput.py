@@ -25,8 +25,9 @@ def measure(*, quick: bool) -> list[Result]:
     seen = receipt["packets"] / (rounds + 1)
     note = (
         f"{rounds} rounds, in each {seconds:g} s on both paths; the ratio is the median of the rounds' own, "
-        f"half of which lie in {middle_half(ratios)}; one TCP download from port 443 after a real ClientHello "
-        f"({LISTED:,} names, none matching); of each flow's packets the core saw {seen:.0f}, the kernel the rest"
+        f"half of which lie in {middle_half(ratios)}; one TCP download from port 443 after a real "
+        f"ClientHello ({LISTED:,} names, none matching); of each flow's packets the core saw {seen:.0f}, the "
+        "kernel the rest"
     )
     details = {"filtered": measured, "free": baseline, "ratios": ratios, "receipt": receipt}
     return [

@@ -42,8 +42,8 @@ def measure(*, quick: bool) -> list[Result]:
     full, free = (f"{median(taken.busy[path]):.0%}" for path in (FILTERED, FREE))
     note = (
         f"{rounds} rounds, in each {seconds:g} s on both paths; the ratio is the median of the rounds' own, "
-        f"half of which lie in {middle_half(ratios)}; {_CLIENTS} client and {_SERVERS} server processes (Python's "
-        "ssl, TLS 1.3, P-256, chain checked, no resumption), one byte each way; the CPUs are "
+        f"half of which lie in {middle_half(ratios)}; {_CLIENTS} client and {_SERVERS} server processes "
+        "(Python's ssl, TLS 1.3, P-256, chain checked, no resumption), one byte each way; the CPUs are "
         f"{full} busy with the filter, {free} without; the censor's process takes {own:.0f} µs of CPU for "
         f"each connection, with {seen:.1f} packets of it to judge; {LISTED:,} names, none matching"
     )
