@@ -40,7 +40,7 @@ def _lay_over(tree: Path, folder: Path, scratch: Path) -> None:
 
 def _is_there(file: Path) -> bool:
     """Whether something can be mounted on `file`. The target of a dead link into our private /run is made."""
-    target = file.resolve()
+    target = Path(os.path.realpath(file))  # not resolve(), which raises on a loop of links
     if not target.exists() and file.is_symlink() and target.is_relative_to("/run"):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import signal
 import socket
 import subprocess
 import tempfile
@@ -13,6 +14,7 @@ from testbed.internet.far_side import serve_far_side
 from testbed.scenario.model import PublicResolver, Site, World
 from testbed.vantage.environment import prepare
 from testbed.world.enter import run_isolated
+from testbed.world.linux import die_with_parent
 from testbed.world.netns import Namespace, inside
 
 TWITTER = Site(("twitter.com", "www.twitter.com", "api.twitter.com"), "104.244.42.1", "2606:1f80::1", 13414)
@@ -28,6 +30,7 @@ class FarSide:
         self.ours, theirs = socket.socketpair()
         self.pid = os.fork()
         if self.pid == 0:
+            die_with_parent()
             self.ours.close()
             try:
                 os._exit(run_isolated(lambda: _serve_calls(theirs)))
@@ -38,7 +41,12 @@ class FarSide:
     def call(self, function, *arguments, **options):
         """`function(vantage, *arguments, **options)`, all of it picklable; its value, or what it raised."""
         _send(self.ours, (function, arguments, options))
-        fine, value = _receive(self.ours)
+        self.ours.settimeout(60)
+        try:
+            fine, value = _receive(self.ours)
+        except TimeoutError:
+            os.kill(self.pid, signal.SIGKILL)
+            raise
         if not fine:
             raise value
         return value
