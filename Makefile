@@ -12,6 +12,7 @@ ARGS ?=#          more options of the command:   make scenario/free-network ARGS
 VANTAGE ?=#       one or more vantages:          make shell/free-network VANTAGE=mts
 PYTEST_ARGS ?=#   more options of pytest:        make test PYTEST_ARGS='tests/censor -k sni'
 MARKS ?= not slow
+JOBS ?=#          pytest workers:                make test JOBS=2  (quicker; a busy machine can then miss timings)
 
 vantages = $(foreach vantage,$(1),--vantage $(vantage))
 
@@ -26,11 +27,11 @@ setup:            ## install what is missing: system packages, .venv, the pinned
 demo: setup       ## the block of March 2022 as four operators' subscribers met it
 	@$(TESTBED) run $(DEMO) $(call vantages,$(DEMO_VANTAGES)) $(ARGS)
 
-test: setup       ## the default test suite (PYTEST_ARGS=…)
-	@.venv/bin/pytest -m "$(MARKS)" $(PYTEST_ARGS)
+test: setup       ## the default test suite (PYTEST_ARGS=…, JOBS=…)
+	@.venv/bin/pytest -m "$(MARKS)" $(if $(JOBS),-n $(JOBS)) $(PYTEST_ARGS)
 
 test-all: setup   ## every test, the slow ones too
-	@.venv/bin/pytest $(PYTEST_ARGS)
+	@.venv/bin/pytest $(if $(JOBS),-n $(JOBS)) $(PYTEST_ARGS)
 
 check: lint types locked scenarios-valid ## lint, format, types, the lock, every scenario file
 
