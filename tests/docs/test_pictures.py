@@ -1,0 +1,36 @@
+"""The pictures are there, load nothing, and are made of what a terminal really shows."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tools.picture import ALL, BLANK, PICTURES, in_terminal, placed
+
+
+def test_there_is_a_file_for_each_picture_and_no_other() -> None:
+    assert {path.stem for path in PICTURES.glob("*.svg")} == {picture.name for picture in ALL}
+
+
+@pytest.mark.parametrize("picture", ALL, ids=lambda picture: picture.name)
+def test_shows_its_commands_and_loads_nothing(picture) -> None:
+    svg = (PICTURES / f"{picture.name}.svg").read_text("utf-8")
+    shown = re.sub(r"<[^>]*>", "", svg).replace("&#160;", " ")
+    assert all(command.split(" -- ")[0].replace("'", "&#x27;") in shown for command in picture.commands)
+    assert "font-face" not in svg
+    assert "url(http" not in svg
+
+
+def test_a_terminal_has_its_width_and_its_exit_status(tmp_path: Path) -> None:
+    status, printed = in_terminal("stty size <&1; test -t 1 && exit 7", 77, str(tmp_path))
+    assert (status, printed) == (7, "50 77\n")
+
+
+def test_words_stand_at_their_places() -> None:
+    line = (
+        f'<text class="a" x="10" y="2" textLength="90" clip-path="c">{BLANK * 2}ab{BLANK * 3}c{BLANK}d</text>'
+    )
+    assert re.findall(r'x="(\d+)".*?textLength="(\d+)".*?>([^<]*)<', placed(line)) == [
+        ("30", "20", "ab"),
+        ("80", "30", "c&#160;d"),
+    ]
