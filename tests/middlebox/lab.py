@@ -239,14 +239,16 @@ def echo(lab: Lab) -> Child:
     return child
 
 
-def ask(lab: Lab, family: int, *messages: bytes, sport: int = 4000, wait: float = 0.3) -> list[bytes | None]:
+def ask(
+    lab: Lab, family: int, *messages: bytes, sport: int = 4000, wait: float = 0.3, port: int = PORT
+) -> list[bytes | None]:
     """Send datagrams one after the other from the client; the first reply to each, None for silence."""
 
     def body() -> list[bytes | None]:
         replies: list[bytes | None] = []
         with socket.socket(FAMILY[family], socket.SOCK_DGRAM) as sock:
             sock.bind((CLIENT[family], sport))
-            sock.connect((SERVER[family], PORT))
+            sock.connect((SERVER[family], port))
             sock.settimeout(wait)
             for message in messages:
                 sock.send(message)
