@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from testbed.censor.cited import Cited
 from testbed.censor.profile import _RESIDUAL_UNKNOWN, Profile, ResetForm
@@ -41,7 +42,7 @@ def table() -> str:
     return "\n".join(rows)
 
 
-def constants(profile: Profile) -> Iterator[tuple[str, Cited[object]]]:
+def constants(profile: Profile) -> Iterator[tuple[str, Cited[Any]]]:
     """Every cited constant of a profile with what it means."""
     for field in fields(profile):
         value = getattr(profile, field.name)

@@ -27,9 +27,8 @@ def test_a_terminal_has_its_width_and_its_exit_status(tmp_path: Path) -> None:
 
 
 def test_words_stand_at_their_places() -> None:
-    line = (
-        f'<text class="a" x="10" y="2" textLength="90" clip-path="c">{BLANK * 2}ab{BLANK * 3}c{BLANK}d</text>'
-    )
+    words = f"{BLANK * 2}ab{BLANK * 3}c{BLANK}d"
+    line = f'<text class="a" x="10" y="2" textLength="100" clip-path="c">{words}</text>'
     assert re.findall(r'x="(\d+)".*?textLength="(\d+)".*?>([^<]*)<', placed(line)) == [
         ("30", "20", "ab"),
         ("80", "30", "c&#160;d"),
