@@ -3,9 +3,8 @@
 Everything is written into the run folder, in the shape of the machine's own tree, and laid over it for one
 program at a time (see `overlay`).
 
-Not covered: Java's own trust store, Firefox and Chromium from snap or flatpak (they read other folders), programs
-with authorities built in (OONI Probe), and httpx or other users of certifi when they are told to ignore the
-environment.
+Not covered: Java's own trust store, browsers from snap or flatpak (they read other folders), programs with
+authorities built in (OONI Probe), and users of certifi that are told to ignore the environment.
 """
 
 import json

@@ -23,7 +23,7 @@ class Client(QuicConnectionProtocol):
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
         self.http = H3Connection(self._quic)
-        self.headers, self.body = {}, b""
+        self.headers, self.body = {}, bytearray()
         self.done = asyncio.get_running_loop().create_future()
 
     def quic_event_received(self, event):
@@ -47,7 +47,7 @@ class Client(QuicConnectionProtocol):
             self.http.send_data(stream, body, end_stream=True)
         self.transmit()
         await self.done
-        return self.headers, self.body
+        return self.headers, bytes(self.body)
 
 
 def ask(vantage, path, method="GET", body=b"", extra=(), address=TWITTER.ipv4, name="twitter.com"):
