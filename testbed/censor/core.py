@@ -27,8 +27,12 @@ class Censor:
     profiles do not look inside them (IMC21 §6.2; CP22: a ClientHello in fragments is not matched).
     """
 
-    def __init__(self, policy: Policy, seed: int, *, max_flows: int = MAX_FLOWS) -> None:
+    def __init__(
+        self, policy: Policy, seed: int, *, time_scale: float = 1.0, max_flows: int = MAX_FLOWS
+    ) -> None:
+        """`time_scale`: how many times faster than real time the clock behind `now` runs."""
         self.policy = policy
+        self._time_scale = time_scale
         self._seed = seed.to_bytes(8, "big", signed=True)
         self._profile = policy.profile
         self._in_path = policy.profile.in_path
@@ -144,7 +148,14 @@ class Censor:
 
     def _context(self, packet: Packet, direction: Direction, flow: Flow, now: float, rule: int) -> Context:
         return Context(
-            packet, direction, flow, now, rule, self._profile, lambda purpose: self._draw(flow, purpose)
+            packet,
+            direction,
+            flow,
+            now,
+            rule,
+            self._profile,
+            lambda purpose: self._draw(flow, purpose),
+            self._time_scale,
         )
 
     def _draw(self, flow: Flow, purpose: str) -> float:

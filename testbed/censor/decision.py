@@ -46,7 +46,9 @@ class Handover:
     """The rest of this packet's flow (both directions) is the kernel's.
 
     A PASS handover ends when the inside host sends a new SYN on the 4-tuple; the others do not.
-    `timeout` is in seconds of the censor's clock; `refresh` says whether packets restart it.
+    `timeout` is in seconds of the censor's clock; `refresh` says whether packets restart it. A replay goes
+    by them. The kernel's tables are made before the first packet, so they go by the action's `holds_for` and
+    `refreshes`, which say the same.
     """
 
     kind: HandoverKind

@@ -1,1 +1,1 @@
-"""How the kernel is made to do what the core decides. Nothing is decided here (design D3)."""
+"""How the kernel is made to do what the core decides. Nothing is decided here."""

@@ -44,7 +44,7 @@ def serve_censor(
 
     Errors: InvalidRunError outside a world of ours, UnsupportedError if the kernel lacks a feature.
     """
-    core = Censor(placement.policy, seed)
+    core = Censor(placement.policy, seed, time_scale=time_scale)
     serve(core, placement.policy, placement.name, run_dir, Clock(started_at, time_scale), ready)
 
 

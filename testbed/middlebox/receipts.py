@@ -1,4 +1,4 @@
-"""What a censor says it did beside what the kernel saw it do: the second place (design D8)."""
+"""What a censor says it did beside what the kernel saw it do: the second place."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A policy as nftables text (design D3): what the kernel does alone, and what it asks the core.
+"""A policy as nftables text: what the kernel does alone, and what it asks the core.
 
 Everything happens in one base chain per IP version, xtables' mangle FORWARD: nft's own `queue` is not in
 every kernel, and a hook that a packet passes for nothing costs about 100 ns. A forwarded packet meets:

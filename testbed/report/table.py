@@ -16,7 +16,7 @@ from testbed.truth.judge import MISSING, Judgement, Row
 from testbed.truth.labels import LABELS
 
 PLAIN_WIDTH = 120  # columns, at least, where the output is no terminal
-_HEAD = ("target", "observed", "should be", "by rule", "proof")
+_HEAD = ("target", "observed", "should be", "by rule", "kernel saw")
 
 
 def show(judgement: Judgement, scenario: Scenario, folder: Path, *, file: IO[str] | None = None) -> None:
@@ -77,7 +77,8 @@ def _table(rows: Sequence[Row], widths: Sequence[int], good: str, bad: str) -> T
     for row in rows:
         agrees = row.verdict == "ok"
         mark = Text(good if agrees else bad, style="green" if agrees else "bold red")
-        table.add_row(mark, *(Text(cell, style="" if agrees else "red") for cell in _cells(row)))
+        style = "red" if not agrees else "yellow" if row.by else ""
+        table.add_row(mark, *(Text(cell, style=style) for cell in _cells(row)))
     return table
 
 
@@ -113,10 +114,10 @@ def proof(row: Row) -> str:
         return ""
     packets = f"{row.kernel} packet{'' if row.kernel == 1 else 's'}"
     if row.verdict == "unexpected receipt":
-        return f"kernel saw {packets}, none expected"
+        return f"{packets}, none expected"
     if not row.kernel or not row.claimed:
-        return f"none: censor claims {row.claimed}, kernel saw {row.kernel}"
-    return f"kernel saw {packets}"
+        return f"{packets}; the censor claims {row.claimed}"
+    return packets
 
 
 def bitrate(rate: float) -> str:
@@ -144,7 +145,12 @@ def legend(judgement: Judgement) -> list[str]:
     """One line for each label in the table."""
     used = {label for row in judgement.rows for label in (row.observed, row.expected)} - {"ok"}
     width = max((len(label) for label in used), default=0)
-    return [f"{label:{width}}  {meaning}" for label, meaning in LABELS.items() if label in used]
+    lines = [f"{label:{width}}  {meaning}" for label, meaning in LABELS.items() if label in used]
+    if any(row.by for row in judgement.rows):
+        lines.append(
+            "kernel saw: packets that it dropped, rewrote, sent or held for the rule, all targets together"
+        )
+    return lines
 
 
 def verdict(judgement: Judgement) -> str:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from testbed.run.folder import near
 from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
 from testbed.run.session import Ending, Session, Work, rules_fired
@@ -71,10 +72,20 @@ def _tell(
     session: Session, acted: Mapping[str, int], controls: Mapping[str, str], problems: Sequence[str]
 ) -> None:
     """What the filters did, on stderr: stdout is the command's."""
-    place = f"{session.scenario.name}/{session.phase}"
-    did = ", ".join(f"{rule} ({packets} packets)" for rule, packets in acted.items()) or "no rule fired"
+    place = f"as {session.vantages[0]} in {session.scenario.name}/{session.phase}"
+    did = [f"{rule} ({packets} packet{'s' * (packets != 1)})" for rule, packets in acted.items()]
+    did += [f"{rule} (matched, changed nothing)" for rule in _matched(session) if rule not in acted]
     unharmed = ", ".join(f"{target} {label}" for target, label in controls.items())
-    print(f"testbed: {place}: {did}; control: {unharmed or 'none'}", file=sys.stderr)
+    print(
+        f"testbed: {place}: {', '.join(did) or 'no rule fired'}; control: {unharmed or 'none'}",
+        file=sys.stderr,
+    )
     for problem in problems:
         print(f"testbed: INVALID RUN: {problem}", file=sys.stderr)
-    print(f"testbed: recorded in {session.folder.path}", file=sys.stderr)
+    print(f"testbed: recorded in {near(session.folder.path)}", file=sys.stderr)
+
+
+def _matched(session: Session) -> list[str]:
+    """Every rule that was triggered, by the event stream: "mts/tspu/rule"."""
+    events = map(json.loads, (session.folder.path / "events.jsonl").read_text("utf-8").splitlines())
+    return list(dict.fromkeys(f"{e['censor']}/{e['rule']}" for e in events if e["kind"] == "match"))

@@ -1,6 +1,7 @@
 """The run folder: everything that a run leaves behind, readable at any moment of it."""
 
 import json
+import os
 import platform
 import time
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import Any
 
 from testbed import __version__
 from testbed.errors import InputError
+
+_HIDDEN = Path("/run")  # the world mounts its own there
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,10 @@ class RunFolder:
     @classmethod
     def create(cls, given: Path | None, scenario: str) -> "RunFolder":
         """`given` (which must be new or empty), or runs/<scenario>-<time>. InputError if it cannot be."""
+        if given is not None and given.resolve().is_relative_to(_HIDDEN):
+            raise InputError.at(
+                "--out", f"{given} is below {_HIDDEN}", "a run has a /run of its own; name another"
+            )
         try:
             if given is not None:
                 given.mkdir(parents=True, exist_ok=True)
@@ -64,6 +71,12 @@ def _fresh(parent: Path, scenario: str) -> Path:
             continue
         return path
     raise FileExistsError(17, "a thousand runs in one second", str(parent))
+
+
+def near(folder: Path) -> str:
+    """The folder as one would type it here."""
+    here = os.path.relpath(folder)
+    return str(folder) if here.startswith("..") else here
 
 
 def versions() -> dict[str, str]:

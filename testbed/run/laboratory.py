@@ -116,7 +116,7 @@ class Laboratory:
         def serve(ready: Ready) -> None:
             from testbed.internet.dns import Zone, serve_operator_resolver, truth
 
-            answer = truth(Zone.from_world(self.scenario.world))
+            answer = truth(Zone.from_world(self.scenario.world).seen_from(addresses[0]))
             if lying is None:
                 serve_operator_resolver(addresses, answer, ready)
             else:

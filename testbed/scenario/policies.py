@@ -70,7 +70,7 @@ class Censor:
 
     @property
     def default_hop(self) -> int:
-        """2 for TSPU, 5 for the operators' own boxes (tspu.md 18)."""
+        """2 for TSPU, 5 for the operators' own boxes (docs/sources.md)."""
         return 5 if self.part.profile.startswith("leg-") else 2
 
     def policy(self, operator: Operator, loc: Loc) -> Policy | None:

@@ -80,6 +80,7 @@ def _placements(
     everywhere = lines.pop(ALL, [])
     placed: list[Placement] = []
     for key, operator in operators.items():
+        taken: dict[object, str] = {}
         given = key if key in lines else ALL
         for name in lines.get(key, everywhere if operator.country == "RU" else []):
             censor = censors.get(name)
@@ -87,8 +88,22 @@ def _placements(
             if place is None:
                 sources.broken.add((phase, key))
             else:
+                _check_alone(place, taken, (*loc, given), sources)
                 placed.append(place)
     return tuple(placed)
+
+
+def _check_alone(place: Placement, taken: dict[object, str], loc: Loc, sources: Sources) -> None:
+    """A hop has one censor, a resolver tells one set of lies."""
+    where = place.hop if place.at == "hop" else "resolver"
+    other = taken.setdefault(where, place.policy.name)
+    if other != place.policy.name:
+        spot = f"hop {where}" if place.at == "hop" else "the resolver"
+        message = f"{other!r} and {place.policy.name!r} both stand at {spot} of {place.operator}"
+        remedy = "put their rules into one censor" + (
+            ", or give one another 'hop'" if place.at == "hop" else ""
+        )
+        sources.add(loc, message, remedy)
 
 
 def _check_censors(

@@ -4,7 +4,7 @@ Two readings are inferences, made here once for all detectors' results:
 
 - On https a filter cannot read the request. A reset or a silence before the first byte of the answer is
   therefore laid to the ClientHello, also when the handshake itself still went through (SNI-II lets 5-8
-  packets pass, tspu.md 3.2); once bytes of the answer have come, it is http.rst or http.drop.
+  packets pass, CP22 Fig. 6); once bytes of the answer have come, it is http.rst or http.drop.
 - A time-out during which bytes still arrived a second or more after the step began is a trickle and so
   `throttle` (SNI-III: 1 KB every 4-5 s, OONI22), not silence.
 """

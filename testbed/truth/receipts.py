@@ -1,7 +1,7 @@
 """What the censors' receipts prove, and what in them makes a run invalid.
 
 A receipt counts what a rule's decisions asked for ("claimed") beside what the kernel's counters saw happen
-("kernel"): a second place, so that an emulator that did nothing cannot look like a working one (design D8).
+("kernel"): a second place, so that an emulator that did nothing cannot look like a working one.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The delay line: delay, jitter and loss of links, made by holding packets in kernel queues (design D6).
+"""The delay line: delay, jitter and loss of links, made by holding packets in kernel queues.
 
 One process serves the whole world. Each link end that needs it sends what it transmits to an NFQUEUE; only
 the packet's number comes here, and the verdict that lets it go is given when its time has come. If this

@@ -1,4 +1,4 @@
-"""Switching off segmentation, receive and checksum offloads, so that packets look as on a wire (design D7).
+"""Switching off segmentation, receive and checksum offloads, so that packets look as on a wire.
 
 By the ethtool ioctl, which every kernel has (linux/ethtool.h).
 """

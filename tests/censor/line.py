@@ -92,10 +92,11 @@ class Line:
     sport: int = 40000
     dport: int = 443
     udp: bool = False
+    time_scale: float = 1.0
     seq: dict[str, int] = field(default_factory=lambda: {"L": 1000, "R": 9000})
 
     def __post_init__(self) -> None:
-        self.censor = Censor(self.policy, self.seed)
+        self.censor = Censor(self.policy, self.seed, time_scale=self.time_scale)
 
     def wait(self, seconds: float) -> None:
         """Let the censor's clock run."""

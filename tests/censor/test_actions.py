@@ -1,4 +1,4 @@
-"""What each technique does to the packets: tspu.md 19.2, 19.3, 19.6, on the core."""
+"""What each technique does to the packets, on the core. C numbers are the conformance cases' names."""
 
 from ipaddress import ip_network
 
@@ -241,6 +241,14 @@ def test_shaper_delays_in_its_direction_only(direction: str) -> None:
             assert releases == pytest.approx([start + 0.1, start + 0.2, start + 0.3])  # 1,000 B at 10 kB/s
         else:
             assert releases == [None] * 3
+
+
+def test_a_faster_clock_does_not_change_the_rate() -> None:
+    line = Line(sni(Shape(rate=80_000, direction="down")), time_scale=420)
+    line.handshake()
+    line.L(payload=hello())
+    # 1,000 bytes take 0.1 s of real time, which are 42 s of this clock
+    assert line.R(payload=bytes(960)).decision.release_at == pytest.approx(42)
 
 
 def test_shaper_drops_only_what_its_queue_cannot_hold() -> None:

@@ -1,4 +1,4 @@
-"""What triggers a rule by server name: tspu.md 19.1, on the core."""
+"""What triggers a rule by server name, on the core. C numbers are the conformance cases' names."""
 
 import pytest
 

@@ -48,13 +48,7 @@ def test_the_keys_of_profiles_are_explained(name: str) -> None:
     assert [key for _, constant in constants(PROFILES[name]) for key in unknown(constant.source)] == []
 
 
-OUTSIDE_THE_REPOSITORY = pytest.mark.xfail(
-    strict=True, reason="its source, episodes.md, is not in the repository"
-)
-SCENARIOS = [
-    pytest.param(path, id=path.stem, marks=OUTSIDE_THE_REPOSITORY if path.stem == "free-network" else ())
-    for path in sorted((ROOT / "scenarios").glob("*.yaml"))
-]
+SCENARIOS = [pytest.param(path, id=path.stem) for path in sorted((ROOT / "scenarios").glob("*.yaml"))]
 
 
 @pytest.mark.parametrize("path", SCENARIOS)

@@ -190,7 +190,7 @@ def payload_of(raw: bytes) -> bytes:
 
 
 def _plain(device: str) -> None:
-    """Segmentation, receive and checksum offloads off, as on the links of a real world (design D7)."""
+    """Segmentation, receive and checksum offloads off, as on the links of a real world."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         for command in (0x17, 0x15, 0x19, 0x1F, 0x24, 0x2C):  # STXCSUM SRXCSUM SSG STSO SGSO SGRO
             value = array.array("B", struct.pack("II", command, 0))

@@ -261,6 +261,14 @@ CASES = {
         "the censor 'tspu' stands twice at mts",
         "name it once",
     ),
+    "two censors on one hop": (
+        "phases:\n  free: {}\n  block: {mts: tspu}",
+        "  second:\n    profile: t22\n    rules: [{name: a, match: {ports: 1}, action: drop}]\n"
+        "phases:\n  free: {}\n  block: {mts: [tspu, second]}",
+        "x.yaml:17 phases.block.mts",
+        "'tspu' and 'second' both stand at hop 2 of mts",
+        "another 'hop'",
+    ),
     "censor in no phase": (
         "censors:",
         "censors:\n  idle: {profile: t22, rules: [{name: a, match: {ports: 1}, action: drop}]}",

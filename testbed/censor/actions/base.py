@@ -26,6 +26,7 @@ class Context:
     rule: int  # index of the rule in its policy, to put into `Decision.rule`
     profile: Profile
     draw: Callable[[str], float]  # draw("purpose") -> [0, 1), the same for the same seed, flow and purpose
+    time_scale: float = 1.0  # seconds of `now` in a real second; rates are per real second
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,10 +37,11 @@ class Shape(Action):
         if self.direction not in ("both", ctx.direction.name.lower()):
             return PASS
         queues = self._queues(ctx)
+        octets_per_second = self.rate / 8 / ctx.time_scale  # of the censor's clock
         empty_at = max(queues.empty_at.get(ctx.direction, 0.0), ctx.now)
-        if (empty_at - ctx.now) * self.rate / 8 > self.queue:
+        if (empty_at - ctx.now) * octets_per_second > self.queue:
             return Decision(Verdict.DROP, rule=ctx.rule)
-        queues.empty_at[ctx.direction] = empty_at + ctx.packet.end * 8 / self.rate
+        queues.empty_at[ctx.direction] = empty_at + ctx.packet.end / octets_per_second
         return Decision(release_at=queues.empty_at[ctx.direction], rule=ctx.rule)
 
     def holds_for(self, profile: Profile) -> float:
