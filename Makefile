@@ -16,7 +16,7 @@ JOBS ?=#          pytest workers:                make test JOBS=2  (quicker; a b
 
 vantages = $(foreach vantage,$(1),--vantage $(vantage))
 
-.PHONY: help setup demo test test-all check lint types locked scenarios-valid format scenarios bench lock clean
+.PHONY: help setup demo test test-all pictures check lint types locked scenarios-valid format scenarios bench lock clean
 
 help:             ## print this list
 	@awk -F ':[^#]*## ' '/^[a-z][a-zA-Z\/%-]*:.*##/ {sub("%", "NAME", $$1); printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ shell/%: setup    ## a subscriber's shell in one scenario (VANTAGE=…, ARGS=…
 
 bench: setup      ## measure the budgets: a table, and JSON in bench/results
 	@$(TESTBED) bench $(ARGS)
+
+pictures: setup   ## make docs/pictures again, from real runs
+	@.venv/bin/python tools/picture.py $(ARGS)
 
 lock: setup       ## pin the dependencies of pyproject.toml again, for every supported Python
 	@.venv/bin/python -m pip install --quiet uv
