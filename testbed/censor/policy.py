@@ -26,14 +26,20 @@ class QuicForm:
 class Match:
     """What a rule looks for. All given parts must hold; a rule gives at least one.
 
-    A rule with a name part (tls_sni, http_host, dns_qname) or with `quic` is decided by content, when a
-    packet shows it. A rule with only addresses, ports or transport is decided by the packet's header.
+    A rule with a part that the payload shows (a name, a protocol, a fingerprint) is decided by content, when
+    a packet shows it. A rule with only addresses, ports or transport is decided by the packet's header.
+    `ja4` and `ech` narrow a TLS, DTLS or QUIC ClientHello further, and may stand alone.
     """
 
     tls_sni: NameList | None = None
     http_host: NameList | None = None
     dns_qname: NameList | None = None
     quic: QuicForm | None = None
+    quic_sni: NameList | None = None  # the name in a decrypted QUIC v1 Initial
+    protocol: tuple[str, ...] = ()  # recognised by its wire form: see testbed.censor.parsers.PROTOCOLS
+    ja4: tuple[str, ...] = ()  # fingerprints of the ClientHello
+    ech: bool | None = None  # whether the ClientHello carries the encrypted_client_hello extension
+    data: bool = False  # header rules only: packets that carry payload, so that a handshake passes
     ip: tuple[Network, ...] = ()  # the far host's address; () means any
     ports: tuple[int, ...] = ()  # the far host's port; () means the profile's default for the content
     transport: Literal["tcp", "udp"] | None = None
@@ -41,7 +47,8 @@ class Match:
     @property
     def by_content(self) -> bool:
         """Whether the payload, not only the header, decides."""
-        return any((self.tls_sni, self.http_host, self.dns_qname, self.quic))
+        names = (self.tls_sni, self.http_host, self.dns_qname, self.quic_sni)
+        return any((*names, self.quic, self.protocol, self.ja4, self.ech is not None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,3 +17,6 @@ class Unread(Enum):
 
 MORE: Final = Unread.MORE
 NOT: Final = Unread.NOT
+
+PROTOCOLS: Final = ("openvpn", "wireguard", "dtls", "ssh", "encrypted")
+"""Protocols that a rule may name: each has a parser of its own in this package."""
