@@ -28,11 +28,21 @@ class Censor:
     """
 
     def __init__(
-        self, policy: Policy, seed: int, *, time_scale: float = 1.0, max_flows: int = MAX_FLOWS
+        self,
+        policy: Policy,
+        seed: int,
+        *,
+        time_scale: float = 1.0,
+        max_flows: int = MAX_FLOWS,
+        kernel: bool = True,
     ) -> None:
-        """`time_scale`: how many times faster than real time the clock behind `now` runs."""
+        """`time_scale`: how many times faster than real time the clock behind `now` runs.
+
+        `kernel`: whether a kernel polices the flows handed over to it; without one the core does.
+        """
         self.policy = policy
         self._time_scale = time_scale
+        self._kernel = kernel
         self._seed = seed.to_bytes(8, "big", signed=True)
         self._profile = policy.profile
         self._in_path = policy.profile.in_path
@@ -156,6 +166,7 @@ class Censor:
             self._profile,
             lambda purpose: self._draw(flow, purpose),
             self._time_scale,
+            self._kernel,
         )
 
     def _draw(self, flow: Flow, purpose: str) -> float:

@@ -93,10 +93,11 @@ class Line:
     dport: int = 443
     udp: bool = False
     time_scale: float = 1.0
+    kernel: bool = True  # False: the core also does what the kernel would
     seq: dict[str, int] = field(default_factory=lambda: {"L": 1000, "R": 9000})
 
     def __post_init__(self) -> None:
-        self.censor = Censor(self.policy, self.seed, time_scale=self.time_scale)
+        self.censor = Censor(self.policy, self.seed, time_scale=self.time_scale, kernel=self.kernel)
 
     def wait(self, seconds: float) -> None:
         """Let the censor's clock run."""

@@ -27,6 +27,7 @@ class Context:
     profile: Profile
     draw: Callable[[str], float]  # draw("purpose") -> [0, 1), the same for the same seed, flow and purpose
     time_scale: float = 1.0  # seconds of `now` in a real second; rates are per real second
+    kernel: bool = True  # handovers are carried out; False (replay, conformance): every packet comes here
 
 
 @dataclass(frozen=True, slots=True)
