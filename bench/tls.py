@@ -15,8 +15,8 @@ from bench.material import LISTED, SERVER_NAME, listing_policy
 from bench.place import FILTERED, FREE, SERVER, Place, in_place, serving
 from bench.result import Budget, Quantity, Result, middle_half, round_ratios
 
-_CLIENTS = 2  # processes
-_SERVERS = 2
+_CLIENTS = 4  # processes; with two the CPUs have pauses
+_SERVERS = 4
 _WARMING = 0.5  # seconds
 Rounds = dict[str, list[float]]  # path -> one number a round
 
