@@ -11,20 +11,21 @@ from typing import Final
 from testbed.censor.actions.base import Context
 from testbed.censor.decision import PASS, Decision, Direction, Event, Handover, HandoverKind, Verdict
 from testbed.censor.flow import MAX_FLOWS, Flow, FlowTable
-from testbed.censor.inspect import Content, Inspector, Kind
-from testbed.censor.matching import CompiledRule, ports_by_kind
-from testbed.censor.packet import ACK, SYN, TCP, UDP, Packet, parse
+from testbed.censor.fragments import Fragments
+from testbed.censor.inspect import Content, Kind
+from testbed.censor.inspectors import Inspector
+from testbed.censor.matching import CompiledRule, wanted
+from testbed.censor.packet import TCP, UDP, Packet, parse
 from testbed.censor.policy import Policy
 
 _INSPECTED: Final = (TCP, UDP)
-_PORT_DNS: Final = 53
 
 
 class Censor:
     """One box with its policy.
 
-    Packets that cannot be read (truncated, wrong lengths) and fragments pass: the boxes of these
-    profiles do not look inside them (IMC21 §6.2; CP22: a ClientHello in fragments is not matched).
+    Packets that cannot be read (truncated, wrong lengths) pass; fragments pass or are held as the profile
+    says, and are never looked into (CP22: a ClientHello in fragments is not matched).
     """
 
     def __init__(
@@ -48,20 +49,36 @@ class Censor:
         self._in_path = policy.profile.in_path
         self._rules = [CompiledRule(rule.match) for rule in policy.rules]
         self._by_header = [i for i, rule in enumerate(policy.rules) if not rule.match.by_content]
-        self._by_content = [i for i, rule in enumerate(policy.rules) if rule.match.by_content]
-        self._inspector = Inspector(self._profile, ports_by_kind(policy, self._profile))
+        by_content = [i for i, rule in enumerate(policy.rules) if rule.match.by_content]
+        self._plain = [i for i in by_content if not policy.rules[i].match.flipped]
+        self._flipped = [i for i in by_content if policy.rules[i].match.flipped]
+        self._either = [i for i in self._by_header if policy.rules[i].action.either_opener]
+        self._inspector = Inspector(self._profile, wanted(policy, self._profile), self._rules, self._draw)
         self._flows = FlowTable(self._profile, max_flows)
+        form = self._profile.fragments.value
+        self._fragments = Fragments(form) if form and self._in_path else None
         self._given_up = Decision(handover=Handover(HandoverKind.PASS, self._profile.idle_established.value))
 
     @property
     def evictions(self) -> int:
-        """How many flows gave way because the table was full."""
-        return self._flows.evictions
+        """How many flows, and packets in fragments, gave way because a table was full."""
+        return self._flows.evictions + (self._fragments.evictions if self._fragments else 0)
+
+    @property
+    def fragments_discarded(self) -> int:
+        """How many fragments were dropped for good: too many, overlapping, or never completed."""
+        return self._fragments.discarded if self._fragments else 0
 
     def process(self, raw: bytes, direction: Direction, now: float) -> Decision:
         """Decide about one packet seen at time `now` (seconds, never going back)."""
+        if self.policy.off and any(begin <= now < end for begin, end in self.policy.off):
+            return PASS
         packet = parse(raw)
-        if packet is None or packet.fragment:
+        if packet is None or (self.policy.bypass and self._takes_another_path(packet)):
+            return PASS
+        if packet.fragment:
+            return self._fragments.process(packet, direction, now) if self._fragments else PASS
+        if self.policy.upstream_only and direction is Direction.DOWN:
             return PASS
         flow = self._flows.track(packet, direction, now)
         if flow.rule is not None:
@@ -81,49 +98,46 @@ class Censor:
 
     def _unheld(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
         """No rule has this flow yet: does one want this packet?"""
-        if flow.client is not Direction.UP and self._profile.inside_opens.value:
-            return self._given_up
-        if direction is Direction.UP and packet.protocol == TCP and packet.flags & (SYN | ACK) == SYN:
-            self._flows.reopened(flow)
-        port = flow.key.outside_port
+        armed = flow.client is Direction.UP or not self._profile.inside_opens.value
         if direction is Direction.UP and flow.inspecting:
-            for index in self._by_header:
-                if self._rules[index].header_fits(packet, flow.key.outside, port):
+            for index in self._by_header if armed else self._either:
+                if self._rules[index].header_fits(packet, flow.key.outside, flow.key.outside_port):
                     return self._trigger(index, None, packet, direction, flow, now)
         if packet.protocol not in _INSPECTED:
             return PASS
-        if not flow.inspecting or not self._inspector.may_match(packet.protocol, port):
+        rules = self._consulted(flow, armed=armed)
+        if rules and self._inspector.wants(packet, flow):
+            return self._inspect(rules, packet, direction, flow, now)
+        if armed:
             flow.inspecting = False
-            return self._given_up
-        if not packet.has_payload or (
-            direction is Direction.DOWN and not self._profile.both_directions.value
-        ):
-            return PASS
-        return self._inspect(packet, direction, flow, now)
+        return PASS if self._either and not armed else self._given_up
 
-    def _inspect(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
+    def _inspect(
+        self, rules: list[int], packet: Packet, direction: Direction, flow: Flow, now: float
+    ) -> Decision:
         """Look at the payload, and decide whether to go on looking at this flow."""
-        reading = self._inspector.read(packet, flow.key.outside_port)
-        if reading.content is not None:
-            for index in self._by_content:
+        if not self._inspector.takes(packet, direction, flow) or not self._inspector.reads(packet, direction):
+            return PASS
+        reading = self._inspector.look(packet, direction, flow)
+        outside, port = flow.key.outside, flow.key.outside_port
+        for content in reading.contents:
+            for index in rules:
                 rule = self._rules[index]
-                if rule.content_fits(reading.content) and rule.header_fits(
-                    packet, flow.key.outside, flow.key.outside_port
-                ):
-                    return self._trigger(index, reading.content, packet, direction, flow, now)
-        if flow.key.outside_port == _PORT_DNS:
-            return PASS  # each query is judged by itself, however many a socket sends
-        if packet.protocol == UDP:
-            flow.inspecting = False  # only the first datagram of a flow is judged (NTC1823 #11)
-        elif flow.budget is not None:
-            flow.budget -= 1
-            flow.inspecting = flow.budget > 0
-        elif reading.recognised or packet.end - packet.payload_at <= self._profile.give_up_over.value:
-            least, most = self._profile.extra_packets.value
-            flow.budget = least + int(self._draw(flow, "budget") * (most - least + 1))
-        else:
-            flow.inspecting = False
+                if rule.content_fits(content) and rule.header_fits(packet, outside, port):
+                    return self._trigger(index, content, packet, direction, flow, now)
         return PASS if flow.inspecting else self._given_up
+
+    def _consulted(self, flow: Flow, *, armed: bool) -> list[int]:
+        """The content rules that apply to a flow with these roles."""
+        if armed:
+            return self._plain
+        return self._flipped if flow.opener is Direction.UP else []
+
+    def _takes_another_path(self, packet: Packet) -> bool:
+        """Load sharing by pair of hosts, the same both ways (ASBI): some pairs never meet this box."""
+        pair = b"".join(sorted((packet.source, packet.destination)))
+        digest = blake2b(pair, key=self._seed, person=b"path", digest_size=8).digest()
+        return int.from_bytes(digest, "big") / 2**64 < self.policy.bypass
 
     def _trigger(
         self,

@@ -6,8 +6,10 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from testbed.censor.decision import Direction
+from testbed.censor.models import Model
 from testbed.censor.packet import ACK, SYN, TCP, Packet
 from testbed.censor.profile import Profile
+from testbed.censor.segments import FlowFacts
 
 MAX_FLOWS = 65_536  # our choice: bounds memory; evictions are counted and reported
 
@@ -41,9 +43,13 @@ class Flow:
     client: Direction  # UP: the inside host opened it, or sent the last SYN
     seen: float  # time of the last packet
     ordinal: int  # how many flows between these hosts and this port came before it
-    answered: bool = False  # the other end has sent something
+    opener: Direction  # who sent the first packet
+    stage: int = 0  # 0: only the client has been seen; 1: the other end answered; 2: and the client again
     inspecting: bool = True
     budget: int | None = None  # payload packets still inspected; None until something was recognised
+    model: Model | None = None  # how this flow is looked at; chosen per pair of hosts
+    facts: FlowFacts | None = None  # for models that check segments
+    reader: object = None  # the stream, or the QUIC Initial, put together so far
     rule: int | None = None  # the rule that holds this flow
     held_until: float = 0.0
     state: object = None  # the holding action's own
@@ -55,7 +61,12 @@ class Flow:
 
     def release(self) -> None:
         """The residual time is over: the flow is judged afresh."""
-        self.rule, self.state, self.inspecting, self.budget = None, None, True, None
+        self.rule, self.state = None, None
+        self.judge_afresh()
+
+    def judge_afresh(self) -> None:
+        """Look at the flow as if it had just begun."""
+        self.inspecting, self.budget, self.reader = True, None, None
 
 
 class FlowTable:
@@ -66,8 +77,11 @@ class FlowTable:
         self._ordinals: OrderedDict[tuple[bytes, bytes, int, int], int] = OrderedDict()
         self._hosts: OrderedDict[bytes, dict[str, object]] = OrderedDict()
         self._limit = limit
-        self._opening = profile.idle_opening.value
-        self._established = profile.idle_established.value
+        self._idle = (
+            profile.idle_opening.value,
+            profile.idle_answered.value,
+            profile.idle_established.value,
+        )
         self.evictions = 0
 
     def __len__(self) -> int:
@@ -82,28 +96,28 @@ class FlowTable:
         flow = self._flows.get(key)
         if flow is None:
             return self._open(key, direction, now)
-        if now >= flow.held_until and now - flow.seen > (
-            self._established if flow.answered else self._opening
-        ):
+        if now >= flow.held_until and now - flow.seen > self._idle[flow.stage]:
             del self._flows[key]
             return self._open(key, direction, now)
         self._flows.move_to_end(key)
-        if packet.protocol == TCP and packet.flags & (SYN | ACK) == SYN and flow.client != direction:
-            flow.client = direction
-        elif direction != flow.client:
-            flow.answered = True
+        if packet.protocol == TCP and packet.flags & (SYN | ACK) == SYN:
+            self._begun_again(flow, direction)
+        elif flow.stage < 2 and (direction != flow.client) is (flow.stage == 0):
+            flow.stage += 1
         flow.seen = now
         return flow
 
-    def reopened(self, flow: Flow) -> None:
-        """The inside host sent a new SYN on a 4-tuple that was no longer looked at: look again."""
-        flow.inspecting, flow.budget = True, None
+    def _begun_again(self, flow: Flow, direction: Direction) -> None:
+        """A new SYN: its sender is the client now, and what follows is looked at again."""
+        flow.client = direction
+        if direction is Direction.UP:
+            flow.judge_afresh()
 
     def _open(self, key: FlowKey, direction: Direction, now: float) -> Flow:
         if len(self._flows) >= self._limit:
             self._flows.popitem(last=False)
             self.evictions += 1
-        flow = Flow(key, direction, now, self._next_ordinal(key), shared=self._host(key.inside))
+        flow = Flow(key, direction, now, self._next_ordinal(key), direction, shared=self._host(key.inside))
         self._flows[key] = flow
         return flow
 

@@ -1,23 +1,22 @@
-"""What one packet's payload shows: a name the rules may match, or at least a known protocol."""
+"""What a payload shows: names and protocols that rules may match, or at least a known protocol."""
 
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from testbed.censor.packet import TCP, UDP, Packet
-from testbed.censor.parsers import dns, http, socks, tls
-from testbed.censor.profile import Profile
-
-_QUIC_LONG_HEADER: Final = 0x80
+from testbed.censor.packet import TCP, UDP
+from testbed.censor.parsers import PROTOCOLS, Unread, dns, http, socks, tls
 
 
 class Kind(Enum):
-    """What a name was read from."""
+    """What a content was read from."""
 
-    TLS = "tls.sni"
-    HTTP = "http.host"
-    DNS = "dns.qname"
-    QUIC = "quic"
+    TLS = "tls"
+    HTTP = "http"
+    DNS = "dns"
+    QUIC = "quic"  # the outside of a datagram
+    INITIAL = "initial"  # the ClientHello in a QUIC Initial
+    PROTOCOL = "protocol"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,71 +24,93 @@ class Content:
     """Something that rules can match."""
 
     kind: Kind
-    name: str = ""
+    name: str = ""  # server name, host, question, or the protocol's name
     version: int = 0  # QUIC
     size: int = 0  # QUIC: UDP payload, bytes
+    hello: tls.ClientHello | None = None  # for fingerprints and extensions
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What inspection found in one payload."""
 
-    content: Content | None = None
+    contents: tuple[Content, ...] = ()
     recognised: bool = False  # a protocol that keeps inspection going (IMC21 §6.2)
+    decided: bool = False  # a whole ClientHello: nothing later counts
+    more: bool = False  # so far it fits, but it is not all here
 
 
 NOTHING: Final = Reading()
 RECOGNISED: Final = Reading(recognised=True)
 
 
-class Inspector:
-    """Reads payloads by the profile's ports; rules with ports of their own widen them."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the rules of a policy look for: each kind with the far ports on which to look (empty: all)."""
 
-    def __init__(self, profile: Profile, ports: dict[Kind, frozenset[int]]) -> None:
-        """`ports`: for each kind that some rule wants, the far ports on which to look; empty means all."""
-        self._ports = ports
-        self._profile = profile
+    ports: dict[Kind, frozenset[int]]
+    protocols: frozenset[str] = frozenset()
 
-    def wants(self, kind: Kind, port: int) -> bool:
+    def on(self, kind: Kind, port: int) -> bool:
         """Whether any rule could match this kind on this far port."""
-        ports = self._ports.get(kind)
+        ports = self.ports.get(kind)
         return ports is not None and (not ports or port in ports)
 
-    def may_match(self, protocol: int, port: int) -> bool:
+    def any_on(self, protocol: int, port: int) -> bool:
         """Whether any content rule could ever match a flow to this far port."""
-        kinds = (Kind.TLS, Kind.HTTP, Kind.DNS) if protocol == TCP else (Kind.DNS, Kind.QUIC)
-        return protocol in (TCP, UDP) and any(self.wants(kind, port) for kind in kinds)
+        kinds = (Kind.TLS, Kind.HTTP) if protocol == TCP else (Kind.QUIC, Kind.INITIAL)
+        return protocol in (TCP, UDP) and any(
+            self.on(kind, port) for kind in (*kinds, Kind.DNS, Kind.PROTOCOL)
+        )
 
-    def read(self, packet: Packet, port: int) -> Reading:
-        """What the payload shows; `port` is the far host's."""
-        payload = packet.payload
-        return self._tcp(payload, port) if packet.protocol == TCP else self._udp(payload, port)
 
-    def _tcp(self, payload: bytes, port: int) -> Reading:
-        if self.wants(Kind.TLS, port):
-            hello = tls.client_hello(payload)
-            if isinstance(hello, tls.ClientHello):
-                content = Content(Kind.TLS, hello.server_name) if hello.server_name else None
-                return Reading(content, recognised=True)
-        if self.wants(Kind.HTTP, port):
-            host = http.host(payload)
-            if isinstance(host, str):
-                return Reading(Content(Kind.HTTP, host), recognised=True)
-        if self.wants(Kind.DNS, port):
-            question = dns.question_over_tcp(payload)
-            if isinstance(question, dns.Question):
-                return Reading(Content(Kind.DNS, question.name), recognised=True)
-        if tls.looks_like_tls(payload) or http.looks_like_http(payload) or socks.looks_like_socks(payload):
-            return RECOGNISED
-        return NOTHING
+def read_tcp(payload: bytes, port: int, wanted: Wanted) -> Reading:
+    """What the beginning of a TCP direction, or one segment of it, shows."""
+    found = _protocols(payload, port, wanted, TCP)
+    if wanted.on(Kind.TLS, port):
+        hello = tls.client_hello(payload)
+        if isinstance(hello, tls.ClientHello):
+            content = Content(Kind.TLS, hello.server_name or "", hello=hello)
+            return Reading((content, *found), recognised=True, decided=True)
+        if hello is Unread.MORE:
+            return Reading(found, recognised=tls.looks_like_tls(payload), more=True)
+    if wanted.on(Kind.HTTP, port):
+        host = http.host(payload)
+        if isinstance(host, str):
+            return Reading((Content(Kind.HTTP, host), *found), recognised=True)
+    if wanted.on(Kind.DNS, port):
+        question = dns.question_over_tcp(payload)
+        if isinstance(question, dns.Question):
+            return Reading((Content(Kind.DNS, question.name), *found), recognised=True)
+    if found:
+        return Reading(found, recognised=True)
+    if tls.looks_like_tls(payload) or http.looks_like_http(payload) or socks.looks_like_socks(payload):
+        return RECOGNISED
+    return NOTHING
 
-    def _udp(self, payload: bytes, port: int) -> Reading:
-        if self.wants(Kind.DNS, port):
-            question = dns.question(payload)
-            if isinstance(question, dns.Question):
-                return Reading(Content(Kind.DNS, question.name), recognised=True)
-        if self.wants(Kind.QUIC, port) and len(payload) >= 5:
-            # The 2022 rule did not look at the first byte, only at bytes 1-4 (NTC1823 #10).
-            version = int.from_bytes(payload[1:5], "big")
-            return Reading(Content(Kind.QUIC, version=version, size=len(payload)), recognised=True)
-        return NOTHING
+
+def read_udp(payload: bytes, port: int, wanted: Wanted) -> Reading:
+    """What one datagram shows from outside; a QUIC Initial's inside takes a reader of its own."""
+    found = list(_protocols(payload, port, wanted, UDP))
+    if wanted.on(Kind.DNS, port):
+        question = dns.question(payload)
+        if isinstance(question, dns.Question):
+            found.append(Content(Kind.DNS, question.name))
+    if wanted.on(Kind.QUIC, port) and len(payload) >= 5:
+        # The 2022 rule did not look at the first byte, only at bytes 1-4 (NTC1823 #10).
+        version = int.from_bytes(payload[1:5], "big")
+        found.append(Content(Kind.QUIC, version=version, size=len(payload)))
+    return Reading(tuple(found), recognised=True) if found else NOTHING
+
+
+def _protocols(payload: bytes, port: int, wanted: Wanted, transport: int) -> tuple[Content, ...]:
+    if not wanted.protocols or not wanted.on(Kind.PROTOCOL, port):
+        return ()
+    from testbed.censor.parsers.registry import recognise  # only policies that name a protocol need it
+
+    name = "tcp" if transport == TCP else "udp"
+    return tuple(
+        Content(Kind.PROTOCOL, protocol)
+        for protocol in PROTOCOLS
+        if protocol in wanted.protocols and not isinstance(recognise(protocol, payload, name), Unread)
+    )

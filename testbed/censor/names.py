@@ -6,6 +6,7 @@ The pattern language is that of the 2021 measurements (IMC21 §6.3):
     *.example.com    names that end in ".example.com" (not example.com itself)
     *example.com     names that end in "example.com"
     *example*        names that contain "example"
+    *                every name
 
 Names compare without regard to ASCII case. Nothing else is normalised: "example.com." is a different
 name (CP21: a trailing dot evades).
@@ -41,7 +42,9 @@ class NameMatcher:
         exact, suffixes, endings, parts = set(), set(), set(), set()
         for pattern in patterns:
             text = pattern.lower()
-            if text.startswith("*") and text.endswith("*") and len(text) > 2:
+            if text == "*":
+                parts.add("")
+            elif text.startswith("*") and text.endswith("*") and len(text) > 2:
                 parts.add(text[1:-1])
             elif text.startswith("*."):
                 suffixes.add(text[2:])
@@ -53,6 +56,8 @@ class NameMatcher:
         self._endings, self._parts = tuple(sorted(endings)), tuple(sorted(parts))
 
     def __contains__(self, name: str) -> bool:
+        if not name:
+            return False
         name = name.lower()
         if name in self._exact or (self._endings and name.endswith(self._endings)):
             return True

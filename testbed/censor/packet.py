@@ -32,7 +32,7 @@ class Packet:
     source: bytes  # 4 or 16 bytes
     destination: bytes
     hop_limit: int
-    ip_id: int  # 0 in IPv6
+    ip_id: int  # in IPv6 the fragment header's, else 0
     protocol: int
     transport_at: int  # where the transport header begins
     end: int  # where the IP packet ends (what follows is link padding)
@@ -90,13 +90,13 @@ def _ipv6(raw: bytes) -> Packet | None:
     end = 40 + _IP6_LENGTH.unpack_from(raw, 4)[0]
     if end > len(raw):
         return None
-    following, at, fragment = raw[6], 40, False
+    following, at, fragment, ip_id = raw[6], 40, False, 0
     for _ in range(_MAX_EXTENSIONS):
         if following == _FRAGMENT:
             if at + 8 > end:
                 return None
             offset = _IP6_LENGTH.unpack_from(raw, at + 2)[0]
-            fragment = bool(offset & 0xFFF9)
+            fragment, ip_id = bool(offset & 0xFFF9), int.from_bytes(raw[at + 4 : at + 8], "big")
             following, at = raw[at], at + 8
             if fragment:
                 break
@@ -108,7 +108,7 @@ def _ipv6(raw: bytes) -> Packet | None:
                 return None
         else:
             break
-    return Packet(raw, 6, raw[8:24], raw[24:40], raw[7], 0, following, at, end, fragment)
+    return Packet(raw, 6, raw[8:24], raw[24:40], raw[7], ip_id, following, at, end, fragment)
 
 
 def _transport(packet: Packet) -> Packet | None:

@@ -43,6 +43,7 @@ class Match:
     ip: tuple[Network, ...] = ()  # the far host's address; () means any
     ports: tuple[int, ...] = ()  # the far host's port; () means the profile's default for the content
     transport: Literal["tcp", "udp"] | None = None
+    flipped: bool = False  # only flows whose roles a later SYN of the outside host turned round (CP22 Fig. 7)
 
     @property
     def by_content(self) -> bool:
@@ -65,10 +66,15 @@ class Policy:
     """A profile and its ordered rules.
 
     `miss` gives, by the action's name ("rst-rewrite"), the share of triggering flows that the box lets
-    through (IMC22q p.6); actions not named never miss.
+    through (IMC22q p.6); actions not named never miss. `bypass` is the share of pairs of hosts whose traffic
+    takes a path without this box (load sharing, stable per pair); `off` are the times, in seconds of the
+    censor's clock, in which it fails open; `upstream_only` boxes never see what comes from outside.
     """
 
     name: str
     profile: "Profile"
     rules: tuple[Rule, ...]
     miss: Mapping[str, float] = field(default_factory=dict)
+    bypass: float = 0.0
+    off: tuple[tuple[float, float], ...] = ()
+    upstream_only: bool = False

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from testbed.censor.cited import Cited, our_choice
+from testbed.censor.fragments import FragmentForm
+
+_ALONE: Cited[tuple[tuple[str, float], ...]] = Cited((("T", 1.0),), "IMC21 §6.2", "H")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,15 @@ class Profile:
     idle_opening: Cited[float] = field(
         default=Cited(60.0, "IMC22 Table 2, from memory", "L")
     )  # s, one-sided flow
+    idle_answered: Cited[float] = field(
+        default=Cited(105.0, "IMC22 Table 2, from memory", "L")
+    )  # s, SYN/ACK seen
     idle_established: Cited[float] = field(default=Cited(480.0, "IMC22 Table 2, from memory", "L"))  # s
+
+    models: Cited[tuple[tuple[str, float], ...]] = field(
+        default=_ALONE
+    )  # how it looks at TCP, by share of pairs
+    fragments: Cited[FragmentForm | None] = field(default=our_choice(None))  # None: they pass, unread
 
     residual: Mapping[str, Cited[float]] = field(default_factory=dict)  # s, by action key
     reset: Cited[ResetForm] = field(default=Cited(ResetForm(), "GDPI; gist 2016", "M"))

@@ -106,6 +106,24 @@ def udp(ends: Endpoints, payload: bytes, ip_form: IpForm) -> bytes:
     return ip(ends.source, ends.destination, UDP, body, ip_form)
 
 
+def with_hop_limit(packet: Packet, hop_limit: int) -> bytes:
+    """The packet with another TTL or hop limit."""
+    raw = bytearray(packet.raw[: packet.end])
+    if packet.version == 6:
+        raw[7] = hop_limit
+        return bytes(raw)
+    raw[8] = hop_limit
+    raw[10:12] = b"\0\0"
+    raw[10:12] = checksum(bytes(raw[: (raw[0] & 0x0F) * 4])).to_bytes(2, "big")
+    return bytes(raw)
+
+
+def tcp_checksum_right(packet: Packet) -> bool:
+    """Whether a TCP segment's checksum is right."""
+    segment = packet.raw[packet.transport_at : packet.end]
+    return checksum(_pseudo(packet.source, packet.destination, TCP, len(segment)) + segment) == 0
+
+
 def reset_sender(packet: Packet, ip_form: IpForm, window: int = 0) -> bytes:
     """RST/ACK to the sender of `packet`, as if its receiver had refused (RFC 9293 §3.10.7.1)."""
     seq = packet.ack if packet.flags & ACK else 0

@@ -36,6 +36,9 @@ class Action:
 
     key: ClassVar[str] = ""  # how a scenario names it: "police"
     hands_over: ClassVar[frozenset[HandoverKind]] = frozenset()  # what the kernel may be asked to do
+    either_opener: ClassVar[bool] = (
+        False  # a header rule with it also holds flows that were opened from outside
+    )
 
     def on_match(self, ctx: Context) -> Decision:
         """Decide about the packet that triggered the rule."""

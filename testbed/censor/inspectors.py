@@ -1,0 +1,142 @@
+"""How a flow is looked at, by its model: which bytes are read, and when looking ends."""
+
+from collections.abc import Callable
+from typing import Final
+
+from testbed.censor.decision import Direction
+from testbed.censor.flow import Flow
+from testbed.censor.inspect import NOTHING, Content, Kind, Reading, Wanted, read_tcp, read_udp
+from testbed.censor.matching import CompiledRule
+from testbed.censor.models import MODELS, Model
+from testbed.censor.packet import SYN, TCP, Packet
+from testbed.censor.parsers import Unread
+from testbed.censor.profile import Profile
+from testbed.censor.segments import FlowFacts, valid
+from testbed.censor.stream import Stream, whole_hello
+
+_PORT_DNS: Final = 53
+_PATIENCE: Final = 64  # payload packets that model D waits for a ClientHello; our choice
+_DATAGRAMS: Final = 8  # in which a QUIC ClientHello may come; our choice
+
+Draw = Callable[[Flow, str], float]
+
+
+class Inspector:
+    """Reads flows as the profile's models do."""
+
+    def __init__(self, profile: Profile, wanted: Wanted, rules: list[CompiledRule], draw: Draw) -> None:
+        self._profile, self._wanted, self._draw = profile, wanted, draw
+        self._shares = tuple((MODELS[key], share) for key, share in profile.models.value)
+        self._needles = tuple({needle for rule in rules for needle in rule.needles})
+        self._both = profile.both_directions.value
+
+    def model_of(self, flow: Flow) -> Model:
+        """The model of the node that this pair of hosts is led to."""
+        if flow.model is None:
+            point = self._draw(flow, "node") if len(self._shares) > 1 else 0.0
+            for model, share in self._shares:
+                flow.model = model
+                point -= share
+                if point < 0:
+                    break
+        assert flow.model is not None
+        return flow.model
+
+    def takes(self, packet: Packet, direction: Direction, flow: Flow) -> bool:
+        """Whether the model looks at this segment. Every segment of a flow is shown here, data or not."""
+        model = self.model_of(flow)
+        if packet.protocol != TCP:
+            return True
+        if model.checks:
+            flow.facts = flow.facts or FlowFacts()
+            if not valid(packet, flow.facts.of(direction), model.checks):
+                return False
+        if model.view == "stream" and direction is Direction.UP:
+            self._stream(flow, model).add(packet)
+        return True
+
+    def wants(self, packet: Packet, flow: Flow) -> bool:
+        """Whether any content rule could match this flow."""
+        port = flow.key.outside_port
+        return flow.inspecting and self._wanted.any_on(packet.protocol, port)
+
+    def reads(self, packet: Packet, direction: Direction) -> bool:
+        """Whether this packet can show anything."""
+        if packet.flags & SYN and packet.protocol == TCP:
+            return False
+        return packet.has_payload and (direction is Direction.UP or self._both)
+
+    def look(self, packet: Packet, direction: Direction, flow: Flow) -> Reading:
+        """What the packet, or the stream up to it, shows; decides whether later packets are looked at."""
+        port = flow.key.outside_port
+        if packet.protocol != TCP:
+            return self._datagram(packet, flow, port)
+        model = self.model_of(flow)
+        if model.view == "bytes":
+            return self._search(packet)
+        if model.view == "stream" and direction is Direction.UP:
+            reading = self._read_stream(flow, model, port)
+        else:
+            reading = read_tcp(packet.payload, port, self._wanted)
+        if port != _PORT_DNS:  # each query is judged by itself, however many a connection carries
+            self._go_on(packet, flow, model, reading)
+        return reading
+
+    def _search(self, packet: Packet) -> Reading:
+        payload = packet.payload.lower()
+        found = [needle.decode() for needle in self._needles if needle in payload]
+        kinds = (Kind.TLS, Kind.HTTP)
+        return Reading(tuple(Content(kind, name) for name in found for kind in kinds)) if found else NOTHING
+
+    def _read_stream(self, flow: Flow, model: Model, port: int) -> Reading:
+        prefix = self._stream(flow, model).prefix
+        return read_tcp(whole_hello(prefix) if model.records else prefix, port, self._wanted)
+
+    def _stream(self, flow: Flow, model: Model) -> Stream:
+        if not isinstance(flow.reader, Stream):
+            flow.reader = Stream(model.overlap, model.urgent)
+        return flow.reader
+
+    def _datagram(self, packet: Packet, flow: Flow, port: int) -> Reading:
+        reading = read_udp(packet.payload, port, self._wanted)
+        if port == _PORT_DNS:
+            return reading
+        flow.inspecting = False  # only the first datagram of a flow is judged (NTC1823 #11), unless …
+        if self._wanted.on(Kind.INITIAL, port):
+            initial = self._initial(packet, flow)
+            return Reading((*initial.contents, *reading.contents), recognised=True)
+        return reading
+
+    def _initial(self, packet: Packet, flow: Flow) -> Reading:
+        """… it began a QUIC ClientHello that comes in several."""
+        from testbed.censor.parsers.quic import (
+            InitialReader,
+        )  # decryption: only policies that name a QUIC SNI need it
+
+        if not isinstance(flow.reader, InitialReader):
+            flow.reader, flow.budget = InitialReader(), _DATAGRAMS
+        hello = flow.reader.feed(packet.payload)
+        if isinstance(hello, Unread):
+            flow.budget = (flow.budget or 1) - 1
+            flow.inspecting = hello is Unread.MORE and flow.budget > 0
+            return NOTHING
+        return Reading((Content(Kind.INITIAL, hello.server_name or "", hello=hello),), decided=True)
+
+    def _go_on(self, packet: Packet, flow: Flow, model: Model, reading: Reading) -> None:
+        if model.view == "packet":
+            return
+        if model.view == "first" or reading.decided:
+            flow.inspecting = False
+        elif model.view == "stream":
+            full = isinstance(flow.reader, Stream) and flow.reader.full
+            flow.inspecting = (reading.more or reading.recognised) and not full
+        elif flow.budget is not None:
+            flow.budget -= 1
+            flow.inspecting = flow.budget > 0
+        elif not model.gives_up:
+            flow.budget = _PATIENCE
+        elif reading.recognised or packet.end - packet.payload_at <= self._profile.give_up_over.value:
+            least, most = self._profile.extra_packets.value
+            flow.budget = least + int(self._draw(flow, "budget") * (most - least + 1))
+        else:
+            flow.inspecting = False

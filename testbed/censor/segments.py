@@ -1,0 +1,84 @@
+"""Whether a TCP segment would be taken by its receiver: the checks of hardened inspectors (Dv, Rv, Rvm)."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from testbed.censor.decision import Direction
+from testbed.censor.packet import ACK, SYN, Packet
+from testbed.censor.wire import tcp_checksum_right
+
+_WINDOW: Final = 1 << 20  # bytes ahead of the last one that are still plausible; our choice
+_MD5: Final = 19  # RFC 2385
+_TIMESTAMP: Final = 8  # RFC 7323
+_HALF: Final = 1 << 31
+_ALL: Final = 1 << 32
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is known of one direction of a flow."""
+
+    hop_limit: int | None = None  # of the first packet
+    following: int | None = None  # the sequence number after the last valid byte
+    timestamp: int | None = None  # of the last valid segment
+
+
+@dataclass(slots=True)
+class FlowFacts:
+    """Both directions."""
+
+    up: Facts = field(default_factory=Facts)
+    down: Facts = field(default_factory=Facts)
+
+    def of(self, direction: Direction) -> Facts:
+        """One direction."""
+        return self.up if direction is Direction.UP else self.down
+
+
+def options(packet: Packet) -> dict[int, bytes]:
+    """The TCP options by kind, as far as they are well-formed."""
+    data, at, found = packet.raw[packet.transport_at + 20 : packet.payload_at], 0, {}
+    while at < len(data) and data[at] != 0:
+        if data[at] == 1:
+            at += 1
+            continue
+        if at + 1 >= len(data) or data[at + 1] < 2 or at + data[at + 1] > len(data):
+            break
+        found[data[at]] = data[at + 2 : at + data[at + 1]]
+        at += data[at + 1]
+    return found
+
+
+def valid(packet: Packet, facts: Facts, checks: frozenset[str]) -> bool:
+    """Whether the segment passes the checks. Valid ones are taken into the facts."""
+    given = options(packet)
+    stamp = given.get(_TIMESTAMP, b"")[:4]
+    timestamp = int.from_bytes(stamp, "big") if len(stamp) == 4 else None
+    failed = {
+        "checksum": not tcp_checksum_right(packet) if "checksum" in checks else False,
+        "md5": _MD5 in given,
+        "ack": not packet.flags & (ACK | SYN),
+        "hop limit": facts.hop_limit is not None and packet.hop_limit < facts.hop_limit,
+        "timestamp": _older(timestamp, facts.timestamp),
+        "window": facts.following is not None
+        and not packet.flags & SYN
+        and (packet.seq - facts.following + _WINDOW) % _ALL > 2 * _WINDOW,
+    }
+    if any(failed[check] for check in checks):
+        return False
+    _learn(packet, facts, timestamp)
+    return True
+
+
+def _older(timestamp: int | None, known: int | None) -> bool:
+    return timestamp is not None and known is not None and (timestamp - known) % _ALL >= _HALF
+
+
+def _learn(packet: Packet, facts: Facts, timestamp: int | None) -> None:
+    if facts.hop_limit is None:
+        facts.hop_limit = packet.hop_limit
+    if timestamp is not None:
+        facts.timestamp = timestamp
+    following = (packet.seq + packet.sequence_space) % _ALL
+    if facts.following is None or (following - facts.following) % _ALL < _HALF:
+        facts.following = following

@@ -1,0 +1,85 @@
+"""The beginning of one direction of a TCP flow, put together from its segments. Bounded."""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from testbed.censor.packet import SYN, URG, Packet
+
+LIMIT: Final = 16_384  # bytes looked at; our choice: a ClientHello over several records fits
+_ALL: Final = 1 << 32
+_HALF: Final = 1 << 31
+
+
+@dataclass(slots=True)
+class Stream:
+    """Bytes from the start of a direction. `overlap` says which copy of the same bytes counts."""
+
+    overlap: Literal["first", "last"] = "first"
+    strips_urgent: bool = False
+    _start: int | None = None  # sequence number of byte 0
+    _data: bytearray = field(default_factory=bytearray)
+    _known: bytearray = field(default_factory=bytearray)  # 1 for each byte of _data that has arrived
+
+    def add(self, packet: Packet) -> None:
+        """Take a segment. Without a SYN the first data segment is the start."""
+        if packet.flags & SYN:
+            self._start = (packet.seq + 1) % _ALL
+        payload = self._payload(packet)
+        if not payload:
+            return
+        if self._start is None:
+            self._start = packet.seq
+        at = (packet.seq + bool(packet.flags & SYN) - self._start) % _ALL
+        if at >= _HALF:  # begins before the start: only what lies behind it counts
+            before = _ALL - at
+            payload, at = payload[before:], 0
+        self._put(at, payload[: max(0, LIMIT - at)])
+
+    @property
+    def prefix(self) -> bytes:
+        """What has arrived without a gap."""
+        gap = self._known.find(0)
+        return bytes(self._data if gap < 0 else self._data[:gap])
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is looked at."""
+        return len(self._data) >= LIMIT
+
+    def _payload(self, packet: Packet) -> bytes:
+        payload = packet.payload
+        if self.strips_urgent and packet.flags & URG and payload:
+            pointer = int.from_bytes(packet.raw[packet.transport_at + 18 : packet.transport_at + 20], "big")
+            if 0 < pointer <= len(payload):
+                payload = payload[: pointer - 1] + payload[pointer:]
+        return payload
+
+    def _put(self, at: int, payload: bytes) -> None:
+        if not payload:
+            return
+        grow = at + len(payload) - len(self._data)
+        if grow > 0:
+            self._data += bytes(grow)
+            self._known += bytes(grow)
+        if self.overlap == "last" or not any(self._known[at : at + len(payload)]):
+            self._data[at : at + len(payload)] = payload
+        else:
+            for index, byte in enumerate(payload, at):
+                if not self._known[index]:
+                    self._data[index] = byte
+        self._known[at : at + len(payload)] = b"\1" * len(payload)
+
+
+def whole_hello(prefix: bytes) -> bytes:
+    """The handshake records at the beginning of a stream as one record, if several; else `prefix`."""
+    body, at = b"", 0
+    while prefix[at : at + 1] == b"\x16" and len(prefix) >= at + 5:
+        size = int.from_bytes(prefix[at + 3 : at + 5], "big")
+        if len(prefix) < at + 5 + size:
+            break
+        body += prefix[at + 5 : at + 5 + size]
+        at += 5 + size
+        if len(body) >= 4 and len(body) >= 4 + int.from_bytes(body[1:4], "big"):
+            body = body[: 4 + int.from_bytes(body[1:4], "big")]
+            return prefix[:3] + len(body).to_bytes(2, "big") + body
+    return prefix
