@@ -53,7 +53,9 @@ class Censor:
         self._plain = [i for i in by_content if not policy.rules[i].match.flipped]
         self._flipped = [i for i in by_content if policy.rules[i].match.flipped]
         self._either = [i for i in self._by_header if policy.rules[i].action.either_opener]
-        self._inspector = Inspector(self._profile, wanted(policy, self._profile), self._rules, self._draw)
+        looked_for = wanted(policy, self._profile)
+        draws = (self._draw, self._draw_by_pair)
+        self._inspector = Inspector(self._profile, looked_for, self._rules, *draws)
         self._flows = FlowTable(self._profile, max_flows)
         form = self._profile.fragments.value
         self._fragments = Fragments(form) if form and self._in_path else None
@@ -135,9 +137,16 @@ class Censor:
 
     def _takes_another_path(self, packet: Packet) -> bool:
         """Load sharing by pair of hosts, the same both ways (ASBI): some pairs never meet this box."""
-        pair = b"".join(sorted((packet.source, packet.destination)))
-        digest = blake2b(pair, key=self._seed, person=b"path", digest_size=8).digest()
-        return int.from_bytes(digest, "big") / 2**64 < self.policy.bypass
+        return self._draw_for(packet.source, packet.destination, "path") < self.policy.bypass
+
+    def _draw_for(self, one: bytes, other: bytes, purpose: str) -> float:
+        """A number in [0, 1) fixed by the seed and by two hosts, whichever is named first."""
+        pair = b"".join(sorted((one, other)))
+        digest = blake2b(pair + purpose.encode(), key=self._seed, digest_size=8).digest()
+        return int.from_bytes(digest, "big") / 2**64
+
+    def _draw_by_pair(self, flow: Flow, purpose: str) -> float:
+        return self._draw_for(flow.key.inside, flow.key.outside, purpose)
 
     def _trigger(
         self,

@@ -24,8 +24,11 @@ Draw = Callable[[Flow, str], float]
 class Inspector:
     """Reads flows as the profile's models do."""
 
-    def __init__(self, profile: Profile, wanted: Wanted, rules: list[CompiledRule], draw: Draw) -> None:
-        self._profile, self._wanted, self._draw = profile, wanted, draw
+    def __init__(
+        self, profile: Profile, wanted: Wanted, rules: list[CompiledRule], draw: Draw, draw_by_pair: Draw
+    ) -> None:
+        """`draw` gives the same number for the same flow, `draw_by_pair` for the same two hosts."""
+        self._profile, self._wanted, self._draw, self._draw_by_pair = profile, wanted, draw, draw_by_pair
         self._shares = tuple((MODELS[key], share) for key, share in profile.models.value)
         self._needles = tuple({needle for rule in rules for needle in rule.needles})
         self._both = profile.both_directions.value
@@ -33,7 +36,7 @@ class Inspector:
     def model_of(self, flow: Flow) -> Model:
         """The model of the node that this pair of hosts is led to."""
         if flow.model is None:
-            point = self._draw(flow, "node") if len(self._shares) > 1 else 0.0
+            point = self._draw_by_pair(flow, "node") if len(self._shares) > 1 else 0.0
             for model, share in self._shares:
                 flow.model = model
                 point -= share
@@ -90,6 +93,8 @@ class Inspector:
 
     def _read_stream(self, flow: Flow, model: Model, port: int) -> Reading:
         prefix = self._stream(flow, model).prefix
+        if not prefix:
+            return Reading(more=True)  # what came first is still missing
         return read_tcp(whole_hello(prefix) if model.records else prefix, port, self._wanted)
 
     def _stream(self, flow: Flow, model: Model) -> Stream:

@@ -19,7 +19,7 @@ class Facts:
     """What is known of one direction of a flow."""
 
     hop_limit: int | None = None  # of the first packet
-    following: int | None = None  # the sequence number after the last valid byte
+    following: int | None = None  # the sequence number after the last byte that came without a gap
     timestamp: int | None = None  # of the last valid segment
 
 
@@ -60,14 +60,20 @@ def valid(packet: Packet, facts: Facts, checks: frozenset[str]) -> bool:
         "ack": not packet.flags & (ACK | SYN),
         "hop limit": facts.hop_limit is not None and packet.hop_limit < facts.hop_limit,
         "timestamp": _older(timestamp, facts.timestamp),
-        "window": facts.following is not None
-        and not packet.flags & SYN
-        and (packet.seq - facts.following + _WINDOW) % _ALL > 2 * _WINDOW,
+        "window": _outside_window(packet, facts.following),
     }
     if any(failed[check] for check in checks):
         return False
     _learn(packet, facts, timestamp)
     return True
+
+
+def _outside_window(packet: Packet, following: int | None) -> bool:
+    """Whether nothing in the segment is new, or it lies too far ahead."""
+    if following is None or packet.flags & SYN or not packet.has_payload:
+        return False
+    end = (packet.seq + packet.sequence_space - following) % _ALL
+    return end == 0 or end > _WINDOW
 
 
 def _older(timestamp: int | None, known: int | None) -> bool:
@@ -80,5 +86,7 @@ def _learn(packet: Packet, facts: Facts, timestamp: int | None) -> None:
     if timestamp is not None:
         facts.timestamp = timestamp
     following = (packet.seq + packet.sequence_space) % _ALL
-    if facts.following is None or (following - facts.following) % _ALL < _HALF:
+    if facts.following is None or packet.flags & SYN:
         facts.following = following
+    elif (facts.following - packet.seq) % _ALL < _HALF and (following - facts.following) % _ALL < _HALF:
+        facts.following = following  # a segment ahead of a gap does not move it

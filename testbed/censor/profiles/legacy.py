@@ -38,3 +38,10 @@ LEG_DNS = replace(
     title="operator's resolver or injector answering with a sinkhole",
     inside_opens=Cited(value=True, source="NDSS20", confidence="M"),
 )
+
+LEG_MITM = replace(
+    LEG_ACTIVE,
+    name="leg-mitm",
+    title="operator's box that ends TLS itself, with its own certificate",
+    period="2012/",
+)

@@ -1,8 +1,9 @@
-"""TSPU, the state's boxes in the operators' networks, 2021-2022."""
+"""TSPU, the state's boxes in the operators' networks, 2021 to 2026. Each era is the last one, changed."""
 
 from dataclasses import replace
 
 from testbed.censor.cited import Cited, our_choice
+from testbed.censor.fragments import FragmentForm
 from testbed.censor.profile import Profile
 
 T21 = Profile(
@@ -44,4 +45,58 @@ T22 = replace(
     name="t22",
     title="TSPU, March 2022 to mid 2023: SNI-I, SNI-II, SNI-IV, blanket QUIC",
     period="2022-03-04/2023-06",
+    fragments=Cited(FragmentForm(), "CP22 Fig. 8; time-out and duplicates IMC22, from memory", "M"),
+)
+
+T23 = replace(
+    T22,
+    name="t23",
+    title="TSPU, mid 2023 to mid 2024: QUIC Initials decrypted, VPN handshakes recognised",
+    period="2023-06/2024-07",
+    residual={
+        **T22.residual,
+        "data-drop": our_choice(420.0),  # as SNI-II, the other delayed drop
+    },
+)
+
+T24 = replace(
+    T23,
+    name="t24",
+    title="TSPU, July 2024 to mid 2025: YouTube degraded, the ECH rule",
+    period="2024-07/2025-06",
+    residual={**T23.residual, "loss": our_choice(480.0)},
+)
+
+T25 = replace(
+    T24,
+    name="t25",
+    title="TSPU, June 2025 to early 2026: frozen after 16 KB or 25 packets, connections counted",
+    period="2025-06/2026-03",
+    residual={**T24.residual, "freeze": our_choice(480.0), "connection-limit": Cited(60.0, "N4P#546", "L")},
+)
+
+T26 = replace(
+    T25,
+    name="t26",
+    title="TSPU, 2026: fingerprints, some nodes reassemble",
+    period="2026-03/",
+    # Some nodes reassemble since late May 2026 (N4P threads on FakeTLS), others still miss split hellos; the
+    # shares, and that reassembling nodes make no checks, are our choice.
+    models=Cited((("T", 0.5), ("R", 0.5)), "N4P threads on FakeTLS; the shares are our choice", "L"),
+)
+
+MOB_WL = replace(
+    T25,
+    name="mob-wl",
+    title="mobile operator's allow-list",
+    period="2025-09/",
+    residual={**T25.residual, "drop": our_choice(480.0)},
+)
+
+OUTAGE = replace(
+    T21,
+    name="outage",
+    title="no box at all: connectivity lost, wholly or in part",
+    period="any",
+    inside_opens=our_choice(value=False),  # a dead line does not ask who began
 )
