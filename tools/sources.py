@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.censor.cited import Cited
+from testbed.censor.fragments import FragmentForm
 from testbed.censor.profile import _RESIDUAL_UNKNOWN, Profile, ResetForm
 from testbed.censor.profiles import PROFILES
 
@@ -23,7 +24,10 @@ MEANINGS = {
     "quic_ports": "far ports on which QUIC is looked for",
     "dns_ports": "far ports on which a DNS query is looked for",
     "idle_opening": "a one-sided flow is forgotten after, s",
-    "idle_established": "an answered flow is forgotten after, s",
+    "idle_answered": "a flow answered but not yet confirmed is forgotten after, s",
+    "idle_established": "an established flow is forgotten after, s",
+    "models": "how it looks at TCP, by share of pairs of hosts (see testbed/censor/models.py)",
+    "fragments": "IP fragments held: most of one packet, time-out in s; none: they pass unread",
     "residual": "a flow is held after the trigger by `{}` for, s",
     "reset": "header of an injected RST/ACK, unless the rule says otherwise",
 }
@@ -62,6 +66,12 @@ def written(value: object) -> str:
     if isinstance(value, ResetForm):
         df = "set" if value.dont_fragment else "clear"
         return f"TTL {value.hop_limit} at the box, IP-ID {value.ip_id}, DF {df}, window {value.window}"
+    if isinstance(value, FragmentForm):
+        return f"{value.most}, {value.timeout:g}"
+    if value is None:
+        return "none"
+    if isinstance(value, tuple) and value and isinstance(value[0], tuple):
+        return ", ".join(f"{key} {share:.0%}" for key, share in value)
     if isinstance(value, tuple):
         return ", ".join(map(str, value)) or "all"
     return str(value)

@@ -170,10 +170,11 @@ class Censor:
         )
         if held > 0:
             flow.hold(index, now + held)
+        flow.inspecting = True  # an action that does not keep the flow sees its later packets again
         decision = rule.action.on_match(self._context(packet, direction, flow, now, index))
         if not held and decision.handover is not None:
             decision = replace(decision, handover=None)
-        if not flow.inspecting and decision is PASS:
+        if not flow.inspecting and flow.rule is None and decision is PASS:
             decision = self._given_up
         if not self._in_path:
             decision = _only_injecting(decision)

@@ -13,8 +13,9 @@ from scapy.packet import Packet, Raw
 
 from testbed.censor.actions.base import Action
 from testbed.censor.core import Censor
-from testbed.censor.decision import Decision, Direction, Verdict
+from testbed.censor.decision import PASS, Decision, Direction, HandoverKind, Verdict
 from testbed.censor.names import NameList
+from testbed.censor.packet import parse
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
@@ -94,6 +95,7 @@ class Line:
     udp: bool = False
     time_scale: float = 1.0
     kernel: bool = True  # False: the core also does what the kernel would
+    passed: int = 0  # the source port whose flow the kernel lets pass unasked
     seq: dict[str, int] = field(default_factory=lambda: {"L": 1000, "R": 9000})
 
     def __post_init__(self) -> None:
@@ -124,12 +126,22 @@ class Line:
 
     def raw(self, packet: bytes, direction: Direction = Direction.UP) -> Result:
         """Any bytes."""
-        decision = self.censor.process(packet, direction, self.now)
+        decision = self._decide(packet, direction)
         arrived = {Verdict.PASS: packet, Verdict.DROP: None, Verdict.REPLACE: decision.packet}[
             decision.verdict
         ]
         made = {way: [_read(i.packet) for i in decision.inject if i.toward is way] for way in Direction}
         return Result(_read(arrived) if arrived else None, made[Direction.DOWN], made[Direction.UP], decision)
+
+    def _decide(self, packet: bytes, direction: Direction) -> Decision:
+        """As the kernel has it: a flow handed over to pass is not asked about, until a SYN from inside."""
+        fresh = not self.udp and direction is Direction.UP and _is_syn(packet)
+        if self.passed == self.sport and not fresh:
+            return PASS
+        decision = self.censor.process(packet, direction, self.now)
+        handed = decision.handover is not None and decision.handover.kind is HandoverKind.PASS
+        self.passed = self.sport if handed else 0
+        return decision
 
     def _send(self, who: str, flags: str, payload: bytes, fields: dict[str, object]) -> Result:
         near, far = (INSIDE, OUTSIDE) if who == "L" else (OUTSIDE, INSIDE)
@@ -145,6 +157,11 @@ class Line:
             )
             self.seq[who] += len(payload) + ("S" in flags) + ("F" in flags)
         return self.raw(bytes(packet), Direction.UP if who == "L" else Direction.DOWN)
+
+
+def _is_syn(packet: bytes) -> bool:
+    seen = parse(packet)
+    return seen is not None and seen.flags & 0x12 == 0x02
 
 
 def _read(packet: bytes) -> Packet:

@@ -1,4 +1,4 @@
-"""What each model of an inspector sees of a ClientHello that a tool has cut, hidden or preceded by a decoy."""
+"""What each model of an inspector sees of a ClientHello that a tool cut, hid or sent a decoy before."""
 
 from collections.abc import Callable
 from dataclasses import replace
