@@ -1,6 +1,7 @@
-"""TLS records and the ClientHello's server name, with the strictness measured in 2021 (IMC21 §6.2)."""
+"""TLS records and the ClientHello, with the strictness measured in 2021 (IMC21 §6.2)."""
 
 from dataclasses import dataclass
+from struct import unpack_from
 from typing import Final
 
 from testbed.censor.parsers import MORE, NOT, Unread
@@ -8,17 +9,53 @@ from testbed.censor.parsers import MORE, NOT, Unread
 HANDSHAKE: Final = 22
 _RECORD_TYPES: Final = frozenset({20, 21, 22, 23, 24})
 _MAX_RECORD: Final = 16384 + 2048  # RFC 5246 §6.2.3
+_MAX_MESSAGE: Final = 65536  # our choice: a longer handshake message is not waited for
 _CLIENT_HELLO: Final = 1
 _SERVER_NAME: Final = 0
+_GROUPS: Final = 10
+_SIGNATURES: Final = 13
+_ALPN: Final = 16
+_VERSIONS: Final = 43
 _ECH: Final = 0xFE0D
 
 
 @dataclass(frozen=True, slots=True)
 class ClientHello:
-    """What a box takes from a ClientHello."""
+    """What a box takes from a ClientHello. Lists are in the order sent, GREASE values included.
+
+    The properties read an extension's body when asked, since only fingerprints need them; a body that is
+    not well-formed reads as far as it goes.
+    """
 
     server_name: str | None
     ech: bool = False  # the encrypted_client_hello extension is there (outer name above)
+    legacy_version: int = 0x0303
+    ciphers: tuple[int, ...] = ()
+    extensions: tuple[tuple[int, bytes], ...] = ()  # type and body
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """supported_versions (RFC 8446 §4.2.1); () without the extension."""
+        return _numbers(self._body_of(_VERSIONS)[1:])
+
+    @property
+    def signature_algorithms(self) -> tuple[int, ...]:
+        """signature_algorithms (RFC 8446 §4.2.3); () without the extension."""
+        return _numbers(self._body_of(_SIGNATURES)[2:])
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """supported_groups (RFC 8446 §4.2.7); () without the extension."""
+        return _numbers(self._body_of(_GROUPS)[2:])
+
+    @property
+    def alpn(self) -> bytes:
+        """The first protocol of ALPN (RFC 7301 §3.1); b"" without one."""
+        body = self._body_of(_ALPN)
+        return body[3 : 3 + body[2]] if len(body) > 2 else b""
+
+    def _body_of(self, wanted: int) -> bytes:
+        return next((body for kind, body in self.extensions if kind == wanted), b"")
 
 
 def looks_like_tls(payload: bytes) -> bool:
@@ -39,7 +76,7 @@ def client_hello(payload: bytes) -> ClientHello | Unread:
     handshake, session-id and cipher lengths all count).
     """
     if not payload or payload[0] != HANDSHAKE:
-        return NOT
+        return NOT if payload else MORE
     if not looks_like_tls(payload):
         return MORE if len(payload) < 5 else NOT
     record = int.from_bytes(payload[3:5], "big")
@@ -49,43 +86,108 @@ def client_hello(payload: bytes) -> ClientHello | Unread:
         return MORE
     if payload[5] != _CLIENT_HELLO or int.from_bytes(payload[6:9], "big") != record - 4:
         return NOT
-    return _body(payload, 9, 5 + record)
+    return read_body(payload, 9, 5 + record)
 
 
-def _body(data: bytes, at: int, end: int) -> ClientHello | Unread:
-    """The handshake body: version, random, session id, cipher suites, compression, extensions."""
-    at += 34
-    for width, step, least in ((1, 1, 0), (2, 2, 2), (1, 1, 1)):
-        if at + width > end:
-            return NOT
-        length = int.from_bytes(data[at : at + width], "big")
-        at += width + length
-        if length < least or length % step or at > end:
-            return NOT
+def hello_message(handshake: bytes) -> ClientHello | Unread:
+    """The ClientHello at the start of a handshake stream: TLS records joined, or QUIC's CRYPTO frames.
+
+    What follows the message is not looked at.
+    """
+    if not handshake:
+        return MORE
+    if handshake[0] != _CLIENT_HELLO:
+        return NOT
+    if len(handshake) < 4:
+        return MORE
+    end = 4 + int.from_bytes(handshake[1:4], "big")
+    if end > _MAX_MESSAGE:
+        return NOT
+    return MORE if len(handshake) < end else read_body(handshake, 4, end)
+
+
+def records_hello(stream: bytes) -> ClientHello | Unread:
+    """The ClientHello at the start of a TCP stream, over as many TLS records as it takes.
+
+    For boxes that put records together; RFC 8446 §5.1 allows the split, and no box before 2026 follows it.
+    """
+    handshake, ended = _joined(stream)
+    hello = hello_message(handshake)
+    return NOT if hello is MORE and ended else hello
+
+
+def _joined(stream: bytes) -> tuple[bytes, bool]:
+    """What the handshake records at the start carry, and whether something else follows them."""
+    parts: list[bytes] = []
+    at = 0
+    while at + 5 <= len(stream):
+        if stream[at] != HANDSHAKE or not looks_like_tls(stream[at : at + 5]):
+            return b"".join(parts), True
+        end = at + 5 + int.from_bytes(stream[at + 3 : at + 5], "big")
+        parts.append(stream[at + 5 : end])
+        at = end
+    return b"".join(parts), at < len(stream) and stream[at] != HANDSHAKE
+
+
+def read_body(data: bytes, at: int, end: int, *, cookie: bool = False) -> ClientHello | Unread:
+    """The ClientHello's body in `data[at:end]`; with DTLS's cookie (RFC 6347 §4.2.1) if so asked.
+
+    NOT for a length that does not fit, or a server_name that is not one host name.
+    """
+    vectors = _vectors(data, at + 34, end, cookie=cookie)
+    if vectors is None:
+        return NOT
+    version = int.from_bytes(data[at : at + 2], "big")
+    ciphers, at = vectors
     if at == end:
-        return ClientHello(None)  # no extensions
+        return ClientHello(None, legacy_version=version, ciphers=ciphers)  # no extensions
     if at + 2 > end or at + 2 + int.from_bytes(data[at : at + 2], "big") != end:
         return NOT
-    return _extensions(data, at + 2, end)
-
-
-def _extensions(data: bytes, at: int, end: int) -> ClientHello | Unread:
+    extensions = read_extensions(data, at + 2, end)
+    if extensions is None:
+        return NOT
     name, ech = None, False
-    while at < end:
-        if at + 4 > end:
-            return NOT
-        kind = int.from_bytes(data[at : at + 2], "big")
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        at += 4
-        if at + length > end:
-            return NOT
+    for kind, body in extensions:
         if kind == _SERVER_NAME:
-            name = _server_name(data[at : at + length])
+            name = _server_name(body)
             if name is None:
                 return NOT
         ech = ech or kind == _ECH
-        at += length
-    return ClientHello(name, ech)
+    return ClientHello(name, ech, version, ciphers, extensions)
+
+
+_VECTORS: Final = ((1, 1, 0), (2, 2, 2), (1, 1, 1))
+"""Session id, cipher suites, compression methods: width of the length, size of an entry, least length."""
+_WITH_COOKIE: Final = (_VECTORS[0], (1, 1, 0), *_VECTORS[1:])
+
+
+def _vectors(data: bytes, at: int, end: int, *, cookie: bool) -> tuple[tuple[int, ...], int] | None:
+    """The cipher suites and where the extensions begin, None for a length that does not fit."""
+    ciphers: tuple[int, ...] = ()
+    for width, step, least in _WITH_COOKIE if cookie else _VECTORS:
+        if at + width > end:
+            return None
+        length = int.from_bytes(data[at : at + width], "big")
+        at += width + length
+        if length < least or length % step or at > end:
+            return None
+        if width == 2:
+            ciphers = unpack_from(f"!{length // 2}H", data, at - length)
+    return ciphers, at
+
+
+def read_extensions(data: bytes, at: int, end: int) -> tuple[tuple[int, bytes], ...] | None:
+    """Types and bodies, None if the lengths do not fill `data[at:end]`."""
+    found = []
+    while at < end:
+        if at + 4 > end:
+            return None
+        kind, length = unpack_from("!HH", data, at)
+        at += 4 + length
+        if at > end:
+            return None
+        found.append((kind, data[at - length : at]))
+    return tuple(found)
 
 
 def _server_name(extension: bytes) -> str | None:
@@ -99,3 +201,8 @@ def _server_name(extension: bytes) -> str | None:
     if not name or len(name) != length or not name.isascii():
         return None
     return name.decode("ascii")
+
+
+def _numbers(body: bytes) -> tuple[int, ...]:
+    """Two-byte numbers; an odd byte at the end is left out."""
+    return unpack_from(f"!{len(body) // 2}H", body)
