@@ -146,5 +146,6 @@ def _finish(box: Middlebox, stream: EventStream, core: Core, clock: Clock, run_d
     receipts = box.receipts
     receipts.queue_dropped, receipts.user_dropped = lost.queue_dropped, lost.user_dropped
     receipts.evictions = core.evictions
+    receipts.fragments_discarded = getattr(core, "fragments_discarded", 0)
     receipts.faults = stream.faults
     receipts.write(run_dir, counted)

@@ -47,6 +47,7 @@ class Receipts:
     queue_dropped: int = 0
     user_dropped: int = 0
     evictions: int = 0
+    fragments_discarded: int = 0  # as the profile says: no fault, but never silent
 
     def __post_init__(self) -> None:
         self.claims = [Claims() for _ in self.policy.rules]
@@ -62,6 +63,7 @@ class Receipts:
             "user_dropped": self.user_dropped,
             "packets": self.packets,
             "evictions": self.evictions,
+            "fragments_discarded": self.fragments_discarded,
             "rules": {
                 rule.name: {
                     "claimed": {what: getattr(self.claims[index], what) for what in CLAIMED},
