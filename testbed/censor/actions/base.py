@@ -36,6 +36,7 @@ class Action:
 
     key: ClassVar[str] = ""  # how a scenario names it: "police"
     hands_over: ClassVar[frozenset[HandoverKind]] = frozenset()  # what the kernel may be asked to do
+    keeps_inspecting: ClassVar[bool] = False  # content rules above may still take a held flow over
     either_opener: ClassVar[bool] = (
         False  # a header rule with it also holds flows that were opened from outside
     )

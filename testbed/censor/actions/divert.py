@@ -1,0 +1,104 @@
+"""Traffic led to another server, whose replies come back in the asked one's name.
+
+One mechanism behind the redirection of port 53 to the operator's resolver (BC), the hijack of 8.8.8.8/udp
+of August 2026 (N4P#657) and TLS interception, where the other server has certificates of its own (OONI22).
+"""
+
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from typing import ClassVar
+
+from testbed.censor.actions.base import Action, Context
+from testbed.censor.bounded import evicted
+from testbed.censor.decision import PASS, Decision, Direction, Verdict
+from testbed.censor.diverted import remember, taken
+from testbed.censor.flow import FlowKey
+from testbed.censor.packet import ACK, SYN, TCP, UDP
+from testbed.censor.profile import Profile
+from testbed.censor.rewrite import readdressed
+from testbed.censor.units import Seconds
+
+_TRIES = 64  # source ports tried for a reply 4-tuple of its own; our choice
+
+
+@dataclass(frozen=True, slots=True)
+class Divert(Action):
+    """Rewrite the destination of what the inside host sends, and the source of what comes back.
+
+    For rules by header, since a TCP connection can be led elsewhere only as a whole; ICMP is not. An address
+    left out means that flows of that IP version are left alone, and so are flows to the other server itself.
+
+    The replies come from the other server, so on a 4-tuple of their own: `testbed.censor.diverted` says to
+    which flow it belongs, and the flow table asks it for every packet that comes down. If two flows would
+    meet in one reply 4-tuple, the later one's source port is changed as well.
+    """
+
+    key: ClassVar[str] = "divert"
+
+    to4: str = ""
+    to6: str = ""
+    port: int | None = None  # None: as it was
+    idle: Seconds = Seconds(600)  # our choice; the flow is forgotten after this much silence
+
+    def __post_init__(self) -> None:
+        try:
+            for text, kind in ((self.to4, IPv4Address), (self.to6, IPv6Address)):
+                if text:
+                    kind(text)
+        except AddressValueError as error:
+            raise ValueError(f"divert: {error}; write to4: 192.0.2.53 or to6: 2001:db8::53") from error
+        if not self.to4 and not self.to6:
+            raise ValueError("divert: nowhere to lead to; give to4, to6 or both")
+        if self.port is not None and not 0 < self.port < 65536:
+            raise ValueError(f"divert: {self.port} is not a port; give 1 to 65535")
+
+    def on_match(self, ctx: Context) -> Decision:
+        """Lead the flow elsewhere from its first packet on."""
+        packet = ctx.packet
+        opens = packet.flags & (SYN | ACK) == SYN if packet.protocol == TCP else packet.protocol == UDP
+        if ctx.direction is not Direction.UP or not opens or ctx.flow.rule is None:
+            return PASS
+        ctx.flow.state = self._new_tuple(ctx)
+        return self.on_packet(ctx)
+
+    def on_packet(self, ctx: Context) -> Decision:
+        """Rewrite both ways; what the asked server itself sends passes."""
+        key, other, packet = ctx.flow.key, ctx.flow.state, ctx.packet
+        if not isinstance(other, FlowKey):
+            return PASS
+        if ctx.direction is Direction.UP:
+            full = remember(ctx.flow.shared, other, key)
+            raw = readdressed(
+                packet, destination=other.outside, sport=other.inside_port, dport=other.outside_port
+            )
+            events = evicted(key, self.key) if full else ()
+            return Decision(Verdict.REPLACE, raw, rule=ctx.rule, events=events)
+        if (packet.source, packet.sport) != (other.outside, other.outside_port):
+            return PASS
+        raw = readdressed(packet, source=key.outside, sport=key.outside_port, dport=key.inside_port)
+        return Decision(Verdict.REPLACE, raw, rule=ctx.rule)
+
+    def holds_for(self, profile: Profile) -> float:
+        """The idle time."""
+        return self.idle
+
+    def refreshes(self, profile: Profile) -> bool:
+        """An active flow stays diverted."""
+        return True
+
+    def _new_tuple(self, ctx: Context) -> FlowKey | None:
+        """The flow as the other server sees it; None if it is to be left alone."""
+        key = ctx.flow.key
+        text = self.to4 if ctx.packet.version == 4 else self.to6
+        if not text:
+            return None
+        address = (IPv4Address if ctx.packet.version == 4 else IPv6Address)(text).packed
+        other = key._replace(outside=address, outside_port=self.port or key.outside_port)
+        if other == key:
+            return None
+        for step in range(_TRIES):
+            port = (key.inside_port + step - 1) % 65535 + 1
+            candidate = other._replace(inside_port=port)
+            if not taken(ctx.flow.shared, candidate, by_other_than=key):
+                return candidate
+        return other

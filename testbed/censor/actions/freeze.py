@@ -1,0 +1,100 @@
+"""The freeze of 2025: after so many packets or bytes silence, without a reset (N4P#490, DPICH)."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from testbed.censor.actions.base import Action, Context, residual
+from testbed.censor.bounded import Bounded, evicted
+from testbed.censor.decision import PASS, Decision, Direction, Event, Handover, HandoverKind, Verdict
+from testbed.censor.packet import UDP
+from testbed.censor.profile import Profile
+from testbed.censor.units import Octets, Seconds
+
+_PACKETS = 25  # DPICH ("l4-25"), M
+_MAX_LOCKS = 256  # servers locked at a time for one inside host; our choice
+
+
+@dataclass(slots=True)
+class Count:
+    """What a flow has sent so far. This is its state."""
+
+    packets: int = 0
+    octets: int = 0
+    frozen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze(Action):
+    """Let `packets` or `octets` pass, whichever is reached first, then drop the flow both ways.
+
+    With neither given it is 25 packets. Counted is from the packet that triggered the rule on, so a rule by
+    address alone counts the handshake. Whom the freeze spares (SSH, listed names) is for `allow` rules.
+    """
+
+    key: ClassVar[str] = "freeze"
+    hands_over: ClassVar[frozenset[HandoverKind]] = frozenset({HandoverKind.DROP})
+    keeps_inspecting: ClassVar[bool] = True
+
+    packets: int | None = None
+    octets: Octets | None = None  # IP packets' lengths; 16 KB (CF25), 14-34 KB (DPID)
+    count: Literal["both", "up", "down"] = "both"  # what is counted; silence is both ways (DPICH)
+    udp_lock: Seconds | None = Seconds(600)  # a frozen UDP flow's server is then dead for all UDP (N4P#490)
+    residual: Seconds | None = None  # None: the profile's; restarted by every packet, counting or frozen
+
+    def on_match(self, ctx: Context) -> Decision:
+        """Count the trigger too, unless its server is locked: then the new flow is dead at once."""
+        if self._locked(ctx):
+            return self._silence(ctx)
+        return self.on_packet(ctx)
+
+    def on_packet(self, ctx: Context) -> Decision:
+        """Count until the limit; the packet beyond it is the first to vanish."""
+        count = ctx.flow.state if isinstance(ctx.flow.state, Count) else Count()
+        ctx.flow.state = count
+        if not count.frozen and self.count in ("both", ctx.direction.name.lower()):
+            count.packets += 1
+            count.octets += ctx.packet.end
+        if count.frozen or self._over(count):
+            return self._silence(ctx)
+        return PASS
+
+    def holds_for(self, profile: Profile) -> float:
+        """How long a flow is remembered after its last packet."""
+        return residual(self.residual, self.key, profile)
+
+    def refreshes(self, profile: Profile) -> bool:
+        """There is no time window: a slow flow is counted just as well (N4P#490)."""
+        return True
+
+    def _over(self, count: Count) -> bool:
+        if self.packets is None and self.octets is None:
+            return count.packets > _PACKETS
+        return (self.packets is not None and count.packets > self.packets) or (
+            self.octets is not None and count.octets > self.octets
+        )
+
+    def _silence(self, ctx: Context) -> Decision:
+        """Drop, leave the rest of the flow to the kernel, and lock the server for UDP.
+
+        Packets that the kernel drops alone do not restart the lock.
+        """
+        ctx.flow.state = Count(frozen=True)
+        handover = Handover(HandoverKind.DROP, self.holds_for(ctx.profile), refresh=True)
+        return Decision(Verdict.DROP, handover=handover, rule=ctx.rule, events=self._lock(ctx))
+
+    def _lock(self, ctx: Context) -> tuple[Event, ...]:
+        if self.udp_lock is None or ctx.packet.protocol != UDP or ctx.direction is not Direction.UP:
+            return ()
+        full = self._locks(ctx).put(ctx.flow.key.outside, ctx.now + self.udp_lock)
+        return evicted(ctx.flow.key, self.key) if full else ()
+
+    def _locked(self, ctx: Context) -> bool:
+        if self.udp_lock is None or ctx.packet.protocol != UDP:
+            return False
+        return (self._locks(ctx).get(ctx.flow.key.outside) or 0.0) > ctx.now
+
+    def _locks(self, ctx: Context) -> Bounded[bytes, float]:
+        """Until when each server is locked for this inside host."""
+        locks = ctx.flow.shared.setdefault(f"freeze {ctx.rule}", Bounded[bytes, float](_MAX_LOCKS))
+        assert isinstance(locks, Bounded)
+        return locks

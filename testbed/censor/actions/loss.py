@@ -1,0 +1,45 @@
+"""Random loss: each packet of the flow may vanish, whatever the rate (YouTube, July 2024: NTC8055 #2-#33)."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from testbed.censor.actions.base import Action, Context, residual
+from testbed.censor.decision import PASS, Decision, Verdict
+from testbed.censor.profile import Profile
+from testbed.censor.units import Seconds, Share
+
+
+@dataclass(frozen=True, slots=True)
+class Loss(Action):
+    """Lose a share of the packets. What a client gets then depends on its round-trip time, as was seen.
+
+    Measured were 45-180 KB/s, median 80 (NTC8055 #2), not a share; whether it was the client's ACKs or
+    the server's data that vanished is disputed (NTC8055 #5, #8, #33).
+    """
+
+    key: ClassVar[str] = "loss"
+
+    share: Share = Share(0.07)  # our choice: Reno's steady state is then 80 KB/s at 40 ms
+    direction: Literal["both", "up", "down"] = "both"  # our choice
+    idle: Seconds | None = None  # None: the profile's; the flow is free again after this much silence
+
+    def on_match(self, ctx: Context) -> Decision:
+        """The trigger itself passes."""
+        return PASS
+
+    def on_packet(self, ctx: Context) -> Decision:
+        """Pass or lose, by the seed, the flow and the packet's number in it."""
+        if self.direction not in ("both", ctx.direction.name.lower()):
+            return PASS
+        number = ctx.flow.state if isinstance(ctx.flow.state, int) else 0
+        ctx.flow.state = number + 1
+        lost = ctx.draw(f"loss {number}") < self.share
+        return Decision(Verdict.DROP, rule=ctx.rule) if lost else PASS
+
+    def holds_for(self, profile: Profile) -> float:
+        """The idle time."""
+        return residual(self.idle, self.key, profile)
+
+    def refreshes(self, profile: Profile) -> bool:
+        """An active flow stays lossy."""
+        return True
