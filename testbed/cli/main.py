@@ -37,6 +37,7 @@ COMMANDS = {
     "run": Entry("testbed.cli.run", "Build a scenario and measure it, or run a command in it."),
     "shell": Entry("testbed.cli.shell", "An interactive shell as a subscriber."),
     "truth": Entry("testbed.cli.truth", "What must be seen, and why."),
+    "replay": Entry("testbed.cli.replay", "What the packets of a capture would have met."),
     "doctor": Entry("testbed.cli.doctor", "What this machine can do, what is missing, and how to get it."),
     "bench": Entry("testbed.cli.bench", "Measure the budgets, each with its baseline beside it."),
     "completion": Entry("testbed.cli.completion", "Print the completion script for a shell."),

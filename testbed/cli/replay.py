@@ -1,0 +1,75 @@
+"""`testbed replay`: what the packets of a capture would have met."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="What the packets of a capture would have met.")
+@click.argument("capture", metavar="CAPTURE")
+@click.option(
+    "--rules", required=True, metavar="FILE", help="A file with 'rules:', or a scenario by file or name."
+)
+@click.option("--profile", metavar="P", help="The make of box; default: the one that the rules name.")
+@click.option("--censor", metavar="NAME", help="Which censor of the scenario.")
+@click.option("--operator", metavar="KEY", help="Whose block page and sinkholes rules mean by 'operator'.")
+@click.option(
+    "--inside", multiple=True, metavar="PREFIX", help="The subscribers' side. Repeatable; default: found out."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="For what is drawn.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N packets.")
+@click.option("--all", "every", is_flag=True, help="A line for every packet.")
+@click.option(
+    "--summary", "flows", is_flag=True, help="No line per packet, but one per flow that met something."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line, a summary last.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="CAPTURE2",
+    help="Write the capture as it would have been (pcapng).",
+)
+def command(
+    capture: str,
+    rules: str,
+    profile: str | None,
+    censor: str | None,
+    operator: str | None,
+    inside: tuple[str, ...],
+    seed: int,
+    limit: int | None,
+    out: Path | None,
+    *,
+    every: bool,
+    flows: bool,
+    as_json: bool,
+) -> int:
+    r"""Let the packets of CAPTURE (pcap or pcapng, - for standard input) meet a censor, without a network.
+
+    Each packet gets the decision that the same core gives live. Nothing is sent. The censor sees what was
+    captured: a client that would have given up after a reset goes on here.
+
+    \b
+    testbed replay home.pcapng --profile t22 --rules rules.yaml
+    testbed replay home.pcapng --rules twitter-throttling-2021 --censor tspu-exact --out censored.pcapng
+
+    Exit status: 0; 2 for wrong input, a capture that ends in the middle of a packet among it.
+    """
+    from testbed.replay.command import Order, replay
+    from testbed.replay.rules import Wish, policy
+    from testbed.replay.sides import given
+
+    wish = Wish(rules, profile, censor, operator)
+    order = Order(
+        capture,
+        policy(wish),
+        seed=seed,
+        sides=given(inside) if inside else None,
+        limit=limit,
+        out=out,
+        every=every,
+        flows=flows,
+        as_json=as_json,
+    )
+    replay(order, click.echo)
+    return 0

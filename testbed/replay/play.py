@@ -1,0 +1,163 @@
+"""The loop: frames in, decisions of the core out, and whoever wants to know of each is told."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Final, Protocol
+
+from testbed.censor.core import Censor
+from testbed.censor.decision import PASS, Decision, Direction, HandoverKind
+from testbed.censor.flow import FlowKey
+from testbed.censor.packet import parse
+from testbed.censor.policy import Policy
+from testbed.errors import InputError
+from testbed.middlebox.ruleset import passing_time
+from testbed.replay import link
+from testbed.replay.effects import Effect, effects
+from testbed.replay.passed import PassedFlows
+from testbed.replay.record import Record
+from testbed.replay.sides import Compass, Sides, guessed
+from testbed.replay.tally import Tally
+
+LOOK_AHEAD: Final = 4096  # packets read before the first is judged, to find out who is inside; our choice
+_IPV4: Final = b"\x08\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A packet of the capture, placed on the box's line."""
+
+    number: int  # from 1, as in Wireshark
+    time: int  # ns since 1970, never before an earlier packet's
+    link: int
+    data: bytes
+    at: int  # where the IP packet begins; -1: there is none
+    wire: int  # length on the wire
+    direction: Direction | None  # None: it does not cross the box
+
+    @property
+    def ip(self) -> bytes:
+        """The IP packet, with the frame's padding if it has any."""
+        return self.data[self.at :]
+
+    @property
+    def flow(self) -> str:
+        """As events name it; "" where nothing can be read."""
+        packet = parse(self.ip) if self.at >= 0 else None
+        if packet is None:
+            return ""
+        near = (packet.source, packet.sport), (packet.destination, packet.dport)
+        inside, outside = near if self.direction is not Direction.DOWN else near[::-1]
+        return str(FlowKey(*inside, *outside, packet.protocol))
+
+
+class Watcher(Protocol):
+    """Is told of packets, in their order."""
+
+    def packet(self, frame: Frame, decision: Decision, found: tuple[Effect, ...], now: float) -> None:
+        """One packet: what the core decided at its time `now` (s since the first), and what that means."""
+        ...
+
+
+class Replay:
+    """One capture through one box."""
+
+    def __init__(self, policy: Policy, seed: int, sides: Sides | None = None) -> None:
+        """`sides`: who is inside; None finds out from the first packets."""
+        self.tally = Tally()
+        self.sides = sides
+        self.censor = Censor(policy, seed, kernel=False)
+        self._policy = policy
+        self._passed = PassedFlows()
+        self._passing_time = passing_time(policy.profile)
+        self._finders: dict[int, link.Finder] = {}
+
+    def run(self, records: Iterable[Record], busy: list[Watcher], every: list[Watcher]) -> None:
+        """Replay. `busy` are told of packets that met something, `every` of all.
+
+        InputError for a link type that is not known.
+        """
+        tally = self.tally
+        records, sides = self._oriented(records)
+        self._direction = Compass(sides).direction
+        for number, (stamp, kind, data, wire) in enumerate(records, 1):
+            if stamp < tally.last or stamp < 0:
+                stamp = tally.clamped(stamp)  # noqa: PLW2901
+            elif tally.first < 0:
+                tally.first = stamp
+            tally.last, tally.packets = stamp, number
+            now = (stamp - tally.first) / 1e9 if tally.first >= 0 else 0.0
+            plain = kind == link.ETHERNET and data[12:14] == _IPV4
+            at = 14 if plain else self._finder(kind, number)(data)
+            direction, decision = self._judge(data[at:], now, not_ip=at < 0, cut=len(data) < wire)
+            if decision is not PASS or every:
+                frame = Frame(number, stamp, kind, data, at, wire, direction)
+                self._tell(frame, decision, now, busy, every)
+
+    def _judge(self, raw: bytes, now: float, *, not_ip: bool, cut: bool) -> tuple[Direction | None, Decision]:
+        """The packet's direction, and what the box decides or the kernel would do by itself."""
+        tally = self.tally
+        if not_ip or cut or not _whole(raw):
+            tally.aside["not_ip" if not_ip else "cut" if cut else "unreadable"] += 1
+            return None, PASS
+        direction = self._direction(raw)
+        if direction is None:
+            tally.aside["beside"] += 1
+            return None, PASS
+        tally.judged += 1
+        if self._passed.passes(raw, direction, now):
+            return direction, PASS
+        decision = self.censor.process(raw, direction, now)
+        if decision.handover is not None and decision.handover.kind is HandoverKind.PASS:
+            self._passed.add(raw, now, self._passing_time)
+        return direction, decision
+
+    def _tell(
+        self, frame: Frame, decision: Decision, now: float, busy: list[Watcher], every: list[Watcher]
+    ) -> None:
+        found = effects(decision, self._policy, now)
+        if found:
+            self.tally.add(frame.flow, found)
+        for watcher in chain(busy if found else (), every):
+            watcher.packet(frame, decision, found, now)
+
+    def _finder(self, kind: int, number: int) -> link.Finder:
+        known = self._finders.get(kind)
+        if known is None:
+            known = link.finder(kind)
+            if known is None:
+                raise InputError.at(
+                    f"packet {number}",
+                    f"the link type {kind} is not known",
+                    "Ethernet, raw IP, Linux cooked and loopback captures are read; "
+                    "convert it: editcap -T ether, or capture on another interface",
+                )
+            self._finders[kind] = known
+        return known
+
+    def _oriented(self, records: Iterable[Record]) -> tuple[Iterator[Record], Sides]:
+        """The records and who is inside; the first ones are read at once if they must say so."""
+        following = iter(records)
+        if self.sides is None:
+            ahead = deque(islice(following, LOOK_AHEAD))
+            offsets = (
+                (self._finder(kind, number)(data), data) for number, (_, kind, data, _) in enumerate(ahead, 1)
+            )
+            self.sides = guessed(data[at:] for at, data in offsets if at >= 0)
+            following = chain(_used_up(ahead), following)
+        return following, self.sides
+
+
+def _used_up(ahead: deque[Record]) -> Iterator[Record]:
+    while ahead:
+        yield ahead.popleft()
+
+
+def _whole(raw: bytes) -> bool:
+    """Whether there are as many bytes as the IP header says."""
+    if len(raw) < 20:
+        return False
+    if raw[0] >> 4 == 4:
+        return 20 <= int.from_bytes(raw[2:4], "big") <= len(raw)
+    return raw[0] >> 4 == 6 and len(raw) >= 40 and int.from_bytes(raw[4:6], "big") + 40 <= len(raw)

@@ -1,0 +1,126 @@
+"""The policy of a replay: from a scenario's censor, or from a small file that holds rules alone."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from testbed.censor.policy import Policy
+from testbed.censor.profiles import PROFILES
+from testbed.errors import InputError
+from testbed.scenario import library
+from testbed.scenario.document import Document, display, read
+from testbed.scenario.loader import load
+from testbed.scenario.model import Operator, Scenario, World
+from testbed.scenario.part import Part, parse
+from testbed.scenario.policies import Censor
+from testbed.scenario.problems import Loc, Problems, nearest
+from testbed.scenario.schema import CensorPart, RulePart
+from testbed.scenario.sources import Sources
+from testbed.scenario.values import Share
+from testbed.scenario.worldfile import load_world
+
+_WORLD = "runet"  # whose sites `site:` names, where no scenario gives another
+
+
+class RulesFile(Part):
+    """`rules:` as in a censor of a scenario, and nothing that a replay has no use for."""
+
+    profile: str | None = None
+    miss: dict[str, Share] = Field(default_factory=dict)
+    rules: Annotated[list[RulePart], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks for."""
+
+    rules: str  # a file, or the name of a scenario
+    profile: str | None = None
+    censor: str | None = None
+    operator: str | None = None
+
+
+def policy(wish: Wish) -> Policy:
+    """The policy. InputError with every problem of the file, or with what the wish lacks."""
+    if wish.profile is not None and wish.profile not in PROFILES:
+        remedy = nearest(wish.profile, PROFILES)
+        raise InputError.at("--profile", f"there is no profile {wish.profile!r}", remedy)
+    path = _path(wish.rules)
+    document = read(path)
+    if "rules" in document.data and "phases" not in document.data:
+        return _of_rules(document, wish)
+    found = _of_scenario(load(path), wish)
+    return found if wish.profile is None else replace(found, profile=PROFILES[wish.profile])
+
+
+def _path(name: str) -> Path:
+    path = Path(name)
+    return path if path.is_file() else library.find(name)
+
+
+def _of_rules(document: Document, wish: Wish) -> Policy:
+    if wish.censor is not None:
+        message = f"{display(document.path)} holds rules alone, not censors by name"
+        raise InputError.at("--censor", message, "leave --censor out")
+    problems = Problems()
+    part = parse(RulesFile, document, problems)
+    problems.raise_if_any()
+    assert part is not None
+    profile = wish.profile or part.profile
+    if profile is None:
+        known = ", ".join(PROFILES)
+        raise InputError.at(display(document.path), "the rules name no profile", f"give --profile: {known}")
+    name = document.path.stem
+    world, _ = load_world(library.find_world(_WORLD, document.folder, document.place()))
+    inside = _Part(document.path, document.data, document.lines, document.digest)
+    sources = Sources(inside, world, problems)
+    # Not validated a second time: the parts are, and their raw values are gone.
+    censor = Censor(
+        name,
+        CensorPart.model_construct(profile=profile, at="hop", hop=None, miss=part.miss, rules=part.rules),
+        sources,
+    )
+    made = censor.policy(_operator(world, wish), ("rules",))
+    problems.raise_if_any()
+    assert made is not None
+    return made
+
+
+class _Part(Document):
+    """The file as the one censor of a scenario: places inside that censor are places in the file."""
+
+    __slots__ = ()
+
+    def place(self, loc: Loc = ()) -> str:
+        return Document.place(self, loc[2:] if loc[:1] == ("censors",) else loc)
+
+
+def _operator(world: World, wish: Wish) -> Operator:
+    if wish.operator is None:
+        return world.operators[0]
+    known = {operator.key: operator for operator in world.operators}
+    if wish.operator not in known:
+        raise InputError.at(
+            "--operator", f"there is no operator {wish.operator!r}", nearest(wish.operator, known)
+        )
+    return known[wish.operator]
+
+
+def _of_scenario(scenario: Scenario, wish: Wish) -> Policy:
+    """A censor's policy, as it stands at the operator asked for or at the first that has it."""
+    if wish.operator is not None:
+        _operator(scenario.world, wish)
+    standing = [place for places in scenario.phases.values() for place in places]
+    names = list(dict.fromkeys(place.policy.name for place in standing))
+    if wish.censor is None and len(names) != 1:
+        what = f"has {len(names)} censors: {', '.join(names)}" if names else "has no censor"
+        raise InputError.at(scenario.name, what, "choose one with --censor" if names else "name another")
+    name = wish.censor or names[0]
+    if name not in names:
+        raise InputError.at("--censor", f"{scenario.name} has no censor {name!r}", nearest(name, names))
+    for place in standing:
+        if place.policy.name == name and wish.operator in (None, place.operator):
+            return place.policy
+    raise InputError.at("--operator", f"{name} does not stand at {wish.operator}", "name another, or none")
