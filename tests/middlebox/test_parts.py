@@ -103,5 +103,5 @@ def test_a_receipt_holds_both_places(tmp_path, seen):
     counts = written.pop("rules")["r0"]
     assert counts["claimed"] == {"drop": 3, "replace": 0, "inject": 0, "police": 0, "delay": 0}
     assert (counts["kernel"]["drop"], counts["kernel"]["policed_drop"]) == (seen, 9)
-    nothing = {"queue_dropped": 0, "user_dropped": 0, "evictions": 0}
+    nothing = {"queue_dropped": 0, "user_dropped": 0, "evictions": 0, "fragments_discarded": 0}
     assert written == {"censor": "mts/tspu", "packets": 7, "faults": 1} | nothing
