@@ -3,6 +3,7 @@
 import fcntl
 import os
 import struct
+from pathlib import Path
 
 from testbed.doctor.checks.tools import run
 from testbed.doctor.feature import Feature, Need
@@ -59,6 +60,12 @@ def tun() -> str:
     return "added"
 
 
+def order() -> str:
+    """One processor for each operator's packets, so that they do not overtake each other."""
+    Path("/proc/sys/net/core/rps_default_mask").write_text("1", encoding="ascii")
+    return "rps_default_mask can be set"
+
+
 FEATURES = (
     Feature("veth", "veth links", Need.REQUIRED, "no world", "modprobe veth (CONFIG_VETH)", veth),
     Feature(
@@ -74,6 +81,14 @@ FEATURES = (
         "VPN clients that make a tun interface do not start",
         "sudo chmod 666 /dev/net/tun; in a container also --device /dev/net/tun",
         tun,
+    ),
+    Feature(
+        "order",
+        "packet order on veth links",
+        Need.OPTIONAL,
+        "under bulk load packets of one flow may overtake each other",
+        "a kernel from 6.3 on (net.core.rps_default_mask)",
+        order,
     ),
     Feature(
         "dummy",
