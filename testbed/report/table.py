@@ -1,6 +1,5 @@
 """The table of a run: what was observed, what should have been, which rule, and what proves it."""
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from testbed.report.nearby import near
 from testbed.scenario.model import OUTSIDE, Scenario
 from testbed.truth.judge import MISSING, Judgement, Row
 from testbed.truth.labels import LABELS
@@ -44,7 +44,7 @@ def show(judgement: Judgement, scenario: Scenario, folder: Path, *, file: IO[str
     for problem in judgement.problems:
         console.print(Text(f"{bad} {problem}", style="red"))
     style = "bold red" if judgement.exit_status else "bold green"
-    console.print(Text(f"{verdict(judgement)}   {_near(folder)}", style=style))
+    console.print(Text(f"{verdict(judgement)}   {near(folder)}", style=style), soft_wrap=True)
 
 
 def text(judgement: Judgement, scenario: Scenario, folder: Path) -> str:
@@ -52,12 +52,6 @@ def text(judgement: Judgement, scenario: Scenario, folder: Path) -> str:
     out = StringIO()
     show(judgement, scenario, folder, file=out)
     return out.getvalue()
-
-
-def _near(folder: Path) -> str:
-    """The folder as one would type it here."""
-    here = os.path.relpath(folder)
-    return str(folder) if here.startswith("..") else here
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from testbed.run.folder import near
+from testbed.report.nearby import near
 from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
 from testbed.run.session import Ending, Session, Work, rules_fired

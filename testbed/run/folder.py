@@ -1,7 +1,6 @@
 """The run folder: everything that a run leaves behind, readable at any moment of it."""
 
 import json
-import os
 import platform
 import time
 from dataclasses import dataclass
@@ -71,12 +70,6 @@ def _fresh(parent: Path, scenario: str) -> Path:
             continue
         return path
     raise FileExistsError(17, "a thousand runs in one second", str(parent))
-
-
-def near(folder: Path) -> str:
-    """The folder as one would type it here."""
-    here = os.path.relpath(folder)
-    return str(folder) if here.startswith("..") else here
 
 
 def versions() -> dict[str, str]:

@@ -15,6 +15,7 @@ import pytest
 from tests.acceptance.conftest import TESTBED, Done
 
 pytestmark = pytest.mark.world
+UNSHARE = ("unshare", "-m") if os.geteuid() == 0 else ("unshare", "-Urm")
 Run = Callable[..., Done]
 
 
@@ -151,7 +152,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         f"status=$?; cat {small}/run/scenario.json >/dev/null && exit $status"
     )
     done = subprocess.run(
-        ["unshare", "-Urm", "sh", "-c", script], capture_output=True, text=True, timeout=60, check=False
+        [*UNSHARE, "sh", "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 3, done.stdout + done.stderr
     assert "No space left on device" in done.stderr
@@ -196,7 +197,7 @@ def test_a_missing_program_is_named(tmp_path: Path, program: str, package: str) 
     run = f"{TESTBED} run twitter-facebook-block-2022-03 --vantage mts --out {tmp_path}/run -- true"
     script = f"mount --bind /dev/null {hidden} && {run}"
     done = subprocess.run(
-        ["unshare", "-Urm", "sh", "-c", script], capture_output=True, text=True, timeout=60, check=False
+        [*UNSHARE, "sh", "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 4, done.stderr
     assert f"apt-get install {package}" in done.stderr

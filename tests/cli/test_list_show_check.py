@@ -83,7 +83,7 @@ def test_check_all() -> None:
 
 
 def test_check_prints_every_problem(folder: Path) -> None:
-    (folder / "x.yaml").write_text(SCENARIO.replace("t22", "t23").replace("[our choice]", "[a"))
+    (folder / "x.yaml").write_text(SCENARIO.replace("t22", "t222").replace("[our choice]", "[a"))
     (folder / "y.yaml").write_text(SCENARIO.replace("vk.com", "vk.co").replace("title", "titel"))
     done = call("check", "./x.yaml", "y.yaml", cwd=folder)
     assert done.returncode == 2
@@ -95,12 +95,12 @@ def test_check_prints_every_problem(folder: Path) -> None:
 
 
 def test_check_json(folder: Path) -> None:
-    (folder / "x.yaml").write_text(SCENARIO.replace("t22", "t23"))
+    (folder / "x.yaml").write_text(SCENARIO.replace("t22", "t222"))
     done = call("check", "--json", "x.yaml", cwd=folder)
     assert json.loads(done.stdout) == [
         {
             "place": "x.yaml:7 censors.tspu.profile",
-            "message": "unknown profile 't23'",
+            "message": "unknown profile 't222'",
             "remedy": "did you mean 't22'?",
         }
     ]

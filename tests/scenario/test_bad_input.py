@@ -263,9 +263,9 @@ CASES = {
     ),
     "two censors on one hop": (
         "phases:\n  free: {}\n  block: {mts: tspu}",
-        "  second:\n    profile: t22\n    rules: [{name: a, match: {ports: 1}, action: drop}]\n"
+        "  second: {profile: t22, rules: [{name: a, match: {ports: 1}, action: drop}]}\n"  # noqa: ISC004
         "phases:\n  free: {}\n  block: {mts: [tspu, second]}",
-        "x.yaml:17 phases.block.mts",
+        "x.yaml:15 phases.block.mts",
         "'tspu' and 'second' both stand at hop 2 of mts",
         "another 'hop'",
     ),

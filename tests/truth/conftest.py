@@ -1,11 +1,13 @@
 """A small scenario: two operators, one censor with two rules, one clean operator."""
 
-from dataclasses import dataclass
 from ipaddress import ip_network
 from types import SimpleNamespace
 
 import pytest
 
+from testbed.censor.actions.grace_drop import GraceDrop
+from testbed.censor.actions.police import Police
+from testbed.censor.actions.rst_rewrite import RewriteRst
 from testbed.censor.names import NameList
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.scenario.model import Expectation, Operator, Placement, Scenario, Target, World
@@ -13,13 +15,8 @@ from testbed.scenario.model import Expectation, Operator, Placement, Scenario, T
 from .timelines import fine, measured
 
 
-@dataclass(frozen=True)
-class Act:
-    key: str
-
-
-def rule(name, key):
-    return Rule(name, Match(tls_sni=NameList(("blocked.example",))), Act(key))
+def rule(name, action):
+    return Rule(name, Match(tls_sni=NameList(("blocked.example",))), action)
 
 
 def operator(key, name, number):
@@ -36,7 +33,7 @@ BLOCKED, SLOW, CONTROL = (
 
 @pytest.fixture
 def scenario():
-    rules = (rule("sni", "rst-rewrite"), rule("policer", "police"), rule("grace", "grace-drop"))
+    rules = (rule("sni", RewriteRst()), rule("policer", Police(140e3)), rule("grace", GraceDrop()))
     policy = Policy("tspu", SimpleNamespace(name="t22"), rules)
     expect = (
         Expectation("on", "mts", Target(BLOCKED), "tls.sni.rst", "sni"),
