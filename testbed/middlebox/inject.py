@@ -3,6 +3,7 @@
 import socket
 from ipaddress import IPv4Address, IPv6Address
 
+from testbed.errors import UnsupportedError
 from testbed.middlebox.marks import injected_mark
 
 _MAX_WAITING = 1 << 20  # bytes in each socket's send buffer, as far as the kernel allows; our choice
@@ -34,7 +35,13 @@ class Injector:
 
 
 def _raw(family: int) -> socket.socket:
-    raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    try:
+        raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    except PermissionError as refusal:
+        remedy = "in Docker add --cap-add NET_RAW; see `testbed doctor`"
+        raise UnsupportedError(
+            f"raw sockets: this process may not open them, so nothing can be injected; {remedy}"
+        ) from refusal
     raw.settimeout(0)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MAX_WAITING)
     return raw
