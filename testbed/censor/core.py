@@ -48,11 +48,11 @@ class Censor:
         self._profile = policy.profile
         self._in_path = policy.profile.in_path
         self._rules = [CompiledRule(rule.match) for rule in policy.rules]
-        self._by_header = [i for i, rule in enumerate(policy.rules) if not rule.match.by_content]
-        by_content = [i for i, rule in enumerate(policy.rules) if rule.match.by_content]
-        self._plain = [i for i in by_content if not policy.rules[i].match.flipped]
-        self._flipped = [i for i in by_content if policy.rules[i].match.flipped]
-        self._either = [i for i in self._by_header if policy.rules[i].action.either_opener]
+        self._plain = [i for i, rule in enumerate(policy.rules) if not rule.match.flipped]
+        self._flipped = [i for i, rule in enumerate(policy.rules) if rule.match.flipped]
+        self._either = [
+            i for i in self._plain if policy.rules[i].action.either_opener and not self._rules[i].kinds
+        ]
         looked_for = wanted(policy, self._profile)
         draws = (self._draw, self._draw_by_pair)
         self._inspector = Inspector(self._profile, looked_for, self._rules, *draws)
@@ -90,50 +90,72 @@ class Censor:
         return self._unheld(packet, direction, flow, now)
 
     def _held(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
-        """A rule has this flow: its action decides."""
+        """A rule has this flow: its action decides, unless a rule above takes the flow over."""
         assert flow.rule is not None
         action = self.policy.rules[flow.rule].action
+        if action.keeps_inspecting and flow.inspecting:
+            above = [index for index in self._plain if index < flow.rule and self._rules[index].kinds]
+            if (taken := self._first_match(above, packet, direction, flow)) is not None:
+                return self._trigger(*taken, packet, direction, flow, now)
         if action.refreshes(self._profile):
             flow.held_until = now + action.holds_for(self._profile)
         decision = action.on_packet(self._context(packet, direction, flow, now, flow.rule))
         return decision if self._in_path else _only_injecting(decision)
 
     def _unheld(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
-        """No rule has this flow yet: does one want this packet?"""
+        """No rule has this flow yet: does one want this packet, or may one want a later packet?"""
         armed = flow.client is Direction.UP or not self._profile.inside_opens.value
-        if direction is Direction.UP and flow.inspecting:
-            for index in self._by_header if armed else self._either:
-                if self._rules[index].header_fits(packet, flow.key.outside, flow.key.outside_port):
-                    return self._trigger(index, None, packet, direction, flow, now)
-        if packet.protocol not in _INSPECTED:
-            return PASS
         rules = self._consulted(flow, armed=armed)
-        if rules and self._inspector.wants(packet, flow):
-            return self._inspect(rules, packet, direction, flow, now)
+        if flow.inspecting and rules:
+            if (found := self._first_match(rules, packet, direction, flow)) is not None:
+                return self._trigger(*found, packet, direction, flow, now)
+            if flow.inspecting and self._may_yet_match(rules, packet, flow):
+                return PASS
         if armed:
             flow.inspecting = False
-        return PASS if self._either and not armed else self._given_up
-
-    def _inspect(
-        self, rules: list[int], packet: Packet, direction: Direction, flow: Flow, now: float
-    ) -> Decision:
-        """Look at the payload, and decide whether to go on looking at this flow."""
-        if not self._inspector.takes(packet, direction, flow) or not self._inspector.reads(packet, direction):
-            return PASS
-        reading = self._inspector.look(packet, direction, flow)
-        outside, port = flow.key.outside, flow.key.outside_port
-        for content in reading.contents:
-            for index in rules:
-                rule = self._rules[index]
-                if rule.content_fits(content) and rule.header_fits(packet, outside, port):
-                    return self._trigger(index, content, packet, direction, flow, now)
-        return PASS if flow.inspecting else self._given_up
+        return self._given_up if packet.protocol in _INSPECTED else PASS
 
     def _consulted(self, flow: Flow, *, armed: bool) -> list[int]:
-        """The content rules that apply to a flow with these roles."""
+        """The rules, in order, that apply to a flow with these roles."""
         if armed:
             return self._plain
-        return self._flipped if flow.opener is Direction.UP else []
+        return self._either + (self._flipped if flow.opener is Direction.UP else [])
+
+    def _first_match(
+        self, rules: list[int], packet: Packet, direction: Direction, flow: Flow
+    ) -> tuple[int, Content | None] | None:
+        """The first rule that this packet shows to match, with the content that shows it."""
+        contents = self._contents(packet, direction, flow)
+        outside, port = flow.key.outside, flow.key.outside_port
+        for index in rules:
+            rule = self._rules[index]
+            if not rule.kinds:
+                if direction is Direction.UP and rule.header_fits(packet, outside, port):
+                    return index, None
+                continue
+            for content in contents:
+                if rule.content_fits(content) and rule.header_fits(packet, outside, port):
+                    return index, content
+        return None
+
+    def _contents(self, packet: Packet, direction: Direction, flow: Flow) -> tuple[Content, ...]:
+        """What the packet shows; decides whether later payloads of this flow are looked at."""
+        inspector = self._inspector
+        if packet.protocol not in _INSPECTED or not inspector.wants(packet, flow):
+            return ()
+        if not inspector.takes(packet, direction, flow) or not inspector.reads(packet, direction):
+            return ()
+        return inspector.look(packet, direction, flow).contents
+
+    def _may_yet_match(self, rules: list[int], packet: Packet, flow: Flow) -> bool:
+        """Whether a later packet of this flow could show something: content, or data from the inside host."""
+        if packet.protocol in _INSPECTED and self._inspector.wants(packet, flow):
+            return True
+        outside, port = flow.key.outside, flow.key.outside_port
+        return any(
+            not self._rules[index].kinds and self._rules[index].address_fits(packet, outside, port)
+            for index in rules
+        )
 
     def _takes_another_path(self, packet: Packet) -> bool:
         """Load sharing by pair of hosts, the same both ways (ASBI): some pairs never meet this box."""

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import NamedTuple
 
 from testbed.censor.decision import Direction
+from testbed.censor.diverted import original
 from testbed.censor.models import Model
 from testbed.censor.packet import ACK, SYN, TCP, Packet
 from testbed.censor.profile import Profile
@@ -93,6 +94,7 @@ class FlowTable:
             key = FlowKey(packet.source, packet.sport, packet.destination, packet.dport, packet.protocol)
         else:
             key = FlowKey(packet.destination, packet.dport, packet.source, packet.sport, packet.protocol)
+            key = original(self._hosts.get(key.inside), key)
         flow = self._flows.get(key)
         if flow is None:
             return self._open(key, direction, now)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, Literal
 
 from testbed.censor.packet import TCP, UDP
 from testbed.censor.parsers import PROTOCOLS, Unread, dns, http, socks, tls
@@ -108,7 +108,7 @@ def _protocols(payload: bytes, port: int, wanted: Wanted, transport: int) -> tup
         return ()
     from testbed.censor.parsers.registry import recognise  # only policies that name a protocol need it
 
-    name = "tcp" if transport == TCP else "udp"
+    name: Literal["tcp", "udp"] = "tcp" if transport == TCP else "udp"
     return tuple(
         Content(Kind.PROTOCOL, protocol)
         for protocol in PROTOCOLS

@@ -73,10 +73,13 @@ class CompiledRule:
 
     def header_fits(self, packet: Packet, outside: bytes, port: int) -> bool:
         """Whether the parts that the header decides hold."""
+        return (not self._match.data or packet.has_payload) and self.address_fits(packet, outside, port)
+
+    def address_fits(self, packet: Packet, outside: bytes, port: int) -> bool:
+        """Whether those parts hold that are the same for every packet of a flow."""
         return (
             (self._transport is None or packet.protocol == self._transport)
             and (not self._ports or port in self._ports)
-            and (not self._match.data or packet.has_payload)
             and (self._networks is None or outside in self._networks)
         )
 
