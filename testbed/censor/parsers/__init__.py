@@ -5,7 +5,7 @@ protocol). None of them ever raises, and each reads its input once.
 """
 
 from enum import Enum
-from typing import Final
+from typing import Final, Literal, get_args
 
 
 class Unread(Enum):
@@ -18,5 +18,9 @@ class Unread(Enum):
 MORE: Final = Unread.MORE
 NOT: Final = Unread.NOT
 
-PROTOCOLS: Final = ("openvpn", "wireguard", "dtls", "ssh", "encrypted")
-"""Protocols that a rule may name: each has a parser of its own in this package."""
+Protocol = Literal[
+    "openvpn", "wireguard", "dtls", "dtls-groups", "ssh", "encrypted", "tls", "quic", "http", "socks"
+]
+Transport = Literal["tcp", "udp"]
+PROTOCOLS: Final[tuple[Protocol, ...]] = get_args(Protocol)
+"""Protocols that a rule may name; `registry` has their parsers."""

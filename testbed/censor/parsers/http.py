@@ -15,6 +15,11 @@ def looks_like_http(payload: bytes) -> bool:
     return payload.startswith((*_METHODS, _CONNECT, b"HTTP/1."))
 
 
+def may_become_http(payload: bytes) -> bool:
+    """Whether the payload is the beginning of what `looks_like_http` looks for."""
+    return any(start.startswith(payload) for start in (*_METHODS, _CONNECT, b"HTTP/1."))
+
+
 def host(payload: bytes) -> str | Unread:
     """The Host header's name, without a port.
 

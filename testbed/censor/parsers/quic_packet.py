@@ -42,6 +42,11 @@ class LongHeader(NamedTuple):
     end: int
 
     @property
+    def known(self) -> bool:
+        """Whether the version's keys are known."""
+        return self.version in _VERSIONS
+
+    @property
     def initial(self) -> bool:
         """Whether this is an Initial of a version whose keys are known."""
         known = _VERSIONS.get(self.version)

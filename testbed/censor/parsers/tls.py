@@ -68,6 +68,12 @@ def looks_like_tls(payload: bytes) -> bool:
     )
 
 
+def may_become_tls(payload: bytes) -> bool:
+    """Whether the payload is the beginning of a record header."""
+    kind, major = payload[:1], payload[1:2]
+    return len(payload) < 5 and (not kind or kind[0] in _RECORD_TYPES) and major in (b"", b"\x03")
+
+
 def client_hello(payload: bytes) -> ClientHello | Unread:
     """The ClientHello, if the payload's first record holds exactly one, whole.
 

@@ -1,0 +1,150 @@
+"""Protocols by their wire form, on messages of real programs."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from testbed.censor.parsers import MORE, NOT, PROTOCOLS, Protocol, Transport
+from testbed.censor.parsers.message import Message
+from testbed.censor.parsers.registry import recognise, transports
+from tests.censor.line import hello
+from tests.censor.parsers import real
+
+SAMPLES: dict[str, tuple[Protocol, Transport, bytes, str]] = {
+    "WireGuard initiation": ("wireguard", "udp", real.WG_INITIATION, "initiation"),
+    "WireGuard response": ("wireguard", "udp", real.WG_RESPONSE, "response"),
+    "WireGuard data": ("wireguard", "udp", real.WG_DATA, "data"),
+    "WireGuard keep-alive": ("wireguard", "udp", real.WG_DATA[:32], "data"),
+    "WireGuard cookie reply": ("wireguard", "udp", b"\x03\0\0\0" + bytes(60), "control"),
+    "OpenVPN client": ("openvpn", "udp", real.OVPN_CLIENT_RESET, "initiation"),
+    "OpenVPN client, tls-auth": ("openvpn", "udp", real.OVPN_AUTH_RESET, "initiation"),
+    "OpenVPN client, tls-crypt": ("openvpn", "udp", real.OVPN_CRYPT_RESET, "initiation"),
+    "OpenVPN client, tls-crypt-v2": ("openvpn", "udp", real.OVPN_V2_RESET, "initiation"),
+    "OpenVPN server": ("openvpn", "udp", real.OVPN_SERVER_RESET, "response"),
+    "OpenVPN server, tls-crypt": ("openvpn", "udp", real.OVPN_CRYPT_SERVER_RESET, "response"),
+    "OpenVPN acknowledgement": ("openvpn", "udp", real.OVPN_ACK, "control"),
+    "OpenVPN data": ("openvpn", "udp", real.OVPN_DATA, "data"),
+    "OpenVPN over TCP, client": ("openvpn", "tcp", real.OVPN_TCP_CLIENT_RESET, "initiation"),
+    "OpenVPN over TCP, server": ("openvpn", "tcp", real.OVPN_TCP_SERVER_RESET, "response"),
+    "OpenVPN over TCP, acknowledgement": ("openvpn", "tcp", real.OVPN_TCP_ACK, "control"),
+    "OpenVPN over TCP, data": ("openvpn", "tcp", real.OVPN_TCP_DATA, "data"),
+    "DTLS hello": ("dtls", "udp", real.DTLS_HELLO, "initiation"),
+    "DTLS hello with cookie": ("dtls", "udp", real.DTLS_HELLO_COOKIE, "initiation"),
+    "DTLS verify": ("dtls", "udp", real.DTLS_VERIFY, "response"),
+    "DTLS server": ("dtls", "udp", real.DTLS_SERVER_HELLO, "response"),
+    "DTLS data": ("dtls", "udp", real.DTLS_DATA, "data"),
+    "DTLS hello with groups": ("dtls-groups", "udp", real.DTLS_HELLO, "initiation"),
+    "SSH": ("ssh", "tcp", b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u6\r\n", "initiation"),
+    "TLS": ("tls", "tcp", hello("x.com"), "initiation"),
+    "TLS change of cipher": ("tls", "tcp", b"\x14\x03\x03\0\x01\x01", "control"),
+    "TLS data": ("tls", "tcp", b"\x17\x03\x03\0\x01\x01", "data"),
+    "QUIC": ("quic", "udp", real.read("chrome146-h3")[0], "initiation"),
+    "HTTP": ("http", "tcp", b"GET / HTTP/1.1\r\nHost: x.com\r\n\r\n", "initiation"),
+    "HTTP answer": ("http", "tcp", b"HTTP/1.1 200 OK\r\n", "response"),
+    "SOCKS": ("socks", "tcp", b"\x05\x01\x00", "initiation"),
+    "random bytes": ("encrypted", "tcp", b"\x80" + random.Random(4).randbytes(299), "data"),
+}
+
+
+@pytest.mark.parametrize("case", SAMPLES)
+def test_recognised(case: str) -> None:
+    protocol, transport, payload, kind = SAMPLES[case]
+    found = recognise(protocol, payload, transport)
+    assert isinstance(found, Message)
+    assert found.kind == kind
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in SAMPLES if case not in ("WireGuard keep-alive", "random bytes")]
+)
+def test_not_taken_for_another(case: str) -> None:
+    protocol, transport, payload, _ = SAMPLES[case]
+    same = {
+        "dtls": {"dtls-groups"},
+        "dtls-groups": {"dtls"},
+        "quic": {"encrypted"},
+        "wireguard": {"encrypted"},
+    }
+    tls_like = {"encrypted"} if protocol in ("dtls", "dtls-groups", "openvpn", "socks") else set()
+    for other in set(PROTOCOLS) - {protocol} - same.get(protocol, set()) - tls_like:
+        assert not isinstance(recognise(other, payload, transport), Message), other
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in SAMPLES if case not in ("random bytes", "WireGuard keep-alive")]
+)
+def test_a_cut_message_is_not_yet_one(case: str) -> None:
+    protocol, transport, payload, _ = SAMPLES[case]
+    assert recognise(protocol, b"", transport) is MORE
+    assert recognise(protocol, payload[:1], transport) is not NOT
+    if protocol in ("wireguard", "dtls", "ssh", "quic", "dtls-groups"):
+        shortest = 31 if case == "WireGuard data" else 20 if protocol == "quic" else len(payload) - 1
+        end = shortest if case != "DTLS server" else 80
+        assert all(recognise(protocol, payload[:cut], transport) is MORE for cut in range(end))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_only_on_the_transports_it_has(protocol: Protocol) -> None:
+    sample = next(payload for name, _, payload, _ in SAMPLES.values() if name == protocol)
+    for transport in ("tcp", "udp"):
+        assert (recognise(protocol, sample, transport) is NOT) or transport in transports(protocol)
+    assert transports(protocol)
+
+
+NEAR_MISSES: dict[str, tuple[Protocol, Transport, bytes]] = {
+    "WireGuard, a reserved byte set": ("wireguard", "udp", b"\x01\0\x01\0" + real.WG_INITIATION[4:]),
+    "WireGuard, a byte longer": ("wireguard", "udp", real.WG_INITIATION + b"\0"),
+    "WireGuard, type 5": ("wireguard", "udp", b"\x05" + real.WG_INITIATION[1:]),
+    "OpenVPN, opcode 1": ("openvpn", "udp", b"\x08" + real.OVPN_CLIENT_RESET[1:]),
+    "OpenVPN, reset with a key": ("openvpn", "udp", b"\x39" + real.OVPN_CLIENT_RESET[1:]),
+    "OpenVPN, first packet not 0": ("openvpn", "udp", real.OVPN_CLIENT_RESET[:-1] + b"\x01"),
+    "OpenVPN, reset too long": ("openvpn", "udp", real.OVPN_CLIENT_RESET + bytes(1300)),
+    "OpenVPN over TCP, length 0": ("openvpn", "tcp", b"\0\0" + real.OVPN_CLIENT_RESET),
+    "OpenVPN over TCP, length too short": ("openvpn", "tcp", b"\0\x05" + real.OVPN_CLIENT_RESET),
+    "DTLS 1.1": ("dtls", "udp", b"\x16\xfe\xfe" + real.DTLS_HELLO[3:]),
+    "DTLS, empty record": ("dtls", "udp", real.DTLS_HELLO[:11] + b"\0\0"),
+    "DTLS, fragment beyond the message": (
+        "dtls",
+        "udp",
+        real.DTLS_HELLO[:14] + b"\0\0\x05" + real.DTLS_HELLO[17:],
+    ),
+    "SSH 3": ("ssh", "tcp", b"SSH-3.0-x\r\n"),
+    "SSH, a line without an end": ("ssh", "tcp", b"SSH-2.0-" + b"x" * 400),
+    "QUIC, short header": ("quic", "udp", b"\x40" + bytes(1199)),
+    "QUIC, unknown version": ("quic", "udp", b"\xc0\xde\xad\xbe\xef\x08" + bytes(1194)),
+    "DTLS without groups": ("dtls-groups", "udp", real.DTLS_VERIFY),
+}
+
+
+@pytest.mark.parametrize("case", NEAR_MISSES)
+def test_near_misses(case: str) -> None:
+    protocol, transport, payload = NEAR_MISSES[case]
+    assert recognise(protocol, payload, transport) is NOT
+
+
+def test_dtls_details() -> None:
+    first, second = (recognise("dtls", each, "udp") for each in (real.DTLS_HELLO, real.DTLS_HELLO_COOKIE))
+    assert isinstance(first, Message)
+    assert isinstance(second, Message)
+    assert (first.cookie, second.cookie) == (False, True)
+    assert first.groups
+    assert second.groups
+    assert first.hello is not None
+    assert first.hello.server_name == "stun.example"
+    assert second.hello == first.hello
+
+
+def test_supported_groups_of_a_dtls_server() -> None:
+    plain = real.DTLS_SERVER_HELLO[: 13 + int.from_bytes(real.DTLS_SERVER_HELLO[11:13], "big")]
+    found = recognise("dtls", plain, "udp")
+    assert found == Message("response")
+    extension = b"\0\x0a\0\x04\0\x02\0\x1d"
+    at = 13 + 12 + 35 + plain[13 + 12 + 34] + 3
+    length = int.from_bytes(plain[at : at + 2], "big") + len(extension)
+    body = plain[25:at] + length.to_bytes(2, "big") + plain[at + 2 :] + extension
+    size = len(body).to_bytes(3, "big")
+    message = plain[13:14] + size + plain[17:22] + size + body
+    snowflake = plain[:11] + len(message).to_bytes(2, "big") + message
+    assert recognise("dtls", snowflake, "udp") == replace(found, groups=True)
+    assert recognise("dtls-groups", snowflake, "udp") == replace(found, groups=True)
