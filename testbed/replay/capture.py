@@ -1,9 +1,9 @@
 """Opening a capture: a file, a pipe, or standard input."""
 
 import sys
-from io import FileIO
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from typing import Final
 
 from testbed.errors import InputError

@@ -71,8 +71,8 @@ class Tally:
         """From the first packet's time to the last's."""
         return (self.last - self.first) / 1e9 if self.first >= 0 else 0.0
 
-    def to_json(self, *, flows: bool) -> dict[str, Any]:
-        """The summary object."""
+    def to_json(self, names: Iterable[str], *, flows: bool) -> dict[str, Any]:
+        """The summary object, with the rules of these names."""
         told: dict[str, Any] = {
             "packets": self.packets,
             "seconds": round(self.seconds, 9),
@@ -82,7 +82,9 @@ class Tally:
             "backwards": self.backwards,
             "undated": self.undated,
             "released_early": self.released_early,
-            "rules": {name: {what: whats[what] for what in WHATS} for name, whats in self.rules.items()},
+            "rules": {
+                name: {what: self.rules.get(name, {}).get(what, 0) for what in WHATS} for name in names
+            },
         }
         if flows:
             told["flows"] = [

@@ -62,7 +62,7 @@ def as_json(tally: Tally, policy: Policy, sides: Sides, evictions: int, fault: s
         "inside_known_by": sides.why,
         "evictions": evictions,
         "fault": fault,
-        **tally.to_json(flows=flows),
+        **tally.to_json([rule.name for rule in policy.rules], flows=flows),
     }
     return json.dumps({"summary": summary}, ensure_ascii=False)
 
@@ -74,9 +74,9 @@ def summary(tally: Tally, policy: Policy, evictions: int, *, flows: bool) -> Ite
         f"{tally.packets:,} packets in {tally.seconds:.3f} s, {tally.judged:,} of them judged, "
         f"{tally.met:,} met something"
     )
-    for key, words in NOT_JUDGED.items():
-        if tally.aside[key]:
-            yield f"note: {tally.aside[key]:,} packets {words} were not judged"
+    aside = [f"{tally.aside[key]:,} {words}" for key, words in NOT_JUDGED.items() if tally.aside[key]]
+    if aside:
+        yield f"note: packets that were not judged: {', '.join(aside)}"
     if tally.backwards:
         yield f"note: {tally.backwards:,} packets are dated before the one ahead; the later time counts"
     if tally.undated:
