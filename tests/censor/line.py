@@ -143,6 +143,10 @@ class Line:
         self.passed = self.sport if handed else 0
         return decision
 
+    def send(self, packet: Packet, direction: Direction = Direction.UP) -> Result:
+        """Any packet of scapy's, of other hosts and 4-tuples as well."""
+        return self.raw(bytes(packet), direction)
+
     def _send(self, who: str, flags: str, payload: bytes, fields: dict[str, object]) -> Result:
         near, far = (INSIDE, OUTSIDE) if who == "L" else (OUTSIDE, INSIDE)
         sport, dport = (self.sport, self.dport) if who == "L" else (self.dport, self.sport)
@@ -157,6 +161,13 @@ class Line:
             )
             self.seq[who] += len(payload) + ("S" in flags) + ("F" in flags)
         return self.raw(bytes(packet), Direction.UP if who == "L" else Direction.DOWN)
+
+
+def opened(with_policy: Policy, version: int = 4, **fields: object) -> Line:
+    """A line with an open connection; `fields` are the line's."""
+    line = Line(with_policy, version, **fields)  # type: ignore[arg-type]
+    line.handshake()
+    return line
 
 
 def _is_syn(packet: bytes) -> bool:

@@ -30,8 +30,8 @@ class InjectFin(Action):
     def on_match(self, ctx: Context) -> Decision:
         """Close, and pass or drop the trigger."""
         packet = ctx.packet
-        if packet.protocol != TCP or packet.flags & (RST | SYN):
-            return PASS  # there is no stream yet or any more
+        if packet.protocol != TCP or packet.flags & (RST | SYN) or not packet.has_payload:
+            return PASS  # answering an ACK, which may be that of the last answer, would never end
         dropped = self.trigger == "drop" and ctx.profile.in_path
         form = ctx.profile.reset.value
         ip_form = IpForm(
@@ -49,10 +49,8 @@ class InjectFin(Action):
         )
 
     def on_packet(self, ctx: Context) -> Decision:
-        """Answer data only: an answer to the client's ACK of the last one would never end."""
-        if ctx.direction is Direction.DOWN or not ctx.packet.has_payload:
-            return PASS
-        return self.on_match(ctx)
+        """Answer the inside host again; the server's packets pass."""
+        return self.on_match(ctx) if ctx.direction is Direction.UP else PASS
 
     def holds_for(self, profile: Profile) -> float:
         """The residual time."""

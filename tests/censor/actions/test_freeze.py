@@ -1,0 +1,177 @@
+"""The freeze after packets or bytes, on the core. C numbers are the conformance cases' names."""
+
+from ipaddress import ip_network
+
+import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
+from scapy.packet import Raw
+
+from testbed.censor.actions.freeze import Freeze
+from testbed.censor.decision import HandoverKind
+from testbed.censor.policy import Match, Policy
+from testbed.censor.units import Octets
+from tests.censor.line import INSIDE, Line, hello, opened, policy, sni
+
+BOTH = pytest.mark.parametrize("version", [4, 6])
+HOSTING = (ip_network("104.244.42.0/24"), ip_network("2606:1f80:f000::/48"))
+
+
+def hosting(action: Freeze, **match: object) -> Policy:
+    """Everything to a hosting network, from the flow's first packet on."""
+    return policy(Match(ip=HOSTING, **match), action, "t25")
+
+
+@BOTH
+@pytest.mark.parametrize("kernel", [True, False])
+def test_c93_silence_after_the_25th_packet_both_ways(version: int, kernel: bool) -> None:
+    line = opened(hosting(Freeze()), version, kernel=kernel)
+    for number in range(4, 26):
+        send = line.L if number % 2 else line.R
+        assert send(payload=b"ab").untouched, number
+    frozen = line.L(payload=b"ab")
+    assert frozen.silent
+    assert frozen.decision.rule == 0
+    handover = frozen.decision.handover
+    assert (handover.kind, handover.timeout, handover.refresh) == (HandoverKind.DROP, 480, True)
+    for _ in range(3):
+        assert line.R(payload=b"ab").silent
+        assert line.L("R").silent
+
+
+@BOTH
+@pytest.mark.parametrize(("size", "passes"), [(1460, 10), (960, 16), (100, 25)])
+def test_c91_silence_after_16_kb(version: int, size: int, passes: int) -> None:
+    line = opened(hosting(Freeze(packets=25, octets=Octets(16384), count="down")), version)
+    line.L(payload=hello())
+    arrived = [not line.R(payload=bytes(size)).silent for _ in range(40)]
+    header = 40 if version == 4 else 60
+    handshake = header  # the SYN/ACK
+    expected = min(24, (16384 - handshake) // (size + header))
+    assert arrived == [True] * expected + [False] * (40 - expected)
+    assert abs(expected - passes) <= 1
+
+
+def test_octets_alone_do_not_count_packets() -> None:
+    line = opened(hosting(Freeze(octets=Octets(16384))))
+    assert all(line.L(payload=b"ab").untouched for _ in range(300))
+    assert not all(line.L(payload=b"ab").untouched for _ in range(100))
+
+
+@pytest.mark.parametrize("count", ["up", "down"])
+def test_one_direction_may_be_counted_alone(count: str) -> None:
+    line = opened(hosting(Freeze(packets=10, count=count)))
+    counted, other = (line.L, line.R) if count == "up" else (line.R, line.L)
+    assert all(other(payload=b"ab").untouched for _ in range(50))
+    passed = 0
+    while counted(payload=b"ab").arrived is not None:
+        passed += 1
+    assert passed == {"up": 8, "down": 9}[count], "the handshake is counted"
+    assert other(payload=b"ab").silent
+
+
+def test_c92_a_short_transfer_completes_and_c96_an_unlisted_net_does() -> None:
+    line = opened(hosting(Freeze(octets=Octets(16384))))
+    line.L(payload=hello())
+    assert all(line.R(payload=bytes(1400)).untouched for _ in range(6))
+    line = opened(policy(Match(ip=(ip_network("1.2.3.0/24"),)), Freeze(), "t25"))
+    assert all(line.R(payload=bytes(1400)).untouched for _ in range(60))
+
+
+def test_a_slow_flow_is_counted_as_well_and_stays_frozen_while_anybody_tries() -> None:
+    line = opened(hosting(Freeze()))
+    for _ in range(22):
+        line.wait(100)
+        assert line.L(payload=b"ab").untouched
+    for _ in range(5):
+        line.wait(400)
+        assert line.R(payload=b"ab").silent
+    line.wait(490)
+    assert line.L(payload=b"ab").arrived is not None
+
+
+def test_a_new_connection_is_counted_afresh() -> None:
+    line = opened(hosting(Freeze(packets=5)))
+    for _ in range(5):
+        line.L(payload=b"ab")
+    assert line.L(payload=b"ab").silent
+    line.new_port()
+    line.handshake()
+    assert line.L(payload=b"ab").untouched
+
+
+def test_by_name_it_counts_from_the_clienthello_on() -> None:
+    line = opened(sni(Freeze(packets=3), profile="t25"))
+    assert line.L(payload=hello()).arrived is not None
+    assert line.R(payload=b"hello").untouched
+    assert line.R(payload=b"hello").untouched
+    assert line.R(payload=b"hello").silent
+
+
+# --- UDP -----------------------------------------------------------------------------------------
+
+
+def frozen_udp(version: int = 4, **fields: object) -> Line:
+    line = Line(hosting(Freeze(packets=3, **fields)), version, udp=True, dport=51820)
+    for _ in range(3):
+        assert line.L(payload=b"x").arrived is not None
+    assert line.L(payload=b"x").silent
+    return line
+
+
+@BOTH
+def test_a_frozen_udp_flow_locks_its_server_for_600_s(version: int) -> None:
+    line = frozen_udp(version)
+    line.wait(590)
+    line.new_port()
+    line.dport = 443
+    locked = line.L(payload=b"x")
+    assert locked.silent
+    assert locked.decision.handover.kind is HandoverKind.DROP
+    assert line.R(payload=b"x").silent
+
+
+def test_the_lock_ends_600_s_after_the_last_datagram() -> None:
+    line = frozen_udp()
+    line.wait(590)
+    line.new_port()
+    assert line.L(payload=b"x").silent
+    line.wait(590)
+    line.new_port()
+    assert line.L(payload=b"x").silent, "restarted by the attempt"
+    line.wait(610)
+    line.new_port()
+    assert line.L(payload=b"x").arrived is not None
+
+
+def test_without_a_lock_only_the_flow_is_dead() -> None:
+    line = frozen_udp(udp_lock=None)
+    line.new_port()
+    assert line.L(payload=b"x").arrived is not None
+
+
+@BOTH
+def test_the_lock_is_for_one_server_and_one_inside_host_and_udp(version: int) -> None:
+    line = frozen_udp(version)
+    ip = IP if version == 4 else IPv6
+    neighbour, other = ("95.24.0.9", "104.244.42.9") if version == 4 else ("2a00::9", "2606:1f80:f000::9")
+    for source, destination in ((INSIDE[version], other), (neighbour, other)):
+        packet = ip(src=source, dst=destination) / UDP(sport=5, dport=51820) / Raw(b"x")
+        assert line.send(packet).arrived is not None
+    server = "104.244.42.1" if version == 4 else "2606:1f80:f000::1"
+    assert line.send(ip(src=neighbour, dst=server) / UDP(sport=5, dport=9) / Raw(b"x")).arrived is not None
+    line.udp = False
+    line.new_port()
+    assert line.L("S").untouched
+
+
+def test_locks_are_bounded_and_their_eviction_is_an_event() -> None:
+    line = Line(policy(Match(transport="udp"), Freeze(packets=0), "t25"))
+    events = []
+    for number in range(300):
+        packet = (
+            IP(src=INSIDE[4], dst=f"10.1.{number >> 8}.{number & 255}") / UDP(sport=5, dport=9) / Raw(b"x")
+        )
+        events += [e for e in line.send(packet).decision.events if e.kind == "evict"]
+    assert len(events) == 300 - 256
+    assert events[0].detail == {"table": "freeze"}
