@@ -82,6 +82,28 @@ class Authority:
         return _in_memory(chain), _in_memory(key)
 
 
+def self_signed(names: Sequence[str]) -> tuple[str, str]:
+    """A certificate that nobody should believe, as (chain, key) files like `Authority.files_for`.
+
+    Its subject is OpenSSL's default, it signs itself, and it expired on 12 November 2014: what OONI saw in
+    place of bbc.com's in March 2022 (OONI22).
+    """
+    key, expired = _new_key(), datetime(2014, 11, 12, tzinfo=UTC)
+    name = _name(names[0][:64], "Internet Widgits Pty Ltd")
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(expired - timedelta(days=365))
+        .not_valid_after(expired)
+        .sign(key, hashes.SHA256())
+    )
+    key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return _in_memory(_pem(certificate)), _in_memory(key_pem)
+
+
 def _in_memory(text: str) -> str:
     """The path of a new anonymous file: TLS libraries take keys from files, and a key belongs on no disk."""
     fd = os.memfd_create("pem")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from socket import socket
 from typing import NoReturn
 
-from testbed.internet.authority import Authority
+from testbed.internet.authority import Authority, self_signed
 from testbed.internet.pages import site_pages
 from testbed.internet.service import Ready, Serve, run_service, run_together
 from testbed.internet.sockets import stream_socket, udp_socket
@@ -43,7 +43,7 @@ def site_servers(world: World, authority: Authority) -> list[WebServer]:
         servers.append(
             WebServer(
                 site_pages(site),
-                authority.files_for(site.names),
+                authority.files_for(site.names) if site.certificate == "trusted" else self_signed(site.names),
                 plain=[stream_socket(address, HTTP) for address in addresses],
                 secure=[stream_socket(address, HTTPS) for address in addresses],
                 quic=[udp_socket(address, HTTPS) for address in addresses],

@@ -48,6 +48,16 @@ class Operator:
     sinkhole4: tuple[str, ...] = ()  # A records of its DNS lies
     sinkhole6: tuple[str, ...] = ()  # AAAA records of its DNS lies (none is documented: our choice)
 
+    @property
+    def resolver4(self) -> str:
+        """IPv4 address of its own resolver: number 53 of the prefix (our choice)."""
+        return str(self.prefix4[53])
+
+    @property
+    def resolver6(self) -> str:
+        """IPv6 address of its own resolver: ::53 (our choice)."""
+        return str(self.prefix6[0x53])
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -58,6 +68,7 @@ class Site:
     ipv6: str
     asn: int
     country: str = "US"
+    certificate: Literal["trusted", "self-signed"] = "trusted"
 
     @property
     def name(self) -> str:

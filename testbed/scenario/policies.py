@@ -20,7 +20,13 @@ from testbed.scenario.schema import CensorPart, RulePart
 from testbed.scenario.sources import Sources
 
 OPERATOR = "operator"  # as a parameter's value: the operator's own
-_OPERATOR_FIELDS = {"location": "block_page", "a": "sinkhole4", "aaaa": "sinkhole6"}
+_OPERATOR_FIELDS = {
+    "location": "block_page",
+    "a": "sinkhole4",
+    "aaaa": "sinkhole6",
+    "to4": "resolver4",
+    "to6": "resolver6",
+}
 _RESOLVER_ACTIONS = ("allow", "dns", "drop")
 
 

@@ -88,6 +88,7 @@ class SitePart(Part):
     ipv6: Address6
     asn: Asn
     country: str = "US"
+    certificate: Literal["trusted", "self-signed"] = "trusted"
 
 
 class ResolverPart(Part):
@@ -142,7 +143,9 @@ def _build(name: str, part: WorldFile) -> World:
         for key, given in part.operators.items()
     )
     sites = tuple(
-        Site(tuple(given.names), str(given.ipv4), str(given.ipv6), given.asn, given.country)
+        Site(
+            tuple(given.names), str(given.ipv4), str(given.ipv6), given.asn, given.country, given.certificate
+        )
         for given in part.sites
     )
     resolvers = tuple(

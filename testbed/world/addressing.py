@@ -21,8 +21,7 @@ FAR: Addresses = ("87.245.192.2", "2a02:2d8::2")
 OUTSIDE_HOST: Addresses = ("95.216.0.100", "2a01:4f9::100")
 OUTSIDE_ASN = 24940
 
-_RESOLVER, _SUBSCRIBER = 53, 100
-_RESOLVER6, _SUBSCRIBER6 = 0x53, 0x100
+_SUBSCRIBER, _SUBSCRIBER6 = 100, 0x100
 _MOST_HOPS = 50
 _KEY = re.compile(r"[a-z][a-z0-9_-]{0,14}")  # also the name of an interface: at most 15 characters
 _TAKEN = {OUTSIDE, "backbone", "far", "lo"}
@@ -38,7 +37,7 @@ def numbered(operator: Operator) -> dict[str, Addresses]:
     return {
         operator.key: pair(_SUBSCRIBER, _SUBSCRIBER6),
         **hops,
-        f"{operator.key}.resolver": pair(_RESOLVER, _RESOLVER6),
+        f"{operator.key}.resolver": (operator.resolver4, operator.resolver6),
     }
 
 

@@ -2,11 +2,12 @@ import shutil
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
 
-from testbed.internet.authority import Authority
+from testbed.internet.authority import Authority, self_signed
 from testbed.internet.bundles import system_bundle
 
 openssl = pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl")
@@ -71,3 +72,12 @@ def test_thirty_certificates_are_cheap():
     for number in range(30):
         authority.certificate_for([f"site{number}.com"])
     assert time.process_time() - began < 0.2  # 12 ms when written
+
+
+def test_a_certificate_that_nobody_should_believe():
+    chain, key = self_signed(["tls-box.mts.ru"])
+    certificate = x509.load_pem_x509_certificate(Path(chain).read_bytes())
+    assert certificate.subject == certificate.issuer
+    assert certificate.not_valid_after_utc == datetime(2014, 11, 12, tzinfo=UTC)
+    assert "Internet Widgits Pty Ltd" in certificate.subject.rfc4514_string()
+    assert "PRIVATE KEY" in Path(key).read_text()
