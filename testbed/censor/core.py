@@ -53,7 +53,7 @@ class Censor:
         self._either = [
             i for i in self._plain if policy.rules[i].action.either_opener and not self._rules[i].kinds
         ]
-        looked_for = wanted(policy, self._profile)
+        looked_for = wanted(policy, self._profile, self._rules)
         draws = (self._draw, self._draw_by_pair)
         self._inspector = Inspector(self._profile, looked_for, self._rules, *draws)
         self._flows = FlowTable(self._profile, max_flows)

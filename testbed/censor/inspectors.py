@@ -30,7 +30,7 @@ class Inspector:
         """`draw` gives the same number for the same flow, `draw_by_pair` for the same two hosts."""
         self._profile, self._wanted, self._draw, self._draw_by_pair = profile, wanted, draw, draw_by_pair
         self._shares = tuple((MODELS[key], share) for key, share in profile.models.value)
-        self._needles = tuple({needle for rule in rules for needle in rule.needles})
+        self._rules = rules
         self._both = profile.both_directions.value
 
     def model_of(self, flow: Flow) -> Model:
@@ -86,8 +86,8 @@ class Inspector:
         return reading
 
     def _search(self, packet: Packet) -> Reading:
-        payload = packet.payload.lower()
-        found = [needle.decode() for needle in self._needles if needle in payload]
+        payload = packet.payload
+        found = dict.fromkeys(name for rule in self._rules for name in rule.keywords(payload))
         kinds = (Kind.TLS, Kind.HTTP)
         return Reading(tuple(Content(kind, name) for name in found for kind in kinds)) if found else NOTHING
 

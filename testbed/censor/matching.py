@@ -1,5 +1,7 @@
 """Rules made ready for matching: compiled names, networks as integers, ports."""
 
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network
 from typing import Final
 
@@ -14,31 +16,46 @@ _HELLOS: Final = frozenset({Kind.TLS, Kind.INITIAL})
 
 
 class Networks:
-    """Address prefixes of both versions: one dictionary probe per prefix length in use."""
+    """Address prefixes of both versions as sorted, disjoint ranges: a look-up is one binary search."""
 
-    __slots__ = ("_by_length",)
+    __slots__ = ("_ranges",)
 
     def __init__(self, networks: tuple[Network, ...]) -> None:
-        table: dict[tuple[int, int], set[int]] = {}
+        by_size: dict[int, list[tuple[int, int]]] = {}
         for network in networks:
             size = 4 if isinstance(network, IPv4Network) else 16
-            shift = network.max_prefixlen - network.prefixlen
-            table.setdefault((size, shift), set()).add(int(network.network_address) >> shift)
-        self._by_length = tuple(
-            (size, shift, frozenset(heads)) for (size, shift), heads in sorted(table.items())
-        )
+            first = int(network.network_address)
+            last = first | (1 << network.max_prefixlen - network.prefixlen) - 1
+            by_size.setdefault(size, []).append((first, last))
+        self._ranges = {size: _disjoint(ranges) for size, ranges in by_size.items()}
 
     def __contains__(self, address: bytes) -> bool:
+        ranges = self._ranges.get(len(address))
+        if ranges is None:
+            return False
+        firsts, lasts = ranges
         number = int.from_bytes(address, "big")
-        return any(
-            size == len(address) and number >> shift in heads for size, shift, heads in self._by_length
-        )
+        at = bisect_right(firsts, number)
+        return at > 0 and number <= lasts[at - 1]
+
+
+def _disjoint(ranges: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """First and last numbers of the ranges' union, ascending. Neighbours become one."""
+    firsts: list[int] = []
+    lasts: list[int] = []
+    for first, last in sorted(ranges):
+        if lasts and first <= lasts[-1] + 1:
+            lasts[-1] = max(lasts[-1], last)
+        else:
+            firsts.append(first)
+            lasts.append(last)
+    return firsts, lasts
 
 
 class CompiledRule:
     """One rule's match, ready to be asked."""
 
-    __slots__ = ("_match", "_names", "_networks", "_ports", "_transport", "kinds", "needles")
+    __slots__ = ("_match", "_names", "_networks", "_ports", "_transport", "kinds")
 
     def __init__(self, match: Match) -> None:
         self._match = match
@@ -53,13 +70,11 @@ class CompiledRule:
         self._ports = frozenset(match.ports)
         self._transport = _TRANSPORTS.get(match.transport or "")
         self.kinds = self._kinds()
-        self.needles = tuple(
-            pattern.strip("*").lower().encode()
-            for names in lists.values()
-            if names
-            for pattern in names.patterns
-            if pattern.strip("*")
-        )
+
+    def keywords(self, payload: bytes) -> Iterator[str]:
+        """What the rule's names show as anywhere in the payload."""
+        for names in self._names.values():
+            yield from names.found_in(payload)
 
     def _kinds(self) -> frozenset[Kind]:
         match, kinds = self._match, set(self._names)
@@ -109,8 +124,8 @@ class CompiledRule:
         return ja4(hello, "q" if content.kind is Kind.INITIAL else "t") in match.ja4
 
 
-def wanted(policy: Policy, profile: Profile) -> Wanted:
-    """What the policy's rules look for, and where."""
+def wanted(policy: Policy, profile: Profile, compiled: Sequence[CompiledRule]) -> Wanted:
+    """What the policy's rules, `compiled` in their order, look for, and where."""
     defaults = {
         Kind.TLS: profile.tls_ports.value,
         Kind.HTTP: profile.http_ports.value,
@@ -120,8 +135,8 @@ def wanted(policy: Policy, profile: Profile) -> Wanted:
         Kind.PROTOCOL: (),
     }
     ports: dict[Kind, frozenset[int]] = {}
-    for rule in policy.rules:
-        for kind in CompiledRule(rule.match).kinds:
+    for rule, ready in zip(policy.rules, compiled, strict=True):
+        for kind in ready.kinds:
             here = frozenset(rule.match.ports or defaults[kind])
             known = ports.get(kind)
             ports[kind] = here if known is None else (known | here if known and here else frozenset())

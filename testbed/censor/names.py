@@ -12,8 +12,13 @@ Names compare without regard to ASCII case. Nothing else is normalised: "example
 name (CP21: a trailing dot evades).
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
+
+_NAME_BYTES: Final = re.compile(rb"[A-Za-z0-9_.-]+")  # what patterns are made of
+_FEW_PARTS: Final = 32  # so many are tried one after the other; our choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,36 +35,38 @@ class NameList:
 
 
 class NameMatcher:
-    """A compiled NameList: one set look-up for exact names and one per label for `*.suffix` names.
+    """A compiled NameList: a few set probes for a name, whatever the length of the list.
 
-    Load and memory are those of two frozensets of str; a look-up costs a few set probes whatever the
-    length of the list (design budget: 1,000,000 names, 5 µs).
+    Exact names take one probe, `*.suffix` names one per label, `*ending` and `*part*` patterns one per length
+    in use (and place, for parts). Names in lower case are not copied, so that a list and its matcher together
+    stay small (design budget: 1,000,000 names, 3 s, 250 MB, 5 µs).
     """
 
-    __slots__ = ("_endings", "_exact", "_parts", "_suffixes")
+    __slots__ = ("_ending_lengths", "_endings", "_exact", "_lengths", "_part_lengths", "_parts", "_suffixes")
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        exact, suffixes, endings, parts = set(), set(), set(), set()
+        exact, suffixes, endings, parts = set[str](), set[str](), set[str](), set[str]()
         for pattern in patterns:
             text = pattern.lower()
-            if text == "*":
+            if text[:1] != "*":
+                exact.add(pattern if text == pattern else text)
+            elif text == "*":
                 parts.add("")
-            elif text.startswith("*") and text.endswith("*") and len(text) > 2:
+            elif text.endswith("*") and len(text) > 2:
                 parts.add(text[1:-1])
             elif text.startswith("*."):
                 suffixes.add(text[2:])
-            elif text.startswith("*"):
-                endings.add(text[1:])
             else:
-                exact.add(text)
-        self._exact, self._suffixes = frozenset(exact), frozenset(suffixes)
-        self._endings, self._parts = tuple(sorted(endings)), tuple(sorted(parts))
+                endings.add(text[1:])
+        self._exact, self._suffixes, self._endings, self._parts = exact, suffixes, endings, parts
+        self._ending_lengths, self._part_lengths = _lengths(endings), _lengths(parts)
+        self._lengths: tuple[int, ...] | None = None
 
     def __contains__(self, name: str) -> bool:
         if not name:
             return False
         name = name.lower()
-        if name in self._exact or (self._endings and name.endswith(self._endings)):
+        if name in self._exact or any(name[-size:] in self._endings for size in self._ending_lengths):
             return True
         if self._suffixes:
             at = name.find(".")
@@ -67,4 +74,36 @@ class NameMatcher:
                 if name[at + 1 :] in self._suffixes:
                     return True
                 at = name.find(".", at + 1)
-        return any(part in name for part in self._parts)
+        return bool(self._parts) and self._has_part(name)
+
+    def found_in(self, payload: bytes) -> Iterator[str]:
+        """What a keyword filter finds anywhere in `payload`, in its order: each name without its stars.
+
+        The work is bounded by the payload's runs of name characters, not by the length of the list.
+        """
+        if self._lengths is None:
+            self._lengths = _lengths(self._exact | self._suffixes | self._endings | self._parts - {""})
+        for run in _NAME_BYTES.findall(payload):
+            text = run.lower().decode("ascii")
+            for at in range(len(text)):
+                for size in self._lengths:
+                    if at + size > len(text):
+                        break
+                    word = text[at : at + size]
+                    if word in self._exact or word in self._endings or word in self._parts:
+                        yield word
+                    if at and text[at - 1] == "." and word in self._suffixes:
+                        yield f".{word}"
+
+    def _has_part(self, name: str) -> bool:
+        if len(self._parts) <= _FEW_PARTS:
+            return any(part in name for part in self._parts)
+        return any(
+            name[at : at + size] in self._parts
+            for size in self._part_lengths
+            for at in range(len(name) - size + 1)
+        )
+
+
+def _lengths(words: Iterable[str]) -> tuple[int, ...]:
+    return tuple(sorted({len(word) for word in words}))
