@@ -1,0 +1,245 @@
+"""What the rules by server name do, packet by packet."""
+
+from collections.abc import Iterator
+
+from testbed.censor.policy import Policy
+from testbed.conformance.case import Dialogue, case
+from testbed.conformance.cases.usual import data, free, given
+from testbed.conformance.given import action, match, policy, sni
+from testbed.conformance.ground import ABROAD, Box
+from testbed.conformance.payloads import RECORD, SERVER_HELLO, X, get, hello
+from testbed.conformance.rates import Transfer
+from testbed.conformance.steps import OPENED, L, R, Step, tcp, wait
+from testbed.conformance.talk import Seen
+from testbed.conformance.trials import Pairs, Trials, bounds
+from testbed.conformance.volleys import Burst, Volley
+
+_TRIALS = 20_000  # IMC22q p.6
+_MANY = "thousands of flows: their share is the core's draw, the kernel adds nothing to it"
+
+
+def _sni1(profile: str, **more: object) -> Policy:
+    return sni(profile, action("rst-rewrite"), **more)
+
+
+def _sni2(profile: str, **more: object) -> Policy:
+    return sni(profile, action("grace-drop"), **more)
+
+
+@case(
+    "C27",
+    "t22 t23 t24 t25 t26",
+    "CP22 Fig. 6; OONI22",
+    "H",
+    "SNI-I: ClientHello of X",
+    "R receives the ClientHello; R's packets reach L as RST/ACK with R's TTL; nothing comes before R answers",
+)
+def _case_sni_1(profile: str) -> Dialogue:
+    return given(
+        _sni1(profile),
+        *OPENED,
+        L(hello()).passes,
+        R(what="ACK of it").becomes_reset,
+        R(SERVER_HELLO).becomes_reset,
+        R(RECORD, "data").becomes_reset,
+        data().passes,
+    )
+
+
+@case(
+    "C28",
+    "t22",
+    "CP22 Fig. 6",
+    "M",
+    "SNI-I, and R retransmits",
+    "each retransmission becomes RST/ACK again",
+)
+def _case_sni_1_again(profile: str) -> Dialogue:
+    again = [R(SERVER_HELLO, "ServerHello once more", at=-len(SERVER_HELLO)).becomes_reset] * 3
+    return given(_sni1(profile), *OPENED, L(hello()).passes, R(SERVER_HELLO).becomes_reset, *again)
+
+
+@case(
+    "C30",
+    "t22 t23 t24 t25 t26",
+    "CP22 Fig. 6",
+    "H",
+    "SNI-II: ClientHello of X",
+    "5 to 8 further packets of either side pass, then none",
+)
+def _case_sni_2(profile: str) -> Iterator[Dialogue]:
+    for number in range(3):  # the number is drawn per flow
+        yield given(
+            _sni2(profile),
+            *OPENED,
+            L(hello()).passes,
+            Volley("LR", 20, 100, "some pass, then none", 5, 8),
+            seed=number,
+        )
+
+
+@case(
+    "C31",
+    "t26",
+    "NEVOD",
+    "M",
+    "SNI-II and a near server that answers at length",
+    "L gets ACKs and a part of the ServerHello, then silence for 20 s",
+)
+def _case_sni_2_near(profile: str) -> Dialogue:
+    return given(
+        _sni2(profile),
+        *OPENED,
+        L(hello()).passes,
+        R(what="ACK of it").passes,
+        Burst("R", 10, 1400, 4, 7),
+        Volley("LR", 10, 100, "nothing passes", every=2.0),
+        scale=20,
+    )
+
+
+@case(
+    "C32",
+    "t22w",
+    "OONI22; NEVOD",
+    "M",
+    "SNI-III: a handshake of 3 KB in both directions",
+    "600 to 700 bytes/s by drops: not done in 3 s, nothing delayed or changed",
+)
+def _case_sni_3(profile: str) -> Dialogue:
+    rule = sni(profile, action("police", rate=650 * 8, burst=1000))
+    # Packets of 517 bytes, as were read in the field; 5 of them at 650 bytes/s of IP packets.
+    crawl = Transfer(("R",), 2585, 2000, (2.0, 4.5), packet=517)
+    return given(rule, *OPENED, L(hello()).passes, crawl)
+
+
+@case(
+    "C34",
+    "t22",
+    "CP22 Fig. 6",
+    "H",
+    "X in the SNI-IV list, R's SYN having turned the roles",
+    "ClientHello dropped, silence both ways; SNI-I alone would not fire",
+)
+def _case_sni_4(profile: str) -> Iterator[Dialogue]:
+    turned = (L(flags="S").quietly, R(flags="S").passes, L(flags="SA").passes, R(flags="A").passes)
+    second_line = policy(
+        profile,
+        (match(tls_sni=X), action("rst-rewrite")),
+        (match(tls_sni=X, flipped=True), action("drop")),
+    )
+    after = Volley("LR", 6, 100, "nothing passes")
+    yield given(
+        second_line, *turned, L(hello()).meets_silence, after, label="X in the lists of SNI-I and SNI-IV"
+    )
+    usual = (*OPENED, L(hello()).passes, R(SERVER_HELLO).becomes_reset)
+    yield given(second_line, *usual, label="the same, roles not turned")
+    yield given(_sni1(profile), *turned, L(hello()).passes, free(), label="X in SNI-I's list alone")
+
+
+@case(
+    "C35",
+    "t26",
+    "NEVOD",
+    "M",
+    "SNI-IV by itself: ClientHello of X after an ordinary handshake, sent again and again",
+    "never arrives, nor do its retransmissions at 0.3, 0.6, 1.2, 2.4, 4.8 and 9.7 s; no answer",
+)
+def _case_sni_4_alone(profile: str) -> Dialogue:
+    again = [
+        step
+        for gap in (0.3, 0.3, 0.6, 1.2, 2.4, 4.9)
+        for step in (wait(gap), L(hello(), "ClientHello once more", at=-len(hello())).meets_silence)
+    ]
+    return given(
+        sni(profile, action("drop")), *OPENED, L(hello()).meets_silence, *again, *_neutral(), scale=10
+    )
+
+
+def _neutral() -> tuple[Step, ...]:
+    return (tcp(what="a new flow"), *OPENED, L(hello("n.com"), "ClientHello of n.com").passes)
+
+
+@case(
+    "C36",
+    "t21",
+    "IMC21 §6.4",
+    "H",
+    "GET of X with a TTL that ends behind hop 2, then one that ends behind hop 4",
+    "RST alone; then RST and the operator's page",
+)
+def _case_megafon(profile: str) -> Dialogue:
+    box = policy(profile, (match(http_host=X), action("rst")))
+    redirect = action("page", location="http://m.megafonpro.ru/rkn")
+    isp = policy("leg-passive", (match(http_host=X), redirect))
+    return Dialogue(
+        (Box(box, hop=2), Box(isp, hop=4)),
+        (
+            tcp(80),
+            *OPENED,
+            L(get(), "GET with TTL 2", ttl=2).passes,
+            L(get(), "GET with TTL 3", ttl=3, at=0).leads_to("RST alone", _reset_only),
+            tcp(80, "a new flow"),
+            *OPENED,
+            L(get(), "GET with TTL 5", ttl=5, at=0).leads_to("RST and 302", _reset_and_page),
+        ),
+        routers=ABROAD,
+    )
+
+
+def _reset_only(it: Seen) -> bool:
+    return not it.there and [heard.is_reset for heard in it.here] == [True]
+
+
+def _reset_and_page(it: Seen) -> bool:
+    return (
+        not it.there
+        and [heard.is_reset for heard in it.here] == [True, False]
+        and it.here[1].payload.startswith(b"HTTP/1.1 302 ")
+        and b"http://m.megafonpro.ru/rkn" in it.here[1].payload
+    )
+
+
+@case(
+    "C37",
+    "t22",
+    "IMC22q p.6",
+    "H",
+    "20,000 attempts under SNI-I at Rostelecom (0.084 %) and OBIT (0.14 %)",
+    "0.05 to 0.2 % succeed",
+    core_only=_MANY,
+)
+def _case_missed_1(profile: str) -> Iterator[Dialogue]:
+    for who, share in (("Rostelecom", 0.00084), ("OBIT", 0.0014)):
+        low, high = bounds(share, _TRIALS)
+        trial = Trials(hello(), _TRIALS, max(low, 0.0001), high)
+        yield given(_sni1(profile, miss={"rst-rewrite": share}), trial, label=who)
+
+
+@case(
+    "C38",
+    "t22",
+    "IMC22q p.6",
+    "H",
+    "20,000 attempts under SNI-II at ER-Telecom",
+    "1.76 % succeed",
+    core_only=_MANY,
+)
+def _case_missed_2(profile: str) -> Dialogue:
+    trial = Trials(hello(), _TRIALS, *bounds(0.0176, _TRIALS), answers=9)
+    return given(_sni2(profile, miss={"grace-drop": 0.0176}), trial)
+
+
+@case(
+    "C39",
+    "t21 t22 t23 t24",
+    "IMC21 §6.7; NTC1823 #19",
+    "M",
+    "ClientHello of X to many addresses, load shared between paths of which 30 % lack the box",
+    "about 30 % of the addresses are never filtered, the others always",
+    core_only=_MANY,
+)
+def _case_load_sharing(profile: str) -> Dialogue:
+    servers = tuple(f"104.244.{number // 250}.{number % 250 + 1}" for number in range(1000))
+    share = Pairs(hello(), servers, *bounds(0.3, len(servers)))
+    return given(sni(profile, action("rst-rewrite"), bypass=0.3), share)

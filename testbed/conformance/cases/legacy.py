@@ -1,0 +1,309 @@
+"""Operators' own boxes, DNS, TLS interception, allow-lists, outages."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from testbed.censor.policy import Policy
+from testbed.conformance.case import Dialogue, case
+from testbed.conformance.cases.usual import given
+from testbed.conformance.given import action, match, policy
+from testbed.conformance.given import profile as given_profile
+from testbed.conformance.payloads import (
+    PAGE,
+    RECORD,
+    SERVER_HELLO,
+    N,
+    X,
+    addresses,
+    answer,
+    get,
+    hello,
+    over_tcp,
+    query,
+)
+from testbed.conformance.steps import OPENED, L, R, Send, Step, ping, seen_from, tcp, udp
+from testbed.conformance.talk import Seen
+from testbed.conformance.tls import Certificate
+from testbed.conformance.trials import Pairs, bounds
+
+_STUB = "http://blackhole.beeline.ru/"
+_SINKHOLE = "95.167.13.50"  # Rostelecom's (OONI-FP)
+_GOOGLE, _RESOLVER, _HIJACKER = "8.8.8.8", "212.188.4.10", "193.232.230.48"
+
+
+def _page(profile: str, **more: object) -> Policy:
+    return policy(profile, (match(http_host=X, **more), action("page", location=_STUB)))
+
+
+def _forged(it: Seen) -> bool:
+    """L got a redirect to the stub, and the request went on."""
+    return it.delivered and not it.made_there and _redirects(it)
+
+
+def _redirects(it: Seen) -> bool:
+    body = b"".join(heard.payload for heard in it.here)
+    return body.startswith(b"HTTP/1.1 302 ") and _STUB.encode() in body
+
+
+def _by_ip_id(it: Seen) -> bool:
+    return _forged(it) and all(heard.ip_id in (0, 1) for heard in it.here)
+
+
+@case(
+    "C101",
+    "leg-passive",
+    "GDPI; ZAP",
+    "H",
+    "HTTP GET of X",
+    "a forged 302 to the operator's page before the real answer, which also arrives",
+)
+def _case_redirect(profile: str) -> Dialogue:
+    asked = L(get()).leads_to("302 to L, request delivered", _forged)
+    return given(_page(profile), tcp(80), *OPENED, asked, R(PAGE, "real answer").passes)
+
+
+@case(
+    "C102",
+    "leg-passive",
+    "GDPI",
+    "H",
+    "The same, L ignoring packets with IP-ID 0 and 1",
+    "the real page loads",
+)
+def _case_ignored(profile: str) -> Dialogue:
+    asked = L(get()).leads_to("forged packets with IP-ID 0 or 1 only", _by_ip_id)
+    return given(_page(profile), tcp(80), *OPENED, asked, R(PAGE, "real answer").passes)
+
+
+@case(
+    "C104",
+    "leg-passive leg-active",
+    "GDPI; ZAP",
+    "H",
+    "`host: X`, `Host: X.`, and a GET in two segments",
+    "no forgery",
+)
+def _case_unusual(profile: str) -> Iterator[Dialogue]:
+    cut = len(b"GET ")  # where GoodbyeDPI cuts
+    for label, asked in (
+        ("host:", (L(get(header="host")).passes,)),
+        ("X.", (L(get(X + ".")).passes,)),
+        ("two segments", (L(get()[:cut], "GET's method").passes, L(get()[cut:], "the rest").passes)),
+    ):
+        proof = (tcp(80, "a new flow"), *OPENED, L(get()).leads_to("302 to L", _redirects))
+        steps = (tcp(80), *OPENED, *asked, R(PAGE, "real answer").passes, *proof)
+        yield given(_page(profile), *steps, label=label)
+
+
+@case(
+    "C106",
+    "leg-active",
+    "BC",
+    "M",
+    'HTTP GET of X at an address that is not in the registry: "ordinary" and "full" DPI',
+    "passes; blocked",
+)
+def _case_registry(profile: str) -> Iterator[Dialogue]:
+    asked = (tcp(80), *OPENED, L(get()).passes, R(PAGE, "real answer").passes)
+    listed = (tcp(80, "at a listed address", right="104.244.42.9"), *OPENED, _stopped())
+    yield given(_page(profile, ip="104.244.42.9/32"), *asked, *listed, label="ordinary")
+    yield given(_page(profile), tcp(80), *OPENED, _stopped(), label="full")
+
+
+def _stopped() -> Send:
+    return L(get()).leads_to(
+        "302 to L, request not delivered", lambda it: _redirects(it) and not it.delivered
+    )
+
+
+def _lies(it: Seen) -> bool:
+    if [heard.protocol for heard in it.here] != [17]:
+        return False
+    reply = it.here[0].payload
+    return reply[:2] == it.sent[28:30] and addresses(reply) == (0, [_SINKHOLE])
+
+
+@case(
+    "C107",
+    "leg-dns",
+    "OONI22; NDSS20",
+    "H",
+    "A query for X to the operator's resolver",
+    "one sinkhole address; another name is answered truly",
+)
+def _case_sinkhole(profile: str) -> Dialogue:
+    rule = policy(profile, (match(dns_qname=X), action("dns", a=(_SINKHOLE,))))
+    asked = L(query()).leads_to("the sinkhole's address to L", _lies)
+    other = (L(query(N), "query for n.com").passes, R(answer(N), "its answer").passes)
+    return given(rule, udp(53, right=_RESOLVER), asked, *other)
+
+
+def _led(it: Seen, destination: str) -> bool:
+    """The packet reached another host than its own, unchanged above IP."""
+    was = it.sent[20:]
+    return (
+        not it.here
+        and [heard.destination for heard in it.there] == [destination]
+        and it.there[0].payload == was[8:]
+    )
+
+
+def _named(it: Seen, source: str) -> bool:
+    """The reply came in another host's name."""
+    return (
+        not it.here
+        and [heard.source for heard in it.there] == [source]
+        and it.there[0].payload == it.sent[28:]
+    )
+
+
+def _diverted(asked: bytes, reply: bytes, to: str) -> tuple[Step, ...]:
+    return (
+        udp(53, right=_GOOGLE),
+        L(asked, f"query to {_GOOGLE}").leads_to(f"it reaches {to}", lambda it: _led(it, to)),
+        seen_from(to),
+        R(reply, f"{to}'s answer").leads_to(f"it comes from {_GOOGLE}", lambda it: _named(it, _GOOGLE)),
+    )
+
+
+@case(
+    "C108",
+    "leg-dns",
+    "BC",
+    "M",
+    "A query for X to 8.8.8.8 where port 53 is redirected; a DoH connection to it",
+    "the operator's resolver answers in its name, with the sinkhole; DoH passes",
+)
+def _case_redirected(profile: str) -> Dialogue:
+    router = replace(given_profile(profile), in_path=True)  # who redirects stands in the path
+    rule = policy(router, (match(ports=(53,)), action("divert", to4=_RESOLVER)))
+    lie = answer(address=bytes(map(int, _SINKHOLE.split("."))))
+    doh = (tcp(right=_GOOGLE, what="DoH"), *OPENED, L(hello("dns.google")).passes, R(SERVER_HELLO).passes)
+    return given(rule, *_diverted(query(), lie, _RESOLVER), *doh)
+
+
+@case(
+    "C109",
+    "leg-mitm",
+    "OONI22",
+    "H",
+    "HTTPS to bbc.com at an operator that intercepts",
+    "a self-signed certificate: the client knows no such authority; another site keeps its own",
+)
+def _case_intercepted(profile: str) -> Iterator[Dialogue]:
+    bbc, box = "151.101.0.81", "213.87.9.9"
+    rule = policy(profile, (match(ip=f"{bbc}/32", ports=(443,)), action("divert", to4=box)))
+    yield given(rule, tcp(right=bbc), Certificate("bbc.com", stranger=box, expected="self-signed"))
+    other = Certificate("n.com", stranger=box, expected="valid")
+    yield given(rule, tcp(right="104.244.42.1"), other, label="n.com")
+
+
+@case(
+    "C110",
+    "t26",
+    "N4P#657",
+    "M",
+    "A query for youtube.com to 8.8.8.8 over UDP, August 2026; over TCP",
+    "answered by another resolver: NXDOMAIN; answered truly",
+)
+def _case_hijack(profile: str) -> Dialogue:
+    rule = policy(
+        profile, (match(ip=f"{_GOOGLE}/32", ports=(53,), transport="udp"), action("divert", to4=_HIJACKER))
+    )
+    asked, true = query("youtube.com"), answer("youtube.com")
+    nothing = asked[:2] + b"\x81\x83" + asked[4:]
+    by_tcp = (tcp(53, "over TCP", right=_GOOGLE), *OPENED)
+    steps = (*by_tcp, L(over_tcp(asked), "query").passes, R(over_tcp(true), "true answer").passes)
+    return given(rule, *_diverted(asked, nothing, _HIJACKER), *steps)
+
+
+@case(
+    "C112",
+    "t21",
+    "N4P#81",
+    "H",
+    "ClientHello of dns.google to 8.8.8.8 in September 2021, by DoH and DoT; a query to it over UDP",
+    "RST after the ClientHello; another name to the address passes; the query meets silence",
+)
+def _case_doh(profile: str) -> Dialogue:
+    rule = policy(
+        profile,
+        (match(tls_sni="dns.google", ports=(443, 853)), action("rst")),
+        (match(ip=f"{_GOOGLE}/32", ports=(53,), transport="udp"), action("drop")),
+    )
+    reset = L(hello("dns.google")).leads_to(
+        "RST to L", lambda it: it.delivered and [heard.is_reset for heard in it.here] == [True]
+    )
+    return given(
+        rule,
+        tcp(right=_GOOGLE, what="DoH"),
+        *OPENED,
+        reset,
+        tcp(853, what="DoT"),
+        *OPENED,
+        reset,
+        tcp(what="another name"),
+        *OPENED,
+        L(hello(N)).passes,
+        R(SERVER_HELLO).passes,
+        udp(53),
+        L(query(N)).meets_silence,
+    )
+
+
+@case(
+    "C113",
+    "mob-wl",
+    "N4P#516",
+    "H",
+    "Allow-list (Beeline): TCP and ping to an unlisted address",
+    "SYN delivered and answered, the ClientHello meets silence; ping silent; listed addresses and names pass",
+)
+def _case_allow_list(profile: str) -> Dialogue:
+    listed = "87.240.132.72"
+    rule = policy(
+        profile,
+        (match(ip=(f"{listed}/32", f"{_GOOGLE}/32")), action("allow")),
+        (match(transport="tcp", data=True), action("drop")),
+        (match(transport="udp"), action("drop")),
+        (match(ports=(0,)), action("drop", scope="packet")),  # what has no ports
+    )
+    silent = (L(hello(N)).meets_silence, R(RECORD, "data").meets_silence)
+    return given(
+        rule,
+        L(flags="S").passes,
+        R(flags="SA").passes,
+        L(flags="A").passes,
+        *silent,
+        ping(),
+        L().meets_silence,
+        udp(53, right="1.1.1.1"),
+        L(query(N), "query to 1.1.1.1").meets_silence,
+        udp(53, right=_GOOGLE),
+        L(query(N), "query to 8.8.8.8").passes,
+        R(answer(N)).passes,
+        tcp(right=listed, what="listed address"),
+        *OPENED,
+        L(hello(X), "ClientHello of any name").passes,
+        R(SERVER_HELLO).passes,
+    )
+
+
+@case(
+    "C116",
+    "outage",
+    "press",
+    "M",
+    "Connectivity is lost in steps until 80 % of the hosts are gone",
+    "no packet either way for a growing share of hosts, the same ones at each step; no RST, no ICMP, no DNS",
+)
+def _case_outage(profile: str) -> Iterator[Dialogue]:
+    every = match(ip="0.0.0.0/0")
+    servers = tuple(f"95.24.{number // 250}.{number % 250 + 1}" for number in range(40))
+    for left in (0.6, 0.2):
+        gone = policy(profile, (every, action("drop")), bypass=left)
+        share = Pairs(hello(N), servers, *bounds(left, len(servers)))
+        yield given(gone, share, label=f"{1 - left:.0%} lost")
+    gone = policy(profile, (every, action("drop")))
+    ends = (R(flags="S").meets_silence, L(flags="S").meets_silence, ping(), L().meets_silence)
+    yield given(gone, *ends, udp(53, right=_RESOLVER), L(query(N)).meets_silence, label="a host that is gone")

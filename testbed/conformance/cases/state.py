@@ -1,0 +1,232 @@
+"""Timers, 4-tuples, opening sequences, fragments, addresses."""
+
+from collections.abc import Iterator
+
+from testbed.censor.policy import Policy
+from testbed.conformance.case import TSPU, Dialogue, case
+from testbed.conformance.cases.usual import by_sni, control, data, fired, free, given
+from testbed.conformance.given import action, match, policy, sni
+from testbed.conformance.ground import R_ADDRESS
+from testbed.conformance.payloads import RECORD, SERVER_HELLO, N, hello
+from testbed.conformance.pieces import Fragmented
+from testbed.conformance.steps import OPENED, L, R, Step, ping, tcp, udp, wait
+from testbed.conformance.volleys import Burst, Volley
+
+_HIT = (L(hello()).passes, R(SERVER_HELLO).becomes_reset)
+
+
+@case(
+    "C40",
+    "t22",
+    "IMC22q p.7",
+    "H",
+    "SNI-I hit; innocent data on the 4-tuple after 70 s, and after 80 s",
+    "blocked; free",
+)
+def _case_residual_1(profile: str) -> Dialogue:
+    return given(
+        sni(profile, action("rst-rewrite")),
+        *OPENED,
+        *_HIT,
+        wait(70),
+        data().passes,
+        data("R").becomes_reset,
+        wait(10),
+        data().passes,
+        data("R").passes,
+        scale=50,
+    )
+
+
+@case(
+    "C42",
+    "t22",
+    "IMC22q p.7",
+    "H",
+    "SNI-IV hit; innocent data on the 4-tuple after 35 s, and after 45 s",
+    "blocked; free",
+)
+def _case_residual_4(profile: str) -> Dialogue:
+    return given(
+        sni(profile, action("drop")),
+        *OPENED,
+        L(hello()).meets_silence,
+        wait(35),
+        data().meets_silence,
+        data("R").meets_silence,
+        wait(10),
+        data().passes,
+        data("R").passes,
+        scale=25,
+    )
+
+
+@case("C43", "t22", "IMC22q; FOCI26q", "M", "SNI-I hit, at once a new port with a neutral name", "passes")
+def _case_fresh_port(profile: str) -> Dialogue:
+    anew = (tcp(what="a new port"), *OPENED, L(hello(N)).passes, free())
+    return given(sni(profile, action("rst-rewrite")), *OPENED, *_HIT, *anew)
+
+
+@case("C44", "t22", "CP22", "H", "SNI-I hit, a new port with X again", "blocked anew")
+def _case_fresh_port_again(profile: str) -> Dialogue:
+    return given(sni(profile, action("rst-rewrite")), *OPENED, *_HIT, tcp(what="a new port"), *OPENED, *_HIT)
+
+
+@case(
+    "C45", "t22", "CP22 Fig. 7", "H", "SYN, SYN from L, then SYN from R, then ClientHello of X", "untouched"
+)
+def _case_syn_from_r(profile: str) -> Dialogue:
+    turned = (L(flags="S").quietly, L(flags="S", at=-1).quietly, R(flags="S").passes)
+    return given(sni(profile, action("rst-rewrite")), *turned, L(hello()).passes, free(), *control(profile))
+
+
+@case("C48", "t22", "CP22 Fig. 7; ASBI", "M", "ACK from L, no SYN ever, ClientHello of X", "blocked")
+def _case_no_syn(profile: str) -> Dialogue:
+    return given(sni(profile, action("rst-rewrite")), L(flags="A").passes, *_HIT)
+
+
+@case("C49", "t21", "IMC21 §6.6", "H", "A throttled flow rests for 11 minutes", "no longer throttled")
+def _case_rested(profile: str) -> Iterator[Dialogue]:
+    hit = (*OPENED, L(hello()).passes, fired(profile))
+    yield given(by_sni(profile), *hit, wait(660), free(), label="throttled, then 11 min idle", scale=300)
+    late = (*OPENED, wait(660), L(RECORD, "data").passes, free())
+    yield given(by_sni(profile), *late, label="handshake, then 11 min idle", scale=300)
+
+
+@case(
+    "C51",
+    "t21",
+    "IMC21 §6.6",
+    "H",
+    "A throttled flow kept busy below the rate for 2 h, then a burst",
+    "still throttled",
+)
+def _case_busy(profile: str) -> Dialogue:
+    kept = Volley("LR", 18, 100, "all pass", every=400)
+    return given(by_sni(profile), *OPENED, L(hello()).passes, kept, fired(profile), scale=1800)
+
+
+def _any(profile: str) -> Policy:
+    return sni(profile, action("rst-rewrite"))
+
+
+@case(
+    "C52",
+    "t22",
+    "CP22 Fig. 8",
+    "H",
+    "A datagram in 45 fragments, and one in 46",
+    "all arrive, after the last was sent and not put together; none arrives",
+)
+def _case_many_fragments(profile: str) -> Iterator[Dialogue]:
+    for pieces, arrive in ((45, True), (46, False)):
+        step = Fragmented("L", 8 * (6 * pieces) - 8, pieces, arrive=arrive)
+        yield given(_any(profile), udp(9000), step, label=str(pieces), without_box=True)
+    mixed = Fragmented("L", 1000, 3, arrive=True, first_ttl=64, later_ttl=3)
+    yield given(_any(profile), udp(9000), mixed, label="later ones with TTL 3", without_box=True)
+
+
+@case(
+    "C55",
+    "t22",
+    "CP22 Fig. 8",
+    "H",
+    "The first fragment's TTL ends one hop before the box",
+    "nothing arrives",
+)
+def _case_first_fragment_lost(profile: str) -> Dialogue:
+    step = Fragmented("L", 1000, 3, arrive=False, first_ttl=2)
+    return given(_any(profile), udp(9000), step, without_box=True)
+
+
+@case(
+    "C56",
+    "t22",
+    "IMC22, from memory",
+    "L",
+    "The last fragment is never sent; 6 s later the same packet comes whole",
+    "nothing arrives; then the queue is free, and all arrives",
+)
+def _case_last_fragment_missing(profile: str) -> Dialogue:
+    steps: tuple[Step, ...] = (
+        Fragmented("L", 1000, 3, arrive=False, withhold=1),
+        wait(6),
+        Fragmented("L", 1000, 3, arrive=True),
+    )
+    return given(_any(profile), udp(9000), *steps, without_box=True, scale=4)
+
+
+@case("C57", "t22", "CP22", "H", "ClientHello of X in two IP fragments", "not matched")
+def _case_hello_in_fragments(profile: str) -> Dialogue:
+    cut = Fragmented("L", 0, 2, arrive=True, payload=hello(pad_to=600))
+    steps: tuple[Step, ...] = (*OPENED, cut, free(), *control(profile))
+    return given(_any(profile), *steps, without_box=True)
+
+
+def _blocked(profile: str) -> Policy:
+    return policy(profile, (match(ip=f"{R_ADDRESS}/32"), action("block-host")))
+
+
+@case("C58", "t22", "CP22 Fig. 6", "H", "SYN from L to a blocked address, any port", "silence")
+def _case_syn_to_blocked(profile: str) -> Dialogue:
+    tries: list[Step] = [
+        step
+        for port in (80, 443, 8080)
+        for step in (tcp(port), L(flags="S", what=f"SYN to port {port}").meets_silence)
+    ]
+    other: tuple[Step, ...] = (tcp(right="104.244.42.2", what="the address beside it"), *OPENED)
+    return given(_blocked(profile), *tries, *other, data().passes)
+
+
+@case(
+    "C59",
+    "t22",
+    "CP22 Fig. 6",
+    "H",
+    "A blocked address opens",
+    "L receives its SYN; L's SYN/ACK, and what follows, arrives there as RST/ACK",
+)
+def _case_blocked_opens(profile: str) -> Dialogue:
+    return given(
+        _blocked(profile),
+        tcp(80, inward=True),
+        R(flags="S").passes,
+        L(flags="SA").becomes_reset,
+        L(flags="SA", what="SYN/ACK once more", at=-1).becomes_reset,
+        data().becomes_reset,
+    )
+
+
+@case("C60", "t22", "NEVOD; N4P#106", "M", "Ping from L to a blocked address, and from it", "no reply")
+def _case_blocked_ping(profile: str) -> Dialogue:
+    steps = (ping(), L().meets_silence, R().meets_silence)
+    return given(_blocked(profile), *steps, ping(right="104.244.42.2"), L().passes, R().passes)
+
+
+@case(
+    "C117",
+    TSPU,
+    "ASBI",
+    "M",
+    "The box fails open for 30 minutes, then works again",
+    "everything passes, then new flows are blocked; flows of that time are not punished",
+)
+def _case_fails_open(profile: str) -> Dialogue:
+    box = sni(profile, action("rst-rewrite"), off=((10.0, 1810.0),))
+    return given(
+        box,
+        *OPENED,
+        *_HIT,
+        wait(20),
+        tcp(what="during the bypass, a new flow"),
+        *OPENED,
+        L(hello()).passes,
+        Burst("R", 5, 1000, 5, 5),
+        wait(1800),
+        data().passes,
+        data("R").passes,
+        tcp(what="after it, a new flow"),
+        *OPENED,
+        *_HIT,
+        scale=900,
+    )

@@ -1,0 +1,223 @@
+"""QUIC, VPN handshakes, other UDP."""
+
+from collections.abc import Iterator
+
+from testbed.censor.policy import Policy
+from testbed.conformance.case import Dialogue, case
+from testbed.conformance.cases.usual import given
+from testbed.conformance.given import action, match, policy
+from testbed.conformance.ground import R_ADDRESS
+from testbed.conformance.payloads import (
+    WIREGUARD_INITIATION,
+    WIREGUARD_RESPONSE,
+    N,
+    X,
+    openvpn_control,
+    openvpn_data,
+    openvpn_reset,
+    quic_form,
+    random_bytes,
+    short_header,
+    wireguard_data,
+)
+from testbed.conformance.quic import initial
+from testbed.conformance.steps import L, R, Step, udp, wait
+from testbed.conformance.volleys import Volley
+
+_V1_DEAD = (
+    L(quic_form(1001), "1,001 bytes of version 1").meets_silence,
+    L(short_header(), "next datagram").meets_silence,
+    R(short_header(), "datagram").meets_silence,
+)
+_ABROAD, _RUSSIAN = "45.76.0.0/16", "87.240.128.0/18"
+
+
+def _blanket(profile: str) -> Policy:
+    drop = action("drop", residual=420.0, refresh=True)
+    allowed = (match(ip=_RUSSIAN), action("allow"))
+    return policy(profile, allowed, (match(quic=True), drop))
+
+
+def _quic_sni(profile: str) -> Policy:
+    return policy(profile, (match(quic_sni=X), action("drop", residual=420.0, refresh=True)))
+
+
+@case(
+    "C62",
+    "t22",
+    "NTC1823 #10",
+    "H",
+    "UDP to port 443: 1,001 bytes, bytes 1 to 4 are 00000001",
+    "dropped, and the flow is dead both ways",
+)
+def _case_blanket(profile: str) -> Dialogue:
+    return given(_blanket(profile), udp(), *_V1_DEAD)
+
+
+@case("C63", "t22", "NTC1823 #10", "H", "The same with 1,000 bytes", "passes")
+def _case_shorter(profile: str) -> Dialogue:
+    return given(_blanket(profile), udp(), L(quic_form(1000), "1,000 bytes").passes, *_proof())
+
+
+@case("C64", "t22", "NTC1823 #10", "H", "The same to port 8443", "passes")
+def _case_other_port(profile: str) -> Dialogue:
+    return given(_blanket(profile), udp(8443), L(quic_form(1001), "1,001 bytes").passes, *_proof())
+
+
+@case("C67", "t22", "NTC1823 #12", "M", "An Initial of draft 29 before 19 March 2022", "passes")
+def _case_draft(profile: str) -> Dialogue:
+    first = L(quic_form(1200, 0xFF00001D), "Initial of version FF00001D").passes
+    return given(_blanket(profile), udp(), first, R(short_header(), "answer").passes, *_proof())
+
+
+@case("C68", "t22", "NTC1823 #11", "H", "R sends an Initial to L's port 443", "passes")
+def _case_inbound(profile: str) -> Dialogue:
+    steps = (udp(inward=True), R(quic_form(1200)).passes, L(quic_form(1200), "answer").passes)
+    return given(_blanket(profile), *steps, *_proof())
+
+
+@case("C69", "t22", "NTC1823 #3", "H", "An Initial to a white-listed address (vk.com)", "passes")
+def _case_white_list(profile: str) -> Dialogue:
+    there = udp(right="87.240.132.72")
+    steps = (there, L(quic_form(1200)).passes, R(short_header(), "answer").passes)
+    return given(_blanket(profile), *steps, *_proof())
+
+
+def _proof() -> tuple[Step, ...]:
+    return (udp(right=R_ADDRESS, what="a new flow", inward=False), *_V1_DEAD)
+
+
+@case(
+    "C70",
+    "t23 t24 t25 t26",
+    "NTC1823 #74",
+    "H",
+    "A valid v1 Initial with SNI X, laid out as by ngtcp2 and as by Chromium",
+    "the flow is dropped, silence",
+)
+def _case_quic_name(profile: str) -> Iterator[Dialogue]:
+    for layout in ("ngtcp2", "chromium"):
+        steps = (udp(), L(initial(X, layout=layout)).meets_silence, *_V1_DEAD[1:])
+        yield given(_quic_sni(profile), *steps, label=layout)
+
+
+@case("C71", "t23 t24 t25 t26", "NTC1823 #74; FOCI26q", "H", "The same with SNI N", "passes")
+def _case_quic_neutral(profile: str) -> Iterator[Dialogue]:
+    for layout in ("ngtcp2", "chromium"):
+        steps = (udp(), L(initial(N, layout=layout)).passes, R(short_header(), "answer").passes)
+        proof = (udp(what="a new flow"), L(initial(X, layout=layout)).meets_silence)
+        yield given(_quic_sni(profile), *steps, *proof, label=layout)
+
+
+@case(
+    "C73",
+    "t26",
+    "FOCI26q",
+    "H",
+    "An Initial with SNI X, short-header packets for 400 s, then 430 s of rest",
+    "dead all the time; then alive again",
+)
+def _case_quic_residual(profile: str) -> Dialogue:
+    kept = Volley("LR", 4, 60, "nothing passes", lead=b"\x43", every=100)
+    steps = (udp(), L(initial()).meets_silence, kept, wait(410), L(short_header(), "datagram").meets_silence)
+    alive = (wait(430), L(short_header(), "datagram").passes, R(short_header(), "datagram").passes)
+    return given(_quic_sni(profile), *steps, *alive, scale=400)
+
+
+def _vpn(profile: str, protocol: str) -> Policy:
+    return policy(
+        profile,
+        (match(ip=_RUSSIAN), action("allow")),
+        (match(protocol=(protocol,)), action("data-drop", protocol=protocol)),
+    )
+
+
+def _wireguard() -> tuple[Step, ...]:
+    return (
+        udp(51820),
+        L(WIREGUARD_INITIATION, "initiation").passes,
+        R(WIREGUARD_RESPONSE, "response").passes,
+    )
+
+
+def _openvpn() -> tuple[Step, ...]:
+    control = [
+        step
+        for number in range(1, 5)
+        for step in (
+            L(openvpn_control(number, bytes(300)), "control packet").quietly,
+            R(openvpn_control(number, bytes(900)), "control packet").quietly,
+        )
+    ]
+    return (
+        udp(1194),
+        L(openvpn_reset(7), "hard reset").passes,
+        R(openvpn_reset(8), "hard reset").passes,
+        *control,
+    )
+
+
+@case(
+    "C75",
+    "t23",
+    "N4P#274",
+    "M",
+    "WireGuard: initiation and response, then data",
+    "the handshake and 2 data packets pass, then silence",
+)
+def _case_wireguard(profile: str) -> Dialogue:
+    rest = Volley("LR", 10, 128, "some pass, then none", 2, 2, lead=wireguard_data(0))
+    return given(_vpn(profile, "wireguard"), *_wireguard(), rest)
+
+
+@case(
+    "C76",
+    "t23",
+    "N4P#274",
+    "M",
+    "OpenVPN: handshake, then data",
+    "the handshake and 15 data packets pass, then silence",
+)
+def _case_openvpn(profile: str) -> Dialogue:
+    rest = Volley("LR", 25, 128, "some pass, then none", 15, 15, lead=openvpn_data(1))
+    return given(_vpn(profile, "openvpn"), *_openvpn(), rest)
+
+
+@case("C77", "t23", "N4P#274", "M", "The same flows to a Russian server", "pass")
+def _case_vpn_at_home(profile: str) -> Iterator[Dialogue]:
+    for name, opening, lead in (
+        ("wireguard", _wireguard(), wireguard_data(0)),
+        ("openvpn", _openvpn(), openvpn_data(1)),
+    ):
+        there = udp(right="87.240.132.72")
+        rest = Volley("LR", 30, 128, "all pass", lead=lead)
+        yield given(_vpn(profile, name), there, *opening, rest, label=name)
+
+
+@case(
+    "C78",
+    "t26",
+    "NTC1823 #76-77",
+    "L",
+    "UDP without a form to a listed hosting network, and after an Initial of an allowed name",
+    "dropped; passes",
+)
+def _case_default_deny(profile: str) -> Dialogue:
+    listed = policy(
+        profile,
+        (match(quic_sni=N), action("allow")),
+        (match(ip=_ABROAD, transport="udp", data=True), action("drop")),
+    )
+    noise = random_bytes(300)
+    return given(
+        listed,
+        udp(right="45.76.1.1"),
+        L(noise, "random datagram").meets_silence,
+        R(noise, "random datagram").meets_silence,
+        udp(what="a new flow"),
+        L(initial(N)).passes,
+        L(noise, "random datagram").passes,
+        R(noise, "random datagram").passes,
+        udp(right=R_ADDRESS, what="to another network"),
+        L(noise, "random datagram").passes,
+    )

@@ -1,0 +1,66 @@
+"""What many cases begin and end with."""
+
+from testbed.censor.actions.base import Action
+from testbed.censor.policy import Policy
+from testbed.conformance.case import Dialogue
+from testbed.conformance.given import action, sni
+from testbed.conformance.ground import Box
+from testbed.conformance.payloads import RECORD, SERVER_HELLO, hello
+from testbed.conformance.steps import OPENED, L, R, Send, Step, tcp
+from testbed.conformance.volleys import Burst
+
+POLICED_2021 = 140_000  # bit/s; IMC21 §5: 130-150
+BUCKET_2021 = 16_384  # bytes; CP21
+POLICED_2022 = 5_200  # bit/s: 650 bytes/s (NEVOD)
+BUCKET_2022 = 1_000  # bytes; our choice
+
+_MANY = 30  # packets of 1,400 bytes: more than any bucket here holds
+_SIZE = 1400
+
+
+def sni_action(profile: str) -> Action:
+    """What the rules of an era do about a server name."""
+    if profile == "t21":
+        return action("police", rate=POLICED_2021, burst=BUCKET_2021)
+    if profile == "t22w":
+        return action("police", rate=POLICED_2022, burst=BUCKET_2022)
+    return action("rst-rewrite")
+
+
+def by_sni(profile: str, *patterns: str) -> Policy:
+    """A rule by server name with that action."""
+    return sni(profile, sni_action(profile), *patterns)
+
+
+def fired(profile: str) -> Step:
+    """That this action is at work on the flow: what the server sends now shows it."""
+    if profile == "t21":
+        return Burst("R", _MANY, _SIZE, 11, 13)  # 17,500 bytes: one second of the rate, which is the larger
+    if profile == "t22w":
+        return Burst("R", _MANY, _SIZE, 0, 1)
+    return R(SERVER_HELLO).becomes_reset
+
+
+def free() -> Step:
+    """That nothing is at work on the flow: all that the server sends arrives."""
+    return Burst("R", _MANY, _SIZE, _MANY, _MANY)
+
+
+def control(profile: str, payload: bytes = b"", port: int = 443) -> tuple[Step, ...]:
+    """Another flow, in which the same rule fires: it was there all the time."""
+    return (
+        tcp(port, "a new flow"),
+        *OPENED,
+        L(payload or hello()).passes,
+        fired(profile),
+    )
+
+
+def given(policy: Policy, *steps: Step, label: str = "", scale: float = 1.0, **more: object) -> Dialogue:
+    """One box with this policy, two hops from L."""
+    return Dialogue((Box(policy),), steps, label, scale, **more)  # type: ignore[arg-type]
+
+
+def data(who: str = "L") -> Send:
+    """A record of application data."""
+    return (L if who == "L" else R)(RECORD, "data")

@@ -1,0 +1,76 @@
+"""Policies in a case's words. What does not exist yet raises `NotThere`, which names it."""
+
+from collections.abc import Iterable
+from dataclasses import fields, replace
+from ipaddress import ip_network
+from typing import Any
+
+from testbed.censor.actions import ACTIONS
+from testbed.censor.actions.base import Action
+from testbed.censor.names import NameList
+from testbed.censor.policy import Match, Policy, QuicForm, Rule
+from testbed.censor.profile import Profile
+from testbed.censor.profiles import PROFILES
+from testbed.conformance.case import NotThere
+from testbed.conformance.payloads import X
+
+
+def profile(name: str) -> Profile:
+    """A profile by name."""
+    if name not in PROFILES:
+        raise NotThere(f"profile '{name}'")
+    return PROFILES[name]
+
+
+def action(key: str, **parameters: Any) -> Action:
+    """A technique by the name that scenarios use."""
+    if key not in ACTIONS:
+        raise NotThere(f"action '{key}'")
+    kind = ACTIONS[key]
+    _known(kind, parameters, f"action '{key}'")
+    return kind(**parameters)
+
+
+def _known(kind: type, given: Iterable[str], what: str) -> None:
+    has = {field.name for field in fields(kind)}
+    for name in given:
+        if name not in has:
+            raise NotThere(f"{what} with '{name}'")
+
+
+def names(*patterns: str) -> NameList:
+    """A list of names."""
+    return NameList(patterns)
+
+
+def match(**parts: Any) -> Match:
+    """What a rule looks for; `ip` may be text, names a list or one name."""
+    _known(Match, parts, "match")
+    for key in ("tls_sni", "http_host", "dns_qname", "quic_sni"):
+        if isinstance(parts.get(key), str):
+            parts[key] = names(parts[key])
+    if "ip" in parts:
+        listed = [parts["ip"]] if isinstance(parts["ip"], str) else parts["ip"]
+        parts["ip"] = tuple(ip_network(one) for one in listed)
+    if parts.get("quic") is True:
+        parts["quic"] = QuicForm()
+    return Match(**parts)
+
+
+def policy(box: str | Profile, *rules: tuple[Match, Action], **more: Any) -> Policy:
+    """A policy of these rules, in order, called r0, r1, …"""
+    _known(Policy, more, "policy")
+    made = tuple(Rule(f"r{number}", wanted, does) for number, (wanted, does) in enumerate(rules))
+    return Policy("case", profile(box) if isinstance(box, str) else box, made, **more)
+
+
+def sni(box: str | Profile, does: Action, *patterns: str, **more: Any) -> Policy:
+    """A policy of one rule by server name; without patterns, the blocked name X."""
+    return policy(box, (match(tls_sni=names(*(patterns or (X,)))), does), **more)
+
+
+def with_model(name: str, model: str) -> Profile:
+    """A profile whose inspector follows one model alone."""
+    base = profile(name)
+    _known(Profile, ("models",), "profile")
+    return replace(base, models=replace(base.models, value=((model, 1.0),)))

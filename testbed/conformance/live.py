@@ -1,0 +1,260 @@
+"""The dialogue's ground through the kernel: a world of our own, raw sockets at both ends, real censors.
+
+L and R have no addresses of their own and so no TCP stack that would answer; this process is both hosts. What
+each end hears is captured at its interface, before anything can change it.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Final
+
+from testbed.conformance.case import Dialogue
+from testbed.conformance.ground import DOMESTIC, HOPS, L_ADDRESS, Box, Ground, Who, Wire
+from testbed.conformance.packets import FENCE, ICMP, Ip
+from testbed.errors import InvalidRunError
+from testbed.middlebox.loop import serve_censor
+from testbed.scenario.model import Operator, Placement, World
+from testbed.world import linux, netns
+from testbed.world.build import BuiltWorld, build
+from testbed.world.plan import plan
+
+_ETH_P_IP: Final = 0x0800
+_FENCE_HOST: Final = "203.0.113.254"
+_TIME_EXCEEDED: Final = 11
+_PATIENCE: Final = 5.0  # s until a fence that has always arrived counts as lost
+_QUIET: Final = 0.25  # s of silence that must do where a policy swallows the fence
+_BUFFER: Final = 8 << 20  # bytes of captured packets
+_BATCH: Final = 32  # packets sent before the captures are read
+_OTHER: Final[dict[Who, Who]] = {"L": "R", "R": "L"}
+_FIRST, _SECOND = "mts", "beeline"
+
+
+def _world() -> World:
+    operators = tuple(
+        Operator(
+            key=key,
+            name=key.upper(),
+            asn=8359 + number,
+            country="RU",
+            kind="mobile",
+            prefix4=ip_network(f"213.87.{number}.0/24"),  # type: ignore[arg-type]
+            prefix6=ip_network(f"2a00:1fa0:{number:x}::/48"),  # type: ignore[arg-type]
+            hops=HOPS,
+        )
+        for number, key in enumerate((_FIRST, _SECOND))
+    )
+    return World("conformance", operators, (), ())
+
+
+class Laboratory:
+    """One built world, for many dialogues. To be made inside `testbed.world.enter`."""
+
+    def __init__(self) -> None:
+        self.built = build(plan(_world()))
+        for node in (_FIRST, _SECOND, "far"):
+            with netns.inside(self.built.namespaces[node]):
+                flush = [linux.program("ip", "iproute2"), "address", "flush", "dev", "eth0"]
+                subprocess.run(flush, check=True, capture_output=True)
+
+    @contextmanager
+    def ground(self, dialogue: Dialogue) -> Iterator[Ground]:
+        """Start the dialogue's censors, lend the ground, end them, and look at their receipts.
+
+        Errors: InvalidRunError if a censor failed, or its receipt differs from the kernel's count.
+        """
+        started = time.monotonic()
+        folder = Path(mkdtemp(prefix="conformance-", dir="/run"))
+        running: list[_Running] = []
+        laid = LiveGround(self.built, dialogue)
+        try:
+            for number, box in enumerate(dialogue.boxes):
+                running.append(_Running(self.built, box, number, dialogue, folder, started))
+            laid.try_fence()
+            yield laid
+        finally:
+            laid.close()
+            for one in running:
+                one.stop()
+        for one in running:
+            one.check()
+
+
+class _Running:
+    """A censor's process."""
+
+    def __init__(
+        self, built: BuiltWorld, box: Box, number: int, dialogue: Dialogue, folder: Path, started: float
+    ) -> None:
+        operator = _FIRST if box.inside == "L" else _SECOND
+        placement = Placement(operator, box.policy, box.hop)
+        self._folder, self._name = folder / str(number), placement.name
+        self._folder.mkdir()
+        ready, tell = os.pipe()
+        self._pid = linux.fork()
+        if self._pid == 0:
+            status = 1
+            try:
+                os.close(ready)
+                linux.die_with_parent()
+                netns.enter(built.namespaces[f"{operator}.hop{box.hop}"])
+                serve_censor(
+                    placement,
+                    dialogue.seed,
+                    self._folder,
+                    started,
+                    dialogue.scale,
+                    lambda: os.write(tell, b"r") and None,
+                )
+                status = 0
+            except BaseException as error:
+                os.write(2, f"{placement.name}: {type(error).__name__}: {error}\n".encode())
+            finally:
+                os._exit(status)
+        os.close(tell)
+        came_up = os.read(ready, 1)
+        os.close(ready)
+        if not came_up:
+            self.stop()
+            raise InvalidRunError(f"{placement.name}: the censor ended before it was ready; see above")
+
+    def stop(self) -> None:
+        """End it; its receipt is then written."""
+        if self._pid:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGTERM)
+            self._status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+            self._pid = 0
+
+    def check(self) -> None:
+        """The second place: what the core claimed is what the kernel counted, and nothing went wrong."""
+        where = self._folder / "receipts" / f"{self._name.replace('/', '.')}.json"
+        if self._status or not where.is_file():
+            raise InvalidRunError(f"{self._name}: the censor ended with status {self._status}")
+        receipt = json.loads(where.read_text("utf-8"))
+        wrong = [what for what in ("faults", "queue_dropped", "user_dropped", "evictions") if receipt[what]]
+        for rule, counts in receipt["rules"].items():
+            for what, claimed in counts["claimed"].items():
+                if counts["kernel"][what] != claimed:
+                    wrong.append(f"{rule}: {claimed} x {what} claimed, {counts['kernel'][what]} counted")
+        if wrong:
+            raise InvalidRunError(f"{self._name}: its receipt shows {', '.join(wrong)}")
+
+
+@dataclass(slots=True)
+class _End:
+    """One host: a packet socket at its only interface, and the router's hardware address."""
+
+    socket: socket.socket
+    router: bytes
+
+    @classmethod
+    def at(cls, built: BuiltWorld, node: str) -> "_End":
+        near, far = next(pair for link in built.plan.links for pair in link.ends if pair[0].node == node)
+        with netns.inside(built.namespaces[node]):
+            made = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            made.bind((near.name, _ETH_P_IP))
+        made.setblocking(False)
+        return cls(made, bytes.fromhex(far.mac.replace(":", "")))
+
+    def send(self, packet: bytes) -> None:
+        self.socket.sendto(packet, ("eth0", _ETH_P_IP, 0, 0, self.router))
+
+    def heard(self) -> Iterator[bytes]:
+        """What has come in; routers' "time exceeded" is the path's word, not a box's."""
+        while True:
+            try:
+                raw, origin = self.socket.recvfrom(65_535)
+            except BlockingIOError:
+                return
+            if origin[2] != socket.PACKET_OUTGOING and (raw[9], raw[20]) != (ICMP, _TIME_EXCEEDED):
+                yield raw[: int.from_bytes(raw[2:4], "big")]
+
+
+class LiveGround:
+    """Both ends of the world's path. After each sending a fence goes each way: when it has come, all else has."""
+
+    def __init__(self, built: BuiltWorld, dialogue: Dialogue) -> None:
+        self.routers = dialogue.routers
+        self._scale = dialogue.scale
+        right = _SECOND if dialogue.routers == DOMESTIC else "far"
+        self._ends: dict[Who, _End] = {"L": _End.at(built, _FIRST), "R": _End.at(built, right)}
+        self._fenced = dialogue.routers != DOMESTIC
+        self._number = 0
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        for end in self._ends.values():
+            end.socket.close()
+
+    def try_fence(self) -> None:
+        """Find out whether the policy lets fences through."""
+        if self._fenced:
+            self._fenced = all(self._fence(who, Wire(), 0.5) for who in self._ends)
+
+    def send(self, who: Who, packets: Sequence[bytes]) -> Wire:
+        """See `Ground`."""
+        wire = Wire()
+        for number, packet in enumerate(packets, 1):
+            self._ends[who].send(packet)
+            if number % _BATCH == 0:
+                self._read(wire)
+        if self._fenced:
+            for end in (who, _OTHER[who]):
+                if not self._fence(end, wire, _PATIENCE):
+                    raise InvalidRunError(f"a packet of no interest from {end} did not arrive any more")
+        else:
+            self._listen(wire, _QUIET)
+        return wire
+
+    def wait(self, seconds: float) -> None:
+        """See `Ground`."""
+        time.sleep(seconds / self._scale)
+
+    def pause(self, seconds: float) -> None:
+        """See `Ground`."""
+        time.sleep(seconds)
+
+    def clock(self) -> float:
+        """See `Ground`."""
+        return time.monotonic()
+
+    def _fence(self, who: Who, wire: Wire, patience: float) -> bool:
+        self._number += 1
+        ends = (L_ADDRESS, _FENCE_HOST) if who == "L" else (_FENCE_HOST, L_ADDRESS)
+        body = b"fence" + self._number.to_bytes(8, "big")
+        self._ends[who].send(Ip(*ends).around(FENCE, body))
+        deadline = time.monotonic() + patience
+        while (left := deadline - time.monotonic()) > 0:
+            if self._read(wire, left) == body:
+                return True
+        return False
+
+    def _listen(self, wire: Wire, quiet: float) -> None:
+        while self._read(wire, quiet) is not None:
+            pass
+
+    def _read(self, wire: Wire, patience: float = 0.0) -> bytes | None:
+        """Take what there is at both ends; the last fence's body, b"" if only others came, None for nothing."""
+        sockets = {end.socket: who for who, end in self._ends.items()}
+        last: bytes | None = None
+        for ready in select.select(list(sockets), [], [], patience)[0]:
+            who = sockets[ready]
+            for raw in self._ends[who].heard():
+                if raw[9] == FENCE:
+                    last = raw[20:]
+                else:
+                    last = last or b""
+                    wire.at[who].append(raw)
+        return last

@@ -1,0 +1,163 @@
+"""Making and reading packets, independently of the censor's own code (a test compares both with scapy)."""
+
+import struct
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import Final
+
+FIN, SYN, RST, PSH, ACK, URG = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+ICMP, TCP, UDP, FENCE = 1, 6, 17, 253  # 253 is for experiments (RFC 3692); no rule of ours looks for it
+MD5: Final = b"\x13\x12" + bytes(range(16)) + b"\1\1"  # the TCP MD5 signature option, padded
+
+_LETTERS: Final = {"F": FIN, "S": SYN, "R": RST, "P": PSH, "A": ACK, "U": URG}
+
+
+def flags(letters: str) -> int:
+    """TCP flags by their first letters: "SA"."""
+    return sum(_LETTERS[letter] for letter in letters)
+
+
+def letters(bits: int) -> str:
+    """The letters of TCP flags, as people write them: "RST/ACK"."""
+    names = {SYN: "SYN", FIN: "FIN", RST: "RST", PSH: "PSH", URG: "URG", ACK: "ACK"}
+    return "/".join(name for bit, name in names.items() if bits & bit)
+
+
+def _sum(data: bytes) -> int:
+    even = data + b"\0" * (len(data) % 2)
+    total: int = sum(struct.unpack(f"!{len(even) // 2}H", even))
+    total = (total & 0xFFFF) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Ip:
+    """The IPv4 header of a packet to be sent."""
+
+    source: str
+    destination: str
+    ttl: int = 64
+    ip_id: int = 1
+    offset: int = 0  # bytes; for fragments
+    more: bool = False
+
+    def around(self, protocol: int, body: bytes) -> bytes:
+        """The whole packet."""
+        where = self.offset // 8 | (0x2000 if self.more else 0)
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), self.ip_id, where, self.ttl, protocol, 0)
+        head += IPv4Address(self.source).packed + IPv4Address(self.destination).packed
+        return head[:10] + struct.pack("!H", _sum(head)) + head[12:] + body
+
+    def pseudo(self, protocol: int, length: int) -> bytes:
+        """What transport checksums cover besides their own bytes."""
+        ends = IPv4Address(self.source).packed + IPv4Address(self.destination).packed
+        return ends + struct.pack("!BBH", 0, protocol, length)
+
+
+@dataclass(frozen=True, slots=True)
+class Tcp:
+    """The TCP header of a segment to be sent. `wrong_sum` spoils the checksum."""
+
+    sport: int
+    dport: int
+    seq: int = 0
+    ack: int = 0
+    flags: int = ACK
+    window: int = 64240
+    options: bytes = b""
+    wrong_sum: bool = False
+
+    def segment(self, ip: Ip, payload: bytes) -> bytes:
+        """Header and payload, for `ip.around(TCP, …)`."""
+        offset = (20 + len(self.options)) // 4 << 4
+        urgent = len(payload) if self.flags & URG else 0
+        numbers = (self.sport, self.dport, self.seq & 0xFFFFFFFF, self.ack & 0xFFFFFFFF)
+        head = struct.pack("!HHIIBBHHH", *numbers, offset, self.flags, self.window, 0, urgent)
+        body = head + self.options + payload
+        right = _sum(ip.pseudo(TCP, len(body)) + body)
+        return body[:16] + struct.pack("!H", right ^ 0x5555 if self.wrong_sum else right) + body[18:]
+
+
+def udp(ip: Ip, sport: int, dport: int, payload: bytes) -> bytes:
+    """A UDP header and payload, for `ip.around(UDP, …)`."""
+    body = struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload
+    return body[:6] + struct.pack("!H", _sum(ip.pseudo(UDP, len(body)) + body) or 0xFFFF) + body[8:]
+
+
+def echo(number: int, *, reply: bool = False) -> bytes:
+    """An ICMP echo request or reply, for `Ip.around(ICMP, …)`."""
+    body = struct.pack("!BBHHH", 0 if reply else 8, 0, 0, 77, number) + b"abcdefgh" * 4
+    return body[:2] + struct.pack("!H", _sum(body)) + body[4:]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One packet as it was seen on the wire. Transport fields are 0 where it has none."""
+
+    raw: bytes = field(repr=False)
+    source: str
+    destination: str
+    ttl: int
+    ip_id: int
+    protocol: int
+    fragment: bool
+    sport: int = 0
+    dport: int = 0
+    seq: int = 0
+    ack: int = 0
+    flags: int = 0
+    window: int = 0
+    payload: bytes = field(default=b"", repr=False)
+
+    @property
+    def is_reset(self) -> bool:
+        """Whether it is a TCP RST/ACK without payload."""
+        return self.protocol == TCP and self.flags == RST | ACK and not self.payload
+
+    @property
+    def sums_right(self) -> bool:
+        """Whether its checksums are what its bytes ask for (fragments: the IP header's only)."""
+        head, rest = self.raw[:20], self.raw[20:]
+        if _sum(head):
+            return False
+        if self.fragment or self.protocol not in (TCP, UDP):
+            return True
+        return _sum(Ip(self.source, self.destination).pseudo(self.protocol, len(rest)) + rest) == 0
+
+
+def read(raw: bytes) -> Heard | None:
+    """The packet's headers; None for what is not IPv4."""
+    if len(raw) < 20 or raw[0] != 0x45:
+        return None
+    _, _, total, ip_id, where, ttl, protocol, _, source, destination = struct.unpack_from("!BBHHHBBHII", raw)
+    raw = raw[:total]  # what follows is a link's padding
+    ends = (raw, str(IPv4Address(source)), str(IPv4Address(destination)), ttl, ip_id, protocol)
+    if where & 0x3FFF or protocol not in (TCP, UDP):
+        return Heard(*ends, fragment=bool(where & 0x3FFF), payload=raw[20:])
+    if protocol == UDP:
+        sport, dport = struct.unpack_from("!HH", raw, 20)
+        return Heard(*ends, fragment=False, sport=sport, dport=dport, payload=raw[28:])
+    sport, dport, seq, ack, offset, bits, window = struct.unpack_from("!HHIIBBH", raw, 20)
+    payload = raw[20 + (offset >> 4) * 4 :]
+    ports = {"sport": sport, "dport": dport}
+    return Heard(*ends, fragment=False, **ports, seq=seq, ack=ack, flags=bits, window=window, payload=payload)
+
+
+def with_ttl(raw: bytes, ttl: int) -> bytes:
+    """The same packet as a router leaves it: another TTL and the header checksum that goes with it."""
+    head = raw[:8] + bytes([ttl]) + raw[9:10] + b"\0\0" + raw[12:20]
+    return head[:10] + struct.pack("!H", _sum(head)) + head[12:] + raw[20:]
+
+
+def fragments(packet: bytes, pieces: int) -> list[bytes]:
+    """The packet in that many fragments, offsets in order."""
+    whole, body = read(packet), packet[20:]
+    assert whole is not None
+    step = -(-len(body) // pieces // 8) * 8
+    if -(-len(body) // step) != pieces:
+        raise ValueError(f"{len(body)} bytes cannot be cut into {pieces} fragments of whole 8 bytes")
+    made = []
+    for at in range(0, len(body), step):
+        ip = Ip(whole.source, whole.destination, whole.ttl, whole.ip_id, at, at + step < len(body))
+        made.append(ip.around(whole.protocol, body[at : at + step]))
+    return made

@@ -1,0 +1,153 @@
+"""What applications put into packets: hellos, requests, queries, handshakes of other protocols."""
+
+import struct
+from hashlib import shake_256
+from typing import Final
+
+X, N = "x.com", "n.com"  # the blocked name and the neutral one
+
+SERVER_HELLO: Final = b"\x16\x03\x03\x00\x5a\x02\x00\x00\x56\x03\x03" + bytes(range(83))
+RECORD: Final = b"\x17\x03\x03\x00\x20" + bytes(range(32))
+CHANGE_CIPHER_SPEC: Final = b"\x14\x03\x01\x00\x01\x01"
+ALERT: Final = b"\x15\x03\x01\x00\x02\x01\x00"
+SOCKS_GREETING: Final = b"\x05\x01\x00"
+SSH_BANNER: Final = b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n"
+WIREGUARD_INITIATION: Final = b"\1\0\0\0" + bytes(range(144))
+WIREGUARD_RESPONSE: Final = b"\2\0\0\0" + bytes(range(88))
+
+
+def junk(size: int) -> bytes:
+    """Bytes that are no protocol's beginning."""
+    return b"\xc3" * size
+
+
+def _vector(data: bytes, width: int) -> bytes:
+    return len(data).to_bytes(width, "big") + data
+
+
+def extension(kind: int, data: bytes) -> bytes:
+    """One TLS extension."""
+    return kind.to_bytes(2, "big") + _vector(data, 2)
+
+
+def server_name(name: str) -> bytes:
+    """The server_name extension."""
+    return extension(0, _vector(b"\0" + _vector(name.encode(), 2), 2))
+
+
+ECH: Final = extension(0xFE0D, b"\0\0\1\0\1\x2a" + _vector(bytes(32), 2) + _vector(bytes(128), 2))
+
+
+def handshake(name: str | None = X, *, before: bytes = b"", after: bytes = b"", pad_to: int = 0) -> bytes:
+    """A ClientHello handshake message (no record around it), padded to that many bytes (RFC 7685)."""
+
+    def message(padding: bytes) -> bytes:
+        named = b"" if name is None else server_name(name)
+        extensions = _vector(before + named + after + padding, 2)
+        body = b"\x03\x03" + bytes(range(32)) + _vector(bytes(32), 1) + _vector(b"\x13\x01\x13\x02", 2)
+        return b"\x01" + _vector(body + b"\x01\x00" + extensions, 3)
+
+    short = message(b"")
+    missing = pad_to - len(short) - 4
+    return message(extension(21, bytes(missing))) if missing >= 0 else short
+
+
+def record(message: bytes) -> bytes:
+    """A handshake message in one TLS record."""
+    return b"\x16\x03\x01" + _vector(message, 2)
+
+
+def hello(name: str | None = X, **more: object) -> bytes:
+    """A ClientHello in one record."""
+    return record(handshake(name, **more))  # type: ignore[arg-type]
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    """The bytes with one of them inverted."""
+    return data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
+
+
+def moved(data: bytes, at: int, by: int) -> bytes:
+    """The bytes with one of them changed by a number."""
+    return data[:at] + bytes([(data[at] + by) & 0xFF]) + data[at + 1 :]
+
+
+def inside_name(data: bytes, name: str = X) -> int:
+    """Where to cut so that the name falls apart."""
+    return data.index(name.encode()) + 1
+
+
+def get(host: str = X, *, header: str = "Host") -> bytes:
+    """An HTTP request."""
+    return f"GET / HTTP/1.1\r\n{header}: {host}\r\nUser-Agent: curl/8\r\nAccept: */*\r\n\r\n".encode()
+
+
+PAGE: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
+def query(name: str = X, *, kind: int = 1, number: int = 4711) -> bytes:
+    """A DNS query for one name."""
+    labels = b"".join(_vector(label.encode(), 1) for label in name.split("."))
+    return struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", kind, 1)
+
+
+def answer(name: str = X, *, address: bytes = b"\x68\xf4\x2a\x01", number: int = 4711) -> bytes:
+    """The true answer to `query`: one A record."""
+    head = struct.pack("!HHHHHH", number, 0x8180, 1, 1, 0, 0)
+    return head + query(name)[12:] + b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 300, 4) + address
+
+
+def addresses(message: bytes) -> tuple[int, list[str]]:
+    """Rcode and A records of a DNS answer to a single question."""
+    count, at = struct.unpack_from("!H", message, 6)[0], 12
+    while message[at]:
+        at += message[at] + 1
+    at += 5
+    found = []
+    for _ in range(count):
+        at = at + 2 if message[at] & 0xC0 else message.index(b"\0", at) + 1
+        kind, _, _, length = struct.unpack_from("!HHIH", message, at)
+        if kind == 1:
+            found.append(".".join(str(octet) for octet in message[at + 10 : at + 14]))
+        at += 10 + length
+    return message[3] & 15, found
+
+
+def over_tcp(message: bytes) -> bytes:
+    """A DNS message with its length before it."""
+    return _vector(message, 2)
+
+
+def quic_form(size: int, version: int = 1) -> bytes:
+    """A datagram that looks like a QUIC Initial from the outside only."""
+    return (b"\xc3" + version.to_bytes(4, "big")).ljust(size, b"\0")
+
+
+def short_header(size: int = 40) -> bytes:
+    """A QUIC datagram of an established connection."""
+    return b"\x43" + bytes(range(8)) + b"\xa5" * (size - 9)
+
+
+def openvpn_reset(opcode: int) -> bytes:
+    """P_CONTROL_HARD_RESET_CLIENT_V2 (7) or …_SERVER_V2 (8), without tls-auth, over UDP."""
+    return bytes([opcode << 3]) + bytes(range(1, 9)) + b"\0" + bytes(4)
+
+
+def openvpn_control(number: int, message: bytes) -> bytes:
+    """P_CONTROL_V1 with a piece of the TLS handshake."""
+    return bytes([4 << 3]) + bytes(range(1, 9)) + b"\0" + number.to_bytes(4, "big") + message
+
+
+def openvpn_data(number: int) -> bytes:
+    """P_DATA_V2 with a packet that cannot be read."""
+    return bytes([9 << 3, 0, 0, 0]) + number.to_bytes(4, "big") + b"\x9d" * 120
+
+
+def wireguard_data(number: int) -> bytes:
+    """A WireGuard transport message."""
+    return b"\4\0\0\0" + bytes(4) + number.to_bytes(8, "little") + b"\x9d" * 112
+
+
+def random_bytes(size: int) -> bytes:
+    """Bytes without any form, the same every time."""
+    return b"\x9e" + shake_256(b"conformance").digest(size - 1)

@@ -1,0 +1,145 @@
+"""A step with real TLS: whose certificate a client meets."""
+
+import ssl
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from testbed.conformance.ground import Who
+from testbed.conformance.packets import Heard, read
+from testbed.conformance.steps import OPENED, Finding
+from testbed.conformance.talk import Header, Talk
+
+_SEGMENT = 1400
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """L opens a TLS connection to `name` at R's address; the true server's certificate is good.
+
+    `stranger` is an address at which another server waits, with a self-signed certificate. What L meets must
+    be `expected`.
+    """
+
+    name: str
+    stranger: str
+    expected: Literal["self-signed", "valid"]
+
+    def run(self, talk: Talk) -> Finding:
+        """See `steps.Step`."""
+        met, words = self._handshake(talk)
+        return Finding(met == self.expected, words)
+
+    def free(self, talk: Talk) -> Finding:
+        """See `steps.Step`."""
+        return replace(self, expected="valid").run(talk)
+
+    def _handshake(self, talk: Talk) -> tuple[str, str]:
+        trusted, servers = _servers(self.name)
+        client = _Side(trusted, self.name)
+        true = talk.right
+        other = true
+        for opening in OPENED:  # the diversion shows in the SYN's destination
+            wire = talk.ground.send(opening.who, [talk.packet(opening.who, b"", opening.letters, Header())])
+            heard = _only(wire.at["R"])
+            if opening.flags == "S" and heard:
+                other = heard.destination
+            talk.change(right=true if opening.who == "R" else other)
+        met = "true" if other == true else "stranger"
+        server = _Side(servers[met])
+        for _ in range(6):
+            talk.change(right=true)
+            self._carry(talk, "L", client, server)
+            talk.change(right=other)
+            self._carry(talk, "R", server, client)
+            if client.done:
+                break
+        who = "the true server" if met == "true" else f"the server at {other}"
+        return client.verdict, f"L met {who}; its certificate: {client.words}"
+
+    def _carry(self, talk: Talk, who: Who, sender: "_Side", receiver: "_Side") -> None:
+        """What one side has to say, in segments; what of it arrives goes into the other."""
+        data = sender.step()
+        for at in range(0, len(data), _SEGMENT):
+            wire = talk.ground.send(who, [talk.packet(who, data[at : at + _SEGMENT], "PA", Header())])
+            if heard := _only(wire.at["R" if who == "L" else "L"]):
+                receiver.hear(heard.payload)
+
+
+def _only(heard: list[bytes]) -> Heard | None:
+    return read(heard[0]) if len(heard) == 1 else None
+
+
+class _Side:
+    """One end of a TLS connection, without a socket."""
+
+    def __init__(self, context: ssl.SSLContext, name: str | None = None) -> None:
+        self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._in, self._out, server_side=name is None, server_hostname=name)
+        self.verdict, self.words, self.done = "none", "none seen", False
+
+    def step(self) -> bytes:
+        """Go on with the handshake; what is to be sent."""
+        if not self.done:
+            try:
+                self._tls.do_handshake()
+                self.verdict, self.words, self.done = "valid", "valid", True
+            except ssl.SSLWantReadError:
+                pass
+            except ssl.SSLCertVerificationError as error:
+                lone = error.verify_code in (18, 19)  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, …_IN_CHAIN
+                self.verdict = "self-signed" if lone else "invalid"
+                self.words, self.done = error.verify_message, True
+            except ssl.SSLError as error:
+                self.words, self.done = str(error.reason), True
+        return self._out.read()
+
+    def hear(self, data: bytes) -> None:
+        """Take what came."""
+        self._in.write(data)
+
+
+@cache
+def _servers(name: str) -> tuple[ssl.SSLContext, dict[str, ssl.SSLContext]]:
+    """A client's context that trusts one authority; the true server's and a stranger's."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    now = datetime.now(UTC)
+
+    def made(subject: str, issuer: x509.Name | None, key: ec.EllipticCurvePrivateKey, signer, *, ca: bool):  # type: ignore[no-untyped-def]
+        named = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
+        builder = x509.CertificateBuilder(
+            issuer or named, named, key.public_key(), x509.random_serial_number()
+        )
+        builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=9))
+        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        if not ca:
+            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        return builder.sign(signer, hashes.SHA256())
+
+    def context(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> ssl.SSLContext:
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with TemporaryDirectory() as folder:
+            place = Path(folder, "both.pem")
+            plain = serialization.NoEncryption()
+            form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+            pem = serialization.Encoding.PEM
+            place.write_bytes(certificate.public_bytes(pem) + key.private_bytes(*form))
+            server.load_cert_chain(place)
+        return server
+
+    authority_key, own_key, foreign_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
+    authority = made("Authority", None, authority_key, authority_key, ca=True)
+    own = made(name, authority.subject, own_key, authority_key, ca=False)
+    foreign = made("Internet Widgits Pty Ltd", None, foreign_key, foreign_key, ca=False)
+    client = ssl.create_default_context(
+        cadata=authority.public_bytes(serialization.Encoding.PEM).decode("ascii")
+    )
+    client.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return client, {"true": context(own, own_key), "stranger": context(foreign, foreign_key)}
