@@ -11,7 +11,19 @@ from testbed.errors import TestbedError
 Benchmark = Callable[..., list[Result]]  # measure(*, quick: bool)
 
 # In the order of the table. The module's `measure(quick=…)` does the work; only the chosen are imported.
-NAMES = ("throughput", "tls", "latency", "core", "policer", "start", "names", "memory", "library")
+NAMES = (
+    "throughput",
+    "tls",
+    "latency",
+    "core",
+    "policer",
+    "replay",
+    "start",
+    "names",
+    "networks",
+    "memory",
+    "library",
+)
 NOT_QUICK = ("library",)  # minutes
 
 

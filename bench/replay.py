@@ -1,0 +1,77 @@
+"""`testbed replay` as a whole: a capture of passed flows, from the command's start to its end."""
+
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from bench.core import data_of_decided_flows
+from bench.material import opening, segment
+from bench.result import Budget, Quantity, Result
+from bench.start import TESTBED
+from testbed.censor.decision import Direction
+from testbed.censor.packet import ACK, PSH
+from testbed.errors import InvalidRunError
+from testbed.replay.capture import opened
+from testbed.replay.write import PcapngWriter
+
+_RULES = "rules: [{name: r, match: {tls.sni: [x.example]}, action: drop}]\n"
+_FLOWS = 200
+_ETHERNET = bytes.fromhex("020000000001 020000000002 0800")
+_UNREADABLE = bytes(range(0, 256, 2)) * 8  # ends the inspection of a flow at once
+
+
+def measure(*, quick: bool) -> list[Result]:
+    """One line: packets per second, start-up included."""
+    rounds, packets = (3, 200_000) if quick else (7, 600_000)
+    with tempfile.TemporaryDirectory() as folder:
+        capture, rules = Path(folder, "passed.pcapng"), Path(folder, "rules.yaml")
+        rules.write_text(_RULES, "utf-8")
+        count = write(capture, packets)
+        timed = [(_replayed(capture, rules, count), _read(capture)) for _ in range(rounds)]
+    rates = [count / seconds for seconds, _ in timed]
+    reading = [count / seconds for _, seconds in timed]
+    figure = Quantity(median(rates), "/s")
+    note = (
+        f"median of {rounds} rounds of {count:,} packets, {_FLOWS} flows that the box has given up on; "
+        "the whole process, start-up and summary included"
+    )
+    return [
+        Result(
+            "replay: packets of passed flows", figure, Quantity(median(reading), "/s"),
+            "reading the file only", figure, Budget(least=100_000), note,
+            {"rounds": [round(rate) for rate in rates]},
+        )
+    ]  # fmt: skip
+
+
+def write(path: Path, packets: int) -> int:
+    """A capture of so many packets of flows whose first payload shows nothing; how many it has in all."""
+    made = [raw for number in range(_FLOWS) for raw, _ in opening(20_000 + number)]
+    made += [segment(20_000 + n, Direction.UP, PSH | ACK, _UNREADABLE) for n in range(_FLOWS)]
+    made += [raw for raw, _ in data_of_decided_flows(packets)]
+    with path.open("wb", buffering=1 << 20) as file:
+        writer = PcapngWriter(file)
+        for number, raw in enumerate(made):
+            writer.packet("line", 1, 10**18 + number * 50_000, _ETHERNET + raw, 14 + len(raw))
+    return len(made)
+
+
+def _replayed(capture: Path, rules: Path, count: int) -> float:
+    command = [*TESTBED, "replay", str(capture), "--profile", "t22", "--rules", str(rules)]
+    command += ["--inside", "91.76.0.0/16"]
+    begin = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    seconds = time.perf_counter() - begin
+    if done.returncode or f"{count:,} of them judged, 0 met something" not in done.stdout:
+        raise InvalidRunError(f"replay: {done.stdout} {done.stderr}")
+    return seconds
+
+
+def _read(capture: Path) -> float:
+    begin = time.perf_counter()
+    with opened(str(capture)) as packets:
+        for _ in packets:
+            pass
+    return time.perf_counter() - begin
