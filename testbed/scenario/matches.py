@@ -1,21 +1,15 @@
-"""Match parts to matches, and the rules that can never fire."""
+"""Match parts to matches: lists read, sites looked up."""
 
 from ipaddress import ip_network
 
 from testbed.censor.names import NameList
 from testbed.censor.policy import Match, Network, QuicForm
 from testbed.errors import InputError
-from testbed.scenario.namelists import read_names, read_networks
+from testbed.scenario.model import Site
+from testbed.scenario.namelists import WORDS, read_names, read_networks
 from testbed.scenario.problems import Loc, nearest
 from testbed.scenario.schema import MatchPart, NamesPart, NetworksPart
 from testbed.scenario.sources import Sources
-
-SMALL = 2000  # patterns up to which shadowing is looked at name by name; longer lists only as a whole
-
-_CONTENT = ("tls.sni", "http.host", "dns.qname", "quic")
-_TRANSPORT = {"tls.sni": "tcp", "http.host": "tcp", "quic": "udp"}
-_ONLY_PORT = {"dns.qname": 53}  # what the far side speaks nowhere else
-_NEVER_PORTS = {"tls.sni": {53, 80}, "http.host": {53, 443, 853}, "quic": {53, 80, 853}}
 
 
 def build_match(part: MatchPart, loc: Loc, sources: Sources) -> Match:
@@ -25,88 +19,16 @@ def build_match(part: MatchPart, loc: Loc, sources: Sources) -> Match:
         http_host=_names(part.http_host, (*loc, "http.host"), sources),
         dns_qname=_names(part.dns_qname, (*loc, "dns.qname"), sources),
         quic=QuicForm(part.quic.version, part.quic.min_payload) if part.quic else None,
+        quic_sni=_names(part.quic_sni, (*loc, "quic.sni"), sources),
+        protocol=tuple(part.protocol or ()),
+        ja4=tuple(part.ja4 or ()),
+        ech=part.ech,
+        data=part.data,
         ip=_networks(part.ip, (*loc, "ip"), sources),
         ports=tuple(part.ports or ()),
         transport=part.transport,
+        flipped=part.flipped,
     )
-
-
-def check_match(part: MatchPart, match: Match, loc: Loc, at: str, sources: Sources) -> None:
-    """Note why a match can never hold."""
-    content = [key for key in _CONTENT if getattr(match, key.replace(".", "_"))]
-    if not part.model_dump(exclude_none=True):
-        sources.add(
-            loc, "the rule looks for nothing", f"give it one of {', '.join((*_CONTENT, 'ip', 'ports'))}"
-        )
-    if len(content) > 1:
-        message = f"the rule can never match: no packet shows both {content[0]} and {content[1]}"
-        sources.add(loc, message, "write one rule for each")
-    if at == "resolver" and content != ["dns.qname"]:
-        sources.add(
-            loc, "the rule can never match: a resolver sees DNS queries only", "use dns.qname, or at: hop"
-        )
-    for key in content:
-        _check_carrier(key, match, loc, sources)
-
-
-def _check_carrier(key: str, match: Match, loc: Loc, sources: Sources) -> None:
-    wanted = _TRANSPORT.get(key)
-    if wanted and match.transport and match.transport != wanted:
-        message = f"the rule can never match: {key} is not seen over {match.transport}"
-        sources.add((*loc, "transport"), message, f"write transport: {wanted}, or leave it out")
-    if not match.ports:
-        return
-    port = _ONLY_PORT.get(key)
-    if (port and port not in match.ports) or set(match.ports) <= _NEVER_PORTS.get(key, set()):
-        ports = ", ".join(map(str, match.ports))
-        remedy = (
-            f"write ports: [{port}], or leave it out" if port else "leave 'ports' out for the profile's own"
-        )
-        sources.add((*loc, "ports"), f"the rule can never match: no {key} on port {ports}", remedy)
-
-
-def shadows(earlier: Match, later: Match) -> bool:
-    """Whether everything that `later` matches is matched by `earlier` already."""
-    for key in ("tls_sni", "http_host", "dns_qname"):
-        first, second = getattr(earlier, key), getattr(later, key)
-        if first is not None and (second is None or not _covers(first, second)):
-            return False
-    if earlier.quic and (not later.quic or not _quic_covers(earlier.quic, later.quic)):
-        return False
-    if earlier.ip and not (later.ip and all(_inside(network, earlier.ip) for network in later.ip)):
-        return False
-    if earlier.ports and not (later.ports and set(later.ports) <= set(earlier.ports)):
-        return False
-    return earlier.transport in (None, later.transport)
-
-
-def _quic_covers(first: QuicForm, second: QuicForm) -> bool:
-    return first.version == second.version and first.min_payload <= second.min_payload
-
-
-def _covers(first: NameList, second: NameList) -> bool:
-    patterns = frozenset(first.patterns)
-    if not second.patterns:
-        return False  # a list that could not be read
-    if patterns.issuperset(second.patterns):
-        return True
-    if len(first.patterns) > SMALL or len(second.patterns) > SMALL:
-        return False
-    return all(any(_pattern_covers(a.lower(), b.lower()) for a in patterns) for b in second.patterns)
-
-
-def _pattern_covers(a: str, b: str) -> bool:
-    """Whether every name that `b` matches is matched by `a`."""
-    text = b.strip("*")
-    if a.startswith("*") and a.endswith("*"):
-        return a.strip("*") in text
-    if a.startswith("*"):
-        return not (b.startswith("*") and b.endswith("*")) and text.endswith(a[1:])
-    return a == b
-
-
-def _inside(network: Network, others: tuple[Network, ...]) -> bool:
-    return any(network.version == other.version and network.subnet_of(other) for other in others)  # type: ignore[arg-type]
 
 
 def _names(part: NamesPart | None, loc: Loc, sources: Sources) -> NameList | None:
@@ -138,13 +60,27 @@ def _networks(part: NetworksPart | None, loc: Loc, sources: Sources) -> tuple[Ne
         return networks
     found: list[Network] = []
     for index, entry in enumerate(part.entries or ()):
-        if not entry.startswith("site:"):
-            found.append(ip_network(entry))
-            continue
-        site = sources.world.site_of(entry.removeprefix("site:"))
-        if site is None:
-            known = [f"site:{name}" for each in sources.world.sites for name in each.names]
-            sources.add((*loc, index), f"no site of the world is called {entry[5:]!r}", nearest(entry, known))
+        if entry.startswith(WORDS):
+            sites = _sites(entry, (*loc, index), sources)
+            found += [ip_network(address) for site in sites for address in (site.ipv4, site.ipv6)]
         else:
-            found += [ip_network(site.ipv4), ip_network(site.ipv6)]
+            found.append(ip_network(entry))
     return tuple(found)
+
+
+def _sites(entry: str, loc: Loc, sources: Sources) -> list[Site]:
+    """The world's sites behind `site:NAME` or `country:XX`."""
+    kind, _, wanted = entry.partition(":")
+    sites = sources.world.sites
+    if kind == "site":
+        site = sources.world.site_of(wanted)
+        found = [] if site is None else [site]
+        known = [f"site:{name}" for each in sites for name in each.names]
+        message = f"no site of the world is called {wanted!r}"
+    else:
+        found = [site for site in sites if site.country == wanted]
+        known = [f"country:{each}" for each in sorted({site.country for site in sites})]
+        message = f"no site of the world is in {wanted!r}"
+    if not found:
+        sources.add(loc, message, nearest(entry, known))
+    return found

@@ -15,10 +15,12 @@ from testbed.scenario.problems import nearest
 
 MAX_BAD_LINES: Final = 10  # of one file, reported in full; the rest are counted
 
+WORDS: Final = ("site:", "country:")  # what stands for addresses of the world
+
 _PATTERN = re.compile(
-    r"\*?[A-Za-z0-9_.-]*[A-Za-z0-9_][A-Za-z0-9_.-]*|\*[A-Za-z0-9_.-]*[A-Za-z0-9_][A-Za-z0-9_.-]*\*"
+    r"\*|\*?[A-Za-z0-9_.-]*[A-Za-z0-9_][A-Za-z0-9_.-]*|\*[A-Za-z0-9_.-]*[A-Za-z0-9_][A-Za-z0-9_.-]*\*"
 )
-_FORMS: Final = "write example.com, *.example.com, *example.com or *example*"
+_FORMS: Final = "write example.com, *.example.com, *example.com, *example*, or * for any name"
 
 
 def pattern_fault(pattern: str) -> tuple[str, str] | None:
@@ -31,7 +33,7 @@ def pattern_fault(pattern: str) -> tuple[str, str] | None:
     if not bare.strip("."):
         return (
             f"the pattern {pattern!r} names nothing",
-            f"{_FORMS}; to match every name, match by ports instead",
+            _FORMS,
         )
     if "://" in pattern or "/" in bare:
         host = bare.split("://")[-1].split("/")[0]

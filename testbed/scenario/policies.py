@@ -11,12 +11,14 @@ from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from testbed.errors import InputError
 from testbed.scenario.actionparts import call_of, given, parameters_of
-from testbed.scenario.matches import build_match, check_match, shadows
+from testbed.scenario.matches import build_match
 from testbed.scenario.model import Operator
 from testbed.scenario.plugin import load_class
+from testbed.scenario.possible import check_match
 from testbed.scenario.problems import Loc, explain, nearest
 from testbed.scenario.salvage import HOLE
 from testbed.scenario.schema import CensorPart, RulePart
+from testbed.scenario.shadows import shadows
 from testbed.scenario.sources import Sources
 
 OPERATOR = "operator"  # as a parameter's value: the operator's own
@@ -46,6 +48,15 @@ class _Line:
             name for name, value in self.parameters.items()
             if name in _OPERATOR_FIELDS and value in (OPERATOR, (OPERATOR,))
         ]  # fmt: skip
+
+    @property
+    def by_opening(self) -> bool:
+        """Whether a flow's first packet decides, which shows neither data nor content."""
+        return not (self.match.by_content or self.match.data)
+
+    def decides_earlier_than(self, other: "_Line") -> bool:
+        """Whether this rule takes a flow before the other sees what it looks for, whatever their order."""
+        return self.by_opening and not other.by_opening and not self.kind.keeps_inspecting
 
 
 class Censor:
@@ -105,7 +116,16 @@ class Censor:
             except (ValueError, TypeError) as error:
                 self._sources.add(line.loc, str(error))
                 return None
-        return Policy(self.name, self._profile, tuple(rules), dict(self.part.miss))
+        part = self.part
+        return Policy(
+            self.name,
+            self._profile,
+            tuple(rules),
+            dict(part.miss),
+            bypass=part.bypass,
+            off=tuple(part.off),
+            upstream_only=part.upstream_only,
+        )
 
     def _line(self, rule: RulePart, loc: Loc) -> _Line | None:
         match = build_match(rule.match, (*loc, "match"), self._sources)
@@ -152,10 +172,11 @@ class Censor:
                     (*loc, index, "name"), message, f"rules[{first[rule.name]}] has it; rename one"
                 )
             first.setdefault(rule.name, index)
-        # Rules by header alone decide about a flow's first packet, before any content is seen.
-        decided = sorted(self._lines, key=lambda line: line.match.by_content)
-        for position, line in enumerate(decided):
-            before = [other for other in decided[:position] if other.match != Match()]
+        for position, line in enumerate(self._lines):
+            before = [
+                other for index, other in enumerate(self._lines)
+                if other.match != Match() and (index < position or other.decides_earlier_than(line))
+            ]  # fmt: skip
             taker = next((other for other in before if shadows(other.match, line.match)), None)
             if taker is not None and line.match != Match():
                 message = f"the rule {line.name!r} can never match: {taker.name!r} takes all of it before"

@@ -4,12 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from testbed.censor.ja4 import PATTERN, is_ja4
+from testbed.censor.parsers import Protocol
 from testbed.scenario.actionparts import ActionPart
-from testbed.scenario.namelists import network_fault, pattern_fault
+from testbed.scenario.namelists import WORDS, network_fault, pattern_fault
 from testbed.scenario.part import Part
 from testbed.scenario.problems import fault, shown
 from testbed.scenario.salvage import HOLED
-from testbed.scenario.values import Key, RateRange, Share, Text, as_list
+from testbed.scenario.values import Key, RateRange, Share, Text, TimeRange, as_list
 
 
 def _check_pattern(value: object) -> object:
@@ -19,7 +21,7 @@ def _check_pattern(value: object) -> object:
 
 
 def _check_network(value: object) -> object:
-    if isinstance(value, str) and not value.startswith("site:") and (wrong := network_fault(value)):
+    if isinstance(value, str) and not value.startswith(WORDS) and (wrong := network_fault(value)):
         raise fault(*wrong)
     return value
 
@@ -47,6 +49,15 @@ _ENTRIES = {
         },
     ]
 }
+
+
+def _check_fingerprint(value: object) -> object:
+    if isinstance(value, str) and not is_ja4(value):
+        raise fault(
+            f"{value!r} is not a JA4 fingerprint", "write one like t13d1516h2_8daaf6152771_d8a2da3f94cd"
+        )
+    return value
+
 
 Pattern = Annotated[str, BeforeValidator(_check_pattern)]
 NetworkText = Annotated[str, BeforeValidator(_check_network)]
@@ -76,6 +87,11 @@ class QuicPart(Part):
 Names = Annotated[NamesPart, BeforeValidator(_listed), WithJsonSchema(_ENTRIES)]
 Networks = Annotated[NetworksPart, BeforeValidator(_listed), WithJsonSchema(_ENTRIES)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Fingerprint = Annotated[
+    str,
+    BeforeValidator(_check_fingerprint),
+    WithJsonSchema({"type": "string", "pattern": f"^{PATTERN}$"}),
+]
 
 
 class MatchPart(Part):
@@ -85,9 +101,21 @@ class MatchPart(Part):
     http_host: Names | None = Field(None, alias="http.host", description="Host of a plain HTTP request")
     dns_qname: Names | None = Field(None, alias="dns.qname", description="name in a plain DNS query")
     quic: QuicPart | None = Field(None, description="a QUIC datagram by version and size")
-    ip: Networks | None = Field(None, description="the far host: addresses, prefixes or site:NAME")
+    quic_sni: Names | None = Field(None, alias="quic.sni", description="server name in a QUIC Initial")
+    protocol: Annotated[list[Protocol], BeforeValidator(as_list), Field(min_length=1)] | None = Field(
+        None, description="a protocol by its wire form"
+    )
+    ja4: Annotated[list[Fingerprint], BeforeValidator(as_list), Field(min_length=1)] | None = Field(
+        None, description="fingerprints of the ClientHello"
+    )
+    ech: bool | None = Field(None, description="whether the ClientHello carries encrypted_client_hello")
+    data: bool = Field(default=False, description="by address: only packets that carry data")
+    ip: Networks | None = Field(
+        None, description="the far host: addresses, prefixes, site:NAME or country:XX"
+    )
     ports: Annotated[list[Port], BeforeValidator(as_list), Field(min_length=1)] | None = None
     transport: Literal["tcp", "udp"] | None = None
+    flipped: bool = Field(default=False, description="only flows whose roles a SYN from outside turned round")
 
 
 class RulePart(Part):
@@ -105,6 +133,11 @@ class CensorPart(Part):
     at: Literal["hop", "resolver"] = "hop"
     hop: Annotated[int, Field(ge=1)] | None = Field(None, description="default: 2, for leg-* profiles 5")
     miss: dict[str, Share] = Field({}, description="share of triggers that get through, by action")
+    bypass: Share = Field(0.0, description="share of pairs of hosts whose path avoids this box")
+    off: Annotated[list[TimeRange], BeforeValidator(as_list)] = Field(
+        [], description="times of the censor's clock in which it fails open"
+    )
+    upstream_only: bool = Field(default=False, description="sees nothing that comes from outside")
     rules: Annotated[list[Annotated[RulePart, HOLED]], Field(min_length=1)]
 
 

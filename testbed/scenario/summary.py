@@ -58,4 +58,6 @@ def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         more = f", … ({len(value)})" if len(value) > _SHOWN else ""
         return ", ".join(map(str, value[:_SHOWN])) + more
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)

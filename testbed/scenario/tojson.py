@@ -52,6 +52,9 @@ def _policy(policy: Policy) -> dict[str, Any]:
     return {
         "profile": policy.profile.name,
         "miss": dict(sorted(policy.miss.items())),
+        "bypass": policy.bypass,
+        "off": [list(each) for each in policy.off],
+        "upstream_only": policy.upstream_only,
         "rules": [
             {
                 "name": rule.name,
@@ -65,16 +68,31 @@ def _policy(policy: Policy) -> dict[str, Any]:
 
 def match_json(match: Match) -> dict[str, Any]:
     """The parts that a match gives, by their names in scenario files."""
-    lists = {"tls.sni": match.tls_sni, "http.host": match.http_host, "dns.qname": match.dns_qname}
+    lists = {
+        "tls.sni": match.tls_sni,
+        "http.host": match.http_host,
+        "dns.qname": match.dns_qname,
+        "quic.sni": match.quic_sni,
+    }
     parts: dict[str, Any] = {key: _names(names) for key, names in lists.items() if names is not None}
     if match.quic is not None:
         parts["quic"] = dataclasses.asdict(match.quic)
+    if match.protocol:
+        parts["protocol"] = list(match.protocol)
+    if match.ja4:
+        parts["ja4"] = list(match.ja4)
+    if match.ech is not None:
+        parts["ech"] = match.ech
+    if match.data:
+        parts["data"] = True
     if match.ip:
         parts["ip"] = _list([str(network) for network in match.ip])
     if match.ports:
         parts["ports"] = list(match.ports)
     if match.transport:
         parts["transport"] = match.transport
+    if match.flipped:
+        parts["flipped"] = True
     return parts
 
 

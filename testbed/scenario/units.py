@@ -7,7 +7,7 @@ only 0 may stand without one (a share is a plain number by nature).
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 TIME: Final = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -69,10 +69,19 @@ def share(value: object) -> float:
 
 def rate_range(value: object) -> tuple[float, float]:
     """Such as "130..150 kbit/s" -> (130000.0, 150000.0) bit/s."""
+    return _range(value, bits_per_second, "rates", "130..150 kbit/s")
+
+
+def time_range(value: object) -> tuple[float, float]:
+    """Such as "10..40 min" -> (600.0, 2400.0) seconds."""
+    return _range(value, seconds, "times", "10..40 min")
+
+
+def _range(value: object, parse: Callable[[object], float], what: str, example: str) -> tuple[float, float]:
     found = _RANGE.fullmatch(value.strip()) if isinstance(value, str) else None
     if not found:
-        raise UnitError(f"{value!r} is not a range of rates", "write it like 130..150 kbit/s")
-    low, high = (bits_per_second(f"{number} {found[3]}") for number in (found[1], found[2]))
+        raise UnitError(f"{value!r} is not a range of {what}", f"write it like {example}")
+    low, high = (parse(f"{number} {found[3]}") for number in (found[1], found[2]))
     if low > high:
         raise UnitError(f"the range {value!r} is upside down", f"write {found[2]}..{found[1]} {found[3]}")
     return low, high

@@ -56,6 +56,11 @@ RateRange = Annotated[
     quantity(units.rate_range, "130..150 kbit/s"),
     WithJsonSchema({"type": "string", "examples": ["130..150 kbit/s"]}),
 ]
+TimeRange = Annotated[
+    tuple[float, float],
+    quantity(units.time_range, "10..40 min"),
+    WithJsonSchema({"type": "string", "examples": ["10..40 min"]}),
+]
 
 _BY_NEWTYPE: dict[Any, Any] = {
     core.Seconds: Seconds,

@@ -1,0 +1,27 @@
+"""Boxes that some traffic never meets, that fail open, or that see one way only."""
+
+import pytest
+
+from .conftest import Desk
+
+
+def test_are_as_written(desk: Desk) -> None:
+    lines = "    profile: t22\n    bypass: 30 %\n    off: [10..40 min, 2..3 h]\n    upstream_only: true"
+    (placement,) = desk.load("    profile: t22", lines).phases["block"]
+    policy = placement.policy
+    assert (policy.bypass, policy.off, policy.upstream_only) == (0.3, ((600, 2400), (7200, 10800)), True)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("bypass: 30", "30 is not a share"),
+        ("off: 10 min", "'10 min' is not a range of times"),
+        ("off: 40..10 min", "upside down"),
+        ("upstream_only: 1", "true or false is wanted"),
+    ],
+)
+def test_are_checked(desk: Desk, line: str, message: str) -> None:
+    problem = desk.problem("    profile: t22", f"    profile: t22\n    {line}")
+    assert problem.place.startswith("x.yaml:8 censors.tspu.")
+    assert message in problem.message
