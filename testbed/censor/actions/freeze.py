@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from testbed.censor.actions.base import Action, Context, residual
 from testbed.censor.bounded import Bounded, evicted
-from testbed.censor.decision import PASS, Decision, Direction, Event, Handover, HandoverKind, Verdict
+from testbed.censor.decision import PASS, Decision, Event, Handover, HandoverKind, Verdict
 from testbed.censor.packet import UDP
 from testbed.censor.profile import Profile
 from testbed.censor.units import Octets, Seconds
@@ -44,19 +44,19 @@ class Freeze(Action):
     def on_match(self, ctx: Context) -> Decision:
         """Count the trigger too, unless its server is locked: then the new flow is dead at once."""
         if self._locked(ctx):
-            return self._silence(ctx)
+            return self._silence(ctx, self._lock(ctx))
         return self.on_packet(ctx)
 
     def on_packet(self, ctx: Context) -> Decision:
         """Count until the limit; the packet beyond it is the first to vanish."""
         count = ctx.flow.state if isinstance(ctx.flow.state, Count) else Count()
         ctx.flow.state = count
-        if not count.frozen and self.count in ("both", ctx.direction.name.lower()):
+        if count.frozen:
+            return self._silence(ctx)
+        if self.count in ("both", ctx.direction.name.lower()):
             count.packets += 1
             count.octets += ctx.packet.end
-        if count.frozen or self._over(count):
-            return self._silence(ctx)
-        return PASS
+        return self._silence(ctx, self._lock(ctx)) if self._over(count) else PASS
 
     def holds_for(self, profile: Profile) -> float:
         """How long a flow is remembered after its last packet."""
@@ -73,17 +73,15 @@ class Freeze(Action):
             self.octets is not None and count.octets > self.octets
         )
 
-    def _silence(self, ctx: Context) -> Decision:
-        """Drop, leave the rest of the flow to the kernel, and lock the server for UDP.
-
-        Packets that the kernel drops alone do not restart the lock.
-        """
+    def _silence(self, ctx: Context, events: tuple[Event, ...] = ()) -> Decision:
+        """Drop, and leave the rest of the flow to the kernel."""
         ctx.flow.state = Count(frozen=True)
         handover = Handover(HandoverKind.DROP, self.holds_for(ctx.profile), refresh=True)
-        return Decision(Verdict.DROP, handover=handover, rule=ctx.rule, events=self._lock(ctx))
+        return Decision(Verdict.DROP, handover=handover, rule=ctx.rule, events=events)
 
     def _lock(self, ctx: Context) -> tuple[Event, ...]:
-        if self.udp_lock is None or ctx.packet.protocol != UDP or ctx.direction is not Direction.UP:
+        """Lock the server for UDP. A flow does so once: its later packets are the kernel's alone."""
+        if self.udp_lock is None or ctx.packet.protocol != UDP:
             return ()
         full = self._locks(ctx).put(ctx.flow.key.outside, ctx.now + self.udp_lock)
         return evicted(ctx.flow.key, self.key) if full else ()

@@ -111,17 +111,18 @@ def test_by_name_it_counts_from_the_clienthello_on() -> None:
 # --- UDP -----------------------------------------------------------------------------------------
 
 
-def frozen_udp(version: int = 4, **fields: object) -> Line:
+def frozen_udp(version: int = 4, last: str = "L", **fields: object) -> Line:
     line = Line(hosting(Freeze(packets=3, **fields)), version, udp=True, dport=51820)
     for _ in range(3):
         assert line.L(payload=b"x").arrived is not None
-    assert line.L(payload=b"x").silent
+    assert {"L": line.L, "R": line.R}[last](payload=b"x").silent
     return line
 
 
 @BOTH
-def test_a_frozen_udp_flow_locks_its_server_for_600_s(version: int) -> None:
-    line = frozen_udp(version)
+@pytest.mark.parametrize("last", ["L", "R"])
+def test_a_frozen_udp_flow_locks_its_server_for_600_s(version: int, last: str) -> None:
+    line = frozen_udp(version, last)
     line.wait(590)
     line.new_port()
     line.dport = 443
