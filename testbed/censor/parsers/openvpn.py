@@ -1,8 +1,8 @@
-"""OpenVPN packets by their first byte, opcode and key id, and the little that must follow it.
+"""OpenVPN packets by their first byte, opcode and key id, and what must follow it.
 
-The wire form is that of OpenVPN's own protocol description (doc/man-sections and ssl_pkt.h): over TCP each
-packet has a length in front. Only the two resets are distinctive; a rule should believe the other kinds on
-flows that began with one.
+The wire form is that of OpenVPN's own protocol description (doxygen, "OpenVPN's network protocol"); over TCP
+each packet has a length in front. Only a client's first packet is distinctive: of the others one byte tells,
+so they are to be believed on flows that began with one (`registry.opening`).
 """
 
 from typing import Final
@@ -21,11 +21,18 @@ _KINDS: Final[dict[int, Kind]] = {
     10: "initiation",  # P_CONTROL_HARD_RESET_CLIENT_V3
     11: "control",  # P_CONTROL_WKC_V1
 }
-_RESETS: Final = frozenset({7, 8, 10})
+_CLIENT_RESETS: Final = frozenset({7, 10})
 _ACK: Final = 5
-_PLAIN_RESET: Final = 14  # opcode, session id, no acknowledged packets, packet id
-_LONGEST_RESET: Final = 1200  # our choice: with tls-crypt-v2 the client's key is inside, up to 1 KiB
-_SHORTEST: Final = {"control": 14, "data": 21}  # data: opcode, packet id and a 16-byte tag
+
+# A client's first packet: opcode, session id, no acknowledged packets, packet id 0. With tls-auth an HMAC and
+# a replay counter stand before the last two; with tls-crypt a counter and a tag, and the rest is encrypted.
+_PLAIN_RESET: Final = 14
+_AUTH_RESETS: Final = frozenset(_PLAIN_RESET + 8 + digest for digest in (16, 20, 28, 32, 48, 64))
+_CRYPT_RESET: Final = 54
+_V2_RESET: Final = range(_CRYPT_RESET + 290, 1200)  # the client's wrapped key behind it, 290 bytes to 1 KiB
+_COUNTERS: Final = frozenset({b"\0\0\0", b"\x0f\0\0"})  # all but its last byte; 0f: an offer of tls-crypt-v2
+
+_SHORTEST: Final = {"response": 26, "control": 14, "data": 21}  # data: opcode, packet id and a 16-byte tag
 _SHORTEST_ACK: Final = 22  # session ids, one acknowledged packet
 _LONGEST: Final = 2048  # our choice for one packet over TCP; tunnels have an MTU near 1500
 
@@ -34,17 +41,26 @@ def recognise(payload: bytes) -> Message | Unread:
     """The packet in a datagram."""
     if not payload:
         return MORE
-    opcode, key = payload[0] >> 3, payload[0] & 7
+    opcode = payload[0] >> 3
     kind = _KINDS.get(opcode)
-    if kind is None or (opcode in _RESETS and (key or len(payload) > _LONGEST_RESET)):
+    if kind is None or (kind in ("initiation", "response") and payload[0] & 7):
         return NOT
-    if opcode in _RESETS:
-        least = _PLAIN_RESET
-        if opcode == 7 and len(payload) == least and any(payload[9:14]):
-            return NOT  # a client's first packet acknowledges none, and is its packet 0
-    else:
-        least = _SHORTEST_ACK if opcode == _ACK else _SHORTEST[kind]
+    if opcode in _CLIENT_RESETS:
+        if len(payload) < _PLAIN_RESET:
+            return MORE
+        return Message(kind) if _is_reset(payload, opcode) else NOT
+    least = _SHORTEST_ACK if opcode == _ACK else _SHORTEST[kind]
     return Message(kind) if len(payload) >= least else MORE
+
+
+def _is_reset(payload: bytes, opcode: int) -> bool:
+    """Whether the rest of a client's first packet is as it must be."""
+    counter = payload[9:12] in _COUNTERS
+    if opcode == 10:
+        return counter and len(payload) in _V2_RESET
+    if len(payload) == _PLAIN_RESET or len(payload) in _AUTH_RESETS:
+        return not any(payload[-5:]) or (counter and len(payload) == _CRYPT_RESET)
+    return False
 
 
 def recognise_tcp(payload: bytes) -> Message | Unread:
@@ -52,9 +68,9 @@ def recognise_tcp(payload: bytes) -> Message | Unread:
     if len(payload) < 3:
         return MORE
     length = int.from_bytes(payload[:2], "big")
-    found = recognise(payload[2 : 2 + length])
-    if not 0 < length <= _LONGEST or found is NOT:
+    if not 0 < length <= _LONGEST or payload[2] >> 3 not in _KINDS:
         return NOT
     if len(payload) < 2 + length:
         return MORE
+    found = recognise(payload[2 : 2 + length])
     return NOT if found is MORE else found

@@ -26,6 +26,7 @@ class Layouts:
     padding_outside: bool = True  # zeros after the last packet of a datagram, as Firefox pads
 
 
+DEFAULT: Final = Layouts()
 ALL: Final = Layouts((V1, DRAFT_29, V2))
 LAYOUTS_2023: Final = Layouts(datagrams=False, padding_outside=False)
 """Mid 2023: Chromium's and ngtcp2's forms are caught, quiche's and Firefox's are not (NTC1823 #74).
@@ -44,7 +45,7 @@ class InitialReader:
 
     __slots__ = ("_answer", "_datagrams", "_first", "_layouts", "_pieces", "_size")
 
-    def __init__(self, layouts: Layouts = ALL) -> None:
+    def __init__(self, layouts: Layouts = DEFAULT) -> None:
         self._layouts = layouts
         self._first: tuple[int, bytes] | None = None  # version and connection id
         self._pieces: dict[int, bytes] = {}  # CRYPTO data by offset

@@ -31,6 +31,16 @@ def recognise(protocol: Protocol, payload: bytes, transport: Transport) -> Messa
     return NOT if parser is None else parser(payload)
 
 
+def opening(protocol: Protocol, payload: bytes, transport: Transport) -> Message | Unread:
+    """As `recognise`, for a packet of a flow of which nothing is known: NOT for what one byte alone tells.
+
+    That is OpenVPN after a client's first packet: of random datagrams it would take every fifth.
+    """
+    found = recognise(protocol, payload, transport)
+    weak = protocol == "openvpn" and isinstance(found, Message) and found.kind != "initiation"
+    return NOT if weak else found
+
+
 def transports(protocol: Protocol) -> tuple[Transport, ...]:
     """The transports that a protocol is looked for on."""
     return tuple(_PARSERS[protocol])

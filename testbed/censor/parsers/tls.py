@@ -112,29 +112,6 @@ def hello_message(handshake: bytes) -> ClientHello | Unread:
     return MORE if len(handshake) < end else read_body(handshake, 4, end)
 
 
-def records_hello(stream: bytes) -> ClientHello | Unread:
-    """The ClientHello at the start of a TCP stream, over as many TLS records as it takes.
-
-    For boxes that put records together; RFC 8446 §5.1 allows the split, and no box before 2026 follows it.
-    """
-    handshake, ended = _joined(stream)
-    hello = hello_message(handshake)
-    return NOT if hello is MORE and ended else hello
-
-
-def _joined(stream: bytes) -> tuple[bytes, bool]:
-    """What the handshake records at the start carry, and whether something else follows them."""
-    parts: list[bytes] = []
-    at = 0
-    while at + 5 <= len(stream):
-        if stream[at] != HANDSHAKE or not looks_like_tls(stream[at : at + 5]):
-            return b"".join(parts), True
-        end = at + 5 + int.from_bytes(stream[at + 3 : at + 5], "big")
-        parts.append(stream[at + 5 : end])
-        at = end
-    return b"".join(parts), at < len(stream) and stream[at] != HANDSHAKE
-
-
 def read_body(data: bytes, at: int, end: int, *, cookie: bool = False) -> ClientHello | Unread:
     """The ClientHello's body in `data[at:end]`; with DTLS's cookie (RFC 6347 §4.2.1) if so asked.
 

@@ -7,7 +7,7 @@ import pytest
 
 from testbed.censor.parsers import MORE, NOT, PROTOCOLS, Protocol, Transport
 from testbed.censor.parsers.message import Message
-from testbed.censor.parsers.registry import recognise, transports
+from testbed.censor.parsers.registry import opening, recognise, transports
 from tests.censor.line import hello
 from tests.censor.parsers import real
 
@@ -99,6 +99,14 @@ NEAR_MISSES: dict[str, tuple[Protocol, Transport, bytes]] = {
     "OpenVPN, opcode 1": ("openvpn", "udp", b"\x08" + real.OVPN_CLIENT_RESET[1:]),
     "OpenVPN, reset with a key": ("openvpn", "udp", b"\x39" + real.OVPN_CLIENT_RESET[1:]),
     "OpenVPN, first packet not 0": ("openvpn", "udp", real.OVPN_CLIENT_RESET[:-1] + b"\x01"),
+    "OpenVPN, acknowledges already": ("openvpn", "udp", real.OVPN_CLIENT_RESET[:9] + b"\x01" + bytes(4)),
+    "OpenVPN, tls-auth, first packet not 0": ("openvpn", "udp", real.OVPN_AUTH_RESET[:-1] + b"\x01"),
+    "OpenVPN, tls-crypt, a late counter": (
+        "openvpn",
+        "udp",
+        real.OVPN_CRYPT_RESET[:9] + b"\1" + real.OVPN_CRYPT_RESET[10:],
+    ),
+    "OpenVPN, tls-crypt-v2 without its key": ("openvpn", "udp", real.OVPN_V2_RESET[:54]),
     "OpenVPN, reset too long": ("openvpn", "udp", real.OVPN_CLIENT_RESET + bytes(1300)),
     "OpenVPN over TCP, length 0": ("openvpn", "tcp", b"\0\0" + real.OVPN_CLIENT_RESET),
     "OpenVPN over TCP, length too short": ("openvpn", "tcp", b"\0\x05" + real.OVPN_CLIENT_RESET),
@@ -148,3 +156,16 @@ def test_supported_groups_of_a_dtls_server() -> None:
     snowflake = plain[:11] + len(message).to_bytes(2, "big") + message
     assert recognise("dtls", snowflake, "udp") == replace(found, groups=True)
     assert recognise("dtls-groups", snowflake, "udp") == replace(found, groups=True)
+
+
+def test_what_tells_a_flow_of_which_nothing_is_known() -> None:
+    """Of random datagrams one byte makes OpenVPN's later packets; its first packet takes more."""
+    rng = random.Random(8)
+    packets = [rng.randbytes(rng.randrange(30, 1200)) for _ in range(2000)]
+    packets += [rng.randbytes(2) + b"\1\0\0\1" + bytes(6) + b"\7example\3com\0\0\1\0\1" for _ in range(2000)]
+    for protocol in ("openvpn", "wireguard", "dtls", "quic"):
+        assert not any(isinstance(opening(protocol, each, "udp"), Message) for each in packets), protocol
+    assert sum(isinstance(recognise("openvpn", each, "udp"), Message) for each in packets) > 400
+    for protocol, transport, payload, kind in SAMPLES.values():
+        told = isinstance(opening(protocol, payload, transport), Message)
+        assert told is (protocol != "openvpn" or kind == "initiation")

@@ -54,7 +54,6 @@ def test_hellos(payload: bytes) -> None:
     check_hello(tls.client_hello(payload))
     check_hello(tls.hello_message(payload))
     check_hello(tls.hello_message(payload[5:]))
-    check_hello(tls.records_hello(payload))
 
 
 @given(st.lists(st.binary(max_size=300) | bent([client()[0], initial(crypto(0, HELLO))]), max_size=5))
@@ -80,7 +79,6 @@ _PARSERS: dict[str, Callable[[bytes], object]] = {
     },
     "client_hello": tls.client_hello,
     "hello_message": tls.hello_message,
-    "records_hello": tls.records_hello,
     "Initial": lambda data: quic.InitialReader().feed(data),
     "frames": lambda data: quic.InitialReader()._take(data),
 }

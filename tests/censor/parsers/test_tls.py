@@ -1,9 +1,9 @@
-"""ClientHellos: in one record, over records, without records; and what fingerprints need of them."""
+"""ClientHellos: in one record and without records, and what fingerprints need of them."""
 
 import pytest
 
 from testbed.censor.parsers import MORE, NOT
-from testbed.censor.parsers.tls import ClientHello, client_hello, hello_message, records_hello
+from testbed.censor.parsers.tls import ClientHello, client_hello, hello_message
 from tests.censor.line import hello
 from tests.censor.parsers.real import read
 
@@ -13,13 +13,6 @@ from tests.censor.parsers.real import read
 
 def record(content: bytes, kind: int = 22) -> bytes:
     return bytes([kind]) + b"\x03\x01" + len(content).to_bytes(2, "big") + content
-
-
-def over_records(payload: bytes, *cuts: int) -> bytes:
-    """The handshake message of one record, cut into several."""
-    message = payload[5:]
-    ends = (*cuts, len(message))
-    return b"".join(record(message[a:b]) for a, b in zip((0, *cuts), ends, strict=True))
 
 
 def test_what_chrome_sends() -> None:
@@ -58,22 +51,3 @@ def test_the_same_without_the_record(payload: bytes) -> None:
         assert hello_message(payload[5 : 5 + cut]) is MORE
     assert hello_message(b"\x02" + payload[6:]) is NOT
     assert hello_message(b"\x01\xff\xff\xff") is NOT  # longer than anything worth waiting for
-
-
-@pytest.mark.parametrize("cuts", [(1,), (4, 5), (30, 60, 90), tuple(range(1, 90))])
-def test_over_several_records_only_for_those_who_put_them_together(cuts: tuple[int, ...]) -> None:
-    stream = over_records(hello("x.com"), *cuts)
-    assert client_hello(stream) is NOT
-    found = records_hello(stream)
-    assert isinstance(found, ClientHello)
-    assert found.server_name == "x.com"
-    for end in range(len(stream)):
-        assert records_hello(stream[:end]) is MORE
-    assert records_hello(stream + record(b"\x01", 20)) == found
-
-
-def test_a_stream_that_turns_into_something_else_is_given_up() -> None:
-    stream = over_records(hello("x.com"), 40)
-    assert records_hello(stream[:45] + b"GET / HTTP/1.1\r\n") is NOT
-    assert records_hello(record(b"\x01", 20) + hello("x.com")) is NOT
-    assert records_hello(b"SSH-2.0-x\r\n") is NOT
