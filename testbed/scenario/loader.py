@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from testbed.censor.policy import Policy
 from testbed.errors import InputError
 from testbed.scenario import library
 from testbed.scenario.document import Document, read
@@ -30,6 +31,17 @@ def load(name_or_path: str | Path) -> Scenario:
     assert part is not None
     assert world is not None
     return resolve(part, document, *world, problems)
+
+
+def policy_again(path: Path, phase: str, placement: str) -> Policy:
+    """The policy of one placement as the files have it now. InputError if they are wrong, or it is gone."""
+    scenario = load(path)
+    for place in scenario.phases.get(phase, ()):
+        if place.name == placement:
+            return place.policy
+    raise InputError.at(
+        str(path), f"the censor {placement!r} no longer stands in phase {phase!r}", "put it back"
+    )
 
 
 def _world(document: Document, problems: Problems) -> tuple[World, Document] | None:

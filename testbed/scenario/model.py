@@ -7,6 +7,7 @@ Addresses are text in their shortest form; times are seconds, rates bit/s.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Literal
 
 from testbed.censor.policy import Policy
@@ -164,6 +165,7 @@ class Scenario:
     phase_titles: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)  # every file it was made from -> sha256
     time_scale: float = 1.0  # the censors' clocks run this many times faster than real time
+    path: Path | None = None  # where it was loaded from; says nothing about the world
 
     def vantages(self) -> tuple[str, ...]:
         """Every vantage of the world, the outside one last."""

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-from testbed.censor.parsers import PROTOCOLS
-from testbed.censor.parsers.registry import transports
+from testbed.censor.parsers import PROTOCOLS, Transport
 from testbed.censor.policy import Match
 from testbed.scenario.problems import Loc
 from testbed.scenario.schema import MatchPart
@@ -26,6 +25,7 @@ _PROTOCOL_LETTERS: Final = {
     "dtls": "d",
     "dtls-groups": "d",
 }  # quic: not decrypted
+_ALONE: Final = {"tcp": "t", "udp": "q", None: "tq"}
 _FINGERPRINT_OF: Final = {"t": "TLS over TCP", "q": "QUIC", "d": "DTLS"}
 
 
@@ -59,12 +59,8 @@ def _check_carrier(key: str, match: Match, loc: Loc, sources: Sources) -> None:
     if wanted and match.transport and match.transport != wanted:
         message = f"the rule can never match: {key} is not seen over {match.transport}"
         sources.add((*loc, "transport"), message, f"write transport: {wanted}, or leave it out")
-    for name in PROTOCOLS:
-        if name in match.protocol and match.transport and match.transport not in transports(name):
-            message = f"the rule can never match: {name} is not seen over {match.transport}"
-            sources.add(
-                (*loc, "transport"), message, f"write transport: {transports(name)[0]}, or leave it out"
-            )
+    if key == "protocol" and match.transport:
+        _check_protocols(match, match.transport, loc, sources)
     if not match.ports:
         return
     port = _ONLY_PORT.get(key)
@@ -76,9 +72,20 @@ def _check_carrier(key: str, match: Match, loc: Loc, sources: Sources) -> None:
         sources.add((*loc, "ports"), f"the rule can never match: no {key} on port {ports}", remedy)
 
 
+def _check_protocols(match: Match, transport: Transport, loc: Loc, sources: Sources) -> None:
+    from testbed.censor.parsers.registry import transports  # few rules name a protocol
+
+    for name in PROTOCOLS:
+        if name in match.protocol and transport not in transports(name):
+            message = f"the rule can never match: {name} is not seen over {transport}"
+            remedy = f"write transport: {transports(name)[0]}, or leave it out"
+            sources.add((*loc, "transport"), message, remedy)
+
+
 def _check_hello(content: list[str], match: Match, loc: Loc, sources: Sources) -> None:
     """Fingerprints and ECH: only where a ClientHello is read, and of its kind."""
-    letters = "tq" if not content else "".join(_LETTERS.get(key, "") for key in content)
+    alone = _ALONE[match.transport]
+    letters = alone if not content else "".join(_LETTERS.get(key, "") for key in content)
     letters += "".join(_PROTOCOL_LETTERS.get(name, "") for name in match.protocol)
     asked = [key for key in _HELLO if getattr(match, key) not in ((), None)]
     if not letters:

@@ -49,6 +49,7 @@ def resolve(
         controls=control,
         phase_titles={name: given.title for name, given in part.phases.items() if given.title},
         files=dict(sorted(sources.files.items())),
+        path=document.path.resolve(),
     )
 
 

@@ -150,6 +150,12 @@ WRONG = {
         "is a fingerprint of QUIC",
         "rule of its own",
     ),
+    "TCP's fingerprint over UDP": (
+        f"{{ja4: {CHROME}, transport: udp}}",
+        ".ja4[0]",
+        "is a fingerprint of TLS over TCP",
+        "rule of its own",
+    ),
     "DTLS's fingerprint alone": (
         f"{{ja4: {SNOWFLAKE}}}",
         ".ja4[0]",
