@@ -14,7 +14,7 @@ from testbed.censor.flow import MAX_FLOWS, Flow, FlowTable
 from testbed.censor.fragments import Fragments
 from testbed.censor.inspect import Content, Kind
 from testbed.censor.inspectors import Inspector
-from testbed.censor.matching import CompiledRule, wanted
+from testbed.censor.matching import CompiledRule, compiled, wanted
 from testbed.censor.packet import TCP, UDP, Packet, parse
 from testbed.censor.policy import Policy
 
@@ -41,25 +41,47 @@ class Censor:
 
         `kernel`: whether a kernel polices the flows handed over to it; without one the core does.
         """
-        self.policy = policy
         self._time_scale = time_scale
         self._kernel = kernel
         self._seed = seed.to_bytes(8, "big", signed=True)
         self._profile = policy.profile
         self._in_path = policy.profile.in_path
-        self._rules = [CompiledRule(rule.match) for rule in policy.rules]
-        self._plain = [i for i, rule in enumerate(policy.rules) if not rule.match.flipped]
-        self._flipped = [i for i, rule in enumerate(policy.rules) if rule.match.flipped]
-        self._either = [
-            i for i in self._plain if policy.rules[i].action.either_opener and not self._rules[i].kinds
-        ]
-        looked_for = wanted(policy, self._profile, self._rules)
-        draws = (self._draw, self._draw_by_pair)
-        self._inspector = Inspector(self._profile, looked_for, self._rules, *draws)
         self._flows = FlowTable(self._profile, max_flows)
         form = self._profile.fragments.value
         self._fragments = Fragments(form) if form and self._in_path else None
         self._given_up = Decision(handover=Handover(HandoverKind.PASS, self._profile.idle_established.value))
+        self._adopt(policy, compiled(policy))
+
+    def reload(self, policy: Policy, rules: list[CompiledRule] | None = None) -> None:
+        """Judge by this policy from the next packet on; flows keep their roles, timers and fate.
+
+        Only what the rules match may differ. `rules` is `compiled(policy)`, which for long lists takes a
+        second and may be made beforehand, in another thread. ValueError if the policy is not of this box.
+        """
+        self.must_fit(policy)
+        self._adopt(policy, compiled(policy) if rules is None else rules)
+
+    def must_fit(self, policy: Policy) -> None:
+        """ValueError unless the policy has this one's profile, and its rules' names and actions in order."""
+        if policy.profile != self._profile:
+            raise ValueError(f"the profile is {policy.profile.name}, and was {self._profile.name}")
+        old = [(rule.name, rule.action) for rule in self.policy.rules]
+        new = [(rule.name, rule.action) for rule in policy.rules]
+        for was, now in zip(old, new, strict=False):
+            if was != now:
+                raise ValueError(
+                    f"the rule {now[0]!r} with {now[1]!r} stands where {was[0]!r} with {was[1]!r} was"
+                )
+        if len(old) != len(new):
+            raise ValueError(f"there are {len(new)} rules, and were {len(old)}")
+
+    def _adopt(self, policy: Policy, rules: list[CompiledRule]) -> None:
+        self.policy, self._rules = policy, rules
+        self._plain = [i for i, rule in enumerate(policy.rules) if not rule.match.flipped]
+        self._flipped = [i for i, rule in enumerate(policy.rules) if rule.match.flipped]
+        self._either = [i for i in self._plain if policy.rules[i].action.either_opener and not rules[i].kinds]
+        looked_for = wanted(policy, self._profile, rules)
+        self._inspector = Inspector(self._profile, looked_for, rules, self._draw, self._draw_by_pair)
 
     @property
     def evictions(self) -> int:
@@ -96,6 +118,7 @@ class Censor:
         if action.keeps_inspecting and flow.inspecting:
             above = [index for index in self._plain if index < flow.rule and self._rules[index].kinds]
             if (taken := self._first_match(above, packet, direction, flow)) is not None:
+                flow.release()
                 return self._trigger(*taken, packet, direction, flow, now)
         if action.refreshes(self._profile):
             flow.held_until = now + action.holds_for(self._profile)

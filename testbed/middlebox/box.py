@@ -50,8 +50,8 @@ class Core(Protocol):
         ...
 
 
-class Stopped(Exception):  # noqa: N818 (a way out of the binding's loop, not an error)
-    """Asked to stop while packets keep coming."""
+class Interrupted(Exception):  # noqa: N818 (a way out of the binding's loop, not an error)
+    """Asked for something while packets keep coming; all that were read have their verdicts."""
 
 
 class Middlebox:
@@ -61,6 +61,7 @@ class Middlebox:
         self.receipts = Receipts(name, policy)
         self.hold: Hold[Packet] = Hold(MAX_HELD)
         self.stopping = False
+        self.interrupted = False  # something else than packets wants the loop's attention
         self._core = core
         self._stream = stream
         self._clock = clock
@@ -81,8 +82,8 @@ class Middlebox:
                 self._carry_out(decision, packet)
         except Exception as error:
             self._fail_open(packet, error)
-        if self.stopping:
-            raise Stopped
+        if self.interrupted:
+            raise Interrupted
 
     def release_due(self) -> None:
         """Let go of the held packets whose time has come."""

@@ -6,7 +6,8 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from netfilterqueue import NetfilterQueue
@@ -16,7 +17,8 @@ from testbed.censor.decision import Event
 from testbed.censor.policy import Policy
 from testbed.errors import InvalidRunError
 from testbed.middlebox import kernel
-from testbed.middlebox.box import Clock, Core, Middlebox, Stopped
+from testbed.middlebox.box import Clock, Core, Interrupted, Middlebox
+from testbed.middlebox.reload import Reloader
 from testbed.middlebox.stream import EventStream
 from testbed.scenario.model import Placement
 from testbed.world import netns
@@ -35,17 +37,22 @@ def serve_censor(
     started_at: float,
     time_scale: float,
     ready: Callable[[], None],
+    reread: Callable[[], Policy] | None = None,
 ) -> None:
     """Be the censor of `placement` until SIGTERM. Runs in a child process inside the hop's namespace.
 
     `started_at` is the run's start (monotonic seconds); `ready` is called when packets are judged. Events go
     to `run_dir`/events.jsonl; on SIGTERM the receipt is written and the function returns. SIGINT is ignored:
-    Ctrl-C reaches the whole process group, and the supervisor stops us in its order.
+    Ctrl-C reaches the whole process group, and the supervisor stops us in its order. On SIGHUP the policy is
+    read again by `reread`, if there is one: new lists hold from one packet to the next, and none is lost.
 
     Errors: InvalidRunError outside a world of ours, UnsupportedError if the kernel lacks a feature.
     """
+    # So that `pkill -HUP -x mts/tspu` finds it; the kernel keeps 15 characters.
+    Path("/proc/self/comm").write_text(placement.name, encoding="utf-8")
     core = Censor(placement.policy, seed, time_scale=time_scale)
-    serve(core, placement.policy, placement.name, run_dir, Clock(started_at, time_scale), ready)
+    clock = Clock(started_at, time_scale)
+    serve(core, placement.policy, placement.name, run_dir, clock, ready, reread=reread)
 
 
 def serve(
@@ -56,17 +63,19 @@ def serve(
     clock: Clock,
     ready: Callable[[], None],
     queue_length: int = QUEUE_LENGTH,
+    reread: Callable[[], Policy] | None = None,
 ) -> None:
-    """As `serve_censor`, for any core."""
+    """As `serve_censor`, for any core; only a `Censor` can be given a policy anew."""
     netns.assert_ours()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stream = EventStream(run_dir / "events.jsonl", name)
     box = Middlebox(core, policy, stream, clock, name)
-    with _bound(box, queue_length) as queue, _woken_by_sigterm(box) as wake:
+    reloader = Reloader(core, reread, stream) if reread and isinstance(core, Censor) else None
+    with _bound(box, queue_length) as queue, _woken_by_signals(box, reloader) as wake:
         kernel.install(policy, clock.scale, QUEUE)
         gc.freeze()  # lists of a million names need not be walked again and again
         ready()
-        _work(box, queue, wake)
+        _work(box, queue, wake, reloader, clock)
         _finish(box, stream, core, clock, run_dir)
     stream.close()
 
@@ -97,35 +106,51 @@ def _enlarge(fd: int) -> None:
 
 
 @contextmanager
-def _woken_by_sigterm(box: Middlebox) -> Iterator[socket.socket]:
-    """A socket that becomes readable on SIGTERM, so that no signal slips in before `select`."""
+def _woken_by_signals(box: Middlebox, reloader: Reloader | None) -> Iterator[socket.socket]:
+    """A socket that becomes readable on a signal, so that none slips in before `select`."""
 
     def stop(_number: int, _frame: object) -> None:
-        box.stopping = True
+        box.stopping = box.interrupted = True
 
     reader, writer = socket.socketpair()
     with reader, writer:
+        reader.settimeout(0)
         writer.settimeout(0)
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, stop)
+        if reloader is not None:
+            reloader.wake = partial(_interrupt, box, writer)
+            signal.signal(signal.SIGHUP, lambda _number, _frame: reloader.ask())
         try:
             yield reader
         finally:
             signal.set_wakeup_fd(-1)
 
 
-def _work(box: Middlebox, queue: NetfilterQueue, wake: socket.socket) -> None:
+def _interrupt(box: Middlebox, writer: socket.socket) -> None:
+    box.interrupted = True
+    with suppress(OSError):  # full: it wakes already; closed: nobody sleeps any more
+        writer.send(b"!")
+
+
+def _work(
+    box: Middlebox, queue: NetfilterQueue, wake: socket.socket, reloader: Reloader | None, clock: Clock
+) -> None:
     fd = queue.get_fd()
     while not box.stopping:
         due = box.hold.next_due()
         wait = None if due is None else max(0.0, due - time.monotonic())
         readable = select.select([fd, wake.fileno()], [], [], wait)[0]
         box.release_due()
-        if fd in readable:
-            try:
+        if wake.fileno() in readable or box.interrupted:
+            with suppress(BlockingIOError):
+                wake.recv(4096)
+            box.interrupted = False
+            if reloader is not None:
+                reloader.step(clock.elapsed())
+        if fd in readable and not box.stopping:
+            with suppress(Interrupted):
                 queue.run(block=False)
-            except Stopped:
-                return
 
 
 def _finish(box: Middlebox, stream: EventStream, core: Core, clock: Clock, run_dir: Path) -> None:

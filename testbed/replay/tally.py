@@ -83,7 +83,7 @@ class Tally:
             "undated": self.undated,
             "released_early": self.released_early,
             "rules": {
-                name: {what: self.rules.get(name, {}).get(what, 0) for what in WHATS} for name in names
+                name: {what: self.rules.get(name, Counter())[what] for what in WHATS} for name in names
             },
         }
         if flows:

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from testbed.errors import InvalidRunError
 from testbed.internet.authority import Authority
 from testbed.run.folder import RunFolder
+from testbed.scenario.loader import policy_again
 from testbed.scenario.model import OUTSIDE, Placement, Scenario
 from testbed.world import delay
 from testbed.world.build import BuiltWorld, build
@@ -104,8 +106,9 @@ class Laboratory:
         def serve(ready: Ready) -> None:
             from testbed.middlebox.loop import serve_censor
 
-            scale, seed = self.scenario.time_scale, self.scenario.seed
-            serve_censor(placement, seed, self.folder.path, self.started_at, scale, ready)
+            scale, seed, path = self.scenario.time_scale, self.scenario.seed, self.scenario.path
+            reread = partial(policy_again, path, self.phase, placement.name) if path else None
+            serve_censor(placement, seed, self.folder.path, self.started_at, scale, ready, reread)
 
         return serve
 

@@ -133,7 +133,9 @@ class Child:
 class Running:
     """A censor at work."""
 
-    def __init__(self, lab: Lab, core, policy: Policy, time_scale: float, queue_length: int) -> None:
+    def __init__(
+        self, lab: Lab, core, policy: Policy, time_scale: float, queue_length: int, reread=None
+    ) -> None:
         self._lab = lab
         ready, tell = os.pipe()
         self.started = time.monotonic()
@@ -148,6 +150,7 @@ class Running:
                 clock,
                 lambda: os.write(tell, b"r") and None,
                 queue_length,
+                reread,
             )
 
         self.child = lab.fork("hop", body)
