@@ -117,7 +117,7 @@ def test_ctrl_c(tmp_path: Path) -> None:
     assert "Traceback" not in err
     assert machine() == before
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert summary["rules_fired"]["mts/tspu/social-reset"] > 0
+    assert summary["rules_fired"]["mts/tspu-mts/social-reset"] > 0
     events = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
     assert any(event["kind"] == "match" for event in events)
 
