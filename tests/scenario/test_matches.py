@@ -200,6 +200,7 @@ BOTH = [
     ("{protocol: wireguard}", "{protocol: [wireguard, openvpn]}"),
     ("{protocol: wireguard}", "{transport: udp, data: true}"),
     ("{tls.sni: a.com, ip: 1.2.3.4}", "{ip: 1.2.3.4, data: true}"),  # decided by data: the order counts
+    ("{ip: 1.2.3.0/24, data: true}", "{ip: 1.2.3.4}"),
     ("{tls.sni: a.com}", "{tls.sni: a.com, flipped: true}"),  # SNI-I and, behind it, SNI-IV
     ("{tls.sni: a.com, flipped: true}", "{tls.sni: a.com}"),
 ]

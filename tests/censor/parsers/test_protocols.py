@@ -119,6 +119,7 @@ NEAR_MISSES: dict[str, tuple[Protocol, Transport, bytes]] = {
     ),
     "SSH 3": ("ssh", "tcp", b"SSH-3.0-x\r\n"),
     "SSH, a line without an end": ("ssh", "tcp", b"SSH-2.0-" + b"x" * 400),
+    "QUIC, no fixed bit": ("quic", "udp", b"\x80" + real.read("chrome146-h3")[0][1:]),
     "QUIC, short header": ("quic", "udp", b"\x40" + bytes(1199)),
     "QUIC, unknown version": ("quic", "udp", b"\xc0\xde\xad\xbe\xef\x08" + bytes(1194)),
     "DTLS without groups": ("dtls-groups", "udp", real.DTLS_VERIFY),

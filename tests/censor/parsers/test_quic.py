@@ -170,6 +170,12 @@ def test_frames_over_datagrams_in_any_order_with_repeats_and_overlaps() -> None:
         assert all(name_of(answer) == "x.com" for answer in answers[first:])
 
 
+def test_a_hole_of_one_byte_is_waited_for() -> None:
+    reader = InitialReader()
+    assert reader.feed(initial(crypto(0, HELLO[:50]) + crypto(51, HELLO[51:]))) is MORE
+    assert name_of(reader.feed(initial(crypto(50, HELLO[50:51]), number=1))) == "x.com"
+
+
 def test_coalesced_packets() -> None:
     """Two Initials in one datagram, then a 0-RTT packet, which is stepped over."""
     half = len(HELLO) // 2
