@@ -1,0 +1,45 @@
+"""A list that changes while a program runs as a subscriber: from then on the other name is blocked."""
+
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.world("curl")
+
+SCENARIO = """\
+title: Lists
+period: 2022
+sources: [our choice]
+censors:
+  tspu: {profile: t22, rules: [{name: listed, match: {tls.sni: {file: names.txt}}, action: drop}]}
+phases: {block: {mts: tspu}}
+default_phase: block
+"""
+PROGRAM = """\
+ask() { curl -s -m 1 -o /dev/null -w '%{http_code} ' https://$1/ || true; }
+ask twitter.com; ask www.wikipedia.org
+echo "$1" > names.txt
+for comm in /proc/[0-9]*/comm; do
+  pid=${comm%/comm}; [ "$(cat $comm)" != mts/tspu ] || kill -HUP ${pid#/proc/}
+done
+sleep 1
+ask twitter.com; ask www.wikipedia.org
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "seen", "told"),
+    [
+        ("www.wikipedia.org", "000 200 200 000", {"rules": 1}),
+        ("no name at all", "000 200 000 200", {"refused": "names.txt:1"}),
+    ],
+)
+def test_a_list_is_read_again(testbed, tmp_path: Path, text: str, seen: str, told: dict) -> None:
+    (tmp_path / "x.yaml").write_text(SCENARIO)
+    (tmp_path / "names.txt").write_text("twitter.com\n")
+    done = testbed("./x.yaml", "--vantage", "mts", "--", "sh", "-c", PROGRAM, "sh", text)
+    assert done.out.split() == seen.split()
+    assert done.status == 0, done.err
+    (reload,) = [event["detail"] for event in done.events if event["kind"] == "reload"]
+    for key, value in told.items():
+        assert str(reload[key]).startswith(str(value))
