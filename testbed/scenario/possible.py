@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from testbed.censor.parsers import PROTOCOLS, Transport
+from testbed.censor.parsers import PROTOCOLS
 from testbed.censor.policy import Match
 from testbed.scenario.problems import Loc
 from testbed.scenario.schema import MatchPart
@@ -25,7 +25,7 @@ _PROTOCOL_LETTERS: Final = {
     "dtls": "d",
     "dtls-groups": "d",
 }  # quic: not decrypted
-_ALONE: Final = {"tcp": "t", "udp": "q", None: "tq"}
+_ALONE: Final = {"tcp": "t", "udp": "q", "": "tq"}
 _FINGERPRINT_OF: Final = {"t": "TLS over TCP", "q": "QUIC", "d": "DTLS"}
 
 
@@ -72,7 +72,7 @@ def _check_carrier(key: str, match: Match, loc: Loc, sources: Sources) -> None:
         sources.add((*loc, "ports"), f"the rule can never match: no {key} on port {ports}", remedy)
 
 
-def _check_protocols(match: Match, transport: Transport, loc: Loc, sources: Sources) -> None:
+def _check_protocols(match: Match, transport: str, loc: Loc, sources: Sources) -> None:
     from testbed.censor.parsers.registry import transports  # few rules name a protocol
 
     for name in PROTOCOLS:
@@ -84,12 +84,13 @@ def _check_protocols(match: Match, transport: Transport, loc: Loc, sources: Sour
 
 def _check_hello(content: list[str], match: Match, loc: Loc, sources: Sources) -> None:
     """Fingerprints and ECH: only where a ClientHello is read, and of its kind."""
-    alone = _ALONE[match.transport]
+    alone = _ALONE.get(match.transport or "", "")
     letters = alone if not content else "".join(_LETTERS.get(key, "") for key in content)
     letters += "".join(_PROTOCOL_LETTERS.get(name, "") for name in match.protocol)
     asked = [key for key in _HELLO if getattr(match, key) not in ((), None)]
     if not letters:
         what = ", ".join((*match.protocol, *(key for key in content if key != "protocol")))
+        what = what or f"transport: {match.transport}"
         for key in asked:
             message = f"the rule can never match: no ClientHello is read with {what}"
             sources.add((*loc, key), message, "use it alone, or with tls.sni, quic.sni or protocol: dtls")
