@@ -46,6 +46,7 @@ class Censor:
         self._seed = seed.to_bytes(8, "big", signed=True)
         self._profile = policy.profile
         self._in_path = policy.profile.in_path
+        self._evicted = 0  # by the techniques' own tables, as their events tell
         self._flows = FlowTable(self._profile, max_flows)
         form = self._profile.fragments.value
         self._fragments = Fragments(form) if form and self._in_path else None
@@ -85,8 +86,8 @@ class Censor:
 
     @property
     def evictions(self) -> int:
-        """How many flows, and packets in fragments, gave way because a table was full."""
-        return self._flows.evictions + (self._fragments.evictions if self._fragments else 0)
+        """How many flows, packets in fragments, or entries of a technique gave way in a full table."""
+        return self._flows.evictions + self._evicted + (self._fragments.evictions if self._fragments else 0)
 
     @property
     def fragments_discarded(self) -> int:
@@ -105,11 +106,12 @@ class Censor:
         if self.policy.upstream_only and direction is Direction.DOWN:
             return PASS
         flow = self._flows.track(packet, direction, now)
-        if flow.rule is not None:
-            if now < flow.held_until:
-                return self._held(packet, direction, flow, now)
+        if flow.rule is not None and now >= flow.held_until:
             flow.release()
-        return self._unheld(packet, direction, flow, now)
+        decide = self._unheld if flow.rule is None else self._held
+        decision = decide(packet, direction, flow, now)
+        self._evicted += sum(event.kind == "evict" for event in decision.events)
+        return decision
 
     def _held(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
         """A rule has this flow: its action decides, unless a rule above takes the flow over."""

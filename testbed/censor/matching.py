@@ -7,11 +7,11 @@ from typing import Final
 
 from testbed.censor.inspect import Content, Kind, Wanted
 from testbed.censor.names import NameMatcher
-from testbed.censor.packet import TCP, UDP, Packet
+from testbed.censor.packet import ICMP, ICMP6, TCP, UDP, Packet
 from testbed.censor.policy import Match, Network, Policy
 from testbed.censor.profile import Profile
 
-_TRANSPORTS: Final = {"tcp": TCP, "udp": UDP}
+_TRANSPORTS: Final = {"tcp": (TCP,), "udp": (UDP,), "icmp": (ICMP, ICMP6)}
 _HELLOS: Final = frozenset({Kind.TLS, Kind.INITIAL})
 
 
@@ -55,7 +55,7 @@ def _disjoint(ranges: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
 class CompiledRule:
     """One rule's match, ready to be asked."""
 
-    __slots__ = ("_match", "_names", "_networks", "_ports", "_transport", "kinds")
+    __slots__ = ("_match", "_names", "_networks", "_ports", "_transports", "kinds")
 
     def __init__(self, match: Match) -> None:
         self._match = match
@@ -68,7 +68,7 @@ class CompiledRule:
         self._names = {kind: NameMatcher(names.patterns) for kind, names in lists.items() if names}
         self._networks = Networks(match.ip) if match.ip else None
         self._ports = frozenset(match.ports)
-        self._transport = _TRANSPORTS.get(match.transport or "")
+        self._transports = _TRANSPORTS.get(match.transport or "", ())
         self.kinds = self._kinds()
 
     def keywords(self, payload: bytes) -> Iterator[str]:
@@ -93,7 +93,7 @@ class CompiledRule:
     def address_fits(self, packet: Packet, outside: bytes, port: int) -> bool:
         """Whether those parts hold that are the same for every packet of a flow."""
         return (
-            (self._transport is None or packet.protocol == self._transport)
+            (not self._transports or packet.protocol in self._transports)
             and (not self._ports or port in self._ports)
             and (self._networks is None or outside in self._networks)
         )

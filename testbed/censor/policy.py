@@ -42,7 +42,7 @@ class Match:
     data: bool = False  # header rules only: packets that carry payload, so that a handshake passes
     ip: tuple[Network, ...] = ()  # the far host's address; () means any
     ports: tuple[int, ...] = ()  # the far host's port; () means the profile's default for the content
-    transport: Literal["tcp", "udp"] | None = None
+    transport: Literal["tcp", "udp", "icmp"] | None = None
     flipped: bool = False  # only flows whose roles a later SYN of the outside host turned round (CP22 Fig. 7)
 
     @property

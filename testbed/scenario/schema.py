@@ -114,7 +114,7 @@ class MatchPart(Part):
         None, description="the far host: addresses, prefixes, site:NAME or country:XX"
     )
     ports: Annotated[list[Port], BeforeValidator(as_list), Field(min_length=1)] | None = None
-    transport: Literal["tcp", "udp"] | None = None
+    transport: Literal["tcp", "udp", "icmp"] | None = None
     flipped: bool = Field(default=False, description="only flows whose roles a SYN from outside turned round")
 
 

@@ -197,3 +197,12 @@ def test_a_blocked_name_in_a_frozen_network_is_blocked(version: int) -> None:
     line = opened(freeze(), version)
     assert line.L(payload=hello("x.com")).silent
     assert line.R(payload=b"data").silent
+
+
+@BOTH
+def test_pings_alone_by_transport(version: int) -> None:
+    rules = (Rule("ping", Match(transport="icmp"), Drop(scope="packet")),)
+    line = Line(Policy("box", PROFILES["mob-wl"], rules), version)
+    ping = IP(src="95.24.0.2", dst="1.2.3.4") / ICMP() if version == 4 else IPv6() / ICMPv6EchoRequest()
+    assert line.raw(bytes(ping)).silent
+    line.handshake()
