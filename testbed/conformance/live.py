@@ -20,7 +20,7 @@ from tempfile import mkdtemp
 from typing import Final
 
 from testbed.conformance.case import Dialogue
-from testbed.conformance.ground import DOMESTIC, HOPS, L_ADDRESS, Box, Ground, Who, Wire
+from testbed.conformance.ground import DOMESTIC, HOPS, L_ADDRESS, NEIGHBOUR, Box, Ground, Who, Wire
 from testbed.conformance.packets import FENCE, ICMP, Ip
 from testbed.errors import InvalidRunError
 from testbed.middlebox.loop import serve_censor
@@ -32,6 +32,7 @@ from testbed.world.plan import plan
 _ETH_P_IP: Final = 0x0800
 _FENCE_HOST: Final = "203.0.113.254"
 _TIME_EXCEEDED: Final = 11
+_FIRST_PATIENCE: Final = 1.0  # s for the first fence, which a policy may swallow
 _PATIENCE: Final = 5.0  # s until a fence that has always arrived counts as lost
 _QUIET: Final = 0.25  # s of silence that must do where a policy swallows the fence
 _BUFFER: Final = 8 << 20  # bytes of captured packets
@@ -98,6 +99,7 @@ class _Running:
     ) -> None:
         operator = _FIRST if box.inside == "L" else _SECOND
         placement = Placement(operator, box.policy, box.hop)
+        self._namespace = built.namespaces[f"{operator}.hop{box.hop}"]
         self._folder, self._name = folder / str(number), placement.name
         self._folder.mkdir()
         ready, tell = os.pipe()
@@ -107,14 +109,14 @@ class _Running:
             try:
                 os.close(ready)
                 linux.die_with_parent()
-                netns.enter(built.namespaces[f"{operator}.hop{box.hop}"])
+                netns.enter(self._namespace)
                 serve_censor(
                     placement,
                     dialogue.seed,
                     self._folder,
                     started,
                     dialogue.scale,
-                    lambda: os.write(tell, b"r") and None,
+                    lambda: _say_ready(tell),
                 )
                 status = 0
             except BaseException as error:
@@ -135,6 +137,9 @@ class _Running:
                 os.kill(self._pid, signal.SIGTERM)
             self._status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
             self._pid = 0
+            with netns.inside(self._namespace):  # or packets would queue for nobody
+                flush = [linux.program("nft", "nftables"), "flush", "ruleset"]
+                subprocess.run(flush, check=True, capture_output=True)
 
     def check(self) -> None:
         """The second place: what the core claimed is what the kernel counted, and nothing went wrong."""
@@ -151,6 +156,10 @@ class _Running:
             raise InvalidRunError(f"{self._name}: its receipt shows {', '.join(wrong)}")
 
 
+def _say_ready(pipe: int) -> None:
+    os.write(pipe, b"r")
+
+
 @dataclass(slots=True)
 class _End:
     """One host: a packet socket at its only interface, and the router's hardware address."""
@@ -165,7 +174,7 @@ class _End:
             made = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
             made.bind((near.name, _ETH_P_IP))
-        made.setblocking(False)
+        made.settimeout(0)
         return cls(made, bytes.fromhex(far.mac.replace(":", "")))
 
     def send(self, packet: bytes) -> None:
@@ -183,14 +192,15 @@ class _End:
 
 
 class LiveGround:
-    """Both ends of the world's path. After each sending a fence goes each way: when it has come, all else has."""
+    """Both ends of the path. After each sending a fence goes each way: when it has come, all else has."""
 
     def __init__(self, built: BuiltWorld, dialogue: Dialogue) -> None:
         self.routers = dialogue.routers
         self._scale = dialogue.scale
         right = _SECOND if dialogue.routers == DOMESTIC else "far"
         self._ends: dict[Who, _End] = {"L": _End.at(built, _FIRST), "R": _End.at(built, right)}
-        self._fenced = dialogue.routers != DOMESTIC
+        self._fence_host = NEIGHBOUR if dialogue.routers == DOMESTIC else _FENCE_HOST
+        self._fenced = True
         self._number = 0
 
     def close(self) -> None:
@@ -200,8 +210,7 @@ class LiveGround:
 
     def try_fence(self) -> None:
         """Find out whether the policy lets fences through."""
-        if self._fenced:
-            self._fenced = all(self._fence(who, Wire(), 0.5) for who in self._ends)
+        self._fenced = all(self._fence(who, Wire(), _FIRST_PATIENCE) for who in self._ends)
 
     def send(self, who: Who, packets: Sequence[bytes]) -> Wire:
         """See `Ground`."""
@@ -232,7 +241,7 @@ class LiveGround:
 
     def _fence(self, who: Who, wire: Wire, patience: float) -> bool:
         self._number += 1
-        ends = (L_ADDRESS, _FENCE_HOST) if who == "L" else (_FENCE_HOST, L_ADDRESS)
+        ends = (L_ADDRESS, self._fence_host) if who == "L" else (self._fence_host, L_ADDRESS)
         body = b"fence" + self._number.to_bytes(8, "big")
         self._ends[who].send(Ip(*ends).around(FENCE, body))
         deadline = time.monotonic() + patience
@@ -246,7 +255,7 @@ class LiveGround:
             pass
 
     def _read(self, wire: Wire, patience: float = 0.0) -> bytes | None:
-        """Take what there is at both ends; the last fence's body, b"" if only others came, None for nothing."""
+        """Take what both ends have; the last fence's body, b"" if only others came, None for nothing."""
         sockets = {end.socket: who for who, end in self._ends.items()}
         last: bytes | None = None
         for ready in select.select(list(sockets), [], [], patience)[0]:

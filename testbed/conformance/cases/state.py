@@ -88,9 +88,9 @@ def _case_no_syn(profile: str) -> Dialogue:
 @case("C49", "t21", "IMC21 §6.6", "H", "A throttled flow rests for 11 minutes", "no longer throttled")
 def _case_rested(profile: str) -> Iterator[Dialogue]:
     hit = (*OPENED, L(hello()).passes, fired(profile))
-    yield given(by_sni(profile), *hit, wait(660), free(), label="throttled, then 11 min idle", scale=300)
+    yield given(by_sni(profile), *hit, wait(660), free(), label="throttled, then 11 min idle", scale=600)
     late = (*OPENED, wait(660), L(RECORD, "data").passes, free())
-    yield given(by_sni(profile), *late, label="handshake, then 11 min idle", scale=300)
+    yield given(by_sni(profile), *late, label="handshake, then 11 min idle", scale=600)
 
 
 @case(
@@ -102,8 +102,8 @@ def _case_rested(profile: str) -> Iterator[Dialogue]:
     "still throttled",
 )
 def _case_busy(profile: str) -> Dialogue:
-    kept = Volley("LR", 18, 100, "all pass", every=400)
-    return given(by_sni(profile), *OPENED, L(hello()).passes, kept, fired(profile), scale=1800)
+    kept = Volley("LR", 36, 100, "all pass", every=200)
+    return given(by_sni(profile), *OPENED, L(hello()).passes, kept, fired(profile), scale=1200)
 
 
 def _any(profile: str) -> Policy:
@@ -142,7 +142,7 @@ def _case_first_fragment_lost(profile: str) -> Dialogue:
 @case(
     "C56",
     "t22",
-    "IMC22, from memory",
+    "IMC22 (from memory)",
     "L",
     "The last fragment is never sent; 6 s later the same packet comes whole",
     "nothing arrives; then the queue is free, and all arrives",
@@ -212,12 +212,12 @@ def _case_blocked_ping(profile: str) -> Dialogue:
     "everything passes, then new flows are blocked; flows of that time are not punished",
 )
 def _case_fails_open(profile: str) -> Dialogue:
-    box = sni(profile, action("rst-rewrite"), off=((10.0, 1810.0),))
+    box = sni(profile, action("rst-rewrite"), off=((1800.0, 3600.0),))
     return given(
         box,
         *OPENED,
         *_HIT,
-        wait(20),
+        wait(1800),
         tcp(what="during the bypass, a new flow"),
         *OPENED,
         L(hello()).passes,
@@ -228,5 +228,5 @@ def _case_fails_open(profile: str) -> Dialogue:
         tcp(what="after it, a new flow"),
         *OPENED,
         *_HIT,
-        scale=900,
+        scale=1200,
     )
