@@ -8,6 +8,7 @@ from typing import Any
 
 from testbed.censor.cited import Cited
 from testbed.censor.fragments import FragmentForm
+from testbed.censor.parsers.quic import Layouts
 from testbed.censor.profile import _RESIDUAL_UNKNOWN, Profile, ResetForm
 from testbed.censor.profiles import PROFILES
 
@@ -27,6 +28,7 @@ MEANINGS = {
     "idle_answered": "a flow answered but not yet confirmed is forgotten after, s",
     "idle_established": "an established flow is forgotten after, s",
     "models": "how it looks at TCP, by share of pairs of hosts (see testbed/censor/models.py)",
+    "quic_layouts": "QUIC Initials that it can follow: versions; over several datagrams; padded outside",
     "fragments": "IP fragments held: most of one packet, time-out in s; none: they pass unread",
     "residual": "a flow is held after the trigger by `{}` for, s",
     "reset": "header of an injected RST/ACK, unless the rule says otherwise",
@@ -68,6 +70,9 @@ def written(value: object) -> str:
         return f"TTL {value.hop_limit} at the box, IP-ID {value.ip_id}, DF {df}, window {value.window}"
     if isinstance(value, FragmentForm):
         return f"{value.most}, {value.timeout:g}"
+    if isinstance(value, Layouts):
+        versions = ", ".join(map(str, value.versions))
+        return f"{versions}; {written(value.datagrams)}; {written(value.padding_outside)}"
     if value is None:
         return "none"
     if isinstance(value, tuple) and value and isinstance(value[0], tuple):

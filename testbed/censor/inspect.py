@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Literal
+from typing import Final
 
 from testbed.censor.packet import TCP, UDP
-from testbed.censor.parsers import PROTOCOLS, Unread, dns, http, socks, tls
+from testbed.censor.parsers import PROTOCOLS, Transport, Unread, dns, http, socks, tls
 
 
 class Kind(Enum):
@@ -64,9 +64,9 @@ class Wanted:
         )
 
 
-def read_tcp(payload: bytes, port: int, wanted: Wanted) -> Reading:
-    """What the beginning of a TCP direction, or one segment of it, shows."""
-    found = _protocols(payload, port, wanted, TCP)
+def read_tcp(payload: bytes, port: int, wanted: Wanted, *, first: bool) -> Reading:
+    """What the beginning of a TCP direction, or one segment of it, shows; `first`: nothing came before."""
+    found = _protocols(payload, port, wanted, "tcp", first=first)
     if wanted.on(Kind.TLS, port):
         hello = tls.client_hello(payload)
         if isinstance(hello, tls.ClientHello):
@@ -91,7 +91,7 @@ def read_tcp(payload: bytes, port: int, wanted: Wanted) -> Reading:
 
 def read_udp(payload: bytes, port: int, wanted: Wanted) -> Reading:
     """What one datagram shows from outside; a QUIC Initial's inside takes a reader of its own."""
-    found = list(_protocols(payload, port, wanted, UDP))
+    found = list(_protocols(payload, port, wanted, "udp", first=True))
     if wanted.on(Kind.DNS, port):
         question = dns.question(payload)
         if isinstance(question, dns.Question):
@@ -103,14 +103,17 @@ def read_udp(payload: bytes, port: int, wanted: Wanted) -> Reading:
     return Reading(tuple(found), recognised=True) if found else NOTHING
 
 
-def _protocols(payload: bytes, port: int, wanted: Wanted, transport: int) -> tuple[Content, ...]:
+def _protocols(
+    payload: bytes, port: int, wanted: Wanted, transport: Transport, *, first: bool
+) -> tuple[Content, ...]:
     if not wanted.protocols or not wanted.on(Kind.PROTOCOL, port):
         return ()
-    from testbed.censor.parsers.registry import recognise  # only policies that name a protocol need it
+    from testbed.censor.parsers.registry import opening  # only policies that name a protocol need it
 
-    name: Literal["tcp", "udp"] = "tcp" if transport == TCP else "udp"
-    return tuple(
-        Content(Kind.PROTOCOL, protocol)
-        for protocol in PROTOCOLS
-        if protocol in wanted.protocols and not isinstance(recognise(protocol, payload, name), Unread)
-    )
+    found = []
+    for protocol in PROTOCOLS:
+        if protocol in wanted.protocols and (first or protocol != "encrypted"):
+            message = opening(protocol, payload, transport)
+            if not isinstance(message, Unread):
+                found.append(Content(Kind.PROTOCOL, protocol, hello=message.hello))
+    return tuple(found)

@@ -80,7 +80,7 @@ class Inspector:
         if model.view == "stream" and direction is Direction.UP:
             reading = self._read_stream(flow, model, port)
         else:
-            reading = read_tcp(packet.payload, port, self._wanted)
+            reading = read_tcp(packet.payload, port, self._wanted, first=flow.budget is None)
         if port != _PORT_DNS:  # each query is judged by itself, however many a connection carries
             self._go_on(packet, flow, model, reading)
         return reading
@@ -95,7 +95,8 @@ class Inspector:
         prefix = self._stream(flow, model).prefix
         if not prefix:
             return Reading(more=True)  # what came first is still missing
-        return read_tcp(whole_hello(prefix) if model.records else prefix, port, self._wanted)
+        beginning = whole_hello(prefix) if model.records else prefix
+        return read_tcp(beginning, port, self._wanted, first=True)
 
     def _stream(self, flow: Flow, model: Model) -> Stream:
         if not isinstance(flow.reader, Stream):
@@ -119,7 +120,7 @@ class Inspector:
         )  # decryption: only policies that name a QUIC SNI need it
 
         if not isinstance(flow.reader, InitialReader):
-            flow.reader, flow.budget = InitialReader(), _DATAGRAMS
+            flow.reader, flow.budget = InitialReader(self._profile.quic_layouts.value), _DATAGRAMS
         hello = flow.reader.feed(packet.payload)
         if isinstance(hello, Unread):
             flow.budget = (flow.budget or 1) - 1

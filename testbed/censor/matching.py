@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Network
-from typing import Final
+from typing import Final, Literal
 
 from testbed.censor.inspect import Content, Kind, Wanted
 from testbed.censor.names import NameMatcher
@@ -107,7 +107,7 @@ class CompiledRule:
             quic = match.quic
             return quic is not None and content.version == quic.version and content.size >= quic.min_payload
         if content.kind is Kind.PROTOCOL:
-            return content.name in match.protocol
+            return content.name in match.protocol and self._hello_fits(content)
         names = self._names.get(content.kind)
         return (names is None or content.name in names) and self._hello_fits(content)
 
@@ -121,7 +121,14 @@ class CompiledRule:
             return False
         from testbed.censor.ja4 import ja4  # only policies that name a fingerprint need it
 
-        return ja4(hello, "q" if content.kind is Kind.INITIAL else "t") in match.ja4
+        return ja4(hello, _letter(content)) in match.ja4
+
+
+def _letter(content: Content) -> Literal["t", "q", "d"]:
+    """What a fingerprint begins with: TLS, QUIC or DTLS."""
+    if content.kind is Kind.INITIAL:
+        return "q"
+    return "d" if content.name.startswith("dtls") and content.kind is Kind.PROTOCOL else "t"
 
 
 def compiled(policy: Policy) -> list[CompiledRule]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from testbed.censor.cited import Cited, our_choice
 from testbed.censor.fragments import FragmentForm
+from testbed.censor.parsers.quic import DEFAULT, Layouts
 
 _ALONE: Cited[tuple[tuple[str, float], ...]] = Cited((("T", 1.0),), "IMC21 §6.2", "H")
 
@@ -49,6 +50,7 @@ class Profile:
     models: Cited[tuple[tuple[str, float], ...]] = field(
         default=_ALONE
     )  # how it looks at TCP, by share of pairs
+    quic_layouts: Cited[Layouts] = field(default=our_choice(DEFAULT))  # of QUIC Initials that it can follow
     fragments: Cited[FragmentForm | None] = field(default=our_choice(None))  # None: they pass, unread
 
     residual: Mapping[str, Cited[float]] = field(default_factory=dict)  # s, by action key

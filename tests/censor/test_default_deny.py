@@ -206,3 +206,13 @@ def test_pings_alone_by_transport(version: int) -> None:
     ping = IP(src="95.24.0.2", dst="1.2.3.4") / ICMP() if version == 4 else IPv6() / ICMPv6EchoRequest()
     assert line.raw(bytes(ping)).silent
     line.handshake()
+
+
+def test_random_dns_queries_are_no_openvpn() -> None:
+    rules = (Rule("vpn", Match(protocol=("openvpn",)), Drop()),)
+    line = Line(Policy("box", PROFILES["t23"], rules), udp=True, dport=53)
+    for number in range(300):
+        line.new_port()
+        assert line.L(
+            payload=number.to_bytes(2, "big") + b"\x01\0\0\x01\0\0\0\0\0\0\x01n\x03com\0\0\x01\0\x01"
+        ).untouched

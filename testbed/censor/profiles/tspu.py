@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from testbed.censor.cited import Cited, our_choice
 from testbed.censor.fragments import FragmentForm
+from testbed.censor.parsers.quic import DEFAULT, LAYOUTS_2023
 from testbed.censor.profile import Profile
 
 T21 = Profile(
@@ -53,6 +54,7 @@ T23 = replace(
     name="t23",
     title="TSPU, mid 2023 to mid 2024: QUIC Initials decrypted, VPN handshakes recognised",
     period="2023-06/2024-07",
+    quic_layouts=Cited(LAYOUTS_2023, "NTC1823 #74; that one datagram only is followed is our choice", "M"),
     residual={
         **T22.residual,
         "data-drop": our_choice(420.0),  # as SNI-II, the other delayed drop
@@ -64,6 +66,7 @@ T24 = replace(
     name="t24",
     title="TSPU, July 2024 to mid 2025: YouTube degraded, the ECH rule",
     period="2024-07/2025-06",
+    quic_layouts=our_choice(DEFAULT),
     residual={**T23.residual, "loss": our_choice(480.0)},
 )
 
