@@ -39,6 +39,9 @@ COMMANDS = {
     "truth": Entry("testbed.cli.truth", "What must be seen, and why."),
     "replay": Entry("testbed.cli.replay", "What the packets of a capture would have met."),
     "doctor": Entry("testbed.cli.doctor", "What this machine can do, what is missing, and how to get it."),
+    "conformance": Entry(
+        "testbed.cli.conformance", "Whether the censors do on the wire what was measured, case by case."
+    ),
     "bench": Entry("testbed.cli.bench", "Measure the budgets, each with its baseline beside it."),
     "completion": Entry("testbed.cli.completion", "Print the completion script for a shell."),
 }

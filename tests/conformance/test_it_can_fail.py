@@ -1,0 +1,142 @@
+"""The suite can fail: wrong boxes, wrong profiles, broken endpoints, missing mechanisms."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from testbed.censor.actions.allow import Allow
+from testbed.censor.actions.drop import Drop
+from testbed.censor.cited import our_choice
+from testbed.censor.profiles import PROFILES
+from testbed.conformance import given
+from testbed.conformance.case import CASES, Dialogue, NotThere
+from testbed.conformance.core import CoreGround
+from testbed.conformance.ground import Ground, Wire
+from testbed.conformance.runner import on_core, run
+from testbed.conformance.table import failed
+
+
+def under(monkeypatch, profile: str, **changes: object) -> None:
+    """Make a profile wrong."""
+    wrong = replace(PROFILES[profile], **changes)
+    monkeypatch.setattr(given, "PROFILES", {**PROFILES, profile: wrong})
+
+
+def residual(profile: str, action: str, seconds: float) -> dict[str, object]:
+    return {"residual": {**PROFILES[profile].residual, action: our_choice(seconds)}}
+
+
+@pytest.mark.parametrize(
+    ("id_", "profile", "changes"),
+    [
+        ("C40", "t22", residual("t22", "rst-rewrite", 60.0)),
+        ("C40", "t22", residual("t22", "rst-rewrite", 90.0)),
+        ("C42", "t22", residual("t22", "drop", 30.0)),
+        ("C49", "t21", residual("t21", "police", 900.0)),
+        ("C51", "t21", residual("t21", "police", 100.0)),
+        ("C04", "t22", {"inside_opens": our_choice(value=False)}),
+        ("C05", "t21", {"both_directions": our_choice(value=False)}),
+        ("C12", "t21", {"give_up_over": our_choice(300)}),
+        ("C13", "t21", {"give_up_over": our_choice(50)}),
+        ("C07", "t22", {"models": our_choice((("R", 1.0),))}),
+        ("C99", "t26", {"in_path": False}),
+        ("C52", "t22", {"fragments": our_choice(None)}),
+        ("C55", "t22", {"fragments": our_choice(None)}),
+        ("C64", "t22", {"quic_ports": our_choice(())}),
+        ("C30", "t24", {"in_path": False}),
+    ],
+)
+def test_a_wrong_profile_is_noticed(monkeypatch, id_: str, profile: str, changes: dict[str, object]) -> None:
+    assert run(CASES[id_], profile).held, "as it is, it holds"
+    under(monkeypatch, profile, **changes)
+    outcome = run(CASES[id_], profile)
+    assert outcome.held is False
+    assert "expected" in outcome.seen or "fragments" in outcome.seen
+    assert failed([outcome]) is (outcome.confidence == "H")
+
+
+FIRES = ("C02", "C03", "C27", "C28", "C30", "C34", "C40", "C44", "C58", "C59", "C62")
+PASS = ("C01", "C04", "C43", "C45", "C63", "C68")
+
+
+@pytest.mark.parametrize("id_", FIRES)
+def test_a_box_that_does_nothing_is_noticed(monkeypatch, id_: str) -> None:
+    monkeypatch.setattr(given, "ACTIONS", dict.fromkeys(given.ACTIONS, Allow))
+    monkeypatch.setattr(given, "_known", lambda *_: None)
+    monkeypatch.setattr(given, "action", None)
+    monkeypatch.setattr(Allow, "__init__", lambda self, **_: None)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in _case_modules():
+            if hasattr(module, "action"):
+                patch.setattr(module, "action", lambda *_, **__: Allow())
+        assert run(CASES[id_], "t22").held is False
+
+
+@pytest.mark.parametrize("id_", PASS)
+def test_a_box_that_drops_everything_is_noticed(monkeypatch, id_: str) -> None:
+    policy = given.policy("t22", (given.match(ip="0.0.0.0/0"), Drop()))
+
+    @contextmanager
+    def harsh(dialogue: Dialogue) -> Iterator[Ground]:
+        ruled = [replace(b, policy=policy if b.policy.rules else b.policy) for b in dialogue.boxes]
+        yield CoreGround(ruled, dialogue.routers, dialogue.seed)
+
+    outcome = run(CASES[id_], "t22", harsh)
+    assert outcome.held is False
+    assert "invalid" not in outcome.seen
+
+
+class Lossy(CoreGround):
+    """Endpoints that lose what they should hear."""
+
+    def send(self, who, packets) -> Wire:
+        super().send(who, packets)
+        return Wire()
+
+
+@contextmanager
+def deaf(dialogue: Dialogue) -> Iterator[Ground]:
+    yield Lossy(dialogue.boxes, dialogue.routers, dialogue.seed)
+
+
+@pytest.mark.parametrize("id_", ["C34", "C58", "C62", "C01"])
+def test_deaf_endpoints_make_a_case_invalid_not_held(id_: str) -> None:
+    outcome = run(CASES[id_], "t22", deaf)
+    assert outcome.held is False
+    assert outcome.seen.startswith("invalid: ")
+
+
+def test_a_missing_mechanism_is_neither_held_nor_failed(monkeypatch) -> None:
+    monkeypatch.setattr(given, "ACTIONS", {k: v for k, v in given.ACTIONS.items() if k != "rst-rewrite"})
+    outcome = run(CASES["C27"], "t22")
+    assert outcome.held is None
+    assert outcome.seen == "not implemented: action 'rst-rewrite'"
+    assert not failed([outcome])
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: given.action("teleport"),
+        lambda: given.action("freeze", parsecs=3),
+        lambda: given.match(smell="x"),
+        lambda: given.profile("t99"),
+        lambda: given.policy("t22", mood=1),
+    ],
+)
+def test_what_does_not_exist_is_named(build) -> None:
+    with pytest.raises(NotThere, match=r"teleport|parsecs|smell|t99|mood"):
+        build()
+
+
+def test_a_step_after_a_failed_one_is_not_run() -> None:
+    with on_core(next(iter(CASES["C27"].build("t22")))) as ground:
+        assert ground.clock() == 0
+
+
+def _case_modules() -> list[object]:
+    from testbed.conformance import cases
+
+    return [getattr(cases, name) for name in cases.__all__]
