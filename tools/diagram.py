@@ -1,0 +1,124 @@
+"""Draw what a censor did to packets, from a real run: python tools/diagram.py [--text] [NAME…].
+
+Without a name it makes every picture of docs/mechanisms again. With --scenario it draws a scenario of yours:
+
+    python tools/diagram.py --text --scenario mine.yaml --vantage mts https://twitter.com/
+    python tools/diagram.py --scenario mine.yaml --out mine.svg -- curl https://twitter.com/
+
+The world is built as for `testbed run`, with 20 ms each way between the operator and the far side.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from testbed.errors import TestbedError  # noqa: E402
+from testbed.scenario.loader import load  # noqa: E402
+from tools.sequence.capture import Capture, Wanted, capture  # noqa: E402
+from tools.sequence.catalogue import PICTURES, Picture  # noqa: E402
+from tools.sequence.match import arrows  # noqa: E402
+from tools.sequence.rows import Sheet, rows  # noqa: E402
+from tools.sequence.svg import svg  # noqa: E402
+from tools.sequence.text import text  # noqa: E402
+
+FOLDER = ROOT / "docs/mechanisms/pictures"
+
+
+def sheet(picture: Picture) -> Sheet:
+    """Run it and lay it out. InvalidRunError if the rules that the picture is about did nothing."""
+    name = picture.scenario if "/" not in picture.scenario else str(ROOT / picture.scenario)
+    scenario = load(name)
+    wanted = Wanted(
+        scenario,
+        picture.vantage,
+        picture.phase,
+        picture.censor,
+        picture.targets,
+        tuple(part.replace("PYTHON", sys.executable).replace("ROOT", str(ROOT)) for part in picture.command),
+        tuple(part.replace("PYTHON", sys.executable).replace("ROOT", str(ROOT)) for part in picture.peer),
+        picture.linger,
+        picture.timeout,
+        picture.delay,
+    )
+    return laid_out(picture, scenario.title, capture(wanted))
+
+
+def laid_out(picture: Picture, title: str, caught: Capture) -> Sheet:
+    """The sheet of a capture."""
+    place = caught.placement
+    resolver = place.at == "resolver"
+    found = arrows(caught.sights, place.hop, picture.ports)
+    lines, notes = rows(found, acks=picture.acks, most=picture.most, fold=picture.fold)
+    rules = ", ".join(caught.fired) or "none"
+    where = "the operator's resolver" if resolver else f"hop {place.hop}"
+    run = f"{Path(picture.scenario).stem}, phase {caught.phase}, {place.name} at {where} ({place.policy.profile.name}); acted: {rules}"
+    beyond = "" if resolver else f" and at hop {place.hop + 1}"
+    notes.insert(0, f"Packets of a run, seen at the subscriber's interface{beyond}; {picture.delay * 1000:.0f} ms each way behind.")
+    return Sheet(
+        picture.title or title,
+        run,
+        ("subscriber", "resolver" if resolver else "censor", picture.far),
+        tuple(lines),
+        tuple(notes),
+        ends_at_censor=resolver,
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """The command."""
+    own, _, command = (arguments[: arguments.index("--")], "--", arguments[arguments.index("--") + 1 :]) if "--" in arguments else (arguments, "", [])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="pictures, or targets with --scenario")
+    parser.add_argument("--text", action="store_true", help="print it for a terminal instead of writing SVG")
+    parser.add_argument("--scenario", help="a scenario of the library or a file")
+    parser.add_argument("--vantage", default="")
+    parser.add_argument("--phase", default="")
+    parser.add_argument("--censor", default="", help="which, if several stand on the path")
+    parser.add_argument("--port", type=int, action="append", default=[], help="only this far port; repeatable")
+    parser.add_argument("--delay", type=float, default=20.0, help="ms each way beyond the operator")
+    parser.add_argument("--most", type=int, default=40, help="lines")
+    parser.add_argument("--out", type=Path, help="with --scenario: where the SVG goes")
+    given = parser.parse_args(own)
+    if given.scenario:
+        chosen = [_free(given, command)]
+    else:
+        unknown = set(given.names) - set(PICTURES)
+        if unknown:
+            parser.error(f"no picture {', '.join(sorted(unknown))}; there are {', '.join(PICTURES)}")
+        chosen = [PICTURES[name] for name in given.names or PICTURES]
+    for picture in chosen:
+        try:
+            made = sheet(picture)
+        except TestbedError as error:
+            print(f"{picture.name}: {error}", file=sys.stderr)
+            return error.exit_status
+        if given.text:
+            print(text(made), end="")
+        else:
+            path = given.out or (Path(f"{picture.name}.svg") if given.scenario else FOLDER / f"{picture.name}.svg")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(svg(made), "utf-8")
+            print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    return 0
+
+
+def _free(given: argparse.Namespace, command: list[str]) -> Picture:
+    return Picture(
+        name=Path(given.scenario).stem,
+        scenario=given.scenario if "/" not in given.scenario else str(Path(given.scenario).resolve()),
+        vantage=given.vantage,
+        phase=given.phase,
+        censor=given.censor,
+        targets=tuple(given.names),
+        command=tuple(command),
+        ports=tuple(given.port),
+        most=given.most,
+        delay=given.delay / 1000,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

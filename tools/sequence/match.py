@@ -1,0 +1,163 @@
+"""From packets seen on both sides of a censor to what it did with each of them."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from testbed.censor.packet import ICMP6, TCP, UDP, Packet, parse
+from tools.sequence.capture import Sight
+from tools.sequence.words import flags, words
+
+_LATE = 0.004  # seconds from one place to the other: what takes longer was held (unloaded: 0.1 to 1 ms)
+_REWRITTEN_WITHIN = 1.0  # seconds
+_LINK_LOCAL = 130  # ICMPv6 types from here on are neighbours' and listeners' chatter
+_CLOCK = 0.0005  # seconds: a packet may be stamped at the far place a little before the near one
+
+
+class Fate(StrEnum):
+    """What became of a packet at the censor."""
+
+    PASSED = "passed"
+    DROPPED = "dropped"
+    REWRITTEN = "rewritten"
+    INJECTED = "injected"
+    DELAYED = "delayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """One packet: as it came to the censor, and as it left it."""
+
+    up: bool  # from the subscriber's side
+    fate: Fate
+    start: float  # seconds: when it was seen first
+    end: float  # when it was seen on the other side; `start` if it never was
+    before: Packet | None  # None: injected
+    after: Packet | None  # None: dropped
+    name: str = ""  # of `before`, else of `after`
+    after_name: str = ""
+    again: bool = False  # sent before: a retransmission
+    flow: int = 0  # 1, 2, … in the order of their first packets; TCP and UDP only
+
+
+def arrows(sights: Iterable[Sight], hops: int, ports: Sequence[int] = ()) -> list[Arrow]:
+    """The arrows in order of time.
+
+    `hops`: routers between the two places, which is how much a packet's TTL differs. `ports`: far ports to
+    look at, all without any; ICMP and fragments always are.
+    """
+    seen = [(sight, packet) for sight in sights if (packet := parse(sight.raw)) and _wanted(packet, sight.up, ports)]
+    found = []
+    for up in (True, False):
+        way = [pair for pair in seen if pair[0].up is up]
+        sent = [pair for pair in way if pair[0].near is up]
+        received = [pair for pair in way if pair[0].near is not up]
+        found += _one_way(up, sent, received, hops)
+    found.sort(key=lambda arrow: arrow.start)
+    return _told_apart(found)
+
+
+_Pair = tuple[Sight, Packet]
+
+
+def _wanted(packet: Packet, up: bool, ports: Sequence[int]) -> bool:  # noqa: FBT001
+    if packet.protocol == ICMP6 and packet.raw[packet.transport_at] >= _LINK_LOCAL:
+        return False
+    if packet.fragment or packet.protocol not in (TCP, UDP) or not ports:
+        return True
+    return (packet.dport if up else packet.sport) in ports
+
+
+def _one_way(up: bool, sent: list[_Pair], received: list[_Pair], hops: int) -> list[Arrow]:  # noqa: FBT001
+    """Every packet of one direction: first those that only aged, then those that changed; the rest had one end."""
+    arriving: dict[bytes, deque[_Pair]] = defaultdict(deque)
+    for pair in received:
+        arriving[_ageless(pair[1])].append(pair)
+    made, lost = [], []
+    for sight, packet in sent:
+        same = arriving[_ageless(packet)]
+        while same and same[0][0].t < sight.t - _CLOCK:
+            same.popleft()  # it has no sender: it stays in `strangers`
+        if same:
+            other, after = same.popleft()
+            late = other.t - sight.t > _LATE
+            made.append(Arrow(up, Fate.DELAYED if late else Fate.PASSED, sight.t, other.t, packet, after))
+        else:
+            lost.append((sight, packet))
+    known = {id(arrow.after) for arrow in made}
+    strangers = [pair for pair in received if id(pair[1]) not in known]
+    for sight, packet in lost:
+        changed = next((pair for pair in strangers if _rewritten((sight, packet), pair, hops)), None)
+        if changed is None:
+            made.append(Arrow(up, Fate.DROPPED, sight.t, sight.t, packet, None))
+        else:
+            strangers.remove(changed)
+            made.append(Arrow(up, Fate.REWRITTEN, sight.t, changed[0].t, packet, changed[1]))
+    made += [Arrow(up, Fate.INJECTED, sight.t, sight.t, None, packet) for sight, packet in strangers]
+    return made
+
+
+def _ageless(packet: Packet) -> bytes:
+    """The packet without what every router changes: TTL and header checksum."""
+    raw = packet.raw[: packet.end]
+    return raw[:8] + raw[9:10] + raw[12:] if packet.version == 4 else raw[:7] + raw[8:]
+
+
+def _rewritten(sent: _Pair, got: _Pair, hops: int) -> bool:
+    """Whether a packet that nobody sent is one that did not arrive, changed on its way.
+
+    It has aged as much as any, and kept its IP-ID and either its place in the stream or its contents.
+    """
+    (before_seen, before), (after_seen, after) = sent, got
+    if not -_CLOCK <= after_seen.t - before_seen.t <= _REWRITTEN_WITHIN or before.protocol != after.protocol:
+        return False
+    if before.hop_limit - after.hop_limit != hops or before.ip_id != after.ip_id:
+        return False
+    if before.protocol == TCP and not before.fragment:
+        return (before.seq, before.ack) == (after.seq, after.ack)
+    return before.payload == after.payload
+
+
+def _told_apart(found: list[Arrow]) -> list[Arrow]:
+    """Named, numbered by flow, retransmissions marked."""
+    numbers: dict[tuple[object, ...], int] = {}
+    sent: set[tuple[object, ...]] = set()
+    told = []
+    for arrow in found:
+        packet = arrow.before or arrow.after
+        assert packet is not None
+        number, again = 0, False
+        if packet.protocol in (TCP, UDP) and not packet.fragment:
+            number = numbers.setdefault(_flow(packet, up=arrow.up), len(numbers) + 1)
+        if packet.protocol == TCP and packet.sequence_space and arrow.fate is not Fate.INJECTED:
+            place = (number, arrow.up, packet.seq, packet.sequence_space, flags(packet))
+            again = place in sent
+            sent.add(place)
+        name = words(packet).name
+        after = words(arrow.after).name if arrow.fate is Fate.REWRITTEN and arrow.after else ""
+        if after == name and arrow.before and arrow.after:
+            after += _readdressed(arrow.before, arrow.after, up=arrow.up)
+        told.append(
+            Arrow(
+                *(arrow.up, arrow.fate, arrow.start, arrow.end, arrow.before, arrow.after),
+                name=name,
+                after_name=after,
+                again=again,
+                flow=number,
+            )
+        )
+    return told
+
+
+def _flow(packet: Packet, *, up: bool) -> tuple[object, ...]:
+    """The subscriber's end decides: a diverted flow's packets have two far ends."""
+    mine = (packet.source, packet.sport) if up else (packet.destination, packet.dport)
+    return (packet.protocol, *mine)
+
+
+def _readdressed(before: Packet, after: Packet, *, up: bool) -> str:
+    from ipaddress import ip_address
+
+    old, new = (before.destination, after.destination) if up else (before.source, after.source)
+    return "" if old == new else f" {'to' if up else 'as from'} {ip_address(new)}"

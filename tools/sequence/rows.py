@@ -1,0 +1,126 @@
+"""The lines of a diagram: arrows cut where they are held, runs of alike ones put together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from testbed.censor.packet import TCP, Packet
+from tools.sequence.match import Arrow, Fate
+from tools.sequence.words import words
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line. `part`: the whole way, or, of a packet that was held, its way there or on from there."""
+
+    t: float  # seconds since the first
+    up: bool
+    fate: Fate
+    part: str  # "whole", "to", "from"
+    name: str
+    after_name: str
+    detail: str
+    after_detail: str
+    count: int = 1
+    octets: int = 0
+    until: float = 0.0  # time of the last of them
+    flow: int = 0
+    late: float = 0.0  # seconds it was held
+
+    @property
+    def label(self) -> str:
+        """The name, with how many there are."""
+        if self.count == 1:
+            return self.name
+        size = f", {self.octets:,} B" if self.octets else ""
+        return f"{self.count} × {self.name}{size}"
+
+    @property
+    def signature(self) -> str:
+        """What must be the same when the picture is made again."""
+        way = "up" if self.up else "down"
+        return f"{way} {self.fate} {self.part}: {self.name}" + (f" -> {self.after_name}" if self.after_name else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A whole diagram."""
+
+    title: str
+    subtitle: str
+    actors: tuple[str, str, str]  # subscriber, censor, far side
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    ends_at_censor: bool = False  # a resolver that lies is the far side itself
+
+
+def rows(arrows: Sequence[Arrow], *, acks: bool = True, most: int = 30, fold: bool = True) -> tuple[list[Row], list[str]]:
+    """The lines in order of time, and notes about what they leave out.
+
+    acks: whether passing TCP acknowledgements without data are shown; most: lines; fold: whether alike
+    packets in a row become one line.
+    """
+    notes = []
+    kept = [arrow for arrow in arrows if acks or not _bare(arrow)]
+    if len(kept) < len(arrows):
+        notes.append(f"{len(arrows) - len(kept)} acknowledgements without data that passed are left out.")
+    begin = min((arrow.start for arrow in kept), default=0.0)
+    several = len({arrow.flow for arrow in kept if arrow.flow}) > 1
+    cut = [row for arrow in kept for row in _cut(arrow, begin, several=several)]
+    cut.sort(key=lambda row: row.t)
+    folded: list[Row] = []
+    for row in cut:
+        if fold and folded and _alike(folded[-1], row):
+            last = folded[-1]
+            folded[-1] = replace(
+                last, count=last.count + row.count, octets=last.octets + row.octets, until=row.until, late=row.late
+            )
+        else:
+            folded.append(row)
+    if len(folded) > most:
+        rest = sum(row.count for row in folded[most:])
+        notes.append(f"{rest} more packets until {folded[-1].until:.1f} s are left out.")
+    return folded[:most], notes
+
+
+def _bare(arrow: Arrow) -> bool:
+    packet = arrow.before
+    return (
+        arrow.fate in (Fate.PASSED, Fate.DELAYED)
+        and packet is not None
+        and packet.protocol == TCP
+        and not packet.fragment
+        and not packet.sequence_space
+        and arrow.name == "ACK"
+    )
+
+
+def _cut(arrow: Arrow, begin: float, *, several: bool) -> list[Row]:
+    known = arrow.before or arrow.after
+    assert known is not None
+    mark = f"#{arrow.flow} " if several and arrow.flow else ""
+    row = Row(
+        arrow.start - begin,
+        arrow.up,
+        arrow.fate,
+        "whole",
+        mark + arrow.name + (" again" if arrow.again else ""),
+        mark + arrow.after_name if arrow.after_name else "",
+        words(known).detail,
+        words(arrow.after).detail if arrow.fate is Fate.REWRITTEN and arrow.after else "",
+        octets=_octets(known),
+        until=arrow.start - begin,
+        flow=arrow.flow,
+        late=arrow.end - arrow.start,
+    )
+    if arrow.fate is not Fate.DELAYED:
+        return [row]
+    end = arrow.end - begin
+    return [replace(row, part="to"), replace(row, part="from", t=end, until=end)]
+
+
+def _octets(packet: Packet) -> int:
+    return packet.end - packet.payload_at if not packet.fragment else packet.end
+
+
+def _alike(one: Row, other: Row) -> bool:
+    return one.signature == other.signature and one.flow == other.flow

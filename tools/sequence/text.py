@@ -1,0 +1,67 @@
+"""A diagram for a terminal: one line per packet, 100 columns."""
+
+from tools.sequence.match import Fate
+from tools.sequence.rows import Row, Sheet
+from tools.sequence.svg import _extent as extent
+from tools.sequence.svg import _time as time
+
+_HALF = 42
+
+
+def text(sheet: Sheet) -> str:
+    """The picture."""
+    subscriber, censor, far = sheet.actors
+    lines = [sheet.title, sheet.subtitle, ""]
+    heads = f"{subscriber:<{_HALF}}{censor:^9}"
+    lines.append(f"{'':>10} {heads}" + ("" if sheet.ends_at_censor else f"{far:>{_HALF}}"))
+    lines += [f"{time(row.t):>10} {_line(row, ends_at_censor=sheet.ends_at_censor)}".rstrip() for row in sheet.rows]
+    return "\n".join([*lines, "", *sheet.notes]) + "\n"
+
+
+def _line(row: Row, *, ends_at_censor: bool) -> str:
+    first, second = _halves(row, ends_at_censor=ends_at_censor)
+    spot = {Fate.PASSED: "-┼-"}.get(row.fate, " ◆ ")
+    if row.fate is Fate.DROPPED:
+        spot = "-✕ " if row.up else " ✕-"
+    if ends_at_censor:
+        return f"|{first}|  {second.strip()}"
+    return f"|{first}{spot}{second}|"
+
+
+def _halves(row: Row, *, ends_at_censor: bool) -> tuple[str, str]:
+    """What stands left and right of the censor."""
+    if ends_at_censor:
+        return _shaft(row.label, up=row.up, tip=True), _blank(row.detail)
+    mine, other = _mine(row), _other(row)
+    return (mine, other) if row.up else (other, mine)
+
+
+def _mine(row: Row) -> str:
+    """The half on the sender's side."""
+    if row.fate is Fate.INJECTED:
+        return _blank(f"injected; {extent(row)}")
+    if row.part == "from":
+        return _blank(f"after {row.late:.3f} s")
+    return _shaft(row.label, up=row.up, tip=False)
+
+
+def _other(row: Row) -> str:
+    """The half on the receiver's side."""
+    if row.fate is Fate.DROPPED:
+        return _blank(f"dropped; {extent(row)}")
+    if row.part == "to":
+        return _blank(f"held; {extent(row)}")
+    if row.fate is Fate.REWRITTEN:
+        return _shaft(row.after_name, up=row.up, tip=True)
+    return _shaft(row.label if row.fate in (Fate.INJECTED, Fate.DELAYED) else extent(row), up=row.up, tip=True)
+
+
+def _shaft(words: str, *, up: bool, tip: bool) -> str:
+    body = f" {words[: _HALF - 6]} ".center(_HALF - 1, "-")
+    if up:
+        return body + (">" if tip else "-")
+    return ("<" if tip else "-") + body
+
+
+def _blank(words: str) -> str:
+    return f"({words[: _HALF - 4]})".center(_HALF)
