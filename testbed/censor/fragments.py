@@ -50,7 +50,7 @@ class Fragments:
         queue.covered.append((begin, end))
         if last:
             queue.total = end
-        if queue.total is None or sum(b - a for a, b in queue.covered) < queue.total:
+        if queue.total is None or _bytes_before(queue.total, queue.covered) < queue.total:
             return _HELD
         del self._queues[_key(packet)]
         first = next(piece for piece in queue.pieces if extent(piece)[0] == 0)
@@ -84,6 +84,11 @@ _HELD: Final = Decision(Verdict.DROP)
 
 def _key(packet: Packet) -> tuple[bytes, bytes, int, int]:
     return packet.source, packet.destination, packet.ip_id, packet.protocol
+
+
+def _bytes_before(end: int, covered: list[tuple[int, int]]) -> int:
+    """How many bytes of the packet are there; what lies beyond its end (a liar's) is none of it."""
+    return sum(min(b, end) - min(a, end) for a, b in covered)
 
 
 def _overlaps(covered: list[tuple[int, int]], begin: int, end: int) -> bool:
