@@ -55,3 +55,7 @@ class Ground(Protocol):
     def clock(self) -> float:
         """Real seconds."""
         ...
+
+    def late(self) -> Wire:
+        """What still arrives when the dialogue is over: nothing should."""
+        ...

@@ -35,6 +35,7 @@ _TIME_EXCEEDED: Final = 11
 _FIRST_PATIENCE: Final = 1.0  # s for the first fence, which a policy may swallow
 _PATIENCE: Final = 5.0  # s until a fence that has always arrived counts as lost
 _QUIET: Final = 0.25  # s of silence that must do where a policy swallows the fence
+_LATE: Final = 0.03  # s at the end of a dialogue, for what a box held back
 _BUFFER: Final = 8 << 20  # bytes of captured packets
 _BATCH: Final = 32  # packets sent before the captures are read
 _OTHER: Final[dict[Who, Who]] = {"L": "R", "R": "L"}
@@ -238,6 +239,12 @@ class LiveGround:
     def clock(self) -> float:
         """See `Ground`."""
         return time.monotonic()
+
+    def late(self) -> Wire:
+        """See `Ground`."""
+        wire = Wire()
+        self._listen(wire, _LATE)
+        return wire
 
     def _fence(self, who: Who, wire: Wire, patience: float) -> bool:
         self._number += 1

@@ -70,3 +70,6 @@ def _held(dialogue: Dialogue, ground: Open, *, free: bool) -> Iterable[Finding]:
             yield finding
             if not finding.held:
                 return
+        late = laid.late()
+        if number := len(late.at["L"]) + len(late.at["R"]):
+            yield Finding(held=False, seen=f"{number} packets came late (expected: none)")

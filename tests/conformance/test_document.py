@@ -1,4 +1,4 @@
-"""docs/conformance.md tells what the cases do on the core today; its kernel column is from the last live run."""
+"""docs/conformance.md tells what the cases do on the core today, and in the last run through the kernel."""
 
 from testbed.conformance.case import CASES
 from testbed.conformance.runner import Outcome

@@ -2,4 +2,4 @@
 
 from testbed.conformance.cases import actions, degraded, legacy, models, parsing, state, udp
 
-__all__ = ["actions", "degraded", "legacy", "models", "parsing", "state", "udp"]
+SUBJECTS = (parsing, actions, state, udp, degraded, legacy, models)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from testbed.censor.policy import Policy
 from testbed.conformance.case import Dialogue, case
-from testbed.conformance.cases.usual import data, free, given
+from testbed.conformance.cases.usual import by_sni, data, free, given
 from testbed.conformance.given import action, match, policy, sni
 from testbed.conformance.ground import ABROAD, Box
 from testbed.conformance.payloads import RECORD, SERVER_HELLO, X, get, hello
@@ -103,14 +103,12 @@ def _case_sni_2_near(profile: str) -> Dialogue:
     "t22w",
     "OONI22; NEVOD",
     "M",
-    "SNI-III: a handshake of 3 KB in both directions",
-    "600 to 700 bytes/s by drops: not done in 3 s, nothing delayed or changed",
+    "SNI-III: ClientHello of X, then a server's answer of 6.5 KB in packets of 517 bytes",
+    "crawls at 600 to 700 bytes/s by drops, so a reader that waits 10 s gets about 6 KB; nothing is delayed",
 )
 def _case_sni_3(profile: str) -> Dialogue:
-    rule = sni(profile, action("police", rate=650 * 8, burst=1000))
-    # Packets of 517 bytes, as were read in the field; 5 of them at 650 bytes/s of IP packets.
-    crawl = Transfer(("R",), 2585, 2000, (2.0, 4.5), packet=517)
-    return given(rule, *OPENED, L(hello()).passes, crawl)
+    crawl = Transfer(("R",), 6500, 2000, (8.4, 10.6), packet=517)
+    return given(by_sni(profile), *OPENED, L(hello()).passes, crawl)
 
 
 @case(
