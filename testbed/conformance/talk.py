@@ -1,6 +1,5 @@
 """One dialogue as it is being held: addresses, ports, sequence numbers, and what was heard."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from testbed.conformance.ground import L_ADDRESS, R_ADDRESS, Ground, Who
@@ -118,13 +117,7 @@ class Seen:
 
 def seen(talk: Talk, who: Who, packet: bytes) -> Seen:
     """Send one packet and look."""
-    return seen_together(talk, who, [packet])
-
-
-def seen_together(talk: Talk, who: Who, packets: Sequence[bytes]) -> Seen:
-    """Send packets at once; what all of them led to, as of the last one."""
-    wire = talk.ground.send(who, packets)
+    wire = talk.ground.send(who, [packet])
     heard = {end: tuple(view for raw in wire.at[end] if (view := read(raw))) for end in wire.at}
     there, here = (heard["R"], heard["L"]) if who == "L" else (heard["L"], heard["R"])
-    last = packets[-1]
-    return Seen(last, last[8] > talk.ground.routers, talk.ground.routers, there, here)
+    return Seen(packet, packet[8] > talk.ground.routers, talk.ground.routers, there, here)

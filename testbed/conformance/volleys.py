@@ -8,15 +8,14 @@ from testbed.conformance.packets import read, with_ttl
 from testbed.conformance.steps import Finding
 from testbed.conformance.talk import Header, Talk, seen
 
-Outcome = Literal["all pass", "all become resets", "policed", "nothing passes", "some pass, then none"]
+Outcome = Literal["all pass", "nothing passes", "some pass, then none"]
 
 
 @dataclass(frozen=True, slots=True)
 class Volley:
     """`count` data packets of `size` bytes, from one side or in turn from both ("LR"); how they fare.
 
-    "policed" means that they arrive untouched or not at all, and some of each; "some pass, then none" that
-    the first `least` to `most` arrive and no later one.
+    "some pass, then none" means that the first `least` to `most` arrive and no later one.
     """
 
     who: Literal["L", "R", "LR"]
@@ -59,9 +58,7 @@ class Volley:
         passed = fates.rstrip("-")
         return {
             "all pass": set(fates) == {"."},
-            "all become resets": set(fates) == {"r"},
             "nothing passes": set(fates) == {"-"},
-            "policed": set(fates) == {".", "-"},
             "some pass, then none": set(passed) <= {"."}
             and self.least <= len(passed) <= self.most < self.count,
         }[self.expected]
