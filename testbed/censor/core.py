@@ -46,6 +46,7 @@ class Censor:
         self._seed = seed.to_bytes(8, "big", signed=True)
         self._profile = policy.profile
         self._in_path = policy.profile.in_path
+        self._both_ways = not policy.profile.inside_opens.value  # rules by address, whoever sends
         self._evicted = 0  # by the techniques' own tables, as their events tell
         self._flows = FlowTable(self._profile, max_flows)
         form = self._profile.fragments.value
@@ -155,7 +156,7 @@ class Censor:
         for index in rules:
             rule = self._rules[index]
             if not rule.kinds:
-                if direction is Direction.UP and rule.header_fits(packet, outside, port):
+                if (direction is Direction.UP or self._both_ways) and rule.header_fits(packet, outside, port):
                     return index, None
                 continue
             for content in contents:

@@ -298,7 +298,7 @@ def _case_allow_list(profile: str) -> Dialogue:
     "no packet either way for a growing share of hosts, the same ones at each step; no RST, no ICMP, no DNS",
 )
 def _case_outage(profile: str) -> Iterator[Dialogue]:
-    every = match(ip="95.24.0.0/16")
+    every = match(ip=("95.24.0.0/16", "104.244.42.1/32", f"{_RESOLVER}/32"))
     servers = tuple(f"95.24.{number // 250}.{number % 250 + 1}" for number in range(40))
     for left in (0.6, 0.2):
         gone = policy(profile, (every, action("drop")), bypass=left)
