@@ -191,9 +191,9 @@ def test_work_and_state_that_grow_would_be_seen() -> None:
         kept.append(raw)
         assert any(one is raw for one in kept)
 
-    sent = list(flows(90))
+    sent = list(flows(300))
     first, last = (
-        calls(lambda part=part: [careless(raw) for raw in part]) for part in (sent[:30], sent[60:])
+        calls(lambda part=part: [careless(raw) for raw in part]) for part in (sent[:100], sent[200:])
     )
-    assert last > 3 * first
-    assert held({"box": kept}) > 90
+    assert last > 2 * first + 1000
+    assert held({"box": kept}) > 300
