@@ -54,9 +54,11 @@ def laid_out(picture: Picture, title: str, caught: Capture) -> Sheet:
     lines, notes = rows(found, acks=picture.acks, most=picture.most, fold=picture.fold)
     rules = ", ".join(caught.fired) or "none"
     where = "the operator's resolver" if resolver else f"hop {place.hop}"
-    run = f"{Path(picture.scenario).stem}, phase {caught.phase}, {place.name} at {where} ({place.policy.profile.name}); acted: {rules}"
-    beyond = "" if resolver else f" and at hop {place.hop + 1}"
-    notes.insert(0, f"Packets of a run, seen at the subscriber's interface{beyond}; {picture.delay * 1000:.0f} ms each way behind.")
+    box = f"{place.name} at {where} ({place.policy.profile.name})"
+    run = f"{Path(picture.scenario).stem}, phase {caught.phase}, {box}; acted: {rules}"
+    beyond = "" if resolver else " and one hop beyond the censor"
+    behind = "" if resolver else f", {caught.delay * 1000:g} ms from the far side"
+    notes.insert(0, f"Packets of a run, seen at the subscriber's interface{beyond}{behind}.")
     return Sheet(
         picture.title or title,
         run,
@@ -69,15 +71,17 @@ def laid_out(picture: Picture, title: str, caught: Capture) -> Sheet:
 
 def main(arguments: list[str]) -> int:
     """The command."""
-    own, _, command = (arguments[: arguments.index("--")], "--", arguments[arguments.index("--") + 1 :]) if "--" in arguments else (arguments, "", [])
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    own, command = arguments[:at], arguments[at + 1 :]
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     parser.add_argument("names", nargs="*", metavar="NAME", help="pictures, or targets with --scenario")
     parser.add_argument("--text", action="store_true", help="print it for a terminal instead of writing SVG")
     parser.add_argument("--scenario", help="a scenario of the library or a file")
     parser.add_argument("--vantage", default="")
     parser.add_argument("--phase", default="")
     parser.add_argument("--censor", default="", help="which, if several stand on the path")
-    parser.add_argument("--port", type=int, action="append", default=[], help="only this far port; repeatable")
+    parser.add_argument("--port", type=int, action="append", default=[], help="only this far port")
     parser.add_argument("--delay", type=float, default=20.0, help="ms each way beyond the operator")
     parser.add_argument("--most", type=int, default=40, help="lines")
     parser.add_argument("--out", type=Path, help="with --scenario: where the SVG goes")
@@ -98,7 +102,9 @@ def main(arguments: list[str]) -> int:
         if given.text:
             print(text(made), end="")
         else:
-            path = given.out or (Path(f"{picture.name}.svg") if given.scenario else FOLDER / f"{picture.name}.svg")
+            path = given.out or (
+                Path(f"{picture.name}.svg") if given.scenario else FOLDER / f"{picture.name}.svg"
+            )
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(svg(made), "utf-8")
             print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -70,6 +70,7 @@ class Capture:
     phase: str
     placement: Placement
     fired: tuple[str, ...]  # rules that acted, by their receipts
+    delay: float  # seconds, one way, between the operator and the far side
 
 
 def capture(wanted: Wanted) -> Capture:
@@ -78,8 +79,10 @@ def capture(wanted: Wanted) -> Capture:
     vantage = vantages_of(wanted.scenario, phase, [wanted.vantage] * bool(wanted.vantage), single=True)[0]
     backbone = LinkQuality(delay=wanted.delay)
     world = replace(wanted.scenario.world, backbone=backbone) if wanted.delay else wanted.scenario.world
-    scenario = replace(wanted.scenario, world=world)
-    placement = _placement(scenario, phase, vantage, wanted.censor)
+    placement = _placement(wanted.scenario, phase, vantage, wanted.censor)
+    # There must be a hop beyond the censor: the last hop's outer link is the one that delays.
+    operators = tuple(replace(one, hops=max(one.hops, placement.hop + 1)) for one in world.operators)
+    scenario = replace(wanted.scenario, world=replace(world, operators=operators))
     preload(wanted.targets)
     with tempfile.TemporaryDirectory(prefix="diagram-") as folder:
         result = Path(folder, "sights")
@@ -99,7 +102,9 @@ def capture(wanted: Wanted) -> Capture:
         if receipt.get("faults"):
             raise InvalidRunError(f"{scenario.name}: {placement.name} met {receipt['faults']} faults")
         fired = tuple(name for name, rule in receipt["rules"].items() if any(rule["kernel"].values()))
-        return Capture(pickle.loads(result.read_bytes()), vantage, phase, placement, fired)
+        return Capture(
+            pickle.loads(result.read_bytes()), vantage, phase, placement, fired, world.backbone.delay
+        )
 
 
 def _placement(scenario: Scenario, phase: str, vantage: str, name: str) -> Placement:
@@ -123,7 +128,11 @@ def _listen(
     environment = prepare(laboratory.folder.path, laboratory.authority, laboratory.resolvers(vantage))
     with _recorder(places, folder / "raw") as recorded, _peer(namespaces["far"], wanted.peer):
         if wanted.command:
-            streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            streams = {
+                "stdin": subprocess.DEVNULL,
+                "stdout": subprocess.DEVNULL,
+                "stderr": subprocess.DEVNULL,
+            }
             spawn_as(namespaces[vantage], wanted.command, environment, **streams).wait()
         else:
             _probe(namespaces[vantage], laboratory, wanted, vantage, folder)
@@ -131,9 +140,7 @@ def _listen(
     return recorded()
 
 
-def _probe(
-    namespace: Namespace, laboratory: Laboratory, wanted: Wanted, vantage: str, folder: Path
-) -> None:
+def _probe(namespace: Namespace, laboratory: Laboratory, wanted: Wanted, vantage: str, folder: Path) -> None:
     """The built-in probe, in a child of its own inside the vantage."""
     authority = folder / "authority.pem"
     authority.write_text(laboratory.authority.root_pem)
@@ -212,7 +219,9 @@ def _tape(namespace: Namespace, interface: str) -> socket.socket:
 def _recorded(tapes: Sequence[tuple[socket.socket, bool]], stop: int) -> Iterator[Sight]:
     stopping = False
     while True:
-        ready = select.select([*(tape for tape, _ in tapes), *([] if stopping else [stop])], [], [], _QUIET)[0]
+        ready = select.select([*(tape for tape, _ in tapes), *([] if stopping else [stop])], [], [], _QUIET)[
+            0
+        ]
         if stopping and not ready:
             return
         stopping = stopping or stop in ready

@@ -9,7 +9,7 @@ from testbed.censor.packet import ICMP6, TCP, UDP, Packet, parse
 from tools.sequence.capture import Sight
 from tools.sequence.words import flags, words
 
-_LATE = 0.004  # seconds from one place to the other: what takes longer was held (unloaded: 0.1 to 1 ms)
+_LATE = 0.015  # seconds from one place to the other: what takes longer was held (else: 0.1 to some 5 ms)
 _REWRITTEN_WITHIN = 1.0  # seconds
 _LINK_LOCAL = 130  # ICMPv6 types from here on are neighbours' and listeners' chatter
 _CLOCK = 0.0005  # seconds: a packet may be stamped at the far place a little before the near one
@@ -47,7 +47,11 @@ def arrows(sights: Iterable[Sight], hops: int, ports: Sequence[int] = ()) -> lis
     `hops`: routers between the two places, which is how much a packet's TTL differs. `ports`: far ports to
     look at, all without any; ICMP and fragments always are.
     """
-    seen = [(sight, packet) for sight in sights if (packet := parse(sight.raw)) and _wanted(packet, sight.up, ports)]
+    seen = [
+        (sight, packet)
+        for sight in sights
+        if (packet := parse(sight.raw)) and _wanted(packet, sight.up, ports)
+    ]
     found = []
     for up in (True, False):
         way = [pair for pair in seen if pair[0].up is up]
@@ -70,7 +74,7 @@ def _wanted(packet: Packet, up: bool, ports: Sequence[int]) -> bool:  # noqa: FB
 
 
 def _one_way(up: bool, sent: list[_Pair], received: list[_Pair], hops: int) -> list[Arrow]:  # noqa: FBT001
-    """Every packet of one direction: first those that only aged, then those that changed; the rest had one end."""
+    """One direction: first the packets that only aged, then those that changed; the rest had one end."""
     arriving: dict[bytes, deque[_Pair]] = defaultdict(deque)
     for pair in received:
         arriving[_ageless(pair[1])].append(pair)
@@ -81,7 +85,7 @@ def _one_way(up: bool, sent: list[_Pair], received: list[_Pair], hops: int) -> l
             same.popleft()  # it has no sender: it stays in `strangers`
         if same:
             other, after = same.popleft()
-            late = other.t - sight.t > _LATE
+            late = other.t - sight.t > (0 if packet.fragment else _LATE)  # held until all have come
             made.append(Arrow(up, Fate.DELAYED if late else Fate.PASSED, sight.t, other.t, packet, after))
         else:
             lost.append((sight, packet))

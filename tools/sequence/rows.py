@@ -29,16 +29,34 @@ class Row:
     @property
     def label(self) -> str:
         """The name, with how many there are."""
+        return self.name if self.count == 1 else f"{self.count} × {self.name}"
+
+    @property
+    def after_label(self) -> str:
+        """The same for what it became."""
+        return self.after_name if self.count == 1 else f"{self.count} × {self.after_name}"
+
+    @property
+    def extent(self) -> str:
+        """The details; of several, how much and how long."""
         if self.count == 1:
-            return self.name
-        size = f", {self.octets:,} B" if self.octets else ""
-        return f"{self.count} × {self.name}{size}"
+            return self.detail
+        spread = self.until - self.t
+        size = [f"{self.octets:,} B"] if self.octets else []
+        return ", ".join([*size, f"in {spread:.2f} s"] if spread >= 0.005 else size)
+
+    @property
+    def wait(self) -> str:
+        """How long it was held."""
+        return f"after {self.late * 1000:.0f} ms" if self.late < 1 else f"after {self.late:.1f} s"
 
     @property
     def signature(self) -> str:
         """What must be the same when the picture is made again."""
         way = "up" if self.up else "down"
-        return f"{way} {self.fate} {self.part}: {self.name}" + (f" -> {self.after_name}" if self.after_name else "")
+        return f"{way} {self.fate} {self.part}: {self.name}" + (
+            f" -> {self.after_name}" if self.after_name else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +71,9 @@ class Sheet:
     ends_at_censor: bool = False  # a resolver that lies is the far side itself
 
 
-def rows(arrows: Sequence[Arrow], *, acks: bool = True, most: int = 30, fold: bool = True) -> tuple[list[Row], list[str]]:
+def rows(
+    arrows: Sequence[Arrow], *, acks: bool = True, most: int = 30, fold: bool = True
+) -> tuple[list[Row], list[str]]:
     """The lines in order of time, and notes about what they leave out.
 
     acks: whether passing TCP acknowledgements without data are shown; most: lines; fold: whether alike
@@ -72,7 +92,11 @@ def rows(arrows: Sequence[Arrow], *, acks: bool = True, most: int = 30, fold: bo
         if fold and folded and _alike(folded[-1], row):
             last = folded[-1]
             folded[-1] = replace(
-                last, count=last.count + row.count, octets=last.octets + row.octets, until=row.until, late=row.late
+                last,
+                count=last.count + row.count,
+                octets=last.octets + row.octets,
+                until=row.until,
+                late=row.late,
             )
         else:
             folded.append(row)

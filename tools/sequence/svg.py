@@ -19,16 +19,19 @@ text{font-family:system-ui,"DejaVu Sans",Helvetica,Arial,sans-serif;font-size:12
 .passed .line{stroke:#1f2328}.passed .head{fill:#1f2328}
 .delayed .line{stroke:#0969da}.delayed .head{fill:#0969da}.delayed text.n{fill:#0550ae}
 .dropped .line{stroke:#cf222e}.dropped text.n{fill:#a40e26}
-.rewritten .line{stroke:#1f2328}.rewritten .head{fill:#8250df}.rewritten .new{stroke:#8250df}.rewritten text.new{fill:#8250df;stroke:none}
+.rewritten .line{stroke:#1f2328}.rewritten .head{fill:#8250df}
+.rewritten .new{stroke:#8250df}.rewritten text.new{fill:#8250df;stroke:none}
 .rewritten .spot{fill:#8250df}
-.injected .line{stroke:#bc4c00;stroke-dasharray:6 3}.injected .head{fill:#bc4c00}.injected text.n{fill:#953800}
+.injected .line{stroke:#bc4c00;stroke-dasharray:6 3}.injected .head{fill:#bc4c00}
+.injected text.n{fill:#953800}
 .injected .spot{fill:#bc4c00}
 @media (prefers-color-scheme:dark){
 text{fill:#e6edf3}.page{fill:#0d1117}.small{fill:#9198a1}.life{stroke:#656c76}.box{fill-opacity:.25}
 .passed .line,.rewritten .line{stroke:#e6edf3}.passed .head{fill:#e6edf3}
 .delayed .line{stroke:#4493f8}.delayed .head{fill:#4493f8}.delayed text.n{fill:#79c0ff}
 .dropped .line{stroke:#ff7b72}.dropped text.n{fill:#ff7b72}
-.rewritten .head,.rewritten .spot,.rewritten text.new{fill:#d2a8ff}.rewritten .new{stroke:#d2a8ff}.rewritten text.new{stroke:none}
+.rewritten .head,.rewritten .spot,.rewritten text.new{fill:#d2a8ff}
+.rewritten .new{stroke:#d2a8ff}.rewritten text.new{stroke:none}
 .injected .line{stroke:#ffa657}.injected .head,.injected .spot,.injected text.n{fill:#ffa657}}
 """
 
@@ -47,7 +50,8 @@ def svg(sheet: Sheet) -> str:
     height = bottom + 22 + 15 * len(notes)
     lines = (_LEFT, _MIDDLE) if sheet.ends_at_censor else (_LEFT, _MIDDLE, _RIGHT)
     head = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}"'
+        f' height="{height}" role="img">',
         f"<title>{escape(sheet.title)}</title>",
         f"<style>{_STYLE}</style>",
         f'<rect class="page" width="{_WIDTH}" height="{height}" rx="6"/>',
@@ -63,29 +67,33 @@ def svg(sheet: Sheet) -> str:
 def _row(row: Row, y: int, *, ends_at_censor: bool) -> str:
     near, far = (_LEFT, _RIGHT) if row.up else (_RIGHT, _LEFT)
     draw = _at_resolver if ends_at_censor else _PARTS.get(row.part) or _FATES[row.fate]
-    parts = [_text(_LEFT - _SPACE, y + 4, _time(row.t), "small e"), *draw(row, near, far, y)]
+    parts = [_text(_LEFT - _SPACE, y + 4, moment(row.t), "small e"), *draw(row, near, far, y)]
     return f'<g class="{row.fate}" data-row="{escape(row.signature)}">{"".join(parts)}</g>'
 
 
 def _passed(row: Row, near: int, far: int, y: int) -> list[str]:
-    return [_line(near, far, y), _head(far, y, near), _name(row.label, near, y), _more(_extent(row), far, y)]
+    return [_line(near, far, y), _head(far, y, near), _name(row.label, near, y), _more(row.extent, far, y)]
 
 
 def _dropped(row: Row, near: int, far: int, y: int) -> list[str]:
     x = _MIDDLE
     cross = f'<path class="line" d="M{x - 6} {y - 6}l12 12m0-12l-12 12" stroke-width="2.4"/>'
-    return [_line(near, x, y), cross, _name(row.label, near, y), _more(f"dropped; {_extent(row)}", far, y + 8)]
+    return [
+        _line(near, x, y),
+        cross,
+        _name(row.label, near, y),
+        _more(_with("dropped", row.extent), far, y + 8),
+    ]
 
 
 def _rewritten(row: Row, near: int, far: int, y: int) -> list[str]:
-    after = row.after_name if row.count == 1 else f"{row.count} × {row.after_name}"
     return [
         _line(near, _MIDDLE, y),
         _line(_MIDDLE, far, y, "line new"),
         _head(far, y, near),
         _spot(y),
         _name(row.label, near, y),
-        _name(after, far, y, "n new m"),
+        _name(row.after_label, far, y, "n new m"),
         _more(row.detail, near, y + 17),
         _more(row.after_detail, far, y + 17),
     ]
@@ -97,28 +105,37 @@ def _injected(row: Row, near: int, far: int, y: int) -> list[str]:
         _head(far, y, near),
         _spot(y),
         _name(row.label, far, y),
-        _more(f"injected; {_extent(row)}", near, y + 8),
+        _more(_with("injected", row.extent), near, y + 8),
     ]
 
 
 def _to_censor(row: Row, near: int, far: int, y: int) -> list[str]:
-    return [_line(near, _MIDDLE, y), _spot(y), _name(row.label, near, y), _more(f"held; {_extent(row)}", far, y + 8)]
+    return [
+        _line(near, _MIDDLE, y),
+        _spot(y),
+        _name(row.label, near, y),
+        _more(_with("held", row.extent), far, y + 8),
+    ]
 
 
 def _from_censor(row: Row, near: int, far: int, y: int) -> list[str]:
-    late = f"after {row.late * 1000:.0f} ms" if row.late < 1 else f"after {row.late:.1f} s"
     return [
         _line(_MIDDLE, far, y),
         _head(far, y, near),
         _name(row.label, far, y),
-        _more(f"{late}{_spread(row)}", near, y + 8),
+        _more(row.wait, near, y + 8),
     ]
 
 
-def _at_resolver(row: Row, near: int, far: int, y: int) -> list[str]:
+def _at_resolver(row: Row, _near: int, _far: int, y: int) -> list[str]:
     """The censor is the far side: what goes up ends there, what comes down begins there."""
     here, there = (_LEFT, _MIDDLE) if row.up else (_MIDDLE, _LEFT)
-    return [_line(here, there, y), _head(there, y, here), _name(row.label, _LEFT, y), _more(row.detail, _RIGHT, y + 8)]
+    return [
+        _line(here, there, y),
+        _head(there, y, here),
+        _name(row.label, _LEFT, y),
+        _more(row.detail, _RIGHT, y + 8),
+    ]
 
 
 _FATES = {
@@ -130,15 +147,12 @@ _FATES = {
 _PARTS = {"to": _to_censor, "from": _from_censor}
 
 
-def _extent(row: Row) -> str:
-    return row.detail if row.count == 1 else f"{row.detail.split(',')[0]}{_spread(row)}"
+def _with(what: str, extent: str) -> str:
+    return f"{what}; {extent}" if extent else what
 
 
-def _spread(row: Row) -> str:
-    return f", in {row.until - row.t:.2f} s" if row.count > 1 and row.until - row.t >= 0.005 else ""
-
-
-def _time(t: float) -> str:
+def moment(t: float) -> str:
+    """A time as it stands at a line's beginning."""
     return f"{t * 1000:.1f} ms" if t < 0.9995 else f"{t:.2f} s"
 
 

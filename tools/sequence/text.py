@@ -2,8 +2,7 @@
 
 from tools.sequence.match import Fate
 from tools.sequence.rows import Row, Sheet
-from tools.sequence.svg import _extent as extent
-from tools.sequence.svg import _time as time
+from tools.sequence.svg import moment
 
 _HALF = 42
 
@@ -14,7 +13,10 @@ def text(sheet: Sheet) -> str:
     lines = [sheet.title, sheet.subtitle, ""]
     heads = f"{subscriber:<{_HALF}}{censor:^9}"
     lines.append(f"{'':>10} {heads}" + ("" if sheet.ends_at_censor else f"{far:>{_HALF}}"))
-    lines += [f"{time(row.t):>10} {_line(row, ends_at_censor=sheet.ends_at_censor)}".rstrip() for row in sheet.rows]
+    lines += [
+        f"{moment(row.t):>10} {_line(row, ends_at_censor=sheet.ends_at_censor)}".rstrip()
+        for row in sheet.rows
+    ]
     return "\n".join([*lines, "", *sheet.notes]) + "\n"
 
 
@@ -39,25 +41,26 @@ def _halves(row: Row, *, ends_at_censor: bool) -> tuple[str, str]:
 def _mine(row: Row) -> str:
     """The half on the sender's side."""
     if row.fate is Fate.INJECTED:
-        return _blank(f"injected; {extent(row)}")
+        return _blank(f"injected; {row.extent}")
     if row.part == "from":
-        return _blank(f"after {row.late:.3f} s")
+        return _blank(row.wait)
     return _shaft(row.label, up=row.up, tip=False)
 
 
 def _other(row: Row) -> str:
     """The half on the receiver's side."""
     if row.fate is Fate.DROPPED:
-        return _blank(f"dropped; {extent(row)}")
+        return _blank(f"dropped; {row.extent}")
     if row.part == "to":
-        return _blank(f"held; {extent(row)}")
+        return _blank(f"held; {row.extent}")
     if row.fate is Fate.REWRITTEN:
-        return _shaft(row.after_name, up=row.up, tip=True)
-    return _shaft(row.label if row.fate in (Fate.INJECTED, Fate.DELAYED) else extent(row), up=row.up, tip=True)
+        return _shaft(row.after_label, up=row.up, tip=True)
+    return _shaft(row.label if row.fate in (Fate.INJECTED, Fate.DELAYED) else row.extent, up=row.up, tip=True)
 
 
 def _shaft(words: str, *, up: bool, tip: bool) -> str:
-    body = f" {words[: _HALF - 6]} ".center(_HALF - 1, "-")
+    shown = words if len(words) <= _HALF - 5 else words[: _HALF - 6] + "…"
+    body = (f" {shown} " if shown else "").center(_HALF - 1, "-")
     if up:
         return body + (">" if tip else "-")
     return ("<" if tip else "-") + body

@@ -55,9 +55,9 @@ def _detail(packet: Packet) -> str:
     said = [f"TTL {packet.hop_limit}"]
     if packet.version == 4:
         said.append(f"IP-ID {packet.ip_id}")
-    if packet.protocol == TCP and not packet.fragment and not length:
-        said.append(f"window {packet.window}" if packet.flags & RST else "no data")
-    else:
+    if packet.protocol == TCP and packet.flags & RST:
+        said.append(f"window {packet.window}")
+    if length or packet.fragment:
         said.append(f"{length if not packet.fragment else packet.end} B")
     return ", ".join(said)
 
@@ -86,7 +86,9 @@ def _tls(payload: bytes) -> str:
 def _http(payload: bytes) -> str:
     line = payload.split(b"\r\n", 1)[0].decode("latin-1")
     if payload.startswith(b"HTTP/1."):
-        location = [head[10:] for head in payload.decode("latin-1").split("\r\n") if head.startswith("Location: ")]
+        location = [
+            head[10:] for head in payload.decode("latin-1").split("\r\n") if head.startswith("Location: ")
+        ]
         status = line.partition(" ")[2]
         return f"HTTP {status.split(' ')[0]} to {location[0]}" if location else f"HTTP {status}"
     host = http.host(payload)
