@@ -1,4 +1,4 @@
-"""Run by the tests as a subscriber: COUNT requests of a browser's shape to each name, on a new connection each.
+"""Run by the tests as a subscriber: COUNT requests of a browser's shape to each name, connections all new.
 
 Prints a JSON list with one libcurl result code each; 0 is a page.
 """

@@ -66,7 +66,7 @@ def hellos(crossed: Iterable[Crossing], name: str) -> list[Hello]:
 
 
 def _first_flight(flow: list[Packet]) -> Iterable[bytes]:
-    """Segments until the ClientHello is whole. Nothing is lost in this world, so that order is stream order."""
+    """Segments until the ClientHello is whole. Nothing is lost here: order is stream order."""
     size, stream = 0, b""
     for packet in flow:
         if size and len(stream) >= size:

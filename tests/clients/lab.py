@@ -1,6 +1,8 @@
 """A world, a real program in it as a subscriber, and what both saw."""
 
 import json
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+import pytest
+
 from testbed.conformance.given import with_model
 from testbed.replay.write import PcapngWriter
 from testbed.run.folder import RunFolder
@@ -19,7 +23,7 @@ from testbed.run.session import Ending, Session, rules_fired, run
 from testbed.scenario.loader import load
 from testbed.scenario.model import Scenario
 from testbed.truth.receipts import problems as receipt_problems
-from testbed.vantage.environment import prepare
+from testbed.vantage.environment import SBIN, prepare
 from testbed.vantage.execute import run_as
 from testbed.world.services import Services
 
@@ -62,7 +66,12 @@ class Ran:
     @property
     def capture(self) -> Path:
         """What passed the box's inner side, if it was captured."""
-        return self.folder / "capture.pcapng"
+        return self.folder / "in.pcapng"
+
+    @property
+    def beyond(self) -> Path:
+        """The same of its outer side."""
+        return self.folder / "out.pcapng"
 
     def answers(self) -> Any:
         """What one of our own client programs printed."""
@@ -137,7 +146,10 @@ def _work(
         for server in servers:
             services.spawn(server.name, partial(_serve, server), world["far"])
         if capture:
-            services.spawn("capture", partial(_capture, path / "capture.pcapng"), world[BOX])
+            for side in ("in", "out"):
+                services.spawn(
+                    f"capture.{side}", partial(_capture, side, path / f"{side}.pcapng"), world[BOX]
+                )
         services.wait_ready(30)
         with (path / "out").open("wb") as out, (path / "err").open("wb") as err:
             bounded = ["timeout", "--kill-after=5", str(longest), *argv]
@@ -165,20 +177,20 @@ def _serve(server: Server, ready: Callable[[], None]) -> NoReturn:
             process.terminate()
 
 
-def _capture(file: Path, ready: Callable[[], None]) -> None:
-    """Write every packet of the box's inner interface, until SIGTERM."""
+def _capture(side: str, file: Path, ready: Callable[[], None]) -> None:
+    """Write every packet of one of the box's interfaces, until SIGTERM."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as sniffed, file.open("wb") as out:
-        sniffed.bind(("in", 0))
+        sniffed.bind((side, 0))
         writer = PcapngWriter(out)
         ready()
         try:
             while True:
                 data = sniffed.recv(1 << 16)
-                writer.packet("in", _ETHERNET, time.time_ns(), data, len(data))
+                writer.packet(side, _ETHERNET, time.time_ns(), data, len(data))
         finally:
             sniffed.setblocking(False)
             while (data := _next(sniffed)) is not None:
-                writer.packet("in", _ETHERNET, time.time_ns(), data, len(data))
+                writer.packet(side, _ETHERNET, time.time_ns(), data, len(data))
 
 
 def _next(sniffed: socket.socket) -> bytes | None:
@@ -186,6 +198,17 @@ def _next(sniffed: socket.socket) -> bytes | None:
         return sniffed.recv(1 << 16)
     except BlockingIOError:
         return None
+
+
+def found(program: str) -> str | None:
+    """The program's path. Servers lie in folders that an ordinary user's PATH lacks."""
+    return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *SBIN]))
+
+
+def needs(program: str, package: str) -> pytest.MarkDecorator:
+    """A mark: skip without this program, and say which package has it."""
+    reason = f"the program {program} is missing (sudo apt-get install {package})"
+    return pytest.mark.skipif(found(program) is None, reason=reason)
 
 
 def listening(address: str, port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> Callable[[], bool]:
@@ -201,4 +224,3 @@ def listening(address: str, port: int, kind: socket.SocketKind = socket.SOCK_STR
             return False
 
     return asked
-

@@ -24,10 +24,10 @@ MANY = 120  # handshakes
 
 def plain(client: str, name: str) -> list[str]:
     """The command line of a client without a browser's shape."""
+    place = f"-connect {name}:443 -servername {name}"
     return {
         "curl": ["curl", "-sS", "-o", "/dev/null", f"https://{name}/"],
-        "openssl": ["openssl", "s_client", "-brief", "-verify_return_error"]
-        + ["-connect", f"{name}:443", "-servername", name],
+        "openssl": f"openssl s_client -brief -verify_return_error {place}".split(),
         "python": python("page.py", name),
     }[client]
 
@@ -158,4 +158,3 @@ def test_nodes_of_2026_differ_by_pair_of_hosts(tmp_path: Path) -> None:
         RESET_BY_PEER
     }, "whatever the node, a ClientHello in one packet is read"
     assert set(as_subscriber(tmp_path / "t25", argv, [everything], profile="t25").answers()) == {PAGE}
-

@@ -1,0 +1,63 @@
+"""DPYProxy's ways to cut a ClientHello, against the models and through live boxes."""
+
+from pathlib import Path
+
+import pytest
+
+from testbed.censor.models import MODELS
+from testbed.conformance.given import action, sni, with_model
+from tests.clients.hellos import crossings, hellos, hits
+from tests.clients.lab import Ran, Rule, as_subscriber, python
+
+pytestmark = [pytest.mark.slow, pytest.mark.world("curl")]
+pytest.importorskip("dpyproxy", reason="the Python package dpyproxy is missing (make setup)")
+
+LONG, SHORT = "lawfilter.ertelecom.ru", "twitter.com"  # never whole in 20 bytes; whole in its piece of 100
+RECORDS, SEGMENTS = ("--tls_record_frag", "--no-tls_tcp_frag"), ("--no-tls_record_frag", "--tls_tcp_frag")
+BOTH = ("--tls_record_frag", "--tls_tcp_frag")
+ROWS = {  # pieces of so many bytes, how they are cut, the name, and the models that see it
+    "records of 20": ("20", RECORDS, LONG, {"Rvm"}),
+    "segments of 20": ("20", SEGMENTS, LONG, {"R", "Rl", "Rv", "Rvm"}),
+    "records and segments of 100": ("100", BOTH, SHORT, {"A", "Rvm"}),
+}
+rows = pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+Row = tuple[str, tuple[str, str], str, set[str]]
+
+
+def listed(name: str) -> Rule:
+    return {"name": "listed", "match": {"tls.sni": [name]}, "action": "rst-rewrite"}
+
+
+def fetch(folder: Path, row: Row, **box: object) -> Ran:
+    """curl through DPYProxy in the row's way."""
+    size, way, name, _ = row
+    return as_subscriber(folder, python("through_proxy.py", size, f"https://{name}/", *way), **box)  # type: ignore[arg-type]
+
+
+@rows
+def test_which_models_see_the_name(row: Row, tmp_path: Path) -> None:
+    name, seeing = row[2:]
+    ran = fetch(tmp_path / "free", row, capture=True)
+    assert ran.status == 0, ran.err
+    crossed = crossings(ran.capture)
+    (hello,) = hellos(crossed, name)
+    assert (len(hello.segments) == 1) == (row[1] == RECORDS)
+    found = {key for key in MODELS if hits(crossed, sni(with_model("t22", key), action("allow"), name))}
+    assert found == seeing
+
+
+@rows
+@pytest.mark.parametrize("model", list(MODELS))
+def test_through_the_kernel(row: Row, model: str, tmp_path: Path) -> None:
+    name, seeing = row[2:]
+    met = fetch(tmp_path / "met", row, rules=[listed(name)], model=model)
+    assert (met.status != 0) == (model in seeing), met.err
+    assert bool(met.rules) == (model in seeing)
+
+
+@pytest.mark.parametrize("name", [LONG, SHORT])
+def test_without_the_proxy_every_model_sees_it(name: str, tmp_path: Path) -> None:
+    curl = ["curl", "-sS", "-o", "/dev/null", f"https://{name}/"]
+    for model in MODELS:
+        met = as_subscriber(tmp_path / model, curl, [listed(name)], model=model)
+        assert met.status == 35, f"{model}: {met.err}"
