@@ -9,10 +9,6 @@ from tests.conformance.outcomes import ALL, H, must_hold, on_core
 from tests.docs.test_sources import unknown
 
 OTHERS = [one for one in ALL if one not in H]
-NOT_HELD = {  # of M and L; an entry goes when its case holds
-    ("C116", "outage"): "what a vanished host sends by itself still arrives: header rules look at packets "
-    "from inside only",
-}
 
 
 @pytest.mark.parametrize(("id_", "profile"), H)
@@ -21,9 +17,7 @@ def test_sure_ones_hold(id_: str, profile: str) -> None:
 
 
 @pytest.mark.parametrize(("id_", "profile"), OTHERS)
-def test_less_sure_ones_hold(request: pytest.FixtureRequest, id_: str, profile: str) -> None:
-    if reason := NOT_HELD.get((id_, profile)):
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
+def test_less_sure_ones_hold(id_: str, profile: str) -> None:
     must_hold(on_core(id_, profile))
 
 

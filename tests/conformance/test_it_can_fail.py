@@ -9,10 +9,11 @@ import pytest
 from testbed.censor.actions.allow import Allow
 from testbed.censor.actions.drop import Drop
 from testbed.censor.cited import our_choice
+from testbed.censor.policy import Policy
 from testbed.censor.profiles import PROFILES
 from testbed.conformance import given
 from testbed.conformance.case import CASES, Dialogue, NotThere
-from testbed.conformance.cases import SUBJECTS, usual
+from testbed.conformance.cases import SUBJECTS, actions, usual
 from testbed.conformance.core import CoreGround
 from testbed.conformance.ground import Ground, Wire
 from testbed.conformance.payloads import RECORD
@@ -135,3 +136,14 @@ def test_steps_after_a_failed_one_are_not_run() -> None:
     outcome = run(replace(CASES["C01"], build=lambda _: [Dialogue((), (nothing, nothing))]), "t22")
     assert outcome.held is False
     assert outcome.seen.count("expected: arrives as RST/ACK") == 1
+
+
+@pytest.mark.parametrize("factor", [0.0, 3.0])
+def test_a_box_that_misses_never_or_too_often_is_noticed(monkeypatch, factor: float) -> None:
+    right = actions._sni1
+
+    def wrong(profile: str, miss: dict[str, float]) -> Policy:
+        return right(profile, miss={key: share * factor for key, share in miss.items()})
+
+    monkeypatch.setattr(actions, "_sni1", wrong)
+    assert run(CASES["C37"], "t22").held is False

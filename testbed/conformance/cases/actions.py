@@ -204,13 +204,13 @@ def _reset_and_page(it: Seen) -> bool:
     "IMC22q p.6",
     "H",
     "20,000 attempts under SNI-I at Rostelecom (0.084 %) and OBIT (0.14 %)",
-    "0.05 to 0.2 % succeed",
+    "as many succeed as the measured share gives, within four standard deviations, and some do",
     core_only=_MANY,
 )
 def _case_missed_1(profile: str) -> Iterator[Dialogue]:
     for who, share in (("Rostelecom", 0.00084), ("OBIT", 0.0014)):
         low, high = bounds(share, _TRIALS)
-        trial = Trials(hello(), _TRIALS, max(low, 0.0001), high)
+        trial = Trials(hello(), _TRIALS, max(low, 1 / _TRIALS), high)
         yield given(_sni1(profile, miss={"rst-rewrite": share}), trial, label=who)
 
 
@@ -220,7 +220,7 @@ def _case_missed_1(profile: str) -> Iterator[Dialogue]:
     "IMC22q p.6",
     "H",
     "20,000 attempts under SNI-II at ER-Telecom",
-    "1.76 % succeed",
+    "1.76 % succeed, within four standard deviations of 20,000 draws",
     core_only=_MANY,
 )
 def _case_missed_2(profile: str) -> Dialogue:

@@ -75,7 +75,7 @@ def _lossy(profile: str) -> Policy:
 def _case_lossy(profile: str) -> Iterator[Dialogue]:
     rule, start = _lossy(profile), (*OPENED, L(hello(_VIDEO)).passes)
     yield given(rule, *start, Window(800_000, 0.04, (45_000, 180_000)), label="40 ms")
-    yield given(rule, *start, Window(800_000, 0.01, (90_000, 1_500_000)), label="10 ms")
+    yield given(rule, *start, Window(800_000, 0.01, (180_000, 1_500_000)), label="10 ms")
     other = (*OPENED, L(hello(N)).passes, Window(3_000_000, 0.04, (1_500_000, 1e9)))
     yield given(rule, *other, label="another name")
 
