@@ -168,7 +168,8 @@ def _peer(far: Namespace, argv: Sequence[str]) -> Iterator[None]:
     if not argv:
         yield
         return
-    program = subprocess.Popen(argv, stdout=subprocess.PIPE, preexec_fn=lambda: enter(far))  # noqa: PLW1509
+    with inside(far):
+        program = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         assert program.stdout is not None
         program.stdout.read()

@@ -66,7 +66,7 @@ _ALL = (
         title="A policer of 140 kbit/s, 2021",
         ports=(443,),
         acks=False,
-        most=26,
+        most=20,
     ),
     Picture(
         "sni-3",
@@ -212,7 +212,7 @@ _ALL = (
         title="7 % of the packets lost",
         ports=(443,),
         acks=False,
-        most=30,
+        most=20,
     ),
     _own(
         "freeze",

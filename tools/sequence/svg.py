@@ -18,6 +18,7 @@ text{font-family:system-ui,"DejaVu Sans",Helvetica,Arial,sans-serif;font-size:12
 .line{stroke-width:1.6;fill:none}.m{text-anchor:middle}.e{text-anchor:end}
 .passed .line{stroke:#1f2328}.passed .head{fill:#1f2328}
 .delayed .line{stroke:#0969da}.delayed .head{fill:#0969da}.delayed text.n{fill:#0550ae}
+.delayed .spot{fill:#0969da}
 .dropped .line{stroke:#cf222e}.dropped text.n{fill:#a40e26}
 .rewritten .line{stroke:#1f2328}.rewritten .head{fill:#8250df}
 .rewritten .new{stroke:#8250df}.rewritten text.new{fill:#8250df;stroke:none}
@@ -29,6 +30,7 @@ text{font-family:system-ui,"DejaVu Sans",Helvetica,Arial,sans-serif;font-size:12
 text{fill:#e6edf3}.page{fill:#0d1117}.small{fill:#9198a1}.life{stroke:#656c76}.box{fill-opacity:.25}
 .passed .line,.rewritten .line{stroke:#e6edf3}.passed .head{fill:#e6edf3}
 .delayed .line{stroke:#4493f8}.delayed .head{fill:#4493f8}.delayed text.n{fill:#79c0ff}
+.delayed .spot{fill:#4493f8}
 .dropped .line{stroke:#ff7b72}.dropped text.n{fill:#ff7b72}
 .rewritten .head,.rewritten .spot,.rewritten text.new{fill:#d2a8ff}
 .rewritten .new{stroke:#d2a8ff}.rewritten text.new{stroke:none}
@@ -49,9 +51,9 @@ def svg(sheet: Sheet) -> str:
     notes = [_text(24, bottom + 22 + 15 * n, note, "small") for n, note in enumerate(sheet.notes)]
     height = bottom + 22 + 15 * len(notes)
     lines = (_LEFT, _MIDDLE) if sheet.ends_at_censor else (_LEFT, _MIDDLE, _RIGHT)
+    size, measures = f"{_WIDTH} {height}", f'width="{_WIDTH}" height="{height}"'
     head = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}"'
-        f' height="{height}" role="img">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" {measures} role="img">',
         f"<title>{escape(sheet.title)}</title>",
         f"<style>{_STYLE}</style>",
         f'<rect class="page" width="{_WIDTH}" height="{height}" rx="6"/>',
