@@ -15,7 +15,7 @@ RUN apt-get update \
 
 WORKDIR /testbed
 # First what the set-up reads, so that a change of the code does not repeat it.
-COPY Makefile pyproject.toml requirements.lock README.md LICENSE ./
+COPY Makefile pyproject.toml requirements.lock requirements-slow.lock README.md LICENSE ./
 COPY tools tools
 RUN make setup && rm -rf /var/lib/apt/lists/*
 

@@ -12,11 +12,14 @@ ARGS ?=#          more options of the command:   make scenario/free-network ARGS
 VANTAGE ?=#       one or more vantages:          make shell/free-network VANTAGE=mts
 PYTEST_ARGS ?=#   more options of pytest:        make test PYTEST_ARGS='tests/censor -k sni'
 MARKS ?= not slow
+TARGET ?= core#   what to fuzz:                  make fuzz TARGET=parsers
+
+LOCKED := --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 JOBS ?=#          pytest workers:                make test JOBS=2  (quicker; a busy machine can then miss timings)
 
 vantages = $(foreach vantage,$(1),--vantage $(vantage))
 
-.PHONY: help setup demo test test-all pictures check lint types locked scenarios-valid format scenarios bench lock clean
+.PHONY: help setup demo test test-all fuzz pictures diagrams conformance check lint types locked scenarios-valid format scenarios bench lock clean
 
 help:             ## print this list
 	@awk -F ':[^#]*## ' '/^[a-z][a-zA-Z\/%-]*:.*##/ {sub("%", "NAME", $$1); printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +33,13 @@ demo: setup       ## the block of March 2022 as four operators' subscribers met 
 test: setup       ## the default test suite (PYTEST_ARGS=…, JOBS=…)
 	@.venv/bin/pytest -m "$(MARKS)" $(if $(JOBS),-n $(JOBS)) $(PYTEST_ARGS)
 
-test-all: setup   ## every test, the slow ones too
-	@.venv/bin/pytest $(if $(JOBS),-n $(JOBS)) $(PYTEST_ARGS)
+test-all: setup   ## every test, the slow ones with their clients and fuzzers too
+	@tools/setup.sh slow
+	@.venv/bin/pytest $(PYTEST_ARGS)
+
+fuzz: setup       ## look for packets that break the core, for a minute (TARGET=core, parsers, captures)
+	@tools/setup.sh slow
+	@.venv/bin/python -m tests.fuzz.run $(TARGET) -max_total_time=60 tests/fuzz/corpus/$(TARGET)
 
 check: lint types locked scenarios-valid ## lint, format, types, the lock, every scenario file
 
@@ -67,10 +75,17 @@ bench: setup      ## measure the budgets: a table, and JSON in bench/results
 pictures: setup   ## make docs/pictures again, from real runs
 	@.venv/bin/python tools/picture.py $(ARGS)
 
+diagrams: setup   ## make the packet diagrams of docs/mechanisms again, from real runs
+	@.venv/bin/python tools/diagram.py $(ARGS)
+
+conformance: setup ## every documented behaviour as a case, on the core (ARGS=--live: through the kernel)
+	@$(TESTBED) conformance $(ARGS)
+
 lock: setup       ## pin the dependencies of pyproject.toml again, for every supported Python
 	@.venv/bin/python -m pip install --quiet uv
-	@.venv/bin/python -m uv pip compile --quiet --universal --all-extras --generate-hashes --no-header \
-	  --no-emit-index-url --no-emit-find-links $(ARGS) --output-file requirements.lock pyproject.toml
+	@.venv/bin/python -m uv pip compile $(LOCKED) --extra dev $(ARGS) --output-file requirements.lock pyproject.toml
+	@.venv/bin/python -m uv pip compile $(LOCKED) --all-extras --constraint requirements.lock $(ARGS) \
+	  --output-file requirements-slow.lock pyproject.toml
 
 clean:            ## remove .venv, caches and build results; runs/ stays
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

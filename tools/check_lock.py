@@ -1,4 +1,4 @@
-"""Check, without the network, that requirements.lock is in step with pyproject.toml.
+"""Check, without the network, that the locks are in step with pyproject.toml.
 
 Every requirement of the project has a pin that satisfies it, and every pin that names the project as its
 reason is still asked for. Exit status 1 with one line per disagreement; `make lock` puts it right.
@@ -7,18 +7,22 @@ reason is still asked for. Exit status 1 with one line per disagreement; `make l
 import re
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
+LOCKS = {"requirements.lock": ("dev",), "requirements-slow.lock": None}  # name -> extras that it pins
 
 
-def asked(pyproject: dict) -> dict[str, Requirement]:
-    """Every requirement of the project and its extras, by canonical name."""
+def asked(pyproject: dict, extras: Sequence[str] | None = None) -> dict[str, Requirement]:
+    """Every requirement of the project and these extras (None: all), by canonical name."""
     project = pyproject["project"]
-    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    optional = project["optional-dependencies"]
+    chosen = optional if extras is None else extras
+    groups = [project["dependencies"], *(optional[extra] for extra in chosen)]
     requirements = [Requirement(line) for group in groups for line in group]
     return {canonicalize_name(requirement.name): requirement for requirement in requirements}
 
@@ -33,9 +37,9 @@ def pinned(lock: str) -> dict[str, tuple[str, bool]]:
     return pins
 
 
-def disagreements(pyproject: dict, lock: str) -> list[str]:
-    """What is wrong, one line each; empty when the two are in step."""
-    requirements, pins = asked(pyproject), pinned(lock)
+def disagreements(pyproject: dict, lock: str, extras: Sequence[str] | None = None) -> list[str]:
+    """What is wrong, one line each; empty when they are in step. `extras`: those in the lock (None: all)."""
+    requirements, pins = asked(pyproject, extras), pinned(lock)
     found = [f"{name} is not pinned" for name in requirements.keys() - pins.keys()]
     for name, (version, direct) in pins.items():
         requirement = requirements.get(name)
@@ -49,9 +53,13 @@ def disagreements(pyproject: dict, lock: str) -> list[str]:
 def main() -> int:
     """Print the disagreements of this checkout."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    found = disagreements(pyproject, (ROOT / "requirements.lock").read_text())
+    found = [
+        f"{name}: {line}"
+        for name, extras in LOCKS.items()
+        for line in disagreements(pyproject, (ROOT / name).read_text(), extras)
+    ]
     for line in found:
-        print(f"requirements.lock: {line}; run `make lock`", file=sys.stderr)
+        print(f"{line}; run `make lock`", file=sys.stderr)
     return 1 if found else 0
 
 

@@ -110,6 +110,7 @@ stamp=.venv/.ready
 # A moved checkout needs a new environment, because its programs carry their path.
 place="$(pwd -P)"
 contents="$(cat requirements.lock pyproject.toml | sha256sum | cut -d' ' -f1)"
+slow=.venv/.ready-slow
 ready() { [ "$(cat $stamp 2>/dev/null)" = "$place $contents" ] && .venv/bin/python -c '' 2>/dev/null; }
 
 make_environment() {
@@ -131,7 +132,14 @@ have flock && flock 9
 
 if ready; then
     system_packages needed_to_run
-    exit 0
+else
+    system_packages needed_to_run needed_to_build
+    make_environment
 fi
-system_packages needed_to_run needed_to_build
-make_environment
+
+# setup.sh slow: the clients and fuzzers of the slow tests as well.
+if [ "${1:-}" = slow ] && [ "$(cat $slow 2>/dev/null)" != "$(sha256sum < requirements-slow.lock)" ]; then
+    say "installing the clients and fuzzers of the slow tests"
+    .venv/bin/python -m pip install --quiet --require-hashes -r requirements-slow.lock
+    sha256sum < requirements-slow.lock > $slow
+fi
