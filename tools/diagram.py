@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from testbed.errors import TestbedError  # noqa: E402
+from testbed.errors import InvalidRunError, TestbedError  # noqa: E402
 from testbed.scenario.loader import load  # noqa: E402
 from tools.sequence.capture import Capture, Wanted, capture  # noqa: E402
 from tools.sequence.catalogue import PICTURES, Picture  # noqa: E402
@@ -28,7 +28,7 @@ FOLDER = ROOT / "docs/mechanisms/pictures"
 
 
 def sheet(picture: Picture) -> Sheet:
-    """Run it and lay it out. InvalidRunError if the rules that the picture is about did nothing."""
+    """Run it and lay it out. InvalidRunError if no rule acted."""
     name = picture.scenario if "/" not in picture.scenario else str(ROOT / picture.scenario)
     scenario = load(name)
     wanted = Wanted(
@@ -43,7 +43,10 @@ def sheet(picture: Picture) -> Sheet:
         picture.timeout,
         picture.delay,
     )
-    return laid_out(picture, scenario.title, capture(wanted))
+    caught = capture(wanted)
+    if not (caught.fired or picture.idle):
+        raise InvalidRunError(f"{picture.name}: no rule of {caught.placement.name} acted")
+    return laid_out(picture, scenario.title, caught)
 
 
 def laid_out(picture: Picture, title: str, caught: Capture) -> Sheet:
@@ -123,6 +126,7 @@ def _free(given: argparse.Namespace, command: list[str]) -> Picture:
         ports=tuple(given.port),
         most=given.most,
         delay=given.delay / 1000,
+        idle=True,
     )
 
 

@@ -25,6 +25,7 @@ class Picture:
     timeout: float = 3.0
     delay: float = 0.02
     far: str = "server"
+    idle: bool = False  # no rule acts in it
 
 
 _2022 = "twitter-facebook-block-2022-03"
@@ -294,6 +295,7 @@ _ALL = (
     _own(
         "fragments",
         command=(*_PEERS, "ping", "91.198.174.192", "600", "3"),
+        idle=True,
         title="A ping in three fragments, held and released",
         ports=(7,),
     ),
@@ -310,6 +312,7 @@ _ALL = (
         "inspectors-packet",
         "inspectors",
         command=(*_PEERS, "split", "104.244.42.1", "twitter.com"),
+        idle=True,
         title="A ClientHello in two segments, at a node that reads packets",
         ports=(443,),
     ),
