@@ -15,7 +15,7 @@ from testbed.scenario.loader import load
 from testbed.world.settings import HOST
 from tests.censor import test_models
 from tests.docs.pages import ROOT
-from tests.docs.test_sources import keys
+from tests.docs.test_sources import keys, unknown
 from tools.diagram import FOLDER, sheet
 from tools.mechanisms import pages, renewed, table, tables
 from tools.sequence.catalogue import PICTURES
@@ -113,8 +113,8 @@ def test_the_inspectors_table_is_what_the_models_see() -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_examples_are_valid(path: Path) -> None:
-    load(str(path))
+def test_examples_are_valid_and_their_sources_explained(path: Path) -> None:
+    assert [key for source in load(str(path)).sources for key in unknown(source)] == []
 
 
 def kept(name: str) -> list[str]:
