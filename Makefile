@@ -39,7 +39,8 @@ test-all: setup   ## every test, the slow ones with their clients and fuzzers to
 
 fuzz: setup       ## look for packets that break the core, for a minute (TARGET=core, parsers, captures)
 	@tools/setup.sh slow
-	@.venv/bin/python -m tests.fuzz.run $(TARGET) -max_total_time=60 tests/fuzz/corpus/$(TARGET)
+	@mkdir -p .fuzz/$(TARGET)
+	@.venv/bin/python -m tests.fuzz.run $(TARGET) -max_total_time=60 -artifact_prefix=.fuzz/ .fuzz/$(TARGET) tests/fuzz/corpus/$(TARGET)
 
 check: lint types locked scenarios-valid ## lint, format, types, the lock, every scenario file
 

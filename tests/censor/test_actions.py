@@ -449,3 +449,10 @@ def test_a_box_on_a_mirror_port_cannot_touch_packets(profile: str, action: Drop)
         assert result.decision.verdict is Verdict.PASS
         assert result.decision.handover is None or result.decision.handover.kind is HandoverKind.PASS
         assert result.decision.release_at is None
+
+
+def test_what_is_no_query_gets_no_lie() -> None:
+    response = bytearray(query())
+    response[2] |= 0x80
+    for message in (bytes(response), b"", b"\0" * 5, bytes(40)):
+        assert DnsLie(rcode="nxdomain").forge(message) == b""

@@ -45,9 +45,9 @@ class DnsLie(Action):
         """The lying answer to a DNS query in wire format; b"" if the query cannot be read."""
         try:
             asked = dns.message.from_wire(query)
+            reply = dns.message.make_response(asked, recursion_available=True)
         except (dns.exception.DNSException, ValueError):
             return b""
-        reply = dns.message.make_response(asked, recursion_available=True)
         reply.set_rcode(dns.rcode.from_text(self.rcode))
         for question in asked.question:
             kind = dns.rdatatype.to_text(question.rdtype)
