@@ -76,7 +76,8 @@ bench: setup      ## measure the budgets: a table, and JSON in bench/results
 pictures: setup   ## make docs/pictures again, from real runs
 	@.venv/bin/python tools/picture.py $(ARGS)
 
-diagrams: setup   ## make the packet diagrams of docs/mechanisms again, from real runs
+diagrams: setup   ## make the pictures of docs/mechanisms again, from real runs (ARGS=NAME…)
+	@.venv/bin/python tools/mechanisms.py
 	@.venv/bin/python tools/diagram.py $(ARGS)
 
 conformance: setup ## every documented behaviour as a case, on the core (ARGS=--live: through the kernel)

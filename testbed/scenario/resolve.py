@@ -1,6 +1,7 @@
 """A valid file to a resolved scenario: everything that its words refer to is looked up."""
 
 from dataclasses import replace
+from ipaddress import ip_address
 
 from testbed.scenario.document import Document
 from testbed.scenario.expectations import ALL, controls, expand
@@ -90,8 +91,25 @@ def _placements(
                 sources.broken.add((phase, key))
             else:
                 _check_alone(place, taken, (*loc, given), sources)
+                _check_diversion(place, operator, (*loc, given), sources)
                 placed.append(place)
     return tuple(placed)
+
+
+def _check_diversion(place: Placement, operator: Operator, loc: Loc, sources: Sources) -> None:
+    """A packet is led elsewhere after it was routed, so its new way must still lie ahead of it."""
+    if place.at != "hop" or place.hop < operator.hops:
+        return
+    for rule in place.policy.rules:
+        aim = getattr(rule.action, "to4", ""), getattr(rule.action, "to6", "")
+        if (aim[0] and ip_address(aim[0]) in operator.prefix4) or (
+            aim[1] and ip_address(aim[1]) in operator.prefix6
+        ):
+            message = (
+                f"{place.policy.name!r} leads traffic into {operator.key}'s own network from its last hop"
+            )
+            sources.add(loc, message, f"place it before that: hop: {operator.hops - 1}")
+            return
 
 
 def _check_alone(place: Placement, taken: dict[object, str], loc: Loc, sources: Sources) -> None:

@@ -269,6 +269,13 @@ CASES = {
         "'tspu' and 'second' both stand at hop 2 of mts",
         "another 'hop'",
     ),
+    "diversion from the last hop": (
+        "        action: rst-rewrite",
+        "        action: {divert: {to4: operator}}\n    hop: 5",
+        "x.yaml:14 phases.block.mts",
+        "leads traffic into mts's own network from its last hop",
+        "hop: 4",
+    ),
     "censor in no phase": (
         "censors:",
         "censors:\n  idle: {profile: t22, rules: [{name: a, match: {ports: 1}, action: drop}]}",
