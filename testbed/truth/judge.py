@@ -146,8 +146,8 @@ def _within(rate: float | None, wanted: tuple[float, float] | None) -> bool:
 def _alike(scenario: Scenario, phase: str, one: Truth, observed: str) -> bool:
     """Whether what was seen is another face of what was expected, given how the rule acts.
 
-    A delayed drop stops after some packets, and an answer may have begun by then. A sinkhole without an AAAA record
-    (none is documented: OONI-FP) tells who asks for one that there is none.
+    A delayed drop stops after some packets, and an answer may have begun by then. A sinkhole without an AAAA
+    record (none is documented: OONI-FP) tells who asks for one that there is none.
     """
     actions = _actions(scenario, phase, one)
     if (one.outcome, observed) in {("tls.sni.drop", "http.drop"), ("http.drop", "tls.sni.drop")}:

@@ -272,7 +272,7 @@ CASES = {
     "diversion from the last hop": (
         "        action: rst-rewrite",
         "        action: {divert: {to4: operator}}\n    hop: 5",
-        "x.yaml:14 phases.block.mts",
+        "x.yaml:15 phases.block.mts",
         "leads traffic into mts's own network from its last hop",
         "hop: 4",
     ),
