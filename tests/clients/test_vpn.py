@@ -39,9 +39,12 @@ def dropping(kind: str) -> Rule:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
-    """Both ends' keys for both kinds of tunnel."""
-    folder = tmp_path / "keys"
-    folder.mkdir()
+    return new_keys(tmp_path / "keys")
+
+
+def new_keys(folder: Path) -> Path:
+    """Both ends' keys for both kinds of tunnel, in a new folder."""
+    folder.mkdir(parents=True)
     for end in ("server", "client"):
         certificate, key = (Path(file).read_text("ascii") for file in self_signed([end]))
         (folder / f"{end}.crt").write_text(certificate, "ascii")
@@ -55,7 +58,7 @@ def keys(tmp_path: Path) -> Path:
     return folder
 
 
-def session(folder: Path, keys: Path, kind: str, name: str, rules: list[Rule]) -> Ran:
+def session(folder: Path, keys: Path, kind: str, name: str, rules: list[Rule], profile: str = "t23") -> Ran:
     """A tunnel to a server at the address of the site `name`, and pings through it."""
     site = load("free-network").world.site_of(name)
     assert site is not None
@@ -63,7 +66,7 @@ def session(folder: Path, keys: Path, kind: str, name: str, rules: list[Rule]) -
     serving = listening(site.ipv4 if kind == "openvpn" else "", PORTS[kind], socket.SOCK_DGRAM)
     server = Server("vpn", python("tunnel.py", kind, "server", *kept), serving)
     client = python("tunnel.py", kind, "client", *kept)
-    return as_subscriber(folder, client, rules, profile="t23", servers=[server], capture=True)
+    return as_subscriber(folder, client, rules, profile=profile, servers=[server], capture=True)
 
 
 def data_passed(ran: Ran, kind: Protocol) -> Counter[str]:
