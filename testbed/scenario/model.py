@@ -48,6 +48,9 @@ class Operator:
     block_source: str = ""  # source key of the block page and sinkholes
     sinkhole4: tuple[str, ...] = ()  # A records of its DNS lies
     sinkhole6: tuple[str, ...] = ()  # AAAA records of its DNS lies (none is documented: our choice)
+    miss: tuple[
+        tuple[str, float], ...
+    ] = ()  # share of triggers its boxes let through, by action (IMC22q p.6)
 
     @property
     def resolver4(self) -> str:

@@ -17,7 +17,7 @@ from testbed.scenario.plugin import load_class
 from testbed.scenario.possible import check_match
 from testbed.scenario.problems import Loc, explain, nearest
 from testbed.scenario.salvage import HOLE
-from testbed.scenario.schema import CensorPart, RulePart
+from testbed.scenario.schema import AS_OPERATOR, CensorPart, RulePart
 from testbed.scenario.shadows import shadows
 from testbed.scenario.sources import Sources
 
@@ -79,7 +79,7 @@ class Censor:
         ]  # fmt: skip
         self._check_order()
         used = {line.kind.key for line in self._lines}
-        for key in part.miss:
+        for key in part.miss if part.miss != AS_OPERATOR else ():
             if key not in used and HOLE not in part.rules:
                 sources.add(
                     (*loc, "miss", key), f"no rule of {name!r} has the action {key!r}", nearest(key, used)
@@ -92,7 +92,8 @@ class Censor:
 
     def policy(self, operator: Operator, loc: Loc) -> Policy | None:
         """The policy for one operator; None if something in it is wrong (and noted)."""
-        key = operator.key if any(line.own() for line in self._lines) else ""
+        own = self.part.miss == AS_OPERATOR or any(line.own() for line in self._lines)
+        key = operator.key if own else ""
         if key not in self._policies:
             self._policies[key] = self._make(operator, loc)
         return self._policies[key]
@@ -121,7 +122,7 @@ class Censor:
             self.name,
             self._profile,
             tuple(rules),
-            dict(part.miss),
+            dict(operator.miss if part.miss == AS_OPERATOR else part.miss),
             bypass=part.bypass,
             off=tuple(part.off),
             upstream_only=part.upstream_only,

@@ -126,13 +126,22 @@ class RulePart(Part):
     action: ActionPart
 
 
+AS_OPERATOR = {"operator": 0.0}  # what `miss: operator` becomes
+
+
+def _as_the_operator(value: object) -> object:
+    return AS_OPERATOR if value == "operator" else value
+
+
 class CensorPart(Part):
     """One make of box with its rules; phases say where it stands."""
 
     profile: Text
     at: Literal["hop", "resolver"] = "hop"
     hop: Annotated[int, Field(ge=1)] | None = Field(None, description="default: 2, for leg-* profiles 5")
-    miss: dict[str, Share] = Field({}, description="share of triggers that get through, by action")
+    miss: Annotated[dict[str, Share], BeforeValidator(_as_the_operator)] = Field(
+        {}, description="share of triggers that get through, by action; operator: as the world says of each"
+    )
     bypass: Share = Field(0.0, description="share of pairs of hosts whose path avoids this box")
     off: Annotated[list[TimeRange], BeforeValidator(as_list)] = Field(
         [], description="times of the censor's clock in which it fails open"

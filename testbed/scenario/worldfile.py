@@ -78,6 +78,7 @@ class OperatorPart(Part):
     block_source: str = ""
     sinkhole4: Annotated[list[Address4], BeforeValidator(as_list)] = Field(default_factory=list)
     sinkhole6: Annotated[list[Address6], BeforeValidator(as_list)] = Field(default_factory=list)
+    miss: dict[str, Share] = Field({}, description="share of triggers its boxes let through, by action")
 
 
 class SitePart(Part):
@@ -139,6 +140,7 @@ def _build(name: str, part: WorldFile) -> World:
             access=LinkQuality(**given.access.model_dump()),
             sinkhole4=tuple(str(address) for address in given.sinkhole4),
             sinkhole6=tuple(str(address) for address in given.sinkhole6),
+            miss=tuple(sorted(given.miss.items())),
         )
         for key, given in part.operators.items()
     )

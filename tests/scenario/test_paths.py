@@ -25,3 +25,21 @@ def test_are_checked(desk: Desk, line: str, message: str) -> None:
     problem = desk.problem("    profile: t22", f"    profile: t22\n    {line}")
     assert problem.place.startswith("x.yaml:8 censors.tspu.")
     assert message in problem.message
+
+
+def test_misses_as_the_operator_s_boxes_do(desk: Desk) -> None:
+    world = desk.folder / "small.yaml"
+    world.write_text(
+        world.read_text().replace("sinkhole4: 5.3.3.17}", "sinkhole4: 5.3.3.17, miss: {rst-rewrite: 1.5 %}}")
+    )
+    (placement,) = desk.load("    profile: t22", "    profile: t22\n    miss: operator").phases["block"]
+    assert placement.policy.miss == {"rst-rewrite": 0.015}
+    (placement,) = desk.load("    profile: t22", "    profile: t22\n    miss: {}").phases["block"]
+    assert placement.policy.miss == {}
+
+
+def test_measured_shares_are_in_the_library_s_world() -> None:
+    from testbed.scenario.loader import load
+
+    operators = {operator.key: dict(operator.miss) for operator in load("free-network").world.operators}
+    assert operators["rostelecom"]["rst-rewrite"] == pytest.approx(0.00084)
