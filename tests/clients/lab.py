@@ -31,6 +31,7 @@ Rule = Mapping[str, Any]
 VANTAGE, BOX = "mts", "mts.hop2"
 LISTED, FREE = "twitter.com", "www.wikipedia.org"  # names of the library's world
 RESET: Rule = {"name": "listed", "match": {"tls.sni": [LISTED]}, "action": "rst-rewrite"}
+SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), *SBIN])
 LONGEST = 90  # seconds for one program; our choice
 _ETHERNET = 1
 
@@ -165,7 +166,7 @@ def _work(
 
 
 def _serve(server: Server, ready: Callable[[], None]) -> NoReturn:
-    with subprocess.Popen(server.argv) as process:
+    with subprocess.Popen(server.argv, env={**os.environ, "PATH": SEARCHED}) as process:
         try:
             while not server.serving():
                 if process.poll() is not None:
@@ -202,7 +203,7 @@ def _next(sniffed: socket.socket) -> bytes | None:
 
 def found(program: str) -> str | None:
     """The program's path. Servers lie in folders that an ordinary user's PATH lacks."""
-    return shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", os.defpath), *SBIN]))
+    return shutil.which(program, path=SEARCHED)
 
 
 def needs(program: str, package: str) -> pytest.MarkDecorator:

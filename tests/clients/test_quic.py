@@ -71,10 +71,8 @@ def test_the_blanket_rule_silences_every_client_and_every_name(which: str, tmp_p
 def test_another_version_passes_the_blanket_rule(tmp_path: Path) -> None:
     """QUIC version 2: only version 1 was looked for."""
     two = "0x6b3343cf"
-    alone = as_subscriber(tmp_path / "free", client(AIOQUIC, FREE, two))
     met = as_subscriber(tmp_path / "met", client(AIOQUIC, FREE, two), [BLANKET], profile="t22")
-    assert met.answers() == alone.answers()
-    assert met.rules == {}
+    assert (met.answers(), met.rules) == ([DONE, DONE], {})
 
 
 @pytest.mark.parametrize("which", CLIENTS)
