@@ -129,6 +129,7 @@ def _other_rows() -> Iterator[Row]:
         title = "aioquic" if which == "aioquic" else f"curl_cffi as {which}"
         yield Row(f"HTTP/3, {title}", _runs(client(which, LISTED)), _quic_rules, _by_answer)
     yield Row("OpenVPN over UDP", _tunnel("openvpn"), _from("t23", [dropping("openvpn")]), _pings)
+    yield Row("OpenVPN over TCP", _tunnel("openvpn-tcp"), _from("t23", [dropping("openvpn-tcp")]), _pings)
     yield Row("wireguard-go", _tunnel("wireguard"), _from("t23", [dropping("wireguard")]), _pings)
     frozen = _from("t25", freezing("by packets"))
     for count in (8192, 65_536):

@@ -41,10 +41,11 @@ def replies() -> int:
     return int(counted[1]) if counted else 0
 
 
-def openvpn(end: str, folder: Path, address: str) -> list[str]:
+def openvpn(kind: str, end: str, folder: Path, address: str) -> list[str]:
     """OpenVPN's command line; either end knows the other by its certificate's fingerprint."""
     other = "client" if end == "server" else "server"
-    line = ["openvpn", "--dev", "tun", "--proto", "udp", "--port", str(OPENVPN), "--disable-dco"]
+    proto = "udp" if kind == "openvpn" else f"tcp-{end}"
+    line = ["openvpn", "--dev", "tun", "--proto", proto, "--port", str(OPENVPN), "--disable-dco"]
     line += ["--cert", str(folder / f"{end}.crt"), "--key", str(folder / f"{end}.key")]
     line += ["--peer-fingerprint", (folder / f"{other}.fingerprint").read_text("ascii")]
     if end == "server":
@@ -52,9 +53,12 @@ def openvpn(end: str, folder: Path, address: str) -> list[str]:
     return [*line, "--tls-client", "--nobind", "--remote", address, "--ifconfig", NEAR, FAR]
 
 
-def openvpn_client(folder: Path, address: str) -> dict[str, object]:
+def openvpn_client(kind: str, folder: Path, address: str) -> dict[str, object]:
     log = folder / "client.log"
-    with log.open("wb") as out, subprocess.Popen(openvpn("client", folder, address), stdout=out) as process:
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(openvpn(kind, "client", folder, address), stdout=out) as process,
+    ):
         try:
             up = until(lambda: "Initialization Sequence Completed" in log.read_text("utf-8", "replace"))
             return {"up": up, "replies": replies() if up else 0}
@@ -92,10 +96,11 @@ def wireguard_client(folder: Path, address: str) -> dict[str, object]:
 def main(kind: str, end: str, place: str, address: str) -> None:
     folder = Path(place)
     if end == "client":
-        client = openvpn_client if kind == "openvpn" else wireguard_client
-        print(json.dumps(client(folder, address)))
-    elif kind == "openvpn":
-        os.execvp("openvpn", openvpn(end, folder, address))
+        wired = kind == "wireguard"
+        seen = wireguard_client(folder, address) if wired else openvpn_client(kind, folder, address)
+        print(json.dumps(seen))
+    elif kind != "wireguard":
+        os.execvp("openvpn", openvpn(kind, end, folder, address))
     else:
         sys.exit(wireguard(end, folder, address)[0].wait())
 
