@@ -10,7 +10,7 @@ from tests.clients.hellos import crossings, hellos, hits
 from tests.clients.lab import Ran, Rule, as_subscriber, python
 
 pytestmark = [pytest.mark.slow, pytest.mark.world("curl")]
-pytest.importorskip("dpyproxy", reason="the Python package dpyproxy is missing (make setup)")
+pytest.importorskip("dpyproxy", reason="the Python package dpyproxy is missing (make test-all)")
 
 LONG, SHORT = "lawfilter.ertelecom.ru", "twitter.com"  # never whole in 20 bytes; whole in its piece of 100
 RECORDS, SEGMENTS = ("--tls_record_frag", "--no-tls_tcp_frag"), ("--no-tls_record_frag", "--tls_tcp_frag")

@@ -11,7 +11,7 @@ from tests.clients.hellos import crossings
 from tests.clients.lab import FREE, LISTED, Ran, as_subscriber, python
 
 pytestmark = [pytest.mark.slow, pytest.mark.world]
-pytest.importorskip("curl_cffi", reason="the Python package curl_cffi is missing (make setup)")
+pytest.importorskip("curl_cffi", reason="the Python package curl_cffi is missing (make test-all)")
 
 DEAD = {"drop": {"residual": "420 s", "refresh": True}}
 BLANKET = {"name": "blanket", "match": {"quic": {"version": 1, "min_payload": 1001}}, "action": DEAD}

@@ -13,7 +13,7 @@ from tests.clients.hellos import Crossing, crossings, hellos, hits
 from tests.clients.lab import FREE, LISTED, RESET, as_subscriber, python
 
 pytestmark = [pytest.mark.slow, pytest.mark.world("curl", "openssl")]
-curl_cffi = pytest.importorskip("curl_cffi", reason="the Python package curl_cffi is missing (make setup)")
+curl_cffi = pytest.importorskip("curl_cffi", reason="the Python package curl_cffi is missing (make test-all)")
 
 PROFILES = ("t21", "t22w", "t22", "t23", "t24", "t25")  # each reads a packet at a time; t26 is a mixture
 WHOLE_PACKET, STREAM = ("P", "C", "D", "T", "Dv"), ("R", "Rl", "Rv", "Rvm")
