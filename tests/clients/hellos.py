@@ -14,6 +14,7 @@ from testbed.replay.sides import Compass, Sides
 from testbed.scenario.loader import load
 from tests.clients.lab import VANTAGE
 
+HANDSHAKE = 22  # a TLS record's type
 Crossing = tuple[float, Direction, bytes]
 """Seconds since the first packet, the way it went, the IP packet."""
 
@@ -53,7 +54,7 @@ def crossings(capture: Path) -> list[Crossing]:
 
 
 def hellos(crossed: Iterable[Crossing], name: str) -> list[Hello]:
-    """The ClientHello at the beginning of each TCP flow from inside that carries data, in their order."""
+    """The ClientHello of each TCP flow from inside that begins with a TLS record, in their order."""
     flows: dict[tuple[bytes, int], list[Packet]] = {}
     for _, direction, raw in crossed:
         packet = parse(raw)
@@ -62,7 +63,11 @@ def hellos(crossed: Iterable[Crossing], name: str) -> list[Hello]:
                 flows[packet.source, packet.sport] = []
             elif packet.has_payload:
                 flows[packet.source, packet.sport].append(packet)
-    return [Hello(tuple(_first_flight(flow)), name) for flow in flows.values() if flow]
+    return [
+        Hello(tuple(_first_flight(flow)), name)
+        for flow in flows.values()
+        if flow and flow[0].payload[0] == HANDSHAKE
+    ]
 
 
 def _first_flight(flow: list[Packet]) -> Iterable[bytes]:
@@ -81,7 +86,7 @@ def _size(stream: bytes) -> int:
     at, wanted, had = 0, 4, 0
     body = b""
     while had < wanted:
-        if len(stream) < at + 5 or stream[at] != 22:
+        if len(stream) < at + 5 or stream[at] != HANDSHAKE:
             return 0
         length = int.from_bytes(stream[at + 3 : at + 5], "big")
         body += stream[at + 5 : at + 5 + length]
