@@ -70,6 +70,16 @@ good_to_have() {
     [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 }
 
+# Real clients of the slow tests.
+slow_clients() {
+    have openvpn || echo openvpn
+    have wireguard-go || echo wireguard-go
+    have wg || echo wireguard-tools
+    have sshd || echo openssh-server
+    have ssh || echo openssh-client
+    have chromium || echo chromium
+}
+
 as_root=
 may_install() {
     have apt-get && [ -z "${TESTBED_NO_APT:-}" ] || return 1
@@ -139,6 +149,13 @@ fi
 
 # setup.sh slow: the clients and fuzzers of the slow tests as well.
 if [ "${1:-}" = slow ] && [ "$(cat $slow 2>/dev/null)" != "$(sha256sum < requirements-slow.lock)" ]; then
+    missing=$(lacking slow_clients)
+    if [ -n "$missing" ] && may_install; then
+        say "installing $missing"
+        install $missing || say "going on without some of: $missing"
+    elif [ -n "$missing" ]; then
+        say "slow tests of these programs are skipped without: sudo apt-get install -y $missing"
+    fi
     say "installing the clients and fuzzers of the slow tests"
     .venv/bin/python -m pip install --quiet --require-hashes -r requirements-slow.lock
     sha256sum < requirements-slow.lock > $slow
