@@ -39,12 +39,11 @@ def _paths(place):
         }
         with pytest.raises(ZeroDivisionError):
             place.call(FREE, lambda: 1 / 0)
-    used = place.censor_seconds()
-    return listed, seen, used, place.receipt()
+    return listed, seen, place.receipt()
 
 
 def test_only_one_of_the_two_paths_has_the_censor():
-    listed, seen, used, receipt = in_place(listing_policy(100), _paths)
+    listed, seen, receipt = in_place(listing_policy(100), _paths)
     assert seen == {
         (FREE, SERVER_NAME): b"!",
         (FREE, listed): b"!",
@@ -52,7 +51,6 @@ def test_only_one_of_the_two_paths_has_the_censor():
         (FILTERED, listed): b"nothing",
     }
     assert receipt["rules"]["register"]["kernel"]["drop"] >= 1
-    assert used >= 0  # in clock ticks of 10 ms: so few packets may take none
 
 
 def _interrupted(place):
