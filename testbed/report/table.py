@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from testbed.report.nearby import near
+from testbed.scenario.labels import LABELS
 from testbed.scenario.model import OUTSIDE, Scenario
 from testbed.truth.judge import MISSING, Judgement, Row
-from testbed.truth.labels import LABELS
 
 PLAIN_WIDTH = 120  # columns, at least, where the output is no terminal
 _HEAD = ("target", "observed", "should be", "by rule", "kernel saw")

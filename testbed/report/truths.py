@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from testbed.report.table import PLAIN_WIDTH, heading, rate_range
+from testbed.scenario.labels import LABELS
 from testbed.scenario.model import Scenario
 from testbed.truth.expectations import Truth
-from testbed.truth.labels import LABELS
 
 
 def show(scenario: Scenario, phase: str, expected: Sequence[Truth], *, file: IO[str] | None = None) -> None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
+from testbed.scenario.labels import LABELS
 from testbed.scenario.model import OUTSIDE, Expectation, Placement, Target
 from testbed.scenario.problems import Loc, nearest
 from testbed.scenario.salvage import HOLE
 from testbed.scenario.schema import ExpectPart
 from testbed.scenario.sources import Sources
 from testbed.scenario.targets import target
-from testbed.truth.labels import LABELS
 
 ALL = "all"
 _CAUSELESS = ("ok", "broken")  # outcomes that no rule causes

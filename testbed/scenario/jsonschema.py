@@ -4,9 +4,9 @@ from typing import Any
 
 from testbed.censor.actions import ACTIONS
 from testbed.censor.profiles import PROFILES
+from testbed.scenario.labels import LABELS
 from testbed.scenario.schema import ScenarioFile
 from testbed.scenario.worldfile import WorldFile
-from testbed.truth.labels import LABELS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -145,7 +145,7 @@ class Expectation:
     phase: str
     vantage: str
     target: Target
-    outcome: str  # a canonical label, see testbed.truth.labels
+    outcome: str  # a canonical label, see testbed.scenario.labels
     by: str = ""  # "policy/rule" or "rule"; "" when nothing interferes
     rate: tuple[float, float] | None = None  # bit/s, for a throttled target
 

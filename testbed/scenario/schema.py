@@ -180,7 +180,7 @@ class ExpectPart(Part):
     phase: OneOrMore = Field(["all"], description="phases; default: all")
     vantage: OneOrMore = Field(["all"], description="operators, or outside; default: all operators")
     target: OneOrMore = Field(description="https://, http://, h3:// or dns://RESOLVER/NAME")
-    outcome: Text = Field(description="a label of testbed.truth.labels")
+    outcome: Text = Field(description="a label of testbed.scenario.labels")
     by: str = Field("", description="the rule that causes it: rule or censor/rule")
     rate: RateRange | None = Field(None, description="for throttle: 130..150 kbit/s")
 

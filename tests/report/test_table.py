@@ -7,8 +7,8 @@ import pytest
 
 from testbed.report.explain import EXPLANATIONS, explain
 from testbed.report.table import bitrate, rate_range, show, summary, text
+from testbed.scenario.labels import LABELS
 from testbed.truth.judge import judge
-from testbed.truth.labels import LABELS
 from tests.truth.conftest import BLOCKED, counts
 from tests.truth.timelines import fine
 

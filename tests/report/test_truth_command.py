@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from testbed.cli.truth import command
 from testbed.errors import InputError
-from testbed.truth.labels import LABELS
+from testbed.scenario.labels import LABELS
 
 
 def test_as_json():

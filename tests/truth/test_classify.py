@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from testbed.scenario.labels import LABELS
 from testbed.truth.classify import classify
-from testbed.truth.labels import LABELS
 
 from .timelines import fine, measured
 
