@@ -42,9 +42,7 @@ def _shared(laboratory: Laboratory) -> bool:
     """Whether bulk transfers of one vantage would slow each other down: a link's rate, a limit per host."""
     links = any(link.quality.rate for link in laboratory.world.plan.links)
     return links or any(
-        getattr(rule.action, "per", "flow") == "host"
-        for placement in laboratory.placements
-        for rule in placement.policy.rules
+        rule.action.limits_host for placement in laboratory.placements for rule in placement.policy.rules
     )
 
 

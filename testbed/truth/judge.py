@@ -5,10 +5,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from testbed.censor.actions.base import Action
-from testbed.censor.actions.data_drop import DropAfterData
-from testbed.censor.actions.dns import DnsLie
-from testbed.censor.actions.freeze import Freeze
-from testbed.censor.actions.grace_drop import GraceDrop
 from testbed.errors import Exit
 from testbed.scenario.model import OUTSIDE, Scenario
 from testbed.truth import receipts as proofs
@@ -144,17 +140,8 @@ def _within(rate: float | None, wanted: tuple[float, float] | None) -> bool:
 
 
 def _alike(scenario: Scenario, phase: str, one: Truth, observed: str) -> bool:
-    """Whether what was seen is another face of what was expected, given how the rule acts.
-
-    A delayed drop stops after some packets, and an answer may have begun by then. A sinkhole without an AAAA
-    record (none is documented: OONI-FP) tells who asks for one that there is none.
-    """
-    actions = _actions(scenario, phase, one)
-    if (one.outcome, observed) in {("tls.sni.drop", "http.drop"), ("http.drop", "tls.sni.drop")}:
-        return any(isinstance(action, GraceDrop | Freeze | DropAfterData) for action in actions)
-    if (one.outcome, observed) == ("dns.poison", "dns.nxdomain"):
-        return any(isinstance(action, DnsLie) and not (action.a and action.aaaa) for action in actions)
-    return False
+    """Whether what was seen is another symptom of the expected effect, given how the rule acts."""
+    return any(observed in action.also_seen_as(one.outcome) for action in _actions(scenario, phase, one))
 
 
 def _actions(scenario: Scenario, phase: str, one: Truth) -> list[Action]:

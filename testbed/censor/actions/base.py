@@ -57,6 +57,20 @@ class Action:
         """Whether the flow's later packets restart that time."""
         return False
 
+    def also_seen_as(self, label: str) -> tuple[str, ...]:
+        """Other labels (`testbed.scenario.labels`) that a client may see when the effect is `label`."""
+        return ()
+
+    @property
+    def limits_host(self) -> bool:
+        """Whether all matched flows of an inside host share one rate."""
+        return False
+
+
+def cut_late(label: str) -> tuple[str, ...]:
+    """`also_seen_as` of an action that drops after some packets: by then an answer may have begun."""
+    return {"tls.sni.drop": ("http.drop",), "http.drop": ("tls.sni.drop",)}.get(label, ())
+
 
 def residual(given: float | None, action: str, profile: Profile) -> float:
     """The parameter if the scenario gives it, else the profile's."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from testbed.censor.actions.base import Action, Context, residual
+from testbed.censor.actions.base import Action, Context, cut_late, residual
 from testbed.censor.decision import PASS, Decision, Handover, HandoverKind, Verdict
 from testbed.censor.packet import TCP, UDP, Packet
 from testbed.censor.parsers import Protocol
@@ -51,6 +51,10 @@ class DropAfterData(Action):
     def refreshes(self, profile: Profile) -> bool:
         """A quiet tunnel is still the same one."""
         return True
+
+    def also_seen_as(self, label: str) -> tuple[str, ...]:
+        """The drop may come before or after the answer has begun."""
+        return cut_late(label)
 
 
 def is_data(protocol: Protocol, packet: Packet) -> bool:

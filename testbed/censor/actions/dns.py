@@ -56,6 +56,10 @@ class DnsLie(Action):
                 reply.answer.append(dns.rrset.from_text(question.name, self.ttl, "IN", kind, *addresses))
         return reply.to_wire(max_size=65535)
 
+    def also_seen_as(self, label: str) -> tuple[str, ...]:
+        """Without an address of the type asked for it reads as NXDOMAIN (no AAAA is documented: OONI-FP)."""
+        return ("dns.nxdomain",) if label == "dns.poison" and not (self.a and self.aaaa) else ()
+
     def _packets(self, ctx: Context) -> tuple[Injection, ...]:
         reset = ctx.profile.reset.value
         form = IpForm(reset.hop_limit, reset.ip_id)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from testbed.censor.actions.base import Action, Context, residual
+from testbed.censor.actions.base import Action, Context, cut_late, residual
 from testbed.censor.bounded import Bounded, evicted
 from testbed.censor.decision import PASS, Decision, Event, Handover, HandoverKind, Verdict
 from testbed.censor.packet import UDP
@@ -65,6 +65,10 @@ class Freeze(Action):
     def refreshes(self, profile: Profile) -> bool:
         """There is no time window: a slow flow is counted just as well (N4P#490)."""
         return True
+
+    def also_seen_as(self, label: str) -> tuple[str, ...]:
+        """The drop may come before or after the answer has begun."""
+        return cut_late(label)
 
     def _over(self, count: Count) -> bool:
         if self.packets is None and self.octets is None:

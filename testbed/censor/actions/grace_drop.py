@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from testbed.censor.actions.base import Action, Context, residual
+from testbed.censor.actions.base import Action, Context, cut_late, residual
 from testbed.censor.decision import PASS, Decision, Handover, HandoverKind, Verdict
 from testbed.censor.profile import Profile
 from testbed.censor.units import Seconds
@@ -37,3 +37,7 @@ class GraceDrop(Action):
     def holds_for(self, profile: Profile) -> float:
         """The residual time."""
         return residual(self.residual, self.key, profile)
+
+    def also_seen_as(self, label: str) -> tuple[str, ...]:
+        """The drop may come before or after the answer has begun."""
+        return cut_late(label)

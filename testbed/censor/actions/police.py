@@ -57,6 +57,11 @@ class Police(Action):
         """An active flow stays policed (IMC21 §6.6: still so after two hours)."""
         return True
 
+    @property
+    def limits_host(self) -> bool:
+        """Whether the limit is the host's."""
+        return self.per == "host"
+
     def _bucket(self, ctx: Context) -> TokenBucket:
         if self.per == "host":
             buckets = ctx.flow.shared.setdefault(f"police {ctx.rule}", Buckets())

@@ -52,6 +52,11 @@ class Shape(Action):
         """An active flow stays shaped."""
         return True
 
+    @property
+    def limits_host(self) -> bool:
+        """Whether the limit is the host's."""
+        return self.per == "host"
+
     def _queues(self, ctx: Context) -> Queues:
         if self.per == "host":
             shared = ctx.flow.shared.setdefault(f"shape {ctx.rule}", Queues())

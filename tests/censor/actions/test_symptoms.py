@@ -1,0 +1,57 @@
+"""What an action says about itself for those who judge or arrange measurements."""
+
+from typing import Any
+
+import pytest
+
+from testbed.censor.actions import ACTIONS
+from testbed.censor.actions.base import Action
+from testbed.censor.actions.dns import DnsLie
+from testbed.censor.actions.police import Police
+from testbed.censor.actions.shape import Shape
+from testbed.scenario.labels import LABELS
+
+REQUIRED: dict[str, dict[str, Any]] = {
+    "data-drop": {"protocol": "tls"},
+    "divert": {"to4": "10.0.0.1"},
+    "loss": {"share": 0.1},
+    "police": {"rate": 140e3},
+    "shape": {"rate": 140e3},
+}
+
+
+def made(key: str) -> Action:
+    """The action with as few parameters as it takes."""
+    return ACTIONS[key](**REQUIRED.get(key, {}))
+
+
+@pytest.mark.parametrize("key", ACTIONS)
+def test_symptoms_are_labels_and_never_the_label_itself(key):
+    symptoms = {label: made(key).also_seen_as(label) for label in LABELS}
+    assert {other for others in symptoms.values() for other in others} <= set(LABELS)
+    assert not [label for label, others in symptoms.items() if label in others]
+
+
+def test_which_actions_have_other_symptoms():
+    late = {"tls.sni.drop": ("http.drop",), "http.drop": ("tls.sni.drop",)}
+    found = {
+        key: {label: others for label in LABELS if (others := made(key).also_seen_as(label))}
+        for key in ACTIONS
+    }
+    assert {key: others for key, others in found.items() if others} == {
+        "data-drop": late,
+        "dns": {"dns.poison": ("dns.nxdomain",)},
+        "freeze": late,
+        "grace-drop": late,
+    }
+
+
+def test_a_lie_with_both_addresses_has_one_symptom():
+    assert DnsLie(a=("10.0.0.1",)).also_seen_as("dns.poison") == ("dns.nxdomain",)
+    assert DnsLie(a=("10.0.0.1",), aaaa=("2001:db8::1",)).also_seen_as("dns.poison") == ()
+
+
+def test_which_actions_limit_a_host():
+    assert not any(made(key).limits_host for key in ACTIONS)
+    assert Police(140e3, per="host").limits_host
+    assert Shape(140e3, per="host").limits_host
