@@ -50,6 +50,14 @@ def display(path: Path) -> str:
         return str(path)
 
 
+def is_file(path: Path) -> bool:
+    """Whether it is a file; False also for names that no file can have."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def read_bytes(path: Path, place: str = "") -> bytes:
     """The file's bytes, or an InputError that says why not."""
     try:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from testbed.errors import InputError
+from testbed.scenario.document import is_file
 from testbed.scenario.problems import nearest
 
 SUFFIX = ".yaml"
@@ -35,7 +36,7 @@ def find(name: str) -> Path:
         raise InputError.at("", f"there is no scenario file {name!r}", nearest(name, near or names()))
     for folder in folders():
         path = folder / f"{name}{SUFFIX}"
-        if name and _is_file(path):
+        if name and is_file(path):
             return path
     raise InputError.at("", f"there is no scenario {name[:80]!r}", nearest(name, names()))
 
@@ -47,15 +48,7 @@ def find_world(name: str, beside: Path, place: str) -> Path:
     else:
         candidates = [folder / "worlds" / f"{name}{SUFFIX}" for folder in (beside, *folders())]
     for path in candidates:
-        if _is_file(path):
+        if is_file(path):
             return path
     known = {path.stem for folder in (beside, *folders()) for path in folder.glob(f"worlds/*{SUFFIX}")}
     raise InputError.at(place, f"there is no world {name[:80]!r}", nearest(name, known))
-
-
-def _is_file(path: Path) -> bool:
-    """Whether it is a file; False also for names that no file can have."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False

@@ -1,68 +1,203 @@
-"""A technique in a Python file beside the scenario: loading the class and checking it.
+"""Classes and objects from a Python file beside the scenario, written `file.py:Name`.
 
-The file is run with the rights of whoever loads the scenario.
+One loader serves every kind: actions, match keys, profiles, services, probe kinds. The caller gives the class
+that it expects, and what is checked follows from that class:
+
+- a class is derived from it (of a Protocol: has its members), and is a frozen dataclass if the base is one;
+- every abstract method is there, and every method can be called as the base's can;
+- class variables that the base leaves empty have a value, and all have the base's type.
+
+The file is run with the rights of whoever loads the scenario. Whatever it raises, `sys.exit` included,
+becomes an InputError; only KeyboardInterrupt passes.
 """
 
+import ast
 import hashlib
 import importlib.util
+import inspect
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar, Final, Generic, TypeVar, get_origin
 
-from testbed.censor.actions.base import Action
 from testbed.errors import InputError
-from testbed.scenario.document import display, read_bytes
-from testbed.scenario.problems import nearest
+from testbed.scenario.document import display, is_file, read_bytes
+from testbed.scenario.problems import nearest, shown
+from testbed.scenario.values import HINTS, HintError
+
+T = TypeVar("T")
+
+_MARK: Final = ".py:"
+_TYPE_NAMES: Final = {str: "text", bool: "True or False", int: "a whole number", float: "a number"}
 
 
-def load_class(folder: Path, reference: str, place: str) -> tuple[type[Action], Path, str]:
-    """`freeze.py:Freeze` -> the class, its file and the file's sha256.
+def is_reference(text: object) -> bool:
+    """Whether a key or value of a scenario file names something in a Python file."""
+    return isinstance(text, str) and _MARK in text
 
-    InputError if the file or class is missing, the file does not run, or the class is not an action.
+
+@dataclass(frozen=True, slots=True)
+class Plugin(Generic[T]):
+    """A checked class or object, and the file that it came from."""
+
+    value: T
+    path: Path
+    digest: str  # the file's sha256, hexadecimal
+    line: int  # where the class or object is defined
+
+    @property
+    def place(self) -> str:
+        """Such as "freeze.py:8"."""
+        return f"{display(self.path)}:{self.line}"
+
+    @contextmanager
+    def running(self, place: str) -> Iterator[None]:
+        """Around code that calls the plug-in: an exception becomes an InputError at `place`."""
+        with _running(self.path, place, "fails"):
+            yield
+
+
+def load_class(
+    folder: Path, reference: str, place: str, base: type[T], what: str, required: Iterable[str] = ()
+) -> Plugin[type[T]]:
+    """The class `freeze.py:Freeze`, derived from `base`.
+
+    `what` is the base in words ("an action"). `required` names methods that must be overridden although the
+    base has them. `place` is where the scenario names the class. InputError says what is wrong, where in the
+    Python file, and what is expected.
     """
-    file, _, name = reference.partition(":")
-    path = folder / file
-    if Path(file).name != file or not path.is_file():
-        siblings = [entry.name for entry in folder.glob("*.py")]
-        raise InputError.at(place, f"there is no file {file!r} beside the scenario", nearest(file, siblings))
-    digest = hashlib.sha256(read_bytes(path, place)).hexdigest()
-    module_name = f"testbed_plugin_{path.stem}_{digest[:12]}"
-    module = sys.modules.get(module_name) or _run(module_name, path, place)
-    found = getattr(module, name, None)
+    file = _File.load(folder, reference, place, "class")
+    found = file.find(lambda value: isinstance(value, type) and value is not base)
     if not isinstance(found, type):
-        known = [
-            key for key, value in vars(module).items() if isinstance(value, type) and value is not Action
-        ]
-        raise InputError.at(place, f"{display(path)} has no class {name!r}", nearest(name, known))
-    if not issubclass(found, Action):
-        remedy = "derive it from testbed.censor.actions.base.Action"
-        raise InputError.at(place, f"{name} in {display(path)} is not an action", remedy)
-    made = vars(found).get("__dataclass_params__")
-    if made is None or not made.frozen:
-        raise InputError.at(
-            place, f"{name} is not a frozen dataclass", "write @dataclass(frozen=True, slots=True) above it"
+        raise file.fault(f"is not a class but {shown(found)}", f"expected {_derived(base)}")
+    with _running(file.path, place, "fails"):
+        _check_class(file, found, base, what, required)
+    return Plugin(found, file.path, file.digest, file.line())
+
+
+def load_object(folder: Path, reference: str, place: str, kind: type[T], what: str) -> Plugin[T]:
+    """The object `boxes.py:MINE`, an instance of `kind`. Errors as for `load_class`."""
+    file = _File.load(folder, reference, place, "object")
+    found = file.find(lambda value: isinstance(value, kind))
+    if not isinstance(found, kind):
+        given = f"the class {found.__name__}" if isinstance(found, type) else shown(found)
+        raise file.fault(f"is {given}, not {what}", f"expected an object of {_name(kind)}")
+    return Plugin(found, file.path, file.digest, file.line())
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A Python file that has been run, and the name that is looked for in it."""
+
+    path: Path
+    digest: str
+    module: ModuleType
+    tree: ast.Module
+    name: str
+    noun: str
+    place: str
+
+    @classmethod
+    def load(cls, folder: Path, reference: str, place: str, noun: str) -> "_File":
+        file, _, name = reference.partition(":")
+        path = folder / file
+        if Path(file).name != file or not is_file(path):
+            siblings = [entry.name for entry in folder.glob("*.py")]
+            raise InputError.at(
+                place, f"there is no file {file[:80]!r} beside the scenario", nearest(file, siblings)
+            )
+        if not name.isidentifier():
+            raise InputError.at(
+                place, f"{reference[:80]!r} names no {noun}", f"write {file}:Name, the {noun}'s name in it"
+            )
+        source = read_bytes(path, place)
+        digest = hashlib.sha256(source).hexdigest()
+        module_name = f"testbed_plugin_{path.stem}_{digest[:12]}"
+        module = sys.modules.get(module_name) or _run(module_name, path, place)
+        with _running(path, place, "cannot be read"):
+            tree = ast.parse(source)
+        return cls(path, digest, module, tree, name, noun, place)
+
+    def find(self, fits: Callable[[object], bool]) -> object:
+        """What the name stands for. InputError with the nearest fitting name if there is none."""
+        own = vars(self.module)
+        if self.name in own:
+            return own[self.name]
+        known = [key for key, value in own.items() if not key.startswith("_") and fits(value)]
+        message = f"{display(self.path)} has no {self.noun} {self.name!r}"
+        raise InputError.at(self.place, message, nearest(self.name, known))
+
+    def fault(self, message: str, remedy: str, member: str = "") -> InputError:
+        """An error about the named thing, or a member of the class, with its line."""
+        what = f"{self.name}.{member}" if member else self.name
+        return InputError.at(
+            self.place, f"{display(self.path)}:{self.line(member)}: {what} {message}", remedy
         )
-    if not found.key:
-        raise InputError.at(place, f"{name} has no key", f'write key: ClassVar[str] = "{name.lower()}"')
-    return found, path, digest
+
+    def line(self, member: str = "") -> int:
+        """Where the named thing, or a member of the class, is defined; 1 if that is not seen."""
+        node = _definition(self.tree, self.name)
+        inner = _definition(node, member) if member and isinstance(node, ast.ClassDef) else None
+        found = inner or node
+        return getattr(found, "lineno", 1)
 
 
-def _run(module_name: str, path: Path, place: str) -> object:
+def _definition(tree: ast.Module | ast.ClassDef, name: str) -> ast.stmt | None:
+    """The last statement of a body that defines a name."""
+    for node in reversed(tree.body):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
+            return node
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            return node
+    return None
+
+
+def _run(module_name: str, path: Path, place: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(module_name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module  # dataclasses look their module up by name
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[module_name]
-        line = _line_of(error, path)
-        message = f"{display(path)}{line} does not run: {type(error).__name__}: {error}"
-        raise InputError.at(place, message, "run it with python to see the whole error") from error
+        with _running(path, place, "does not run"):
+            spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(module_name, None)
+        raise
     return module
 
 
-def _line_of(error: Exception, path: Path) -> str:
+@contextmanager
+def _running(path: Path, place: str, fails: str) -> Iterator[None]:
+    """Code of the file runs inside. InputError with the file's line for whatever it raises."""
+    try:
+        yield
+    except (KeyboardInterrupt, InputError):
+        raise
+    except HintError as error:
+        raise InputError.at(place, f"{display(path)}: {error}", HINTS) from error
+    except SystemExit as error:
+        message = f"{display(path)}{_raised_at(error, path)} {fails}: it calls sys.exit({error.code!r:.40})"
+        raise InputError.at(
+            place, message, "remove the call: the file is imported, not run as a program"
+        ) from error
+    except BaseException as error:
+        message = f"{display(path)}{_raised_at(error, path)} {fails}: {type(error).__name__}: {_text(error)}"
+        raise InputError.at(place, message, "run it with python to see the whole error") from error
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())[:300]
+    except Exception:  # the file's own exception class
+        return "(its message cannot be read)"
+
+
+def _raised_at(error: BaseException, path: Path) -> str:
     line = getattr(error, "lineno", None)
     trace = error.__traceback__
     while trace:
@@ -70,3 +205,109 @@ def _line_of(error: Exception, path: Path) -> str:
             line = trace.tb_lineno
         trace = trace.tb_next
     return f":{line}" if line else ""
+
+
+def _check_class(file: _File, found: type, base: type, what: str, required: Iterable[str]) -> None:
+    protocol = getattr(base, "_is_protocol", False)
+    if not protocol and not issubclass(found, base):
+        raise file.fault(f"is not {what}", f"derive it from {_name(base)}")
+    made, wanted = vars(found).get("__dataclass_params__"), vars(base).get("__dataclass_params__")
+    if wanted is not None and wanted.frozen and (made is None or not made.frozen):
+        raise file.fault("is not a frozen dataclass", "write @dataclass(frozen=True, slots=True) above it")
+    _check_variables(file, found, base)
+    missing = set(getattr(base if protocol else found, "__abstractmethods__", ())) | set(required)
+    for name, method in _methods(base).items():
+        raw = inspect.getattr_static(found, name, None)
+        if raw is None or (name in missing and raw is method):
+            raise file.fault(f"has no method {name!r}", f"write {_heading(name, method)}")
+        if raw is not method:
+            _check_method(file, found, name, raw, method)
+
+
+def _check_variables(file: _File, found: type, base: type) -> None:
+    """Class variables: those that the base leaves out or empty are given, and all have the base's type."""
+    hints = {
+        name: hint for each in reversed(base.__mro__) for name, hint in inspect.get_annotations(each).items()
+    }
+    for name, hint in hints.items():
+        if get_origin(hint) is not ClassVar and hint is not ClassVar:
+            continue
+        kind = next(iter(getattr(hint, "__args__", ())), object)
+        kind = get_origin(kind) or kind
+        written = f"{name}: ClassVar[{getattr(kind, '__name__', kind)}]"
+        default = getattr(base, name, None)
+        value = getattr(found, name, None)
+        if value is None or (value == "" and default == ""):
+            example = f'"{file.name.lower()}"' if kind is str else "…"
+            raise file.fault(f"has no {name}", f"write {written} = {example}")
+        if isinstance(kind, type) and not isinstance(value, kind):
+            expected = _TYPE_NAMES.get(kind, kind.__name__)
+            raise file.fault(f"is not {expected} but {shown(value)}", f"write {written} = …", name)
+
+
+def _methods(base: type) -> dict[str, Any]:
+    """The public methods of a class and of those it is derived from, as they are stored there."""
+    found: dict[str, Any] = {}
+    for each in reversed(base.__mro__):
+        if each is not object and each.__module__ not in ("typing", "abc"):
+            found |= {
+                name: value
+                for name, value in vars(each).items()
+                if not name.startswith("_") and (inspect.isroutine(value) or isinstance(value, property))
+            }
+    return found
+
+
+def _check_method(file: _File, found: type, name: str, raw: Any, method: Any) -> None:
+    """Whether a method can be called as the base's can."""
+    heading = _heading(name, method)
+    if isinstance(method, property):
+        if callable(raw):
+            raise file.fault("is a method; a property is expected", f"write @property above {heading}", name)
+        return
+    mine = _bound(raw, found)
+    if not callable(mine):
+        raise file.fault(f"is not a method but {shown(raw)}", f"write {heading}", name)
+    theirs = _bound(method, found)
+    for test, kind in ((inspect.iscoroutinefunction, "async"), (inspect.isgeneratorfunction, "a generator")):
+        if test(mine) != test(theirs):
+            state = f"is {kind}" if test(mine) else f"is not {kind}"
+            raise file.fault(state, f"expected {heading}", name)
+    if not _fits(mine, theirs):
+        raise file.fault(f"cannot be called as {heading}", f"write {heading}", name)
+
+
+def _bound(raw: Any, owner: type) -> Any:
+    """A method as an instance has it: without self."""
+    return raw.__get__(owner, owner) if hasattr(raw, "__get__") else raw
+
+
+def _fits(mine: Callable[..., object], theirs: Callable[..., object]) -> bool:
+    try:
+        parameters = inspect.signature(theirs).parameters.values()
+        positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        keywords = {p.name: None for p in parameters if p.kind is p.KEYWORD_ONLY}
+        inspect.signature(mine).bind(*positional, **keywords)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _heading(name: str, method: Any) -> str:
+    """The first line of a method as the base has it, without types."""
+    function = getattr(method, "fget", None) or getattr(method, "__func__", method)
+    parameters = [
+        parameter.replace(annotation=parameter.empty)
+        for parameter in inspect.signature(function).parameters.values()
+    ]
+    signature = inspect.Signature(parameters)
+    start = "async def" if inspect.iscoroutinefunction(function) else "def"
+    return f"{start} {name}{signature}"
+
+
+def _derived(base: type) -> str:
+    return f"a class derived from {_name(base)}"
+
+
+def _name(kind: type) -> str:
+    return f"{kind.__module__}.{kind.__qualname__}"

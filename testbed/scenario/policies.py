@@ -1,6 +1,7 @@
 """Censor parts to policies: one per operator where an action speaks of the operator, else one for all."""
 
 import dataclasses
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,10 +11,10 @@ from testbed.censor.actions.base import Action
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from testbed.errors import InputError
-from testbed.scenario.actionparts import call_of, given, parameters_of
+from testbed.scenario.actionparts import ActionCall, call_of, given, parameters_of
 from testbed.scenario.matches import build_match
 from testbed.scenario.model import Operator
-from testbed.scenario.plugin import load_class
+from testbed.scenario.plugin import Plugin, load_class
 from testbed.scenario.possible import check_match
 from testbed.scenario.problems import Loc, explain, nearest
 from testbed.scenario.salvage import HOLE
@@ -41,6 +42,7 @@ class _Line:
     kind: type[Action]
     parameters: dict[str, Any]
     loc: Loc  # of the action's parameters
+    plugin: Plugin[type[Action]] | None = None  # where the action's class comes from
 
     def own(self) -> list[str]:
         """The parameters that say `operator`."""
@@ -112,11 +114,10 @@ class Censor:
                     )
                     self._sources.add(loc, message, f"give the rule its own '{name}', or add it to the world")
                     return None
-            try:
-                rules.append(Rule(line.name, line.match, line.kind(**parameters)))
-            except (ValueError, TypeError) as error:
-                self._sources.add(line.loc, str(error))
+            action = self._action(line, parameters)
+            if action is None:
                 return None
+            rules.append(Rule(line.name, line.match, action))
         part = self.part
         return Policy(
             self.name,
@@ -128,37 +129,53 @@ class Censor:
             upstream_only=part.upstream_only,
         )
 
+    def _action(self, line: _Line, parameters: dict[str, Any]) -> Action | None:
+        """The action with its parameters; None if it refuses them (and that is noted)."""
+        place = self._sources.document.place(line.loc)
+        guard: AbstractContextManager[None] = line.plugin.running(place) if line.plugin else nullcontext()
+        try:
+            with guard:
+                try:
+                    return line.kind(**parameters)
+                except ValueError as error:
+                    self._sources.add(line.loc, str(error))
+        except InputError as error:
+            self._sources.problems.found.extend(error.problems)
+        return None
+
     def _line(self, rule: RulePart, loc: Loc) -> _Line | None:
         match = build_match(rule.match, (*loc, "match"), self._sources)
         check_match(rule.match, match, (*loc, "match"), self.part.at, self._sources)
         call = call_of(rule.action)
         where: Loc = (*loc, "action", call.key)
-        kind, parameters = ACTIONS.get(call.key), call.parameters
-        if kind is None:
-            loaded = self._plugin(call.key, parameters, where)
-            if loaded is None:
-                return None
-            kind, parameters = loaded
-        if self.part.at == "resolver" and kind.key not in _RESOLVER_ACTIONS:
+        if call.key in ACTIONS:
+            line: _Line | None = _Line(rule.name, match, ACTIONS[call.key], call.parameters, where)
+        else:
+            line = self._plugin(rule.name, match, call, where)
+        if line is not None and self.part.at == "resolver" and line.kind.key not in _RESOLVER_ACTIONS:
             self._sources.add(
-                where, f"a resolver cannot do {kind.key!r}", f"it can: {', '.join(_RESOLVER_ACTIONS)}"
+                where, f"a resolver cannot do {line.kind.key!r}", f"it can: {', '.join(_RESOLVER_ACTIONS)}"
             )
-        return _Line(rule.name, match, kind, parameters, where)
+        return line
 
-    def _plugin(self, key: str, raw: Any, loc: Loc) -> tuple[type[Action], dict[str, Any]] | None:
+    def _plugin(self, name: str, match: Match, call: ActionCall, loc: Loc) -> _Line | None:
+        """The line of a rule whose action is in a Python file; None if something is wrong (and noted)."""
         document = self._sources.document
+        place = document.place(loc)
         try:
-            kind, path, digest = load_class(document.folder, key, document.place(loc))
-            self._sources.used(path, digest)
-            model = parameters_of(kind)
-            return kind, given(model.model_validate(raw))
+            plugin = load_class(document.folder, call.key, place, Action, "an action")
+            self._sources.used(plugin.path, plugin.digest)
+            with plugin.running(place):
+                model = parameters_of(plugin.value)
+                try:
+                    parameters = given(model.model_validate(call.parameters))
+                except ValidationError as error:
+                    for detail in error.errors(include_url=False):
+                        self._sources.add((*loc, *detail["loc"]), *explain(detail, model))
+                    return None
+                return _Line(name, match, plugin.value, parameters, loc, plugin)
         except InputError as error:
             self._sources.problems.found.extend(error.problems)
-        except TypeError as error:
-            self._sources.add(loc, str(error))
-        except ValidationError as error:
-            for detail in error.errors(include_url=False):
-                self._sources.add((*loc, *detail["loc"]), *explain(detail, model))
         return None
 
     def _check_order(self) -> None:

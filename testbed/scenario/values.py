@@ -70,8 +70,18 @@ _BY_NEWTYPE: dict[Any, Any] = {
 }
 
 
+HINTS = (
+    "it can be str, int, float, bool, a Literal, Seconds, BitsPerSecond, Octets or Share of "
+    "testbed.censor.units, a tuple of these, or one of these | None"
+)
+
+
+class HintError(TypeError):
+    """A type that no value of a scenario file can have."""
+
+
 def for_hint(hint: Any) -> Any:
-    """The pydantic type for a type hint of an action's field."""
+    """The pydantic type for a type hint. HintError if there is none."""
     if hint in _BY_NEWTYPE:
         return _BY_NEWTYPE[hint]
     origin, arguments = get_origin(hint), get_args(hint)
@@ -84,7 +94,7 @@ def for_hint(hint: Any) -> Any:
         return Annotated[tuple[items], BeforeValidator(_as_tuple)]  # type: ignore[valid-type]
     if origin is Literal or hint in (str, int, bool, float, type(None)):
         return hint
-    raise TypeError(f"an action's field cannot have the type {hint}; see testbed.scenario.values")
+    raise HintError(f"a value of a scenario file cannot have the type {getattr(hint, '__name__', hint)}")
 
 
 def _as_tuple(value: object) -> object:
