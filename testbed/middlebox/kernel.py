@@ -40,6 +40,18 @@ def install(policy: Policy, time_scale: float, queue: int) -> None:
     _feed(nft, script)
 
 
+def remove(policy: Policy, time_scale: float) -> None:
+    """Take out of the current network namespace what `install` put in: packets pass as by a plain router.
+
+    Errors: InvalidRunError if the kernel refuses.
+    """
+    command = [linux.program("nft", "nftables"), "-f", "-"]
+    script = ruleset.removal(policy, time_scale)
+    done = subprocess.run(command, input=script, capture_output=True, check=False, text=True)
+    if done.returncode:
+        raise InvalidRunError(f"removing the rules of a censor: nft: {done.stderr.strip()}")
+
+
 def counters() -> Counter[str]:
     """Packets seen by every counter of the censor, by name, both IP versions together."""
     command = [linux.program("nft", "nftables"), "-j", "list", "counters"]

@@ -11,6 +11,7 @@ every kernel, and a hook that a packet passes for nothing costs about 100 ns. A 
 `sent` sees what we inject.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from testbed.middlebox.policer import Policer
 
 PASSED_FLOWS = 1 << 20  # elements, two per flow; our choice: bounds kernel memory at about 150 MB
 HELD_FLOWS = 1 << 17  # elements per rule, two per flow; our choice
+_DELETED = ("chain", "set", "counter")  # in this order: a chain refers to sets and counters
 COUNTED = ("drop", "replace", "inject", "police", "policed_drop", "flow_drop", "delay")
 
 
@@ -103,6 +105,17 @@ def pieces(policy: Policy, time_scale: float = 1.0) -> Iterator[str]:
         for rule in range(rules):
             yield _piece(family, _rule(family, rule, [one for one in held if one.rule == rule]))
         yield _piece(family, _ending(family, rules)) + f"insert rule {family.table} FORWARD jump before\n"
+
+
+def removal(policy: Policy, time_scale: float = 1.0) -> str:
+    """nft's input that takes out all that `queueing` and `ruleset` of the same policy put in."""
+    lines = []
+    for family in FAMILIES:
+        text = "".join(one for one in pieces(policy, time_scale) if f"table {family.table} {{" in one)
+        named = {kind: dict.fromkeys(re.findall(rf"\b{kind} (\w+) {{", text)) for kind in _DELETED}
+        lines += [f"flush chain {family.table} {name}" for name in ("FORWARD", *named["chain"])]
+        lines += [f"delete {kind} {family.table} {name}" for kind in _DELETED for name in named[kind]]
+    return "\n".join(lines) + "\n"
 
 
 def counter(what: str, rule: int) -> str:

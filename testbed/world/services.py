@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -121,20 +121,24 @@ class Services:
         if dead:
             raise InvalidRunError("\n".join(map(str, dead)))
 
-    def stop(self, timeout: float = 5.0) -> dict[str, Status]:
-        """SIGTERM to all, SIGKILL to what still runs after `timeout` seconds; name -> how it ended."""
-        self._await_end(self._services, 0.0)
-        running = [service for service in self._services if service.code is None]
+    def stop(self, timeout: float = 5.0, only: Collection[str] | None = None) -> dict[str, Status]:
+        """SIGTERM to all, SIGKILL to what still runs after `timeout` seconds; name -> how it ended.
+
+        `only`: those of these names, while the others go on.
+        """
+        chosen = [service for service in self._services if only is None or service.name in only]
+        self._await_end(chosen, 0.0)
+        running = [service for service in chosen if service.code is None]
         for urge, patience in ((signal.SIGTERM, timeout), (signal.SIGKILL, 5.0)):
             for service in running:
                 if service.code is None:
                     os.kill(service.pid, urge)
             self._await_end(running, patience)
-        ended = {s.name: self._status(s, stopped=s in running) for s in self._services}
-        for service in self._services:
+        ended = {s.name: self._status(s, stopped=s in running) for s in chosen}
+        for service in chosen:
             os.close(service.watch)
             os.close(service.readiness)
-        self._services.clear()
+            self._services.remove(service)
         return ended
 
     def _await_end(self, services: list[_Service], timeout: float) -> None:

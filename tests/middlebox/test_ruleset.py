@@ -151,3 +151,31 @@ def test_the_kernel_takes_it(actions):
     assert counters == {"pass_full": 0, "held_full": 0} | {
         counter(what, rule): 0 for what in COUNTED for rule in range(len(actions))
     }
+
+
+@pytest.mark.world
+def test_what_was_installed_can_be_removed_and_installed_again():
+    """A removal leaves the tables to others: a delay line's rules stay."""
+    mine = policy(Drop(), Police(rate=140e3), Allow())
+    other = "*mangle\n-A PREROUTING -i in -j NFQUEUE --queue-num 700\nCOMMIT\n"
+
+    def listed():
+        command = ["nft", "list", "ruleset"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def body():
+        subprocess.run(["ip", "link", "add", "in", "type", "veth"], check=True)
+        subprocess.run(["iptables-nft-restore", "--noflush"], input=other, text=True, check=True)
+        found = []
+        for _ in range(2):
+            kernel.install(mine, 1.0, 1)
+            kernel.remove(mine, 1.0)
+            found.append(listed())
+        kernel.install(mine, 1.0, 1)
+        return *found, listed()
+
+    once, twice, installed = in_world(body)
+    assert once == twice
+    assert "police_1" in installed
+    assert [word for word in ("police", "drop_0", "full", "before", "sent", "set ") if word in once] == []
+    assert once.count("queue") == 1, once

@@ -39,6 +39,19 @@ def test_ready_then_stopped(tmp_path):
     assert (tmp_path / "logs" / "one.log").read_text() == "serving\n"
 
 
+def test_some_are_stopped_while_the_others_go_on(tmp_path):
+    with Services(tmp_path) as services:
+        for name in ("one", "two", "three"):
+            services.spawn(name, serve)
+        services.wait_ready(5)
+        ended = services.stop(only=["one", "three", "unknown"])
+        assert {name: status.ok for name, status in ended.items()} == {"one": True, "three": True}
+        services.check()
+        services.spawn("one", serve)  # the name is free again
+        services.wait_ready(5)
+        assert sorted(services.stop()) == ["one", "two"]
+
+
 def test_an_asyncio_target_may_handle_the_signal_itself(tmp_path):
     def target(ready):
         async def main():
