@@ -10,11 +10,11 @@ from bench.core import data_of_decided_flows
 from bench.material import opening, segment
 from bench.result import Budget, Quantity, Result
 from bench.start import TESTBED
+from testbed.capture.file import open_capture
+from testbed.capture.writer import PcapngWriter
 from testbed.censor.decision import Direction
 from testbed.censor.packet import ACK, PSH
 from testbed.errors import InvalidRunError
-from testbed.replay.capture import opened
-from testbed.replay.write import PcapngWriter
 
 _RULES = "rules: [{name: r, match: {tls.sni: [x.example]}, action: drop}]\n"
 _FLOWS = 200
@@ -71,7 +71,7 @@ def _replayed(capture: Path, rules: Path, count: int) -> float:
 
 def _read(capture: Path) -> float:
     begin = time.perf_counter()
-    with opened(str(capture)) as packets:
+    with open_capture(str(capture)) as packets:
         for _ in packets:
             pass
     return time.perf_counter() - begin

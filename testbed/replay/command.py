@@ -5,16 +5,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
+from testbed.capture.file import STDIN, CaptureFile, open_capture
+from testbed.capture.source import Record
 from testbed.censor.policy import Policy
 from testbed.errors import InputError
 from testbed.replay import tell
-from testbed.replay.capture import STDIN, Capture, opened
 from testbed.replay.play import Replay, Watcher
-from testbed.replay.record import Record
 from testbed.replay.rewrite import Rewriter
 from testbed.replay.sides import Sides
-from testbed.replay.write import create
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def replay(order: Order, say: tell.Say) -> Replay:
     ends in the middle of a packet.
     """
     with ExitStack() as stack:
-        capture = stack.enter_context(opened(order.capture))
+        capture = stack.enter_context(open_capture(order.capture))
         run = Replay(order.policy, order.seed, order.sides)
         teller: Watcher = tell.JsonLines(say) if order.as_json else tell.Rows(say)
         busy: list[Watcher] = [] if order.flows or order.every else [teller]
@@ -47,7 +47,7 @@ def replay(order: Order, say: tell.Say) -> Replay:
         rewriter = None
         if order.out is not None:
             _not_itself(order)
-            file = stack.enter_context(create(order.out))
+            file = stack.enter_context(_create(order.out))
             rewriter = Rewriter(file, run.tally, f"testbed replay {order.policy.name}, seed {order.seed}")
             every.append(rewriter)
         run.run(_limited(capture, order.limit), busy, every)
@@ -57,7 +57,7 @@ def replay(order: Order, say: tell.Say) -> Replay:
     return run
 
 
-def _finish(order: Order, capture: Capture, run: Replay, say: tell.Say) -> None:
+def _finish(order: Order, capture: CaptureFile, run: Replay, say: tell.Say) -> None:
     evictions, sides = run.censor.evictions, run.sides
     assert sides is not None
     if not run.tally.packets:
@@ -73,7 +73,7 @@ def _finish(order: Order, capture: Capture, run: Replay, say: tell.Say) -> None:
         raise capture.fault
 
 
-def _limited(capture: Capture, limit: int | None) -> Iterator[Record]:
+def _limited(capture: CaptureFile, limit: int | None) -> Iterator[Record]:
     return islice(capture, limit)
 
 
@@ -82,3 +82,11 @@ def _not_itself(order: Order) -> None:
     assert order.out is not None
     if order.capture != STDIN and order.out.exists() and order.out.samefile(order.capture):
         raise InputError.at("--out", f"{order.out} is the capture itself", "name another file")
+
+
+def _create(path: Path) -> IO[bytes]:
+    """Create the output file, or overwrite it."""
+    try:
+        return path.open("wb", buffering=1 << 20)
+    except OSError as error:
+        raise InputError.at("--out", f"cannot write {path}: {error.strerror}", "name another file") from error

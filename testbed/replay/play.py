@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Final, Protocol
 
+from testbed.capture import link
+from testbed.capture.source import Record
 from testbed.censor.core import Censor
 from testbed.censor.decision import PASS, Decision, Direction, HandoverKind
 from testbed.censor.flow import FlowKey
@@ -13,10 +15,8 @@ from testbed.censor.packet import parse
 from testbed.censor.policy import Policy
 from testbed.errors import InputError
 from testbed.middlebox.ruleset import passing_time
-from testbed.replay import link
 from testbed.replay.effects import Effect, effects
 from testbed.replay.passed import PassedFlows
-from testbed.replay.record import Record
 from testbed.replay.sides import Compass, Sides, guessed
 from testbed.replay.tally import Tally
 
@@ -71,7 +71,7 @@ class Replay:
         self._policy = policy
         self._passed = PassedFlows()
         self._passing_time = passing_time(policy.profile)
-        self._finders: dict[int, link.Finder] = {}
+        self._finders: dict[int, link.OffsetFinder] = {}
 
     def run(self, records: Iterable[Record], busy: list[Watcher], every: list[Watcher]) -> None:
         """Replay. `busy` are told of packets that met something, `every` of all.
@@ -122,10 +122,10 @@ class Replay:
         for watcher in chain(busy if found else (), every):
             watcher.packet(frame, decision, found, now)
 
-    def _finder(self, kind: int, number: int) -> link.Finder:
+    def _finder(self, kind: int, number: int) -> link.OffsetFinder:
         known = self._finders.get(kind)
         if known is None:
-            known = link.finder(kind)
+            known = link.offset_finder(kind)
             if known is None:
                 raise InputError.at(
                     f"packet {number}",

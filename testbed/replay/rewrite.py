@@ -2,13 +2,13 @@
 
 from typing import IO, Final
 
+from testbed.capture.link import framed
+from testbed.capture.writer import PcapngWriter
 from testbed.censor.decision import Decision, Verdict
 from testbed.middlebox.hold import Hold
 from testbed.replay.effects import Effect
-from testbed.replay.link import framed
 from testbed.replay.play import Frame
 from testbed.replay.tally import Tally
-from testbed.replay.write import PcapngWriter
 
 LINE, DROPPED, INJECTED = "line", "dropped", "injected"
 """The interfaces of the new capture: what goes on, what the censor swallowed, what it made itself."""
@@ -37,7 +37,7 @@ class Rewriter:
         what = comment(found)
         data, wire = frame.data, frame.wire
         if decision.verdict is Verdict.REPLACE and decision.packet is not None:
-            data = framed(frame.link, data[: frame.at], decision.packet, turned=False)
+            data = framed(frame.link, data[: frame.at], decision.packet, reply=False)
             wire = len(data)
         interface = DROPPED if decision.verdict is Verdict.DROP else LINE
         if interface == DROPPED or not self._held(frame, decision, now, (frame.link, data, wire, what)):
@@ -69,8 +69,8 @@ class Rewriter:
         by = next((effect.rule for effect in found if effect.what == "injected"), "")
         what, interface = (f"censor: injected by {by}", INJECTED) if by else ("censor: released", LINE)
         for injection in decision.inject:
-            turned = injection.toward is not frame.direction
-            data = framed(frame.link, frame.data[: frame.at], injection.packet, turned=turned)
+            reply = injection.toward is not frame.direction
+            data = framed(frame.link, frame.data[: frame.at], injection.packet, reply=reply)
             self._out.packet(interface, frame.link, frame.time, data, len(data), what)
 
 

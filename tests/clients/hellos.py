@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.capture.file import open_capture
+from testbed.capture.link import offset_finder
 from testbed.censor.core import Censor
 from testbed.censor.decision import Direction
 from testbed.censor.packet import SYN, TCP, Packet, parse
 from testbed.censor.policy import Policy
-from testbed.replay.capture import opened
-from testbed.replay.link import finder
 from testbed.replay.sides import Compass, Sides
 from testbed.scenario.loader import load
 from tests.clients.lab import VANTAGE
@@ -43,9 +43,9 @@ def crossings(capture: Path) -> list[Crossing]:
     operator = load("free-network").world.operator(VANTAGE)
     compass = Compass(Sides((operator.prefix4, operator.prefix6), "the world's"))
     found, first = [], None
-    with opened(str(capture)) as records:
+    with open_capture(str(capture)) as records:
         for time, link, frame, _ in records:
-            at = finder(link)(frame)
+            at = offset_finder(link)(frame)
             direction = compass.direction(frame[at:]) if at >= 0 else None
             if direction is not None:
                 first = time if first is None else first

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from testbed.capture.writer import PcapngWriter
 from testbed.conformance.given import with_model
-from testbed.replay.write import PcapngWriter
 from testbed.run.folder import RunFolder
 from testbed.run.laboratory import Laboratory
 from testbed.run.session import Ending, Session, rules_fired, run

@@ -6,6 +6,7 @@ A target reads its input as a small program (the core) or as the thing itself (a
 import io
 from collections.abc import Callable
 
+from testbed.capture.file import CaptureFile
 from testbed.censor.actions import ACTIONS
 from testbed.censor.decision import Direction
 from testbed.censor.ja4 import ja4
@@ -14,7 +15,6 @@ from testbed.censor.parsers import PROTOCOLS, Unread, dns, http, tls
 from testbed.censor.parsers.registry import recognise
 from testbed.censor.profiles import PROFILES
 from testbed.errors import InputError
-from testbed.replay.capture import Capture
 from testbed.replay.play import Replay
 from tests.fuzz.box import HEADER_PORT, Watched, check, fragment, packet, policy
 from tests.fuzz.payloads import PAYLOADS
@@ -95,7 +95,7 @@ def captures(data: bytes) -> None:
     """A capture file, replayed; only an InputError may come of it."""
     try:
         run = Replay(_CAPTURES_BOX, 1)
-        run.run(Capture(io.BytesIO(data), "fuzzed"), [_Checking()], [])
+        run.run(CaptureFile(io.BytesIO(data), "fuzzed"), [_Checking()], [])
     except InputError:
         return
 

@@ -12,7 +12,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 from scapy.utils import RawPcapNgReader
 
-from tests.replay.captures import BEGIN, Session, pcap, pcapng
+from tests.capture.captures import BEGIN, Session, pcap, pcapng
 
 RULES = """\
 rules:

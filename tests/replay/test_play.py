@@ -8,6 +8,7 @@ from scapy.layers.inet import IP, TCP, UDP, fragment
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
+from testbed.capture.file import CaptureFile
 from testbed.censor.actions.dns import DnsLie
 from testbed.censor.actions.drop import Drop
 from testbed.censor.actions.police import Police
@@ -18,11 +19,10 @@ from testbed.censor.core import Censor
 from testbed.censor.decision import Direction
 from testbed.censor.policy import Match, Policy
 from testbed.errors import InputError
-from testbed.replay.capture import Capture
 from testbed.replay.play import LOOK_AHEAD, Replay
 from testbed.replay.sides import given, guessed
+from tests.capture.captures import BEGIN, CLIENT, SERVER, Session, ether, pcap
 from tests.censor.line import names, policy, sni
-from tests.replay.captures import BEGIN, CLIENT, SERVER, Session, ether, pcap
 
 INSIDE = given(["192.168.0.0/16"])
 
@@ -43,7 +43,7 @@ class Seen:
 
 def replayed(frames, box: Policy, *, sides=INSIDE, seed: int = 1, every: bool = False, **how):
     seen, run = Seen(), Replay(box, seed, sides)
-    capture = Capture(io.BytesIO(pcap(frames, nano=True, **how)), "x.pcap")
+    capture = CaptureFile(io.BytesIO(pcap(frames, nano=True, **how)), "x.pcap")
     run.run(capture, [] if every else [seen], [seen] if every else [])
     return seen, run
 

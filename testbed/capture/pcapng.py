@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from testbed.replay.feed import LARGEST, Feed
-from testbed.replay.record import Damaged, Record, Truncated
+from testbed.capture.source import LARGEST, ByteWindow, DamagedError, Record, TruncatedError
 
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # the section header's block type, the same in both byte orders
 _ORDERS: Final = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
@@ -23,58 +22,61 @@ class _Interface:
     nanoseconds: Callable[[int], int]  # since 1970, from ticks
 
 
-def read(feed: Feed) -> Iterator[Record]:  # noqa: C901 - one loop without calls: the hot path
-    """The packets. Raises Damaged, or Truncated if the file ends inside a block."""
+def read(window: ByteWindow) -> Iterator[Record]:  # noqa: C901 - one loop without calls: the hot path
+    """The packets.
+
+    Errors: DamagedError; TruncatedError if the file ends inside a block.
+    """
     order = "<"
     interfaces: list[_Interface] = []
     head = struct.Struct("<II").unpack_from
     packet = struct.Struct("<5I").unpack_from
     while True:
-        buffer, at = feed.buffer, feed.at
+        buffer, at = window.buffer, window.at
         if len(buffer) - at < 12:
-            if not feed.fill(12):
+            if not window.fill(12):
                 break
-            buffer, at = feed.buffer, 0
+            buffer, at = window.buffer, 0
         kind, size = head(buffer, at)
         if kind == _SECTION:
             order = _order(buffer[at + 8 : at + 12])
             head, packet = struct.Struct(f"{order}II").unpack_from, struct.Struct(f"{order}5I").unpack_from
             size, interfaces = head(buffer, at)[1], []
         if not 12 <= size <= LARGEST:
-            raise Damaged(f"a block of {size} bytes")
+            raise DamagedError(f"a block of {size} bytes")
         step = size + -size % 4
         end = at + step
         if end > len(buffer):
-            if not feed.fill(step):
+            if not window.fill(step):
                 break
-            buffer, at, end = feed.buffer, 0, step
-        feed.at = end
+            buffer, at, end = window.buffer, 0, step
+        window.at = end
         if kind == _PACKET and size >= 32:
             number, high, low, length, wire = packet(buffer, at + 8)
             if number >= len(interfaces) or length > size - 32:
-                raise Damaged(f"a packet of {length} bytes from interface {number}")
+                raise DamagedError(f"a packet of {length} bytes from interface {number}")
             one = interfaces[number]
             data = buffer[at + 28 : at + 28 + length]
             yield one.nanoseconds(high << 32 | low), one.link, data, wire
         elif kind == _INTERFACE:
             if len(interfaces) >= _MOST_INTERFACES:
-                raise Damaged(f"more than {_MOST_INTERFACES} interfaces in one section")
+                raise DamagedError(f"more than {_MOST_INTERFACES} interfaces in one section")
             interfaces.append(_interface(order, buffer[at + 8 : at + size - 4]))
         elif kind in (_SIMPLE, _OLD_PACKET):
             yield _rare(kind, order, buffer[at + 8 : at + size - 4], interfaces)
-    if feed.left:
-        raise Truncated
+    if window.unread:
+        raise TruncatedError
 
 
 def _order(magic: bytes) -> str:
     if magic not in _ORDERS:
-        raise Damaged(f"a section with the byte-order magic {magic.hex()}")
+        raise DamagedError(f"a section with the byte-order magic {magic.hex()}")
     return _ORDERS[magic]
 
 
 def _interface(order: str, body: bytes) -> _Interface:
     if len(body) < 8:
-        raise Damaged("an interface description that is too short")
+        raise DamagedError("an interface description that is too short")
     link, snap = struct.unpack_from(f"{order}HxxI", body)
     resolution, offset = 6, 0
     for code, value in _options(order, body[8:]):
@@ -110,7 +112,7 @@ def _options(order: str, data: bytes) -> Iterator[tuple[int, bytes]]:
 def _rare(kind: int, order: str, body: bytes, interfaces: list[_Interface]) -> Record:
     """A simple packet block, which has no time, or the obsolete packet block."""
     if len(body) < (4 if kind == _SIMPLE else 20):
-        raise Damaged("a packet block that is too short")
+        raise DamagedError("a packet block that is too short")
     number, time = 0, -1
     if kind == _SIMPLE:
         (wire,) = struct.unpack_from(f"{order}I", body)
@@ -119,7 +121,7 @@ def _rare(kind: int, order: str, body: bytes, interfaces: list[_Interface]) -> R
         number, high, low, length, wire = struct.unpack_from(f"{order}HxxIIII", body)
         start, time = 20, high << 32 | low
     if number >= len(interfaces) or length > len(body) - start:
-        raise Damaged(f"a packet of {length} bytes from interface {number}")
+        raise DamagedError(f"a packet of {length} bytes from interface {number}")
     one = interfaces[number]
     if kind == _SIMPLE and one.snap:
         length = min(length, one.snap)

@@ -1,19 +1,11 @@
 """Link types: where the IP packet is, and frames of our own."""
 
-import io
-
 import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, CookedLinux, CookedLinuxV2, Dot1Q, Ether, Loopback
 
-from testbed.censor.actions.drop import Drop
-from testbed.errors import InputError
-from testbed.replay import link
-from testbed.replay.capture import Capture
-from testbed.replay.play import Replay
-from tests.censor.line import sni
-from tests.replay.captures import BEGIN, pcap
+from testbed.capture import link
 
 LINE = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")  # scapy would ask the network for these
 FOUR = IP(src="192.168.1.10", dst="104.244.42.1") / TCP(dport=443, flags="S")
@@ -43,7 +35,7 @@ FRAMES = [
 
 @pytest.mark.parametrize(("kind", "frame", "at"), FRAMES, ids=lambda value: str(value)[:30])
 def test_finds_the_ip_packet(kind, frame, at):
-    finder = link.finder(kind)
+    finder = link.offset_finder(kind)
     assert finder is not None
     raw = bytes(frame)
     assert finder(raw) == at
@@ -53,26 +45,11 @@ def test_finds_the_ip_packet(kind, frame, at):
         finder(raw[:size])  # short frames are no error
 
 
-@pytest.mark.parametrize(
-    ("kind", "frame", "at"), [one for one in FRAMES if one[2] >= 0], ids=lambda v: str(v)[:30]
-)
-def test_a_packet_is_judged_in_every_frame(kind, frame, at):
-    run = Replay(sni(Drop()), 1)
-    run.run(Capture(io.BytesIO(pcap([(BEGIN, bytes(frame))], link=kind)), "x"), [], [])
-    assert run.tally.judged == 1
-
-
-def test_an_unknown_link_type_is_named():
-    run = Replay(sni(Drop()), 1)
-    with pytest.raises(InputError, match="packet 1: the link type 105 is not known; Ethernet"):
-        run.run(Capture(io.BytesIO(pcap([(BEGIN, b"x")], link=105)), "x"), [], [])
-
-
 def test_an_answer_goes_back_to_the_sender():
     frame = bytes(Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02") / Dot1Q(vlan=9) / FOUR)
-    back = Ether(link.framed(1, frame[:18], bytes(FOUR), turned=True))
+    back = Ether(link.framed(1, frame[:18], bytes(FOUR), reply=True))
     assert (back.src, back.dst, back[Dot1Q].vlan) == ("02:00:00:00:00:02", "02:00:00:00:00:01", 9)
-    on = Ether(link.framed(1, frame[:18], bytes(FOUR), turned=False))
+    on = Ether(link.framed(1, frame[:18], bytes(FOUR), reply=False))
     assert bytes(on) == frame
 
 
@@ -80,5 +57,5 @@ def test_an_answer_goes_back_to_the_sender():
 def test_cooked_frames_turn_round(cooked, kind):
     frame = bytes(cooked(pkttype=4, proto=0x0800) / FOUR)
     at = len(frame) - len(FOUR)
-    assert cooked(link.framed(kind, frame[:at], bytes(FOUR), turned=True)).pkttype == 0
-    assert cooked(link.framed(kind, frame[:at], bytes(FOUR), turned=False)).pkttype == 4
+    assert cooked(link.framed(kind, frame[:at], bytes(FOUR), reply=True)).pkttype == 0
+    assert cooked(link.framed(kind, frame[:at], bytes(FOUR), reply=False)).pkttype == 4

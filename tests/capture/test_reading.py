@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from testbed.capture.file import CaptureFile, open_capture
+from testbed.capture.source import CHUNK
 from testbed.errors import InputError
-from testbed.replay.capture import Capture, opened
-from testbed.replay.feed import CHUNK
-from tests.replay.captures import (
+from tests.capture.captures import (
     BEGIN,
     Session,
     block,
@@ -33,7 +33,7 @@ class Trickle(io.BytesIO):
 
 
 def read(data: bytes, kind=io.BytesIO):
-    capture = Capture(kind(data), "x.pcap")
+    capture = CaptureFile(kind(data), "x.pcap")
     return list(capture), capture
 
 
@@ -143,16 +143,16 @@ def test_a_damaged_file_gives_what_comes_before(what):
 )
 def test_what_is_no_capture(data, said):
     with pytest.raises(InputError, match=said):
-        Capture(io.BytesIO(data), "x.pcap")
+        CaptureFile(io.BytesIO(data), "x.pcap")
 
 
 def test_a_file_that_is_not_there(tmp_path):
     with (
         pytest.raises(InputError, match=r"nothing\.pcap: cannot be read: No such file"),
-        opened(str(tmp_path / "nothing.pcap")),
+        open_capture(str(tmp_path / "nothing.pcap")),
     ):
         pass
-    with pytest.raises(InputError, match="Is a directory"), opened(str(tmp_path)):
+    with pytest.raises(InputError, match="Is a directory"), open_capture(str(tmp_path)):
         pass
 
 

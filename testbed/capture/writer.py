@@ -1,11 +1,9 @@
-"""A pcapng file: sections of one byte order, interfaces by name, packets with nanoseconds and comments."""
+"""Writing pcapng: one little-endian section, interfaces by name, packets with nanoseconds and comments."""
 
 import struct
-from pathlib import Path
 from typing import IO, Final
 
-from testbed.errors import InputError
-from testbed.replay.pcapng import MAGIC
+from testbed.capture.pcapng import MAGIC
 
 _PACKET: Final = struct.Struct("<IIIIIII")
 _OPTION: Final = struct.Struct("<HH")
@@ -15,7 +13,7 @@ _END: Final = bytes(4)
 
 
 class PcapngWriter:
-    """Writes packets as they come; an interface is described when its first packet does."""
+    """Writes packets in the order given; an interface is described before its first packet."""
 
     def __init__(self, file: IO[bytes], comment: str = "") -> None:
         self._file = file
@@ -24,7 +22,7 @@ class PcapngWriter:
         self._block(MAGIC, body + _options((_COMMENT, comment)))
 
     def packet(self, interface: str, link: int, time: int, data: bytes, wire: int, comment: str = "") -> None:
-        """One packet; `time` in ns since 1970, `wire` its length on the wire."""
+        """Write one packet: `time` in ns since 1970, `wire` its length on the wire in bytes."""
         number = self._interfaces.get((interface, link))
         if number is None:
             number = self._interfaces[interface, link] = len(self._interfaces)
@@ -46,14 +44,6 @@ def _option(code: int, value: bytes) -> bytes:
     return _OPTION.pack(code, len(value)) + value + bytes(-len(value) % 4)
 
 
-def _options(*given: tuple[int, str]) -> bytes:
-    filled = b"".join(_option(code, text.encode()[:65_000]) for code, text in given if text)
-    return filled + _END if filled else b""
-
-
-def create(path: Path) -> IO[bytes]:
-    """A new file, over an old one of that name. InputError if it cannot be."""
-    try:
-        return path.open("wb", buffering=1 << 20)
-    except OSError as error:
-        raise InputError.at("--out", f"cannot write {path}: {error.strerror}", "name another file") from error
+def _options(*options: tuple[int, str]) -> bytes:
+    encoded = b"".join(_option(code, text.encode()[:65_000]) for code, text in options if text)
+    return encoded + _END if encoded else b""

@@ -1,9 +1,10 @@
-"""Where the IP packet begins in a frame, and how a packet of ours is framed like it."""
+"""Link types: where the IP packet begins in a frame, and framing a packet like another one."""
 
 from collections.abc import Callable
 from typing import Final
 
-Finder = Callable[[bytes], int]
+OffsetFinder = Callable[[bytes], int]
+"""From a frame to the offset of its IP header; -1: the frame carries no IP packet."""
 
 ETHERNET, NULL, LOOP, SLL, SLL2 = 1, 0, 108, 113, 276
 _RAW: Final = (12, 14, 101, 228, 229)  # DLT_RAW of Linux, of OpenBSD, LINKTYPE_RAW, IPV4, IPV6
@@ -14,25 +15,25 @@ _SLL_TYPE: Final = {SLL: slice(1, 2), SLL2: slice(10, 11)}  # low byte of SLL's,
 _OPPOSITE: Final = {b"\0": b"\4", b"\4": b"\0"}  # sent to us, sent by us
 
 
-def finder(link: int) -> Finder | None:
-    """What finds the IP header in frames of this link type: its offset, -1 where there is none."""
+def offset_finder(link: int) -> OffsetFinder | None:
+    """The function that finds the IP header in frames of this link type; None if the type is unknown."""
     if link in _RAW:
         return _raw
     return {ETHERNET: _ethernet, NULL: _null, LOOP: _null, SLL: _sll, SLL2: _sll2}.get(link)
 
 
-def framed(link: int, head: bytes, packet: bytes, *, turned: bool) -> bytes:
-    """`packet` behind the link header `head` of another; `turned`: it goes the other way."""
-    if turned and link == ETHERNET:
+def framed(link: int, head: bytes, packet: bytes, *, reply: bool) -> bytes:
+    """`packet` behind the link header `head` of another packet; `reply`: it travels the opposite way."""
+    if reply and link == ETHERNET:
         head = head[6:12] + head[:6] + head[12:]
-    elif turned and link in _SLL_TYPE:
+    elif reply and link in _SLL_TYPE:
         at = _SLL_TYPE[link]
         head = head[: at.start] + _OPPOSITE.get(head[at], head[at]) + head[at.stop :]
     return head + packet
 
 
 def _typed(frame: bytes, at: int, follows: int) -> int:
-    """The packet after the protocol field at `at`; `follows` is where what it announces begins."""
+    """The IP header's offset, given the protocol field at `at` and the header it announces at `follows`."""
     for _ in range(_MOST_TAGS + 1):
         kind = frame[at : at + 2]
         if kind in _IP:
@@ -60,5 +61,5 @@ def _raw(frame: bytes) -> int:
 
 
 def _null(frame: bytes) -> int:
-    """The address family's number depends on the system that captured; the version field says the same."""
+    """The address family's number depends on the capturing system, so read the IP version instead."""
     return 4 if len(frame) > 4 and frame[4] >> 4 in (4, 6) else -1
