@@ -1,0 +1,242 @@
+"""The rules of docs/architecture.md, read from the source: layers, what a package may import, names, sizes.
+
+`architecture_known.txt` lists today's violations and must match them exactly: it can only shrink.
+"""
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+LAYERS = (  # bottom to top; a package imports only from layers below its own
+    {"errors"},
+    {"capture", "measurement"},
+    {"censor"},
+    {"scenario"},
+    {"world"},
+    {"internet"},
+    {"middlebox", "probe", "truth", "vantage"},
+    {"run"},
+    {"circumvent", "conformance", "doctor", "replay"},
+    {"report"},
+    {"cli"},
+)
+"""The picture in docs/architecture.md. `testbed/__init__.py` (the Python API) stands above them all."""
+
+MAY_IMPORT = {  # narrower than the layers: the only packages of ours
+    "capture": {"errors"},
+    "measurement": {"errors"},
+    "censor": set[str](),
+}
+MUST_NOT_IMPORT = {  # narrower than the layers
+    "middlebox": {"testbed.censor.actions"},  # an action is not known by its class
+    "probe": {"testbed.scenario", "testbed.censor"},  # a detector does not read the policy
+    "replay": {"testbed.world", "testbed.internet", "testbed.middlebox", "testbed.vantage", "testbed.run"},
+    "run": {"testbed.censor.actions"},  # no technique is special
+    "truth": {"testbed.censor.actions", "testbed.world", "testbed.internet"},
+    "world": {"testbed.censor"},  # a network, not a censor
+}
+IMPURE = {
+    "_thread", "asyncio", "datetime", "importlib", "io", "logging", "multiprocessing", "netfilterqueue", "os",
+    "pathlib", "pyroute2", "random", "scapy", "secrets", "select", "selectors", "shutil", "signal", "socket",
+    "ssl", "subprocess", "tempfile", "threading", "time", "urllib", "uuid",
+}  # fmt: skip
+"""What the pure core must not import: no I/O, no clock, no processes, no global randomness."""
+ONLY_IMPORTED_BY = {
+    "pyroute2": ("testbed.world",),
+    "netfilterqueue": ("testbed.middlebox", "testbed.world.delay", "testbed.doctor.checks.queueing"),
+}
+
+KNOWN = (ROOT / "tests/architecture_known.txt").read_text("utf-8").splitlines()
+
+NAMED_BY_THEIR_FOLDER = {
+    "actions", "cases", "checks", "cli", "kinds", "match", "parsers", "profiles", "services",
+}  # fmt: skip
+"""Folders of one file per thing: `parsers/dns.py` and `services/dns.py` are different by their folders."""
+LONGEST = 500  # lines of a file
+MEDIAN = 150
+
+
+def sources(*folders: str) -> dict[str, str]:
+    """Module name -> source text of every Python file under these folders."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path.read_text(
+            "utf-8"
+        )
+        for folder in folders
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    }
+
+
+def imports(text: str) -> Iterator[str]:
+    """Full names of what a source imports, inside functions and for type checkers as well."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "relative imports hide the package"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def violations(modules: Mapping[str, str]) -> set[str]:
+    """Imports that break a rule, as "importing module -> imported name"."""
+    return {
+        f"{module} -> {name}"
+        for module, text in modules.items()
+        for name in imports(text)
+        if not _allowed(module, name)
+    }
+
+
+def _allowed(module: str, name: str) -> bool:
+    package, other = _package(module), _package(name)
+    if any(
+        _within(name, outside) and not _any_within(module, homes)
+        for outside, homes in ONLY_IMPORTED_BY.items()
+    ):
+        return False
+    if package == "censor" and name.partition(".")[0] in IMPURE:
+        return False
+    if package in ("", other) or other is None or name == "testbed.__version__":
+        return True
+    assert package is not None
+    if package in MAY_IMPORT and other not in MAY_IMPORT[package]:
+        return False
+    if _any_within(name, MUST_NOT_IMPORT.get(package, ())):
+        return False
+    return other != "" and _layer(other) < _layer(package)
+
+
+def _package(name: str) -> str | None:
+    """The package of ours that a dotted name is in; "" for the Python API, None for somebody else's."""
+    first, _, rest = name.partition(".")
+    if first != "testbed":
+        return None
+    package = rest.partition(".")[0]
+    return package if package.islower() and not package.startswith("_") else ""
+
+
+def _layer(package: str) -> int:
+    for number, layer in enumerate(LAYERS):
+        if package in layer:
+            return number
+    raise AssertionError(f"the package {package!r} has no place in LAYERS")
+
+
+def _within(name: str, package: str) -> bool:
+    return f"{name}.".startswith(f"{package}.")
+
+
+def _any_within(name: str, packages: Iterable[str]) -> bool:
+    return any(_within(name, package) for package in packages)
+
+
+def type_names(text: str) -> Iterator[str]:
+    """Public classes and type aliases defined at the top of a source."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.ClassDef):
+            names = [node.name]
+        elif isinstance(node, ast.Assign):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names = [node.target.id]
+        else:
+            continue
+        yield from (name for name in names if re.fullmatch(r"[A-Z]\w*[a-z]\w*", name))
+
+
+def repeated(modules: Mapping[str, str]) -> set[str]:
+    """Public type names that several modules define, as "Name x2"."""
+    places = defaultdict(list)
+    for module, text in modules.items():
+        for name in type_names(text):
+            places[name].append(module)
+    return {f"{name} x{len(found)}" for name, found in places.items() if len(found) > 1}
+
+
+def repeated_files(modules: Iterable[str]) -> set[str]:
+    """File names that several packages use, as "name.py x2"."""
+    places = defaultdict(list)
+    for module in modules:
+        *folders, name = module.split(".")
+        if len(folders) > 1 and folders[-1] not in NAMED_BY_THEIR_FOLDER:
+            places[name].append(module)
+    return {f"{name}.py x{len(found)}" for name, found in places.items() if len(found) > 1}
+
+
+def violated() -> list[str]:
+    """All violations of today, for architecture_known.txt: python -m tests.test_architecture."""
+    modules = sources("testbed")
+    return [*sorted(violations(modules)), *sorted(repeated(modules)), *sorted(repeated_files(modules))]
+
+
+def test_packages_import_only_what_their_layer_allows() -> None:
+    assert sorted(violations(sources("testbed"))) == [line for line in KNOWN if "->" in line]
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "allowed"),
+    [
+        ("testbed.scenario.loader", "from testbed.censor.policy import Policy", True),
+        ("testbed.scenario.loader", "from testbed.world import linux", False),  # an arrow that points up
+        ("testbed.replay.play", "from testbed.conformance.case import Case", False),  # to the side
+        ("testbed.censor.core", "from testbed.censor import wire", True),
+        ("testbed.censor.core", "from testbed.errors import InputError", False),
+        ("testbed.censor.core", "import time", False),
+        ("testbed.censor.core", "def f():\n    import os.path", False),  # late imports count as well
+        ("testbed.capture.file", "from testbed.measurement.value import Measurement", False),
+        ("testbed.truth.judge", "from testbed.censor.policy import Policy", True),
+        ("testbed.truth.judge", "from testbed.censor.actions.base import Action", False),
+        ("testbed.truth.judge", "from testbed.censor import actions", False),
+        ("testbed.replay.play", "from testbed.middlebox.hold import Hold", False),
+        ("testbed.run.session", "from testbed import __version__", True),
+        ("testbed.run.session", "from testbed import Job", False),
+        ("testbed", "from testbed.run.job import Job", True),
+        ("testbed.world.build", "import pyroute2.netns", True),
+        ("testbed.run.session", "from pyroute2 import IPRoute", False),
+        ("testbed.world.build", "from netfilterqueue import Packet", False),
+        ("testbed.world.delay", "from netfilterqueue import Packet", True),
+    ],
+)
+def test_the_rules_for_imports(module: str, line: str, *, allowed: bool) -> None:
+    assert (violations({module: line}) == set()) is allowed
+
+
+def test_a_package_without_a_layer_is_noticed() -> None:
+    with pytest.raises(AssertionError, match="'novelty' has no place in LAYERS"):
+        violations({"testbed.novelty.x": "import testbed.errors"})
+
+
+def test_public_type_names_are_unique() -> None:
+    known = [line for line in KNOWN if "->" not in line and ".py" not in line]
+    assert sorted(repeated(sources("testbed"))) == known
+
+
+def test_a_repeated_type_name_is_noticed() -> None:
+    own = "\nclass _Own: ...\nTOP = 1"
+    assert repeated({"a": f"class Target: ...{own}", "b": f"Target = tuple[int]{own}"}) == {"Target x2"}
+
+
+def test_file_names_are_unique() -> None:
+    assert sorted(repeated_files(sources("testbed"))) == [line for line in KNOWN if ".py" in line]
+
+
+def test_a_repeated_file_name_is_noticed() -> None:
+    same = ["testbed.a.stream", "testbed.b.stream"]
+    different = ["testbed.a.parsers.dns", "testbed.b.services.dns", "testbed.a"]
+    assert repeated_files(same + different) == {"stream.py x2"}
+
+
+def test_files_are_short() -> None:
+    sizes = {name: len(text.splitlines()) for name, text in sources("testbed", "tests").items()}
+    assert {name: size for name, size in sizes.items() if size >= LONGEST} == {}
+    assert sorted(sizes.values())[len(sizes) // 2] <= MEDIAN
+
+
+if __name__ == "__main__":
+    print("\n".join(violated()))
