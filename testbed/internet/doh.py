@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from testbed.internet.dns import Answer
 from testbed.internet.pages import Application, Receive, Scope, Send, pages, refuse, reply
+from testbed.internet.transports import Respond
 
 PATH = "/dns-query"
 MESSAGE = "application/dns-message"
 MAX_QUERY = 65535  # bytes, of any DNS message
 
 
-def resolver_pages(name: str, answer: Answer) -> Application:
+def resolver_pages(name: str, respond: Respond) -> Application:
     """`/dns-query` by GET and POST for the resolver `name`; the rest is an ordinary web server."""
     title = html.escape(name)
     page = f"<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
@@ -23,14 +23,14 @@ def resolver_pages(name: str, answer: Answer) -> Application:
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == PATH:
-            await _resolve(scope, receive, send, answer)
+            await _resolve(scope, receive, send, respond)
         else:
             await others(scope, receive, send)
 
     return application
 
 
-async def _resolve(scope: Scope, receive: Receive, send: Send, answer: Answer) -> None:
+async def _resolve(scope: Scope, receive: Receive, send: Send, respond: Respond) -> None:
     body = await _read(receive)
     method = scope["method"]
     if method not in {"GET", "HEAD", "POST"}:
@@ -43,7 +43,7 @@ async def _resolve(scope: Scope, receive: Receive, send: Send, answer: Answer) -
         query = body
     else:
         query = _from_url(scope["query_string"])
-    found = answer(query)
+    found = respond(query)
     if found is None:
         return await refuse(send, 400, "not a DNS query: POST one, or GET ?dns= with one in base64url")
     return await reply(send, 200, found, MESSAGE, cache_control="max-age=300")

@@ -3,10 +3,10 @@
 import hashlib
 import html
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from testbed.scenario.model import Site
+from testbed.scenario.model import Host
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -21,9 +21,9 @@ TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 
 
-def site_pages(site: Site) -> Application:
-    """`/`, `/bytes/N` and `/upload` of one site; 404 for the rest."""
-    return pages(_welcome(site))
+def host_pages(host: Host, addresses: Sequence[str]) -> Application:
+    """`/`, `/bytes/N` and `/upload` of one host; 404 for the rest."""
+    return pages(_welcome(host, host.names or tuple(addresses)))
 
 
 def pages(welcome: bytes) -> Application:
@@ -42,7 +42,7 @@ def pages(welcome: bytes) -> Application:
 
 async def _answer(scope: Scope, receive: Receive, send: Send, welcome: bytes) -> None:
     path, method = scope["path"], scope["method"]
-    # Every body is read to its end, wanted or not: a client that is not read from looks censored.
+    # Every body is read to its end, needed or not: a client that is not read from looks censored.
     count, digest = await _read(receive, keep_digest=path == "/upload")
     if path == "/upload":
         if method not in {"PUT", "POST"}:
@@ -62,7 +62,7 @@ async def _send_bytes(send: Send, wanted: str, scope: Scope) -> None:
     limit = MAX_BYTES_HTTP3 if scope["http_version"] == "3" else MAX_BYTES
     # isdecimal alone would let in other scripts' digits, and int() any number of them.
     if not (wanted.isascii() and wanted.isdecimal() and len(wanted) <= 20 and int(wanted) <= limit):
-        return await refuse(send, 400, f"/bytes/N wants a whole number N from 0 to {limit}")
+        return await refuse(send, 400, f"/bytes/N takes a whole number N from 0 to {limit}")
     count = int(wanted)
     await _start(send, 200, count, "application/octet-stream")
     if scope["method"] == "HEAD":
@@ -103,7 +103,7 @@ async def _start(send: Send, status: int, length: int, kind: str, **headers: str
 
 
 async def lifespan(receive: Receive, send: Send) -> None:
-    """Agree to start and to stop; there is nothing to prepare."""
+    """Acknowledge lifespan events."""
     while True:
         kind = (await receive())["type"]
         await send({"type": f"{kind}.complete"})
@@ -111,12 +111,12 @@ async def lifespan(receive: Receive, send: Send) -> None:
             return
 
 
-def _welcome(site: Site) -> bytes:
-    name = html.escape(site.name)
-    names = "".join(f"<li>{html.escape(other)}</li>" for other in site.names)
+def _welcome(host: Host, names: Sequence[str]) -> bytes:
+    name = html.escape(names[0])
+    listed = "".join(f"<li>{html.escape(other)}</li>" for other in names)
     page = (
         f"<!doctype html><html><head><title>{name}</title></head><body><h1>{name}</h1>"
-        f"<p>The site {name} of the emulated Internet, AS{site.asn}, {html.escape(site.country)}.</p>"
-        f"<ul>{names}</ul></body></html>\n"
+        f"<p>The site {name} of the emulated Internet, AS{host.asn}, {html.escape(host.country)}.</p>"
+        f"<ul>{listed}</ul></body></html>\n"
     )
     return page.encode()

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from testbed.world.linux import die_with_parent
 
 Ready = Callable[[], None]
-Target = Callable[[Ready], None]
+Run = Callable[[Ready], None]
 Serve = Callable[[Ready], Awaitable[None]]
 
 
@@ -54,13 +54,13 @@ def _log_unless_broken_connection(loop: asyncio.AbstractEventLoop, context: dict
         loop.default_exception_handler(context)
 
 
-def run_together(targets: dict[str, Target], ready: Ready) -> NoReturn:
-    """Run each target in a child process; call `ready` when all are ready; end when told, or when one ends.
+def run_together(runs: dict[str, Run], ready: Ready) -> NoReturn:
+    """Run each of them in a child process; call `ready` when all are ready; end when told, or when one ends.
 
     The children get SIGTERM with the parent, and SIGKILL if it dies otherwise.
     """
     told, tell = os.pipe()
-    children = {_fork(target, told, tell): name for name, target in targets.items()}
+    children = {_fork(run, told, tell): name for name, run in runs.items()}
     os.close(tell)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: _end(children, 0))
@@ -75,7 +75,7 @@ def run_together(targets: dict[str, Target], ready: Ready) -> NoReturn:
     _end(children, 1)
 
 
-def _fork(target: Target, told: int, tell: int) -> int:
+def _fork(run: Run, told: int, tell: int) -> int:
     parent = os.getpid()
     if child := os.fork():
         return child
@@ -84,7 +84,7 @@ def _fork(target: Target, told: int, tell: int) -> int:
         if os.getppid() != parent:  # it died before the line above
             os._exit(1)
         os.close(told)
-        target(lambda: _tell(tell))
+        run(lambda: _tell(tell))
     except BaseException:
         traceback.print_exc()
     finally:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from socket import socket
-from ssl import SSLContext
+from ssl import PROTOCOL_TLS_SERVER, SSLContext, TLSVersion
 from typing import TYPE_CHECKING, cast
 
 from testbed.internet.pages import Application
@@ -20,39 +20,37 @@ CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # for TLS 1.2; Mozilla's intermediate p
 
 @dataclass(frozen=True)
 class WebServer:
-    """One server: what it says, its certificate, its sockets by kind."""
+    """One server: what it answers, its certificate, its sockets by kind."""
 
     application: Application
     certificate: tuple[str, str]  # files of the chain and the key, PEM
     plain: Sequence[socket] = ()  # TCP, http://
     secure: Sequence[socket] = ()  # TCP, https://
     quic: Sequence[socket] = ()  # UDP, HTTP/3
+    http3_port: int | None = None  # announced in Alt-Svc
 
 
-async def serve_web(servers: Sequence[WebServer], ready: Callable[[], None]) -> None:
-    """Serve them all for ever; call `ready` when the last one is up."""
+async def serve_web(server: WebServer, ready: Callable[[], None]) -> None:
+    """Serve forever; call `ready` when the server listens."""
     from hypercorn.asyncio import serve  # 150 ms: only who serves pays
-
-    up = 0
 
     async def when_up() -> None:
         """Hypercorn awaits its shutdown trigger once the server listens; ours never comes."""
-        nonlocal up
-        up += 1
-        if up == len(servers):
-            ready()
+        ready()
         await asyncio.get_running_loop().create_future()
 
-    async with asyncio.TaskGroup() as group:
-        for server in servers:
-            group.create_task(
-                serve(
-                    cast("Framework", server.application),
-                    _configuration(server),
-                    shutdown_trigger=when_up,
-                    mode="asgi",
-                )
-            )
+    application = cast("Framework", server.application)
+    await serve(application, _configuration(server), shutdown_trigger=when_up, mode="asgi")
+
+
+def tls_context(certificate: tuple[str, str], protocol: str) -> SSLContext:
+    """TLS as every server of the far side speaks it, for the ALPN `protocol`."""
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context.minimum_version = TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
+    context.set_alpn_protocols([protocol])
+    context.load_cert_chain(*certificate)
+    return context
 
 
 def _configuration(server: WebServer) -> "Config":
@@ -71,7 +69,8 @@ def _configuration(server: WebServer) -> "Config":
     config = Configuration()
     config.certfile, config.keyfile = server.certificate
     config.ciphers = CIPHERS
-    config.alt_svc_headers = ['h3=":443"; ma=86400']
+    if server.http3_port is not None:
+        config.alt_svc_headers = [f'h3=":{server.http3_port}"; ma=86400']
     config.loglevel = "WARNING"
     config.include_server_header = False
     config.backlog = 1024

@@ -118,7 +118,7 @@ async def _serve(answer: LyingAnswer, addresses: Sequence[str], ready: Callable[
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with answer.seen.listening() as wire:
         loop.add_reader(wire, answer.seen.read, wire)
-        serving = asyncio.ensure_future(serve_dns(dict.fromkeys(addresses, answer), ready))
+        serving = asyncio.ensure_future(serve_dns(addresses, answer, ready))
         stopped = asyncio.ensure_future(stop.wait())
         await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
         loop.remove_reader(wire)

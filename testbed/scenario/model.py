@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from testbed.censor.policy import Policy
+
+if TYPE_CHECKING:
+    from testbed.internet.services.base import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,16 @@ class Operator:
     ] = ()  # share of triggers its boxes let through, by action (IMC22q p.6)
 
     @property
+    def subscriber4(self) -> str:
+        """IPv4 address of its subscriber: number 100 of the prefix (our choice)."""
+        return str(self.prefix4[100])
+
+    @property
+    def subscriber6(self) -> str:
+        """IPv6 address of its subscriber: ::100 (our choice)."""
+        return str(self.prefix6[0x100])
+
+    @property
     def resolver4(self) -> str:
         """IPv4 address of its own resolver: number 53 of the prefix (our choice)."""
         return str(self.prefix4[53])
@@ -91,6 +104,21 @@ class PublicResolver:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """A machine with services: a server abroad with a namespace of its own, or programs at a subscriber's."""
+
+    key: str  # "vpn": its name in files, logs and, abroad, of its namespace
+    names: tuple[str, ...] = ()  # in the world's DNS, the main one first
+    ipv4: tuple[str, ...] = ()  # the main address first; () if it is at a vantage
+    ipv6: tuple[str, ...] = ()
+    asn: int = 0  # 0 if it is at a vantage
+    country: str = "US"
+    certificate: Literal["trusted", "self-signed"] = "trusted"
+    at: str = ""  # the vantage whose namespace it shares; "" abroad
+    services: "tuple[Service, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """The emulated Internet."""
 
@@ -99,6 +127,7 @@ class World:
     sites: tuple[Site, ...]
     resolvers: tuple[PublicResolver, ...]
     backbone: LinkQuality = PERFECT  # between each operator and the far side
+    hosts: tuple[Host, ...] = ()
 
     def operator(self, key: str) -> Operator:
         """The operator whose vantage is `key`; KeyError if there is none."""

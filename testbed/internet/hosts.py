@@ -1,0 +1,96 @@
+"""The hosts of the far side: which services each runs, and their sockets, certificates and names."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from testbed.internet.authority import Authority, self_signed
+from testbed.internet.services import Dns, Doh, Dot, Http3, Web
+from testbed.internet.services.base import Place, Service
+from testbed.internet.sockets import stream_socket, udp_socket
+from testbed.scenario.model import Host, World
+
+if TYPE_CHECKING:
+    from testbed.internet.zone import Zone
+
+_OPEN = {"tcp": stream_socket, "udp": udp_socket}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A service whose sockets are open."""
+
+    service: Service
+    place: Place
+
+
+def far_hosts(world: World) -> list[Host]:
+    """Sites and public resolvers of `world`, each with the services that it runs."""
+    sites = [
+        Host(
+            site.name,
+            site.names,
+            (site.ipv4,),
+            (site.ipv6,),
+            site.asn,
+            site.country,
+            certificate=site.certificate,
+            services=(Web(), Http3()),
+        )
+        for site in world.sites
+    ]
+    resolvers = [
+        Host(one.name, (one.name,), one.ipv4, one.ipv6, one.asn, services=(Dns(), Dot(), Doh()))
+        for one in world.resolvers
+    ]
+    return [*sites, *resolvers]
+
+
+def opened(
+    host: Host, addresses: Sequence[str], authority: Authority, zone: "Callable[[], Zone]"
+) -> list[Opened]:
+    """The services of `host`, their sockets open on its `addresses`.
+
+    A host has one certificate for all its names and shows it to whoever asks, under any name or none.
+    Errors: OSError naming address and port.
+    """
+    certificate = _certificate(host, addresses, authority)
+    return [
+        Opened(
+            service,
+            Place(
+                host,
+                tuple(addresses),
+                {
+                    (transport, port): tuple(_OPEN[transport](address, port) for address in addresses)
+                    for transport, port in service.ports()
+                },
+                certificate,
+                zone,
+            ),
+        )
+        for service in host.services
+    ]
+
+
+def zone_of(world: World) -> "Callable[[], Zone]":
+    """The names of `world`, read when they are first needed: dnspython takes 80 ms to load."""
+
+    @cache
+    def zone() -> "Zone":
+        from testbed.internet.zone import Zone
+
+        return Zone.from_world(world)
+
+    return zone
+
+
+def _certificate(host: Host, addresses: Sequence[str], authority: Authority) -> tuple[str, str] | None:
+    needed = {service.certificate for service in host.services} - {None}
+    if not needed:
+        return None
+    if host.certificate == "self-signed":
+        return self_signed(host.names or addresses)
+    by_address = "names and addresses" in needed or not host.names
+    return authority.files_for(host.names, addresses if by_address else ())

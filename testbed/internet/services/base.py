@@ -1,0 +1,68 @@
+"""What a service of the far side is: a frozen dataclass of parameters that says where it listens and serves.
+
+To add one, add a file with one class and put it into `SERVICES`, or keep the file beside a scenario. The
+class gives a `key`, its parameters as typed fields (`Port`, `Seconds`, … as techniques do), `ports` and
+`serve`. A service module MUST be cheap to import, because checking a scenario imports all of them: load
+servers and libraries inside `serve`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal, NewType, NoReturn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from socket import socket
+
+    from testbed.internet.zone import Zone
+    from testbed.scenario.model import Host
+
+Port = NewType("Port", int)  # 1 to 65535
+Transport = Literal["tcp", "udp"]
+Listener = tuple[Transport, int]
+Certified = Literal["names", "names and addresses"] | None
+Ready = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one service serves, and what it may use there."""
+
+    host: "Host"
+    addresses: tuple[str, ...]  # of the host, IPv4 first; a public host has them in `host` too
+    sockets: Mapping[Listener, tuple["socket", ...]]  # open already: one per address, in their order
+    certificate: tuple[str, str] | None  # files of chain and key (PEM), for a service that needs one
+    zone: Callable[[], "Zone"]  # the names of the world; built on first use, once per process
+    environment: Mapping[str, str] = field(default_factory=dict)  # of programs that the service starts
+    log: "Path | None" = None  # where standard output and error go
+
+
+@dataclass(frozen=True, slots=True)
+class Service(ABC):
+    """One server program of a host."""
+
+    key: ClassVar[str] = ""  # how a file names it: "dns"
+    certificate: ClassVar[Certified] = None  # what the host's certificate must name, if it needs one
+    late: ClassVar[bool] = False  # slow to load and rarely used: loaded once something arrives for it
+    start_within: ClassVar[float] = (
+        30.0  # seconds until it must be ready: our choice, for machines under load
+    )
+
+    @abstractmethod
+    def ports(self) -> tuple[Listener, ...]:
+        """What it listens on, at every address of its host. The sockets are opened before `serve`."""
+
+    async def serve(self, place: Place, ready: Ready) -> None:
+        """Serve on `place.sockets` forever. MUST call `ready` once, when it answers; MUST NOT return.
+
+        An exception ends the process and makes the run invalid. Connections that clients or censors break
+        are no errors.
+        """
+        raise NotImplementedError(f"the service {self.key!r} implements neither serve nor run")
+
+    def run(self, place: Place, ready: Ready) -> NoReturn:
+        """Serve until SIGTERM in a process of its own, then leave it with status 0."""
+        from testbed.internet.service import run_service
+
+        run_service(lambda ready: self.serve(place, ready), ready)
