@@ -15,19 +15,12 @@ SCENARIO = "twitter-facebook-block-2022-03"
 FOUR = ("rostelecom", "mts", "beeline", "megafon")
 
 TESTBED = (sys.executable, "-c", "from testbed.cli.main import main; main()")
-# A command runs as one subscriber, so four operators with a command are asked of the library.
+# On the command line a command runs as one subscriber, so four operators are asked of the library.
 _FOUR_OPERATORS = f"""
 import sys
-from pathlib import Path
-from testbed.run.command import executing
-from testbed.run.folder import RunFolder
-from testbed.run.session import Session, run
-from testbed.scenario.loader import load
+from testbed import Job, execute
 
-scenario = load({SCENARIO!r})
-folder = RunFolder.create(Path(sys.argv[1]), scenario.name)
-session = Session(scenario, scenario.default_phase, {FOUR!r}, folder, quiet=True)
-sys.exit(run(session, executing(("true",))))
+sys.exit(execute(Job({SCENARIO!r}, vantages={FOUR!r}, command=["true"], out=sys.argv[1])).exit_status)
 """
 
 

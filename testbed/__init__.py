@@ -1,3 +1,34 @@
-"""A Russian Internet on one Linux machine: operators, sites and censorship, emulated at packet level."""
+"""A Russian Internet on one Linux machine: operators, sites and censorship, emulated at packet level.
+
+In Python: `execute(Job(…))` runs a scenario and returns what was seen; `open_world(…)` holds a world open for
+commands. See docs/python-api.md.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from testbed.run.execute import execute
+    from testbed.run.job import Job
+    from testbed.run.result import RunResult
 
 __version__ = "0.1.0"
+__all__ = ["Job", "RunResult", "execute"]
+
+_PLACES = {
+    "Job": "testbed.run.job",
+    "RunResult": "testbed.run.result",
+    "execute": "testbed.run.execute",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `import testbed` itself must be instant."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'testbed' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES})

@@ -24,26 +24,29 @@ COMPLETION_VARIABLE = "_TESTBED_COMPLETE"  # click's convention
 
 
 class Entry(NamedTuple):
-    """Where a subcommand lives, and what help and completion say of it without importing it."""
+    """Where a subcommand is, and what help and completion say of it without importing it."""
 
     module: str
     help: str
+    task: str  # the heading of `testbed --help` under which it is listed
 
+
+LOOK, RUN, JUDGE, EXPLAIN, SET_UP = "Look", "Run", "Judge", "Explain", "Set up"
 
 COMMANDS = {
-    "list": Entry("testbed.cli.list_", "Scenarios of the library."),
-    "show": Entry("testbed.cli.show", "One scenario: its world, phases, rules, expectations and sources."),
-    "check": Entry("testbed.cli.check", "Validate scenario files."),
-    "run": Entry("testbed.cli.run", "Build a scenario and measure it, or run a command in it."),
-    "shell": Entry("testbed.cli.shell", "An interactive shell as a subscriber."),
-    "truth": Entry("testbed.cli.truth", "What must be seen, and why."),
-    "replay": Entry("testbed.cli.replay", "What the packets of a capture would have met."),
-    "doctor": Entry("testbed.cli.doctor", "What this machine can do, what is missing, and how to get it."),
+    "list": Entry("testbed.cli.list_", "Scenarios of the library.", LOOK),
+    "show": Entry("testbed.cli.show", "One scenario: world, phases, rules, expectations, sources.", LOOK),
+    "truth": Entry("testbed.cli.truth", "What must be seen, and why.", LOOK),
+    "run": Entry("testbed.cli.run", "Build a scenario and measure it, or run a command in it.", RUN),
+    "shell": Entry("testbed.cli.shell", "An interactive shell as a subscriber.", RUN),
+    "check": Entry("testbed.cli.check", "Validate scenario files.", JUDGE),
     "conformance": Entry(
-        "testbed.cli.conformance", "Whether the censors do on the wire what was measured, case by case."
+        "testbed.cli.conformance", "Whether the censors do on the wire what was measured.", JUDGE
     ),
-    "bench": Entry("testbed.cli.bench", "Measure the budgets, each with its baseline beside it."),
-    "completion": Entry("testbed.cli.completion", "Print the completion script for a shell."),
+    "bench": Entry("testbed.cli.bench", "Measure the budgets, each with its baseline beside it.", JUDGE),
+    "replay": Entry("testbed.cli.replay", "What the packets of a capture would have met.", EXPLAIN),
+    "doctor": Entry("testbed.cli.doctor", "What this machine can do, and how to get the rest.", SET_UP),
+    "completion": Entry("testbed.cli.completion", "Print the completion script for a shell.", SET_UP),
 }
 
 
@@ -73,9 +76,11 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+        """List the commands by task, without importing them."""
+        for task in dict.fromkeys(entry.task for entry in COMMANDS.values()):
+            with formatter.section(task):
+                rows = [(name, entry.help) for name, entry in COMMANDS.items() if entry.task == task]
+                formatter.write_dl(rows, col_max=max(map(len, COMMANDS)))
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete command names without importing them, and the group's own options."""
@@ -83,7 +88,18 @@ class LazyGroup(click.Group):
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+_EXAMPLES = """\b
+Examples:
+  testbed list
+  testbed run twitter-throttling-2021
+  testbed run twitter-throttling-2021 --vantage mts -- curl https://twitter.com/
+  testbed up twitter-throttling-2021 --detach
+  testbed exec --vantage mts -- curl https://twitter.com/
+  testbed down twitter-throttling-2021
+"""
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXAMPLES)
 @click.version_option(__version__, prog_name=PROGRAM, message="%(prog)s %(version)s")
 def testbed() -> None:
     """A Russian Internet on one Linux machine: operators, sites and censorship for testing.
@@ -108,7 +124,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def _status(args: Sequence[str]) -> int:
-    """Run the command; its exit status. Every failure has been told on stderr when this returns."""
+    """Run the command; its exit status. Every failure has been reported on stderr when this returns."""
     try:
         # Not click's own main(): it would end a broken pipe with the status of "not as expected".
         with testbed.make_context(PROGRAM, list(args)) as context:

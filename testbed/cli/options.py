@@ -1,4 +1,4 @@
-"""Options and completion that several commands share."""
+"""Options, arguments and completion that several commands share."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +7,30 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from testbed.errors import InputError
 from testbed.scenario.model import Scenario
+
+
+class CommandAfterDashes(click.Command):
+    """A command that ends with `-- COMMAND [ARG]…`. Nothing after `--` is a mistake, not "no command"."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse as usual, but refuse a `--` without a command: an unset variable, most often."""
+        if args and args[-1] == "--" and "--" not in args[:-1] and not ctx.resilient_parsing:
+            remedy = "name a program after it, or leave it out"
+            raise click.UsageError(f"there is no command after '--'; {remedy}", ctx)
+        return super().parse_args(ctx, args)
+
+
+def examples(*lines: str) -> str:
+    """The end of a help text: examples, each on its line."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def must_be_one(vantages: tuple[str, ...]) -> None:
+    """InputError if a command is to run as several subscribers."""
+    if len(set(vantages)) > 1:
+        raise InputError.at("--vantage", "a command runs as one subscriber", "give --vantage once")
 
 
 def complete_scenario(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -19,7 +42,6 @@ def complete_scenario(_ctx: click.Context, _param: click.Parameter, incomplete: 
 
 def _complete_of(what: str) -> Any:
     def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from testbed.errors import InputError
         from testbed.scenario.loader import load
 
         try:
@@ -43,6 +65,9 @@ vantage_option = click.option(
     metavar="VANTAGE",
     shell_complete=_complete_of("vantage"),
     help="Operator whose subscriber this is, or 'outside'. Repeatable when measuring.",
+)
+command_argument = click.argument(
+    "command_line", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND [ARG]…]"
 )
 seed_option = click.option("--seed", type=click.IntRange(min=0), help="Another seed than the scenario's.")
 out_option = click.option(

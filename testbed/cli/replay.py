@@ -4,19 +4,27 @@ from pathlib import Path
 
 import click
 
+from testbed.cli.options import examples
 
-@click.command(short_help="What the packets of a capture would have met.")
+
+@click.command(
+    short_help="What the packets of a capture would have met.",
+    epilog=examples(
+        "testbed replay home.pcapng --profile t22 --rules rules.yaml",
+        "testbed replay home.pcapng --rules twitter-throttling-2021 --censor tspu-exact --out censored.pcapng",  # noqa: E501
+    ),
+)
 @click.argument("capture", metavar="CAPTURE")
 @click.option(
     "--rules", required=True, metavar="FILE", help="A file with 'rules:', or a scenario by file or name."
 )
 @click.option("--profile", metavar="P", help="The make of box; default: the one that the rules name.")
 @click.option("--censor", metavar="NAME", help="Which censor of the scenario.")
-@click.option("--operator", metavar="KEY", help="Whose block page and sinkholes rules mean by 'operator'.")
+@click.option("--operator", metavar="KEY", help="Operator substituted for 'operator' in rules.")
 @click.option(
-    "--inside", multiple=True, metavar="PREFIX", help="The subscribers' side. Repeatable; default: found out."
+    "--inside", multiple=True, metavar="PREFIX", help="The subscribers' side. Repeatable; default: inferred."
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="For what is drawn.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="For random draws.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N packets.")
 @click.option("--all", "every", is_flag=True, help="A line for every packet.")
 @click.option(
@@ -44,16 +52,12 @@ def command(
     flows: bool,
     as_json: bool,
 ) -> int:
-    r"""Let the packets of CAPTURE (pcap or pcapng, - for standard input) meet a censor, without a network.
+    """Let the packets of CAPTURE (pcap or pcapng, - for standard input) meet a censor, without a network.
 
     Each packet gets the decision that the same core gives live. Nothing is sent. The censor sees what was
     captured: a client that would have given up after a reset goes on here.
 
-    \b
-    testbed replay home.pcapng --profile t22 --rules rules.yaml
-    testbed replay home.pcapng --rules twitter-throttling-2021 --censor tspu-exact --out censored.pcapng
-
-    Exit status: 0; 2 for wrong input, a capture that ends in the middle of a packet among it.
+    Exit status: 0; 2 for wrong input, including a truncated capture.
     """
     from testbed.replay.command import Order, replay
     from testbed.replay.rules import Wish, policy

@@ -7,7 +7,10 @@ import click
 from testbed.cli import options
 
 
-@click.command(short_help="An interactive shell as a subscriber.")
+@click.command(
+    short_help="An interactive shell as a subscriber.",
+    epilog=options.examples("testbed shell twitter-throttling-2021 --vantage mts --phase exact"),
+)
 @options.scenario_argument
 @options.phase_option
 @options.vantage_option
@@ -22,17 +25,15 @@ def command(
     time_scale: float | None,
     out: Path | None,
 ) -> int:
-    """Open a shell in scenario NAME; its prompt says as whose subscriber and in which phase.
+    """Open a shell in scenario NAME; its prompt names the operator, the scenario and the phase.
 
     Everything typed there meets the censors of that operator. Leave it as any shell.
     """
-    from testbed.run.choose import phase_of, vantages_of
-    from testbed.run.command import opening_shell
-    from testbed.run.folder import RunFolder
-    from testbed.run.session import Session, run
+    from testbed import Job, execute
+    from testbed.report.ending import show
 
+    options.must_be_one(vantages)
     scenario = options.loaded(name, seed, time_scale)
-    chosen = phase_of(scenario, phase)
-    subscribers = vantages_of(scenario, chosen, vantages, single=True)
-    session = Session(scenario, chosen, subscribers, RunFolder.create(out, scenario.name))
-    return run(session, opening_shell)
+    result = execute(Job(scenario, phase=phase, vantages=vantages, shell=True, out=out))
+    show(result, scenario)
+    return result.exit_status

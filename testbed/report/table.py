@@ -1,16 +1,17 @@
 """The table of a run: what was observed, what should have been, which rule, and what proves it."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from testbed.report.nearby import near
+from testbed.run.result import verdict
 from testbed.scenario.labels import LABELS
 from testbed.scenario.model import OUTSIDE, Scenario
 from testbed.truth.judge import MISSING, Judgement, Row
@@ -145,22 +146,3 @@ def legend(judgement: Judgement) -> list[str]:
             "kernel saw: packets that it dropped, rewrote, sent or held for the rule, all targets together"
         )
     return lines
-
-
-def verdict(judgement: Judgement) -> str:
-    """The last line."""
-    total = len(judgement.rows)
-    if not judgement.problems:
-        word = "as expected" if judgement.agreeing == total else "NOT as expected; agreeing"
-        return f"{word}: {judgement.agreeing} of {total}"
-    first, *more = judgement.problems
-    rest = f" (and {len(more)} more, above)" if more else ""
-    return f"INVALID RUN: {first}{rest}"
-
-
-def summary(judgement: Judgement, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What summary.json and `--json` say of a judged run; `more` is put beside it."""
-    whole = judgement.to_json()
-    counts = {"agreeing": judgement.agreeing, "total": len(judgement.rows), "verdict": verdict(judgement)}
-    first = {key: whole.pop(key) for key in ("scenario", "phase", "exit_status", "valid")}
-    return first | counts | whole | dict(more or {})

@@ -1,4 +1,4 @@
-"""Which phase and which vantages a run is about. Wrong names get the nearest right one."""
+"""Which phase and which vantages a run is about. A wrong name is answered with the nearest right one."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -7,21 +7,18 @@ from testbed.errors import InputError
 from testbed.scenario.model import OUTSIDE, Scenario
 
 
-def phase_of(scenario: Scenario, wanted: str | None) -> str:
+def phase_of(scenario: Scenario, asked: str | None) -> str:
     """The phase asked for, or the scenario's default one."""
-    if wanted is None:
+    if asked is None:
         return scenario.default_phase
-    return _one_of(wanted, scenario.phases, "phase", scenario)
+    return one_of(asked, scenario.phases, "phase", scenario.name)
 
 
-def vantages_of(scenario: Scenario, phase: str, wanted: Sequence[str], *, single: bool) -> tuple[str, ...]:
+def vantages_of(scenario: Scenario, phase: str, asked: Sequence[str], *, single: bool) -> tuple[str, ...]:
     """The vantages asked for; without any, those that the phase is about (the first of them if `single`)."""
-    if wanted:
+    if asked:
         known = scenario.vantages()
-        chosen = tuple(dict.fromkeys(_one_of(name, known, "vantage", scenario) for name in wanted))
-        if single and len(chosen) > 1:
-            raise InputError.at("--vantage", "a command runs as one subscriber", "give --vantage once")
-        return chosen
+        return tuple(dict.fromkeys(one_of(name, known, "vantage", scenario.name) for name in asked))
     placed = [placement.operator for placement in scenario.phases[phase]]
     expected = [e.vantage for e in scenario.expect if e.phase == phase and e.vantage != OUTSIDE]
     concerned = tuple(dict.fromkeys([*placed, *expected])) or tuple(o.key for o in scenario.world.operators)
@@ -29,10 +26,12 @@ def vantages_of(scenario: Scenario, phase: str, wanted: Sequence[str], *, single
     return (concerned[0],) if single else ordered
 
 
-def _one_of(wanted: str, known: Iterable[str], what: str, scenario: Scenario) -> str:
-    names = list(known)
-    if wanted in names:
-        return wanted
-    near = get_close_matches(wanted, names, n=1)
-    remedy = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names)}"
-    raise InputError.at(f"--{what}", f"{scenario.name} has no {what} '{wanted}'", remedy)
+def one_of(asked: str, known: Iterable[str], what: str, where: str) -> str:
+    """`asked`, if it is one of `known`; else InputError that names the nearest, in any case of letters."""
+    known = tuple(known)
+    if asked in known:
+        return asked
+    names = {name.casefold(): name for name in known}
+    near = get_close_matches(asked.casefold(), names, n=1)
+    remedy = f"did you mean '{names[near[0]]}'?" if near else f"there are: {', '.join(known)}"
+    raise InputError.at(f"--{what}", f"{where} has no {what} '{asked}'", remedy)

@@ -51,13 +51,31 @@ class RunFolder:
         partial.write_text(json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n", "utf-8")
         partial.rename(self.path / name)
 
-    def receipts(self) -> dict[str, Any]:
-        """What each censor's process left: censor name -> receipt."""
+    @property
+    def events(self) -> Path:
+        """events.jsonl."""
+        return self.path / "events.jsonl"
+
+    def receipts(self, part: str = "") -> dict[str, Any]:
+        """What each censor's process left, in `part` of the receipts: censor name -> receipt.
+
+        One cut short (by a full disk) is left out, as one that was never written.
+        """
         found = {}
-        for path in sorted((self.path / "receipts").glob("*.json")):
-            receipt = json.loads(path.read_text("utf-8"))
+        for path in sorted((self.path / "receipts" / part).glob("*.json")):
+            try:
+                receipt = json.loads(path.read_text("utf-8"))
+            except ValueError:
+                continue
             found[receipt.get("censor", path.stem)] = receipt
         return found
+
+    def put_away_receipts(self, part: str) -> None:
+        """Move the receipts that lie there into a folder of their own below receipts/."""
+        folder = self.path / "receipts" / part
+        folder.mkdir()
+        for path in (self.path / "receipts").glob("*.json"):
+            path.rename(folder / path.name)
 
 
 def _fresh(parent: Path, scenario: str) -> Path:

@@ -1,7 +1,7 @@
-"""A standing world with everything in it at work: far side, resolvers, censors, delay line."""
+"""A world with everything in it at work: far side, resolvers, censors, delay line."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
@@ -12,10 +12,12 @@ from testbed.internet.authority import Authority
 from testbed.run.folder import RunFolder
 from testbed.scenario.loader import policy_again
 from testbed.scenario.model import OUTSIDE, Placement, Scenario
+from testbed.vantage.environment import Environment, prepare
 from testbed.world import delay
 from testbed.world.build import BuiltWorld, build
+from testbed.world.netns import inside
 from testbed.world.plan import plan
-from testbed.world.services import Services, Target
+from testbed.world.services import Services, Status, Target
 
 Ready = Callable[[], None]
 READY_WITHIN = 30.0  # seconds; our choice: generous, for machines under load
@@ -25,8 +27,8 @@ class Laboratory:
     """Builds the world of one phase for some operators. Use it inside `run_isolated`, with `with`."""
 
     def __init__(self, scenario: Scenario, phase: str, operators: tuple[str, ...], folder: RunFolder) -> None:
-        self.scenario, self.phase, self.operators, self.folder = scenario, phase, operators, folder
-        self.placements = tuple(p for p in scenario.phases[phase] if p.operator in operators)
+        self.scenario, self.operators, self.folder = scenario, operators, folder
+        self.phase, self.placements = phase, self._placements(phase)
         self.authority = Authority.create()
         self.started_at = time.monotonic()
         self._stack = ExitStack()
@@ -39,11 +41,18 @@ class Laboratory:
         assert self._world is not None, "not entered"
         return self._world
 
+    @property
+    def services(self) -> Services:
+        """The servers, censors and the delay line, once started."""
+        assert self._services is not None, "not entered"
+        return self._services
+
     def __enter__(self) -> Self:
         self._services = self._stack.enter_context(Services(self.folder.path / "logs"))
         try:
             self._world = build(plan(self.scenario.world, self.operators))
-            self._start(self._services)
+            self._start_world()
+            self._start_phase(resolvers=self.operators)
             self._services.wait_ready(READY_WITHIN)
         except BaseException:
             self._stack.close()
@@ -57,22 +66,39 @@ class Laboratory:
 
     def check(self) -> None:
         """InvalidRunError if a server, a censor or the delay line is dead."""
-        assert self._services is not None
-        self._services.check()
+        self.services.check()
 
     def finish(self) -> list[str]:
         """Stop everything, so that receipts are written; what went wrong while stopping, or had before."""
-        assert self._services is not None
-        try:
-            self._services.check()
-            problems = []
-        except InvalidRunError as dead:
-            problems = [str(dead)]
-        ended = self._services.stop()
-        told = "\n".join(problems)
-        return problems + [
-            f"{name}: {status}" for name, status in ended.items() if not status.ok and name not in told
-        ]
+        return self._stop(None)
+
+    def end_phase(self) -> list[str]:
+        """Stop the phase's censors and lying resolvers, so that receipts are written; what went wrong.
+
+        From then on, and until `begin_phase`, nobody interferes; honest resolvers and the far side go on.
+        """
+        lying = self._lying()
+        censors = {service_name(place): place for place in self.placements if place.at == "hop"}
+        problems = self._stop([*censors, *map(_resolver_name, lying)])
+        for place in censors.values():
+            self._remove_rules(place)
+        return problems
+
+    def begin_phase(self, phase: str) -> None:
+        """Start the censors of another phase, and resolvers in place of those that `end_phase` stopped.
+
+        Errors: InvalidRunError if one does not start.
+        """
+        before = self._lying()
+        self.phase, self.placements = phase, self._placements(phase)
+        now = self._lying()
+        self._stop([_resolver_name(operator) for operator in now if operator not in before])
+        self._start_phase(resolvers={*before, *now})
+        self.services.wait_ready(READY_WITHIN)
+
+    def environment(self, vantage: str, name: str = "vantage") -> Environment:
+        """What a subscriber's machine has of its own; its files are made in the run folder, in `name`."""
+        return prepare(self.folder.path, self.authority, self.resolvers(vantage), name)
 
     def resolvers(self, vantage: str, ipv: int = 4) -> tuple[str, ...]:
         """The resolver addresses that a subscriber's machine is given."""
@@ -82,18 +108,45 @@ class Laboratory:
         four, six = self.world.plan.resolver_address(vantage)
         return (str(four), str(six)) if ipv == 4 else (str(six), str(four))
 
-    def _start(self, services: Services) -> None:
-        namespaces = self.world.namespaces
-        services.spawn("far", self._far_side, namespaces["far"])
+    def _placements(self, phase: str) -> tuple[Placement, ...]:
+        return tuple(p for p in self.scenario.phases[phase] if p.operator in self.operators)
+
+    def _lying(self) -> dict[str, Placement]:
+        return {place.operator: place for place in self.placements if place.at == "resolver"}
+
+    def _start_world(self) -> None:
+        self.services.spawn("far", self._far_side, self.world.namespaces["far"])
         if delay.needed(self.world.plan):
-            services.spawn("delay", delay.service(self.world, self.scenario.seed, self.folder.path))
+            self.services.spawn("delay", delay.service(self.world, self.scenario.seed, self.folder.path))
+
+    def _start_phase(self, resolvers: Collection[str]) -> None:
+        """Start every censor of the phase, and the resolvers of these operators."""
+        namespaces = self.world.namespaces
         for placement in self.placements:
             if placement.at == "hop":
                 hop = namespaces[f"{placement.operator}.hop{placement.hop}"]
-                services.spawn(placement.name.replace("/", "."), self._censor(placement), hop)
-        for operator in self.operators:
-            name = f"{operator}.resolver"
-            services.spawn(name, self._resolver(operator), namespaces[name])
+                self.services.spawn(service_name(placement), self._censor(placement), hop)
+        for operator in resolvers:
+            name = _resolver_name(operator)
+            self.services.spawn(name, self._resolver(operator), namespaces[name])
+
+    def _stop(self, names: Collection[str] | None) -> list[str]:
+        try:
+            self.services.check()
+            problems = []
+        except InvalidRunError as dead:
+            problems = [str(dead)]
+        ended: dict[str, Status] = self.services.stop(only=names)
+        reported = "\n".join(problems)
+        return problems + [
+            f"{status}" for name, status in ended.items() if not status.ok and name not in reported
+        ]
+
+    def _remove_rules(self, placement: Placement) -> None:
+        from testbed.middlebox import kernel
+
+        with inside(self.world.namespaces[f"{placement.operator}.hop{placement.hop}"]):
+            kernel.remove(placement.policy, self.scenario.time_scale)
 
     # What follows runs in the service's own process, and imports there what only that process needs.
 
@@ -113,7 +166,7 @@ class Laboratory:
         return serve
 
     def _resolver(self, operator: str) -> Target:
-        lying = next((p for p in self.placements if p.operator == operator and p.at == "resolver"), None)
+        lying = self._lying().get(operator)
         addresses = [str(address) for address in self.world.plan.resolver_address(operator)]
 
         def serve(ready: Ready) -> None:
@@ -128,3 +181,12 @@ class Laboratory:
                 serve_lying_resolver(lying, addresses, answer, self.folder.path, self.started_at, ready)
 
         return serve
+
+
+def service_name(placement: Placement) -> str:
+    """Of a censor's process and of its log: "mts.tspu"."""
+    return placement.name.replace("/", ".")
+
+
+def _resolver_name(operator: str) -> str:
+    return f"{operator}.resolver"

@@ -1,118 +1,166 @@
-"""One run: enter a world of its own, do the work in it, and say in summary.json how it ended."""
+"""One run: a job with its scenario and its folder, carried out in a world of its own."""
 
 import errno
-import sys
+import os
+import pickle
 import time
+import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
-from testbed.errors import Exit, TestbedError
+from testbed.errors import Exit, InvalidRunError, TestbedError
+from testbed.run.events import rules_by_flow
 from testbed.run.folder import RunFolder, versions
+from testbed.run.job import Job
 from testbed.run.laboratory import Laboratory
-from testbed.scenario.model import OUTSIDE, Scenario
+from testbed.run.result import Findings, RunResult, exit_status
+from testbed.scenario.model import Scenario
 from testbed.scenario.tojson import to_json
 from testbed.truth.receipts import fired
 from testbed.world.enter import run_isolated
 
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What the run is about: the scenario, one of its phases, the vantages, the folder, how to measure."""
+    """A job with every choice made, the scenario as it will run, and the folder that keeps the results."""
 
+    job: Job
     scenario: Scenario
-    phase: str
-    vantages: tuple[str, ...]
     folder: RunFolder
-    timeout: float = 4.0  # seconds per step of the built-in probe
-    ipv: int = 4
-    as_json: bool = False
-    quiet: bool = False
+
+    @classmethod
+    def prepare(cls, job: Job) -> "Session":
+        """Load, choose, make the folder. InputError for whatever is wrong with the job."""
+        settled, scenario = job.settled()
+        return cls(settled, scenario, RunFolder.create(job.out, scenario.name))
 
     @property
-    def operators(self) -> tuple[str, ...]:
-        """The operators that the world needs."""
-        return tuple(vantage for vantage in self.vantages if vantage != OUTSIDE)
+    def phase(self) -> str:
+        """The phase in which the world starts."""
+        assert self.job.phase is not None, "a settled job has a phase"
+        return self.job.phase
+
+    def laboratory(self) -> Laboratory:
+        """The world of this session, to be entered inside `run_isolated`."""
+        return Laboratory(self.scenario, self.phase, self.job.operators, self.folder)
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How the work ended. Any problem makes the run invalid."""
-
-    status: int
-    problems: tuple[str, ...] = ()
-    more: Mapping[str, Any] = field(default_factory=dict)  # for summary.json
+Work = Callable[[Session, Laboratory], Findings]
 
 
-Work = Callable[[Session, Laboratory], Ending]
+def carry_out(session: Session, work: Work) -> RunResult:
+    """Build the session's world in namespaces of its own, do `work` there, stop everything.
 
+    However it ends, summary.json is written and what was recorded stays readable. A run that failed is a
+    result with `problems`; one that a signal ended has the exit status 128 + n.
 
-def run(session: Session, work: Work) -> int:
-    """Build the session's world in namespaces of its own, do `work` in it; the exit status.
-
-    Whatever happens, what was recorded up to then stays readable, and nothing else stays.
+    Errors: UnsupportedError if this machine lacks a feature; whatever else `work` raised is a bug.
     """
     session.folder.write("scenario.json", {**to_json(session.scenario), "versions": versions()})
-    return run_isolated(lambda: _inside(session, work))
-
-
-def _inside(session: Session, work: Work) -> int:
-    """The run proper, in the world. Errors are told here: the process that the user started is another."""
     started = time.time()
+    ended, status = _in_world(lambda: _work(session, work))
+    error = ended if isinstance(ended, BaseException) else None
+    findings = _failed(ended, session.folder.path) if isinstance(ended, BaseException) else ended
+    if status is None:
+        status = error.exit_status if isinstance(error, TestbedError) else exit_status(findings)
+    result = _result(session, findings, status, started)
     try:
-        ending = _work(session, work, started)
-    except TestbedError as error:
-        for line in str(error).splitlines():
-            print(f"testbed: {line}", file=sys.stderr)
-        return error.exit_status
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        session.folder.write("summary.json", result.summary())
+    except OSError as full:
+        if full.errno not in _DISK_FULL:
             raise
-        what = "what was recorded up to then is readable; make room, or name another folder with --out"
-        print(f"testbed: {session.folder.path}: {error.strerror}; {what}", file=sys.stderr)
-        return Exit.INVALID
-    return Exit.INVALID if ending.problems else ending.status
+    if error is not None and not _is_failure(error):
+        raise error
+    return result
 
 
-def _work(session: Session, work: Work, started: float) -> Ending:
-    ending = Ending(Exit.INVALID, ("interrupted",))
+def _work(session: Session, work: Work) -> Findings:
+    with session.laboratory() as laboratory:
+        return work(session, laboratory)
+
+
+def _in_world(work: Callable[[], Findings]) -> tuple[Findings | BaseException, int | None]:
+    """Call `work` in new namespaces: its value or what it raised; and the status, if a signal ended it."""
+    answer = os.memfd_create("findings")  # a file, not a pipe: nobody need read while the work goes on
+
+    def main() -> int:
+        try:
+            _put(answer, work())
+        except KeyboardInterrupt:
+            _put(answer, Findings(problems=("interrupted",)))
+            raise
+        except Exception as error:
+            _put(answer, error)
+        return Exit.OK
+
     try:
-        with Laboratory(session.scenario, session.phase, session.operators, session.folder) as laboratory:
-            try:
-                ending = work(session, laboratory)
-            except KeyboardInterrupt:
-                laboratory.finish()
-                ending = replace(ending, more={"rules_fired": rules_fired(session)})
-                raise
-    except TestbedError as error:
-        ending = Ending(error.exit_status, (str(error),))
-        raise
+        status = run_isolated(main)
+        data = _got(answer)
+    except InvalidRunError as killed:
+        return killed, None
     finally:
-        session.folder.write("summary.json", _summary(session, ending, started))
-    return ending
+        os.close(answer)
+    if data is None:
+        return InvalidRunError(f"the run's main process ended with status {status} and no result"), None
+    return data, status or None
 
 
-def rules_fired(session: Session) -> dict[str, int]:
-    """For each rule that did anything, how many packets the kernel counted for it: "mts/tspu/rule" -> n."""
+def _put(answer: int, value: Findings | BaseException) -> None:
+    if isinstance(value, BaseException):
+        value.add_note("".join(traceback.format_exception(value)))
+    try:
+        data = pickle.dumps(value)
+    except Exception:
+        data = pickle.dumps(InvalidRunError(f"a result that cannot be pickled: {value!r}"))
+    with os.fdopen(os.dup(answer), "wb") as file:
+        file.write(data)
+
+
+def _got(answer: int) -> Findings | BaseException | None:
+    with os.fdopen(os.dup(answer), "rb") as file:
+        file.seek(0)
+        data = file.read()
+    value: Findings | BaseException | None = pickle.loads(data) if data else None
+    return value
+
+
+def _is_failure(error: BaseException) -> bool:
+    """Whether the run failed, rather than this machine or our code: the result says so."""
+    return isinstance(error, InvalidRunError) or (isinstance(error, OSError) and error.errno in _DISK_FULL)
+
+
+def _failed(error: BaseException, folder: Path) -> Findings:
+    problem = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        remedy = "what was recorded up to then is readable; make room, or name another folder with --out"
+        problem = f"{folder}: {error.strerror}; {remedy}"
+    return Findings(problems=(problem,))
+
+
+def _result(session: Session, findings: Findings, status: int, started: float) -> RunResult:
     receipts = session.folder.receipts()
+    return RunResult(
+        **{field.name: getattr(findings, field.name) for field in fields(findings)},
+        job=session.job,
+        scenario=session.scenario.name,
+        folder=session.folder.path,
+        exit_status=int(status),
+        receipts=receipts,
+        fired=rules_fired(receipts, session.job.operators),
+        matched=rules_by_flow(session.folder.events),
+        started=started,
+        seconds=time.time() - started,
+    )
+
+
+def rules_fired(receipts: Mapping[str, Any], operators: tuple[str, ...]) -> dict[str, int]:
+    """For each rule that did anything, how many packets the kernel counted for it: "mts/tspu/rule" -> n."""
     return {
         f"{operator}/{rule}": proof.kernel
-        for operator in session.operators
+        for operator in operators
         for rule, proof in fired(receipts, operator).items()
-    }
-
-
-def _summary(session: Session, ending: Ending, started: float) -> dict[str, Any]:
-    return {
-        "scenario": session.scenario.name,
-        "phase": session.phase,
-        "vantages": session.vantages,
-        "seed": session.scenario.seed,
-        "time_scale": session.scenario.time_scale,
-        "exit_status": int(Exit.INVALID if ending.problems else ending.status),
-        "valid": not ending.problems,
-        "problems": list(ending.problems),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "seconds": round(time.time() - started, 3),
-        **ending.more,
     }

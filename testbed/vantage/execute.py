@@ -8,7 +8,7 @@ import errno
 import os
 import signal
 import subprocess
-import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,11 +29,10 @@ def run_as(
 ) -> int:
     """Run `argv` as the subscriber in `namespace` and wait for it; return its exit status as a shell would.
 
-    128 + n if signal n ended it; 127 or 126, with one line on stderr, if it cannot be started. Meanwhile
-    Ctrl-C is the program's business (as with system(3)). `own` is the user's environment; `streams` are
-    arguments of `subprocess.Popen`.
+    128 + n if signal n ended it. Meanwhile Ctrl-C is the program's business (as with system(3)). `own` is
+    the user's environment; `streams` are arguments of `subprocess.Popen`.
 
-    Errors: InvalidRunError if the vantage itself cannot be entered.
+    Errors: ProgramError if the program cannot be started, InvalidRunError if the vantage cannot be entered.
     """
     interrupt = signal.getsignal(signal.SIGINT)
     if interrupt is not signal.SIG_IGN:
@@ -46,9 +45,6 @@ def run_as(
         except BaseException:
             process.terminate()
             raise
-    except ProgramError as error:
-        print(f"testbed: {error}", file=sys.stderr)
-        return error.status
     finally:
         signal.signal(signal.SIGINT, interrupt)
 
@@ -66,20 +62,28 @@ def spawn_as(
     """
     variables = environment.for_program(own)
     program = find_program(argv[0] if argv else "", variables)
+    with tempfile.TemporaryFile() as refusal:  # what the child could not do: Popen keeps only that it failed
 
-    def become_subscriber() -> None:
+        def prepare() -> None:
+            try:
+                become_subscriber(namespace, environment)
+            except OSError as error:
+                os.write(refusal.fileno(), str(error).encode())
+                raise
+
         try:
-            enter(namespace)
-            unshare(CLONE_NEWNS)
-            lay_over(environment.tree, environment.scratch)
-        except OSError as error:
-            print(f"testbed: vantage {namespace.name}: {error}", file=sys.stderr, flush=True)
-            raise
+            return _start(program, argv, variables, prepare, streams)
+        except subprocess.SubprocessError as error:
+            refusal.seek(0)
+            why = refusal.read().decode(errors="replace")
+            raise InvalidRunError(f"vantage {namespace.name}: {why or 'cannot be entered'}") from error
 
-    try:
-        return _start(program, argv, variables, become_subscriber, streams)
-    except subprocess.SubprocessError as error:
-        raise InvalidRunError(f"vantage {namespace.name}: cannot be entered, see above") from error
+
+def become_subscriber(namespace: Namespace, environment: Environment) -> None:
+    """Move this process into the vantage for good: its network, and its files over the machine's own."""
+    enter(namespace)
+    unshare(CLONE_NEWNS)
+    lay_over(environment.tree, environment.scratch)
 
 
 def _start(
@@ -104,5 +108,5 @@ def _start(
 
 
 def exit_status(returncode: int) -> int:
-    """A `Popen.returncode` as a shell tells it: 128 + n after signal n."""
+    """A `Popen.returncode` as a shell gives it: 128 + n after signal n."""
     return 128 - returncode if returncode < 0 else returncode

@@ -17,13 +17,14 @@ import pytest
 
 from testbed.capture.writer import PcapngWriter
 from testbed.conformance.given import with_model
-from testbed.run.folder import RunFolder
+from testbed.run.job import Job
 from testbed.run.laboratory import Laboratory
-from testbed.run.session import Ending, Session, rules_fired, run
+from testbed.run.result import Findings
+from testbed.run.session import Session, carry_out
 from testbed.scenario.loader import load
 from testbed.scenario.model import Scenario
 from testbed.truth.receipts import problems as receipt_problems
-from testbed.vantage.environment import SBIN, prepare
+from testbed.vantage.environment import SBIN
 from testbed.vantage.execute import run_as
 from testbed.world.services import Services
 
@@ -98,14 +99,13 @@ def as_subscriber(
     """
     folder.mkdir(parents=True)
     scenario = _scenario(folder, rules, profile, model)
-    session = Session(scenario, "on", (VANTAGE,), RunFolder.create(folder / "run", scenario.name), quiet=True)
+    session = Session.prepare(Job(scenario, vantages=[VANTAGE], command=argv, out=folder / "run"))
     work = partial(_work, argv=argv, servers=servers, capture=capture, longest=longest, env=env or {})
-    status = run(session, work)
-    path = session.folder.path
-    summary = json.loads((path / "summary.json").read_text("utf-8"))
+    result = carry_out(session, work)
+    path = result.folder
     out, err = ((path / name).read_text("utf-8", errors="replace") for name in ("out", "err"))
-    assert summary["valid"], f"{summary['problems']}\n{out}\n{err}"
-    return Ran(status, out, err, summary["rules_fired"], path)
+    assert result.valid, f"{result.problems}\n{out}\n{err}"
+    return Ran(result.exit_status, out, err, result.fired, path)
 
 
 def python(program: str, *arguments: str) -> list[str]:
@@ -139,9 +139,9 @@ def _work(
     capture: bool,
     longest: int,
     env: Mapping[str, str],
-) -> Ending:
+) -> Findings:
     path, world = session.folder.path, laboratory.world.namespaces
-    environment = prepare(path, laboratory.authority, laboratory.resolvers(VANTAGE))
+    environment = laboratory.environment(VANTAGE)
     environment = replace(environment, variables={**environment.variables, **env})
     with Services(path / "logs") as services:
         for server in servers:
@@ -162,7 +162,7 @@ def _work(
     problems = laboratory.finish()
     placed = [placement.name for placement in laboratory.placements]
     problems += receipt_problems(session.folder.receipts(), placed)
-    return Ending(status, tuple(problems), {"rules_fired": rules_fired(session)})
+    return Findings(problems=tuple(problems), command_status=status)
 
 
 def _serve(server: Server, ready: Callable[[], None]) -> NoReturn:

@@ -1,12 +1,11 @@
 """The table as plain text, character for character; and its parts."""
 
 import io
-import json
 
 import pytest
 
 from testbed.report.explain import EXPLANATIONS, explain
-from testbed.report.table import bitrate, rate_range, show, summary, text
+from testbed.report.table import bitrate, rate_range, show, text
 from testbed.scenario.labels import LABELS
 from testbed.truth.judge import judge
 from tests.truth.conftest import BLOCKED, counts
@@ -85,13 +84,6 @@ def test_an_output_that_cannot_say_a_tick_gets_a_plus(scenario, measurements, re
     show(judge(scenario, "on", measurements, receipts), scenario, tmp_path, file=out)
     out.flush()
     assert b"\n+  https://blocked.example/" in raw.getvalue()
-
-
-def test_the_summary_is_json(scenario, measurements, receipts):
-    found = summary(judge(scenario, "on", measurements, receipts), {"seed": 1})
-    again = json.loads(json.dumps(found))
-    assert (again["exit_status"], again["agreeing"], again["total"], again["seed"]) == (0, 8, 8, 1)
-    assert again["rows"][0]["kernel"] == 3
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from testbed.vantage.execute import run_as, spawn_as
+from testbed.vantage.programs import ProgramError
 from testbed.vantage.shell import shell_argv
 from tests.internet.emulated import TWITTER
 
@@ -26,9 +27,13 @@ def run(vantage, *argv, stdin=b"", own=None):
     os.dup2(files[2], 2)  # our own messages, too
     sys.stderr = os.fdopen(2, "w", closefd=False)
     streams = {"stdin": files[0], "stdout": files[1]}
-    status = run_as(
-        vantage.namespace, argv, vantage.environment, os.environ if own is None else own, **streams
-    )
+    try:
+        status = run_as(
+            vantage.namespace, argv, vantage.environment, os.environ if own is None else own, **streams
+        )
+    except ProgramError as error:
+        status = error.status
+        print(error, file=sys.stderr)
     sys.stderr.flush()
     return status, *(Path(f"/proc/self/fd/{file}").read_text() for file in files[1:])
 
@@ -111,7 +116,7 @@ def test_streams_folder_home_and_arguments_are_the_users(far_side):
 
 
 def test_a_program_that_cannot_be_run_gets_one_message(far_side, tmp_path):
-    said = "testbed: curll: no such program; did you mean 'curl'?\n"
+    said = "curll: no such program; did you mean 'curl'?\n"
     assert far_side.call(run, "curll") == (127, "", said)
     (tmp_path / "file").touch()
     status, _, said = far_side.call(run, str(tmp_path / "file"))

@@ -1,0 +1,61 @@
+"""What `run` and `shell` print at the end of a run."""
+
+import json
+import sys
+
+from testbed.errors import Exit
+from testbed.report.nearby import near
+from testbed.run.result import RunResult
+from testbed.scenario.model import Scenario
+
+_OURS = (Exit.UNEXPECTED, Exit.INPUT, Exit.INVALID, Exit.UNSUPPORTED)  # statuses that a command may have, too
+
+
+def show(result: RunResult, scenario: Scenario, *, as_json: bool = False, quiet: bool = False) -> None:
+    """The table on stdout, or JSON; of a command's run some lines on stderr, because stdout is the command's.
+
+    `quiet`: nothing after a command, unless the run is invalid or the command could not be started.
+    """
+    if as_json:
+        program = result.job.runs_program
+        indent = None if program else 1
+        where = sys.stderr if program else sys.stdout
+        print(json.dumps(result.summary(), ensure_ascii=False, indent=indent), file=where)
+    elif result.judgement is not None:
+        from testbed.report import table
+
+        table.show(result.judgement, scenario, result.folder)
+    else:
+        for line in _lines(result, quiet=quiet):
+            print(f"testbed: {line}", file=sys.stderr)
+
+
+def _lines(result: RunResult, *, quiet: bool) -> list[str]:
+    lines = [result.command_error] if result.command_error else []
+    if quiet and result.valid:
+        return lines
+    if result.job.runs_program and result.command_status is not None:
+        lines.append(_what_happened(result))
+    lines += [line for problem in result.problems for line in f"INVALID RUN: {problem}".splitlines()]
+    return [*lines, f"recorded in {near(result.folder)}{whose_status(result)}"]
+
+
+def _what_happened(result: RunResult) -> str:
+    job = result.job
+    acted = [f"{rule} ({packets} packet{'s' * (packets != 1)})" for rule, packets in result.fired.items()]
+    matched = dict.fromkeys(rule for rules in result.matched.values() for rule in rules)
+    acted += [f"{rule} (matched, changed nothing)" for rule in matched if rule not in result.fired]
+    controls = ", ".join(f"{target} {label}" for target, label in result.controls.items())
+    place = f"as {job.vantages[0]} in {result.scenario}/{job.phase}"
+    return f"{place}: {', '.join(acted) or 'no rule fired'}; control: {controls or 'none'}"
+
+
+def whose_status(result: RunResult) -> str:
+    """Whose the exit status is, where that is not plain: a command may end with a status that we use, too."""
+    status = result.command_status
+    if status is None or not (status in _OURS or result.status_of == "testbed"):
+        return ""
+    command = result.job.command[0] if result.job.command else "the shell"
+    if result.status_of == "command":
+        return f"; exit status {status} is that of {command}"
+    return f"; exit status {result.exit_status} is testbed's, that of {command} was {status}"

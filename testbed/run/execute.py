@@ -1,0 +1,24 @@
+"""`execute`: a job in, a result out. It prints nothing; a command has the streams of its caller."""
+
+from testbed.run.command import run_command, run_shell
+from testbed.run.job import Job
+from testbed.run.measure import run_probe
+from testbed.run.result import RunResult
+from testbed.run.session import Session, Work, carry_out
+
+
+def execute(job: Job) -> RunResult:
+    """Build the job's world, measure it or run the job's command in it, and judge.
+
+    Call it from the main thread; for several runs at once use processes. An interrupted or failed run is a
+    result too: `valid` is false, `problems` says why, `exit_status` is that of `testbed run`.
+
+    Errors: InputError for what is wrong with the job; UnsupportedError if this machine lacks a feature.
+    """
+    return carry_out(Session.prepare(job), _work(job))
+
+
+def _work(job: Job) -> Work:
+    if job.shell:
+        return run_shell
+    return run_command if job.command is not None else run_probe

@@ -1,0 +1,130 @@
+"""What came of a run, as a value."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from testbed.errors import Exit
+from testbed.probe.record import Measurement
+from testbed.run.job import Job
+from testbed.truth.expectations import Truth
+from testbed.truth.judge import Judgement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What the work in a world found. Any problem makes the run invalid."""
+
+    problems: tuple[str, ...] = ()  # one sentence each
+    notes: tuple[str, ...] = ()  # worth a reader's eye, harmless
+    measurements: tuple[Measurement, ...] = ()  # by the built-in probe
+    truth: tuple[Truth, ...] = ()  # what had to be seen
+    judgement: Judgement | None = None  # observed beside expected; None with a command
+    command_status: int | None = None  # as a shell gives it: 128 + n after signal n
+    command_error: str = ""  # why the command could not be started
+    controls: Mapping[str, str] = field(default_factory=dict)  # with a command: target -> label, must be "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult(Findings):
+    """One run: what was asked for, what was seen, what the filters did, and whether it is valid."""
+
+    job: Job  # with every choice made
+    scenario: str  # its name
+    folder: Path  # the run folder: docs/run-folder.md
+    exit_status: (
+        int  # of `testbed run`: the command's own, or one of testbed.errors.Exit; 128 + n after signal n
+    )
+    receipts: Mapping[str, Any] = field(default_factory=dict)  # by censor, "mts/tspu"
+    fired: Mapping[str, int] = field(
+        default_factory=dict
+    )  # rule that acted -> packets that the kernel counted
+    matched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # flow -> rules that it triggered
+    started: float = 0.0  # seconds since the epoch
+    seconds: float = 0.0
+
+    @property
+    def valid(self) -> bool:
+        """Whether the laboratory worked, so that the results mean something."""
+        return not self.problems
+
+    @property
+    def status_of(self) -> Literal["command", "testbed"]:
+        """Whose the exit status is: the command's own, or ours."""
+        return "command" if self.valid and self.command_status is not None else "testbed"
+
+    @property
+    def verdict(self) -> str:
+        """The result in one line; "" for a valid run of a command."""
+        if self.problems:
+            return invalid(self.problems)
+        return verdict(self.judgement) if self.judgement else ""
+
+    def summary(self) -> dict[str, Any]:
+        """What summary.json holds."""
+        job = self.job
+        found: dict[str, Any] = {
+            "scenario": self.scenario,
+            "phase": job.phase,
+            "vantages": list(job.vantages),
+            "seed": job.seed,
+            "time_scale": job.time_scale,
+            "exit_status": self.exit_status,
+            "exit_status_of": self.status_of,
+            "valid": self.valid,
+            "problems": list(self.problems),
+            "notes": list(self.notes),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
+            "seconds": round(self.seconds, 3),
+            "folder": str(self.folder),
+        }
+        if self.judgement:
+            rows = self.judgement.to_json()["rows"]
+            counts = {"agreeing": self.judgement.agreeing, "total": len(rows)}
+            return found | counts | {"verdict": self.verdict, "rows": rows}
+        if job.runs_program:
+            found |= {
+                "command": list(job.command or ("(shell)",)),
+                "command_status": self.command_status,
+                "command_error": self.command_error,
+                "controls": dict(self.controls),
+            }
+        return found | {"rules_fired": dict(self.fired)}
+
+    def to_json(self) -> dict[str, Any]:
+        """The whole result as plain JSON values."""
+        return self.summary() | {
+            "job": self.job.to_json(),
+            "measurements": [measurement.to_json() for measurement in self.measurements],
+            "truth": [one.to_json() for one in self.truth],
+            "receipts": dict(self.receipts),
+            "rules_fired": dict(self.fired),
+            "rules_matched": {flow: list(rules) for flow, rules in self.matched.items()},
+        }
+
+
+def verdict(judgement: Judgement) -> str:
+    """A judgement in one line."""
+    if judgement.problems:
+        return invalid(judgement.problems)
+    total = len(judgement.rows)
+    word = "as expected" if judgement.agreeing == total else "NOT as expected; agreeing"
+    return f"{word}: {judgement.agreeing} of {total}"
+
+
+def invalid(problems: tuple[str, ...]) -> str:
+    """The last line of an invalid run."""
+    first, *more = problems
+    rest = f" (and {len(more)} more, above)" if more else ""
+    return f"INVALID RUN: {first}{rest}"
+
+
+def exit_status(findings: Findings) -> int:
+    """The exit status of a run that came to its end."""
+    if findings.problems:
+        return Exit.INVALID
+    if findings.command_status is not None:
+        return findings.command_status
+    return findings.judgement.exit_status if findings.judgement else Exit.INVALID
