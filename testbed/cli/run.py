@@ -50,8 +50,9 @@ def command(
     what it saw beside what should have been. With one, the command runs as that operator's subscriber and
     its exit status is ours.
     """
-    from testbed import Job, execute
     from testbed.report.ending import show
+    from testbed.run.execute import execute
+    from testbed.run.job import Job
 
     if command_line:
         options.must_be_one(vantages)

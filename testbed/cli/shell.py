@@ -29,8 +29,9 @@ def command(
 
     Everything typed there meets the censors of that operator. Leave it as any shell.
     """
-    from testbed import Job, execute
     from testbed.report.ending import show
+    from testbed.run.execute import execute
+    from testbed.run.job import Job
 
     options.must_be_one(vantages)
     scenario = options.loaded(name, seed, time_scale)

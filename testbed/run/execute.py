@@ -1,8 +1,8 @@
 """`execute`: a job in, a result out. It prints nothing; a command has the streams of its caller."""
 
-from testbed.run.command import run_command, run_shell
 from testbed.run.job import Job
-from testbed.run.measure import run_probe
+from testbed.run.probing import run_probe
+from testbed.run.program import run_command, run_shell
 from testbed.run.result import RunResult
 from testbed.run.session import Session, Work, carry_out
 

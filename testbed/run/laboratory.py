@@ -19,7 +19,7 @@ from testbed.world.netns import inside
 from testbed.world.plan import plan
 from testbed.world.services import Services, Status, Target
 
-Ready = Callable[[], None]
+_Ready = Callable[[], None]
 READY_WITHIN = 30.0  # seconds; our choice: generous, for machines under load
 
 
@@ -150,13 +150,13 @@ class Laboratory:
 
     # What follows runs in the service's own process, and imports there what only that process needs.
 
-    def _far_side(self, ready: Ready) -> None:
+    def _far_side(self, ready: _Ready) -> None:
         from testbed.internet.far_side import serve_far_side
 
         serve_far_side(self.scenario.world, self.authority, ready)
 
     def _censor(self, placement: Placement) -> Target:
-        def serve(ready: Ready) -> None:
+        def serve(ready: _Ready) -> None:
             from testbed.middlebox.loop import serve_censor
 
             scale, seed, path = self.scenario.time_scale, self.scenario.seed, self.scenario.path
@@ -169,7 +169,7 @@ class Laboratory:
         lying = self._lying().get(operator)
         addresses = [str(address) for address in self.world.plan.resolver_address(operator)]
 
-        def serve(ready: Ready) -> None:
+        def serve(ready: _Ready) -> None:
             from testbed.internet.dns import Zone, serve_operator_resolver, truth
 
             answer = truth(Zone.from_world(self.scenario.world).seen_from(addresses[0]))

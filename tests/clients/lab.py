@@ -25,7 +25,7 @@ from testbed.scenario.loader import load
 from testbed.scenario.model import Scenario
 from testbed.truth.receipts import problems as receipt_problems
 from testbed.vantage.environment import SBIN
-from testbed.vantage.execute import run_as
+from testbed.vantage.subscriber import run_as
 from testbed.world.services import Services
 
 Rule = Mapping[str, Any]

@@ -22,7 +22,7 @@ from testbed.run.folder import RunFolder
 from testbed.run.laboratory import Laboratory
 from testbed.scenario.model import LinkQuality, Placement, Scenario
 from testbed.vantage.environment import prepare
-from testbed.vantage.execute import spawn_as
+from testbed.vantage.subscriber import spawn_as
 from testbed.world import linux
 from testbed.world.enter import run_isolated
 from testbed.world.netns import Namespace, enter, inside

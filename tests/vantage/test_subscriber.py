@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from testbed.vantage.execute import run_as, spawn_as
 from testbed.vantage.programs import ProgramError
 from testbed.vantage.shell import shell_argv
+from testbed.vantage.subscriber import run_as, spawn_as
 from tests.internet.emulated import TWITTER
 
 pytestmark = pytest.mark.world

@@ -10,9 +10,9 @@ from testbed.run.session import Session
 from testbed.scenario.model import OUTSIDE
 from testbed.truth.classify import classify
 from testbed.truth.receipts import problems as receipt_problems
-from testbed.vantage.execute import run_as
 from testbed.vantage.programs import ProgramError
 from testbed.vantage.shell import shell_argv
+from testbed.vantage.subscriber import run_as
 
 
 def run_command(session: Session, laboratory: Laboratory) -> Findings:
