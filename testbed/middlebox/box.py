@@ -8,7 +8,7 @@ from netfilterqueue import Packet
 
 from testbed.censor.decision import PASS, Decision, Direction, Verdict
 from testbed.censor.policy import Policy
-from testbed.middlebox.hold import Hold
+from testbed.censor.releasequeue import ReleaseQueue
 from testbed.middlebox.inject import Injector
 from testbed.middlebox.marks import verdict_mark
 from testbed.middlebox.receipts import Receipts
@@ -59,7 +59,7 @@ class Middlebox:
 
     def __init__(self, core: Core, policy: Policy, stream: EventStream, clock: Clock, name: str) -> None:
         self.receipts = Receipts(name, policy)
-        self.hold: Hold[Packet] = Hold(MAX_HELD)
+        self.hold: ReleaseQueue[Packet] = ReleaseQueue(MAX_HELD)
         self.stopping = False
         self.interrupted = False  # something else than packets wants the loop's attention
         self._core = core

@@ -5,7 +5,7 @@ from typing import IO, Final
 from testbed.capture.link import framed
 from testbed.capture.writer import PcapngWriter
 from testbed.censor.decision import Decision, Verdict
-from testbed.middlebox.hold import Hold
+from testbed.censor.releasequeue import ReleaseQueue
 from testbed.replay.effects import Effect
 from testbed.replay.play import Frame
 from testbed.replay.tally import Tally
@@ -28,7 +28,7 @@ class Rewriter:
     def __init__(self, file: IO[bytes], tally: Tally, comment: str) -> None:
         self._out = PcapngWriter(file, comment)
         self._tally = tally
-        self._waiting: Hold[_Packet] = Hold(MAX_HELD)
+        self._waiting: ReleaseQueue[_Packet] = ReleaseQueue(MAX_HELD)
 
     def packet(self, frame: Frame, decision: Decision, found: tuple[Effect, ...], now: float) -> None:
         """Write what is due by now, the packet, and what was injected."""

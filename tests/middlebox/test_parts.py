@@ -6,14 +6,14 @@ import pytest
 
 from testbed.censor.actions.allow import Allow
 from testbed.censor.decision import Decision, Direction, Event, Handover, HandoverKind, Injection, Verdict
-from testbed.middlebox.hold import Hold
+from testbed.censor.releasequeue import ReleaseQueue
 from testbed.middlebox.receipts import Claims, Receipts
 from testbed.middlebox.stream import EventStream
 from tests.middlebox.lab import policy
 
 
 def test_the_hold_gives_back_by_time_and_equal_times_in_order():
-    hold = Hold(10)
+    hold = ReleaseQueue(10)
     for due, name in [(2.0, "c"), (1.0, "a"), (2.0, "d"), (1.0, "b")]:
         assert hold.push(due, name)
     assert hold.next_due() == 1.0
@@ -24,14 +24,14 @@ def test_the_hold_gives_back_by_time_and_equal_times_in_order():
 
 
 def test_the_hold_is_bounded():
-    hold = Hold(1)
+    hold = ReleaseQueue(1)
     assert hold.push(1.0, "a")
     assert not hold.push(0.0, "b")
     assert hold.pop_due(9.0) == "a"
 
 
 def test_things_that_cannot_be_compared_may_be_due_together():
-    hold = Hold(2)
+    hold = ReleaseQueue(2)
     assert hold.push(1.0, object())
     assert hold.push(1.0, object())
 

@@ -1,4 +1,4 @@
-"""Packets that wait for their time."""
+"""Delayed packets, ordered by the time at which each is due."""
 
 import heapq
 from typing import Generic, TypeVar
@@ -6,8 +6,8 @@ from typing import Generic, TypeVar
 P = TypeVar("P")
 
 
-class Hold(Generic[P]):
-    """A bounded heap of things with the time at which each is due; equal times keep their order."""
+class ReleaseQueue(Generic[P]):
+    """A bounded queue of items ordered by due time; items due at the same time keep their order."""
 
     def __init__(self, limit: int) -> None:
         self._heap: list[tuple[float, int, P]] = []
@@ -17,20 +17,20 @@ class Hold(Generic[P]):
     def __bool__(self) -> bool:
         return bool(self._heap)
 
-    def push(self, due: float, one: P) -> bool:
-        """Keep one until `due`; False if there is no room."""
+    def push(self, due: float, item: P) -> bool:
+        """Queue an item until `due`; False if the queue is full."""
         if len(self._heap) >= self._limit:
             return False
         self._order += 1
-        heapq.heappush(self._heap, (due, self._order, one))
+        heapq.heappush(self._heap, (due, self._order, item))
         return True
 
     def next_due(self) -> float | None:
-        """When the first is due; None if there is none."""
+        """When the first item is due; None if the queue is empty."""
         return self._heap[0][0] if self._heap else None
 
     def pop_due(self, now: float) -> P | None:
-        """The first if it is due at `now`, else None."""
+        """Remove and return the first item if it is due at `now`, else None."""
         if self._heap and self._heap[0][0] <= now:
             return heapq.heappop(self._heap)[2]
         return None
