@@ -3,15 +3,14 @@
 import re
 from pathlib import Path
 
-from testbed.conformance.runner import Outcome
-from testbed.conformance.suite import choose, run_live, run_on_core
+from testbed.conformance.suite import CaseResult, choose, run_live, run_on_core
 from testbed.conformance.table import counts, markdown
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/conformance.md"
 BEGIN, END = "<!-- python tools/conformance.py -->", "<!-- end -->"
 
 
-def renewed(page: str, outcomes: list[Outcome]) -> str:
+def renewed(page: str, outcomes: list[CaseResult]) -> str:
     """The page with the tables of these outcomes. ValueError if the page has no place for them."""
     place = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
     if not place.search(page):

@@ -16,7 +16,7 @@ import sys
 import time
 
 from testbed.conformance import payloads
-from testbed.conformance.shapes import chrome
+from testbed.conformance.payloads import chrome
 
 PAUSE = 0.1  # seconds between packets
 PATIENCE = 0.6  # seconds without an answer

@@ -1,33 +1,33 @@
-"""What a case is, and the list of them all."""
+"""What a case is, and the registry of all cases."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from testbed.conformance.ground import ABROAD, Box
-from testbed.conformance.steps import Step
+from testbed.conformance.backend import ABROAD, Box
+from testbed.conformance.steps import DialogueStep
 
 TSPU: Final = ("t21", "t22w", "t22", "t23", "t24", "t25", "t26")
 
 
-class NotThere(Exception):  # noqa: N818 (an answer, not a failure)
-    """A mechanism that a case needs does not exist yet; the message names it."""
+class MissingMechanismError(Exception):
+    """A mechanism that a case needs does not exist yet; the message names it. The case is then not run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """Given these boxes, these steps. `label` tells several dialogues of one case apart."""
+    """These steps, past these boxes. `label` distinguishes several dialogues of one case."""
 
     boxes: tuple[Box, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[DialogueStep, ...]
     label: str = ""
-    scale: float = 1.0  # how many times faster the censor's clock runs when live
+    scale: float = 1.0  # live, the censor's clock runs this many times faster
     routers: int = ABROAD
-    without_box: bool = False  # the twin has no box at all: what is expected is the profile's, not a rule's
+    without_box: bool = False  # the twin has no box: the effect is the profile's, not a rule's
     seed: int = 1
 
     def twin(self) -> "Dialogue":
-        """The same without rules: its every packet must pass untouched."""
+        """The same without rules: every packet must pass untouched."""
         if self.without_box:
             return replace(self, boxes=())
         bare = (replace(box, policy=replace(box.policy, rules=())) for box in self.boxes)
@@ -36,7 +36,7 @@ class Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row: under each of these profiles, `build` gives the dialogues, and all of them must hold."""
+    """One row. Under each of these profiles `build` returns the dialogues, all of which must hold."""
 
     id: str
     title: str
@@ -45,7 +45,7 @@ class Case:
     confidence: str  # H, M or L; see docs/sources.md
     expected: str
     build: Callable[[str], Iterable[Dialogue]]
-    live: bool  # whether the kernel can carry it
+    live: bool  # whether it can run through the kernel
     core_only: str = ""  # why not
 
 

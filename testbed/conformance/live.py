@@ -1,7 +1,7 @@
-"""The dialogue's ground through the kernel: a world of our own, raw sockets at both ends, real censors.
+"""The backend through the kernel: a world, raw sockets at both ends, real censors.
 
-L and R have no addresses of their own and so no TCP stack that would answer; this process is both hosts. What
-each end hears is captured at its interface, before anything can change it.
+L and R have no addresses and hence no TCP stack that would answer: this process plays both hosts. What
+arrives is captured at each end's interface, before anything can change it.
 """
 
 import json
@@ -19,8 +19,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
+from testbed.conformance.backend import DOMESTIC, HOPS, L_ADDRESS, NEIGHBOUR, Backend, Box, Who, Wire
 from testbed.conformance.case import Dialogue
-from testbed.conformance.ground import DOMESTIC, HOPS, L_ADDRESS, NEIGHBOUR, Box, Ground, Who, Wire
 from testbed.conformance.packets import FENCE, ICMP, Ip
 from testbed.errors import InvalidRunError
 from testbed.middlebox.loop import serve_censor
@@ -32,10 +32,10 @@ from testbed.world.plan import plan
 _ETH_P_IP: Final = 0x0800
 _FENCE_HOST: Final = "203.0.113.254"
 _TIME_EXCEEDED: Final = 11
-_FIRST_PATIENCE: Final = 1.0  # s for the first fence, which a policy may swallow
-_PATIENCE: Final = 5.0  # s until a fence that has always arrived counts as lost
-_QUIET: Final = 0.25  # s of silence that must do where a policy swallows the fence
-_LATE: Final = 0.03  # s at the end of a dialogue, for what a box held back
+_FIRST_PATIENCE: Final = 1.0  # s for the first fence, which a policy may drop
+_PATIENCE: Final = 5.0  # s after which a later fence counts as lost
+_QUIET: Final = 0.25  # s of silence to wait for where a policy drops fences
+_LATE: Final = 0.03  # s at the end of a dialogue, for packets that a box delayed
 _BUFFER: Final = 8 << 20  # bytes of captured packets
 _BATCH: Final = 32  # packets sent before the captures are read
 _OTHER: Final[dict[Who, Who]] = {"L": "R", "R": "L"}
@@ -59,8 +59,8 @@ def _world() -> World:
     return World("conformance", operators, (), ())
 
 
-class Laboratory:
-    """One built world, for many dialogues. To be made inside `testbed.world.enter`."""
+class LiveWorld:
+    """One built world for many dialogues. Create it inside `testbed.world.enter`."""
 
     def __init__(self) -> None:
         self.built = build(plan(_world()))
@@ -70,22 +70,22 @@ class Laboratory:
                 subprocess.run(flush, check=True, capture_output=True)
 
     @contextmanager
-    def ground(self, dialogue: Dialogue) -> Iterator[Ground]:
-        """Start the dialogue's censors, lend the ground, end them, and look at their receipts.
+    def backend(self, dialogue: Dialogue) -> Iterator[Backend]:
+        """Run the dialogue's censors while the context lasts, then check their receipts.
 
         Errors: InvalidRunError if a censor failed, or its receipt differs from the kernel's count.
         """
         started = time.monotonic()
         folder = Path(mkdtemp(prefix="conformance-", dir="/run"))
         running: list[_Running] = []
-        laid = LiveGround(self.built, dialogue)
+        backend = LiveBackend(self.built, dialogue)
         try:
             for number, box in enumerate(dialogue.boxes):
                 running.append(_Running(self.built, box, number, dialogue, folder, started))
-            laid.try_fence()
-            yield laid
+            backend.try_fence()
+            yield backend
         finally:
-            laid.close()
+            backend.close()
             for one in running:
                 one.stop()
         for one in running:
@@ -132,18 +132,18 @@ class _Running:
             raise InvalidRunError(f"{placement.name}: the censor ended before it was ready; see above")
 
     def stop(self) -> None:
-        """End it; its receipt is then written."""
+        """Stop it; it writes its receipt as it ends."""
         if self._pid:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGTERM)
             self._status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
             self._pid = 0
-            with netns.inside(self._namespace):  # or packets would queue for nobody
+            with netns.inside(self._namespace):  # or packets would queue without a reader
                 flush = [linux.program("nft", "nftables"), "flush", "ruleset"]
                 subprocess.run(flush, check=True, capture_output=True)
 
     def check(self) -> None:
-        """The second place: what the core claimed is what the kernel counted, and nothing went wrong."""
+        """Compare what the core claimed with what the kernel counted. InvalidRunError if they differ."""
         where = self._folder / "receipts" / f"{self._name.replace('/', '.')}.json"
         if self._status or not where.is_file():
             raise InvalidRunError(f"{self._name}: the censor ended with status {self._status}")
@@ -163,7 +163,7 @@ def _say_ready(pipe: int) -> None:
 
 @dataclass(slots=True)
 class _End:
-    """One host: a packet socket at its only interface, and the router's hardware address."""
+    """One host: a packet socket on its only interface, and the router's hardware address."""
 
     socket: socket.socket
     router: bytes
@@ -181,8 +181,8 @@ class _End:
     def send(self, packet: bytes) -> None:
         self.socket.sendto(packet, ("eth0", _ETH_P_IP, 0, 0, self.router))
 
-    def heard(self) -> Iterator[bytes]:
-        """What has come in; routers' "time exceeded" is the path's word, not a box's."""
+    def received(self) -> Iterator[bytes]:
+        """Packets that have arrived, without the routers' ICMP "time exceeded"."""
         while True:
             try:
                 raw, origin = self.socket.recvfrom(65_535)
@@ -192,8 +192,8 @@ class _End:
                 yield raw[: int.from_bytes(raw[2:4], "big")]
 
 
-class LiveGround:
-    """Both ends of the path. After each sending a fence goes each way: when it has come, all else has."""
+class LiveBackend:
+    """Both ends of the path. After every send, a fence packet each way shows that all else arrived."""
 
     def __init__(self, built: BuiltWorld, dialogue: Dialogue) -> None:
         self.routers = dialogue.routers
@@ -205,16 +205,16 @@ class LiveGround:
         self._number = 0
 
     def close(self) -> None:
-        """Give the sockets back."""
+        """Close the sockets."""
         for end in self._ends.values():
             end.socket.close()
 
     def try_fence(self) -> None:
-        """Find out whether the policy lets fences through."""
+        """Find out whether fence packets pass the policy."""
         self._fenced = all(self._fence(who, Wire(), _FIRST_PATIENCE) for who in self._ends)
 
     def send(self, who: Who, packets: Sequence[bytes]) -> Wire:
-        """See `Ground`."""
+        """See `Backend`."""
         wire = Wire()
         for number, packet in enumerate(packets, 1):
             self._ends[who].send(packet)
@@ -223,25 +223,25 @@ class LiveGround:
         if self._fenced:
             for end in (who, _OTHER[who]):
                 if not self._fence(end, wire, _PATIENCE):
-                    raise InvalidRunError(f"a packet of no interest from {end} did not arrive any more")
+                    raise InvalidRunError(f"fence packets from {end} no longer arrive")
         else:
             self._listen(wire, _QUIET)
         return wire
 
     def wait(self, seconds: float) -> None:
-        """See `Ground`."""
+        """See `Backend`."""
         time.sleep(seconds / self._scale)
 
     def pause(self, seconds: float) -> None:
-        """See `Ground`."""
+        """See `Backend`."""
         time.sleep(seconds)
 
     def clock(self) -> float:
-        """See `Ground`."""
+        """See `Backend`."""
         return time.monotonic()
 
     def late(self) -> Wire:
-        """See `Ground`."""
+        """See `Backend`."""
         wire = Wire()
         self._listen(wire, _LATE)
         return wire
@@ -262,12 +262,12 @@ class LiveGround:
             pass
 
     def _read(self, wire: Wire, patience: float = 0.0) -> bytes | None:
-        """Take what both ends have; the last fence's body, b"" if only others came, None for nothing."""
+        """Read both ends: the last fence's body, b"" if only other packets arrived, None if nothing did."""
         sockets = {end.socket: who for who, end in self._ends.items()}
         last: bytes | None = None
         for ready in select.select(list(sockets), [], [], patience)[0]:
             who = sockets[ready]
-            for raw in self._ends[who].heard():
+            for raw in self._ends[who].received():
                 if raw[9] == FENCE:
                     last = raw[20:]
                 else:

@@ -1,4 +1,4 @@
-"""Making and reading packets, independently of the censor's own code (a test compares both with scapy)."""
+"""Building and parsing packets, independently of the censor's code (a test compares both with scapy)."""
 
 import struct
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ _LETTERS: Final = {"F": FIN, "S": SYN, "R": RST, "P": PSH, "A": ACK, "U": URG}
 
 
 def flags(letters: str) -> int:
-    """TCP flags by their first letters: "SA"."""
+    """TCP flags from their initials: "SA"."""
     return sum(_LETTERS[letter] for letter in letters)
 
 
 def letters(bits: int) -> str:
-    """The letters of TCP flags, as people write them: "RST/ACK"."""
+    """The names of TCP flags: "RST/ACK"."""
     names = {SYN: "SYN", FIN: "FIN", RST: "RST", PSH: "PSH", URG: "URG", ACK: "ACK"}
     return "/".join(name for bit, name in names.items() if bits & bit)
 
@@ -49,14 +49,14 @@ class Ip:
         return head[:10] + struct.pack("!H", _sum(head)) + head[12:] + body
 
     def pseudo(self, protocol: int, length: int) -> bytes:
-        """What transport checksums cover besides their own bytes."""
+        """The pseudo-header that transport checksums cover."""
         ends = IPv4Address(self.source).packed + IPv4Address(self.destination).packed
         return ends + struct.pack("!BBH", 0, protocol, length)
 
 
 @dataclass(frozen=True, slots=True)
 class Tcp:
-    """The TCP header of a segment to be sent. `wrong_sum` spoils the checksum."""
+    """The TCP header of a segment to be sent. `wrong_sum` makes the checksum invalid."""
 
     sport: int
     dport: int
@@ -91,8 +91,8 @@ def echo(number: int, *, reply: bool = False) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """One packet as it was seen on the wire. Transport fields are 0 where it has none."""
+class ReceivedPacket:
+    """One packet as it arrived. Transport fields that it lacks are 0."""
 
     raw: bytes = field(repr=False)
     source: str
@@ -115,8 +115,8 @@ class Heard:
         return self.protocol == TCP and self.flags == RST | ACK and not self.payload
 
     @property
-    def sums_right(self) -> bool:
-        """Whether its checksums are what its bytes ask for (fragments: the IP header's only)."""
+    def checksums_valid(self) -> bool:
+        """Whether its checksums are valid (fragments: only the IP header's)."""
         head, rest = self.raw[:20], self.raw[20:]
         if _sum(head):
             return False
@@ -125,37 +125,39 @@ class Heard:
         return _sum(Ip(self.source, self.destination).pseudo(self.protocol, len(rest)) + rest) == 0
 
 
-def read(raw: bytes) -> Heard | None:
-    """The packet's headers; None for what is not IPv4."""
+def read(raw: bytes) -> ReceivedPacket | None:
+    """Parse a packet's headers; None if it is not IPv4."""
     if len(raw) < 20 or raw[0] != 0x45:
         return None
     _, _, total, ip_id, where, ttl, protocol, _, source, destination = struct.unpack_from("!BBHHHBBHII", raw)
-    raw = raw[:total]  # what follows is a link's padding
+    raw = raw[:total]  # the rest is padding of the link layer
     ends = (raw, str(IPv4Address(source)), str(IPv4Address(destination)), ttl, ip_id, protocol)
     if where & 0x3FFF or protocol not in (TCP, UDP):
-        return Heard(*ends, fragment=bool(where & 0x3FFF), payload=raw[20:])
+        return ReceivedPacket(*ends, fragment=bool(where & 0x3FFF), payload=raw[20:])
     if protocol == UDP:
         sport, dport = struct.unpack_from("!HH", raw, 20)
-        return Heard(*ends, fragment=False, sport=sport, dport=dport, payload=raw[28:])
+        return ReceivedPacket(*ends, fragment=False, sport=sport, dport=dport, payload=raw[28:])
     sport, dport, seq, ack, offset, bits, window = struct.unpack_from("!HHIIBBH", raw, 20)
     payload = raw[20 + (offset >> 4) * 4 :]
     ports = {"sport": sport, "dport": dport}
-    return Heard(*ends, fragment=False, **ports, seq=seq, ack=ack, flags=bits, window=window, payload=payload)
+    return ReceivedPacket(
+        *ends, fragment=False, **ports, seq=seq, ack=ack, flags=bits, window=window, payload=payload
+    )
 
 
 def with_ttl(raw: bytes, ttl: int) -> bytes:
-    """The same packet as a router leaves it: another TTL and the header checksum that goes with it."""
+    """The packet as a router forwards it: with this TTL and the matching header checksum."""
     head = raw[:8] + bytes([ttl]) + raw[9:10] + b"\0\0" + raw[12:20]
     return head[:10] + struct.pack("!H", _sum(head)) + head[12:] + raw[20:]
 
 
-def fragments(packet: bytes, pieces: int) -> list[bytes]:
-    """The packet in that many fragments, offsets in order."""
+def fragments(packet: bytes, count: int) -> list[bytes]:
+    """Cut the packet into this many fragments, offsets in order."""
     whole, body = read(packet), packet[20:]
     assert whole is not None
-    step = -(-len(body) // pieces // 8) * 8
-    if -(-len(body) // step) != pieces:
-        raise ValueError(f"{len(body)} bytes cannot be cut into {pieces} fragments of whole 8 bytes")
+    step = -(-len(body) // count // 8) * 8
+    if -(-len(body) // step) != count:
+        raise ValueError(f"{len(body)} bytes cannot be cut into {count} fragments of whole 8 bytes")
     made = []
     for at in range(0, len(body), step):
         ip = Ip(whole.source, whole.destination, whole.ttl, whole.ip_id, at, at + step < len(body))

@@ -1,4 +1,4 @@
-"""What applications put into packets: hellos, requests, queries, handshakes of other protocols."""
+"""Application data: ClientHellos, requests, queries, handshakes of other protocols."""
 
 import struct
 from hashlib import shake_256
@@ -17,7 +17,7 @@ WIREGUARD_RESPONSE: Final = b"\2\0\0\0" + bytes(range(88))
 
 
 def junk(size: int) -> bytes:
-    """Bytes that are no protocol's beginning."""
+    """Bytes with which no known protocol begins."""
     return b"\xc3" * size
 
 
@@ -63,17 +63,17 @@ def hello(name: str | None = X, **more: object) -> bytes:
 
 
 def flipped(data: bytes, at: int) -> bytes:
-    """The bytes with one of them inverted."""
+    """The bytes with one byte inverted."""
     return data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :]
 
 
 def moved(data: bytes, at: int, by: int) -> bytes:
-    """The bytes with one of them changed by a number."""
+    """The bytes with `by` added to one byte."""
     return data[:at] + bytes([(data[at] + by) & 0xFF]) + data[at + 1 :]
 
 
 def inside_name(data: bytes, name: str = X) -> int:
-    """Where to cut so that the name falls apart."""
+    """An offset inside the name, to split it there."""
     return data.index(name.encode()) + 1
 
 
@@ -92,7 +92,7 @@ def query(name: str = X, *, kind: int = 1, number: int = 4711) -> bytes:
 
 
 def answer(name: str = X, *, address: bytes = b"\x68\xf4\x2a\x01", number: int = 4711) -> bytes:
-    """The true answer to `query`: one A record."""
+    """The genuine answer to `query`: one A record."""
     head = struct.pack("!HHHHHH", number, 0x8180, 1, 1, 0, 0)
     return head + query(name)[12:] + b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 300, 4) + address
 
@@ -114,12 +114,12 @@ def addresses(message: bytes) -> tuple[int, list[str]]:
 
 
 def over_tcp(message: bytes) -> bytes:
-    """A DNS message with its length before it."""
+    """A DNS message with its two-byte length prefix."""
     return _vector(message, 2)
 
 
 def quic_form(size: int, version: int = 1) -> bytes:
-    """A datagram that looks like a QUIC Initial from the outside only."""
+    """A datagram with the header of a QUIC Initial and nothing behind it."""
     return (b"\xc3" + version.to_bytes(4, "big")).ljust(size, b"\0")
 
 
@@ -134,12 +134,12 @@ def openvpn_reset(opcode: int) -> bytes:
 
 
 def openvpn_control(number: int, message: bytes) -> bytes:
-    """P_CONTROL_V1 with a piece of the TLS handshake."""
+    """P_CONTROL_V1 with part of a TLS handshake."""
     return bytes([4 << 3]) + bytes(range(1, 9)) + b"\0" + number.to_bytes(4, "big") + message
 
 
 def openvpn_data(number: int) -> bytes:
-    """P_DATA_V2 with a packet that cannot be read."""
+    """P_DATA_V2 with an encrypted packet."""
     return bytes([9 << 3, 0, 0, 0]) + number.to_bytes(4, "big") + b"\x9d" * 120
 
 
@@ -149,5 +149,54 @@ def wireguard_data(number: int) -> bytes:
 
 
 def random_bytes(size: int) -> bytes:
-    """Bytes without any form, the same every time."""
+    """Bytes that look random, the same every time."""
     return b"\x9e" + shake_256(b"conformance").digest(size - 1)
+
+
+JA4: Final = "t13d1516h2_8daaf6152771_d8a2da3f94cd"  # of `chrome`
+
+_CIPHERS: Final = (
+    *(0x1301, 0x1302, 0x1303, 0xC02B, 0xC02F, 0xC02C, 0xC030, 0xCCA9),
+    *(0xCCA8, 0xC013, 0xC014, 0x009C, 0x009D, 0x002F, 0x0035),
+)
+_SIGNATURES: Final = (0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601)
+_GREASE: Final = 0x4A4A
+
+
+def _list(numbers: tuple[int, ...], width: int = 2) -> bytes:
+    packed = struct.pack(f"!{len(numbers)}H", *numbers)
+    return len(packed).to_bytes(width, "big") + packed
+
+
+def chrome(name: str = X, *, key_share: int = 1216, ech: bool = True) -> bytes:
+    """Chrome of 2025-26 in one record: 15 ciphers, 16 extensions, ALPN h2, fingerprint `JA4`.
+
+    The post-quantum key share (1,216 bytes) makes it longer than a packet; 32 gives the short form of tests.
+    """
+    protocols = b"\x02h2\x08http/1.1"
+    shares = struct.pack("!HHB", _GREASE, 1, 0) + struct.pack("!HH", 0x11EC, key_share) + bytes(key_share)
+    shares += struct.pack("!HH", 0x001D, 32) + bytes(32)
+    made = [
+        extension(_GREASE, b""),
+        server_name(name),
+        extension(0x0017, b""),
+        extension(0xFF01, b"\0"),
+        extension(0x000A, _list((_GREASE, 0x11EC, 0x001D, 0x0017, 0x0018))),
+        extension(0x000B, b"\1\0"),
+        extension(0x0023, b""),
+        extension(0x0010, len(protocols).to_bytes(2, "big") + protocols),
+        extension(0x0005, b"\1\0\0\0\0"),
+        extension(0x000D, _list(_SIGNATURES)),
+        extension(0x0012, b""),
+        extension(0x0033, len(shares).to_bytes(2, "big") + shares),
+        extension(0x002D, b"\1\1"),
+        extension(0x002B, b"\6" + struct.pack("!HHH", _GREASE, 0x0304, 0x0303)),
+        extension(0x001B, b"\2\0\2"),
+        extension(0x44CD, b"\0\3\2h2"),
+    ]
+    if ech:
+        made.append(extension(0xFE0D, b"\0\0\1\0\1\x2a\0\x20" + bytes(32) + b"\0\x90" + bytes(144)))
+    extensions = b"".join(made)
+    body = b"\x03\x03" + bytes(range(32)) + b"\x20" + bytes(32) + _list((_GREASE, *_CIPHERS)) + b"\1\0"
+    body += len(extensions).to_bytes(2, "big") + extensions
+    return record(b"\1" + len(body).to_bytes(3, "big") + body)

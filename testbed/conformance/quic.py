@@ -1,4 +1,4 @@
-"""QUIC v1 Initials as clients send them, encrypted (RFC 9001 §5), by this room's own hand."""
+"""QUIC v1 Initials as clients send them, encrypted (RFC 9001 §5), by this package's own code."""
 
 import struct
 from typing import Final
@@ -43,7 +43,7 @@ def _scattered(message: bytes) -> bytes:
 
 
 def protect(frames: bytes, dcid: bytes, number: int = 0) -> bytes:
-    """One Initial of 1,200 bytes with these frames."""
+    """One encrypted Initial of 1,200 bytes with these frames."""
     key, iv, hp = _client_keys(dcid)
     head = b"\xc3" + b"\0\0\0\1" + bytes([len(dcid)]) + dcid + b"\0" + b"\0"
     plain = frames.ljust(_SIZE - len(head) - 2 - 4 - 16, b"\0")

@@ -9,23 +9,23 @@ from rich.table import Table
 from rich.text import Text
 
 from testbed.conformance.case import CASES
-from testbed.conformance.runner import Outcome
+from testbed.conformance.suite import CaseResult
 
 _PLAIN_WIDTH = 140  # columns where the output is no terminal
 _HELD = {True: ("held", "green"), False: ("NOT held", "bold red"), None: ("not implemented", "yellow")}
 
 
-def failed(outcomes: Iterable[Outcome]) -> bool:
+def failed(outcomes: Iterable[CaseResult]) -> bool:
     """Whether a case of confidence H was run and did not hold."""
     return any(one.held is False and one.confidence == "H" for one in outcomes)
 
 
-def show(outcomes: Sequence[Outcome], *, file: IO[str] | None = None) -> None:
-    """Print the table; a row of models that all held takes one line."""
+def show(outcomes: Sequence[CaseResult], *, file: IO[str] | None = None) -> None:
+    """Print the table. A row of models with the same result takes one line."""
     out = file or sys.stdout
     console = Console(file=out, highlight=False, width=None if out.isatty() else _PLAIN_WIDTH)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("case", "profile", "ground", "source", "sure", "", "what is done", "seen instead"):
+    for column in ("case", "profile", "run on", "source", "confidence", "", "stimulus", "observed instead"):
         table.add_column(column, overflow="fold")
     for row in _rows(outcomes):
         table.add_row(*row)
@@ -35,28 +35,28 @@ def show(outcomes: Sequence[Outcome], *, file: IO[str] | None = None) -> None:
         console.print(Text(line))
 
 
-def counts(outcomes: Sequence[Outcome]) -> list[str]:
-    """How many held, did not hold, and are missing, by ground and confidence."""
+def counts(outcomes: Sequence[CaseResult]) -> list[str]:
+    """How many held, and how many are missing, by backend and confidence."""
     lines = []
     for live in (False, True):
         here = [one for one in outcomes if one.live is live]
         if not here:
             continue
         parts = []
-        for sure in "HML":
-            these = [one for one in here if one.confidence == sure]
+        for level in "HML":
+            these = [one for one in here if one.confidence == level]
             ran = [one for one in these if one.held is not None]
             if these:
-                parts.append(f"{sure} {sum(one.held is True for one in ran)} of {len(ran)}")
+                parts.append(f"{level} {sum(one.held is True for one in ran)} of {len(ran)}")
         missing = sum(one.held is None for one in here)
-        ground = "through the kernel" if live else "on the core"
-        text = f"{ground}: held {', '.join(parts)}"
+        backend = "through the kernel" if live else "on the core"
+        text = f"{backend}: held {', '.join(parts)}"
         lines.append(f"{text}; not implemented {missing}" if missing else text)
     return lines
 
 
-def _rows(outcomes: Sequence[Outcome]) -> Iterable[tuple[Text, ...]]:
-    groups: dict[tuple[object, ...], list[Outcome]] = {}
+def _rows(outcomes: Sequence[CaseResult]) -> Iterable[tuple[Text, ...]]:
+    groups: dict[tuple[object, ...], list[CaseResult]] = {}
     for one in outcomes:
         row, _, model = one.id.partition("/")
         key = (row, one.profile, one.live, one.held) if model else (one.id, one.profile, one.live)
@@ -72,13 +72,13 @@ def _rows(outcomes: Sequence[Outcome]) -> Iterable[tuple[Text, ...]]:
         yield (*map(Text, plain), Text(word, style), Text(title), Text(seen))
 
 
-def markdown(outcomes: Sequence[Outcome]) -> str:
+def markdown(outcomes: Sequence[CaseResult]) -> str:
     """The two tables of the documentation: the cases, and the models against the tools' traces."""
-    by_id: dict[str, list[Outcome]] = {}
+    by_id: dict[str, list[CaseResult]] = {}
     for one in outcomes:
         by_id.setdefault(one.id, []).append(one)
     lines = [
-        "| Case | What is done | What must follow | Profiles | Source | Sure | Core | Kernel |",
+        "| Case | Stimulus | Expected | Profiles | Source | Confidence | Core | Kernel |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for id_, several in by_id.items():
@@ -92,7 +92,7 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def _verdict(outcomes: Sequence[Outcome], *, live: bool) -> str:
+def _verdict(outcomes: Sequence[CaseResult], *, live: bool) -> str:
     here = [one for one in outcomes if one.live is live]
     if all(one.held for one in here):
         return "held" if here else "not run"
@@ -102,11 +102,11 @@ def _verdict(outcomes: Sequence[Outcome], *, live: bool) -> str:
     )
 
 
-def _matrix(by_id: dict[str, list[Outcome]]) -> Iterable[str]:
+def _matrix(by_id: dict[str, list[CaseResult]]) -> Iterable[str]:
     """Rows of traces, columns of models: whether the name is seen, and in bold what did not hold."""
     cells = {id_.partition("/")[::2]: several for id_, several in by_id.items() if "/" in id_}
     models = list(dict.fromkeys(model for _, model in cells))
-    yield _line("Trace", "What the client does", *models)
+    yield _line("Trace", "Client", *models)
     yield "|" + "---|" * (len(models) + 2)
     for row in dict.fromkeys(row for row, _ in cells):
         shown = []

@@ -1,4 +1,4 @@
-"""A step with real TLS: whose certificate a client meets."""
+"""A step with a real TLS handshake: whose certificate the client gets."""
 
 import ssl
 from dataclasses import dataclass, replace
@@ -8,69 +8,72 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from testbed.conformance.ground import Who
-from testbed.conformance.packets import Heard, read
-from testbed.conformance.steps import OPENED, Finding
-from testbed.conformance.talk import Header, Talk
+from testbed.conformance.backend import Who
+from testbed.conformance.exchange import Exchange, Header
+from testbed.conformance.packets import ReceivedPacket, read
+from testbed.conformance.steps import OPENED, StepResult
 
 _SEGMENT = 1400
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """L opens a TLS connection to `name` at R's address; the true server's certificate is good.
+    """L opens a TLS connection to `name` at R's address; the genuine server's certificate is valid.
 
-    `stranger` is an address at which another server waits, with a self-signed certificate. What L meets must
-    be `expected`.
+    At the address `stranger` another server answers with a self-signed certificate. L must get `expected`.
     """
 
     name: str
     stranger: str
     expected: Literal["self-signed", "valid"]
 
-    def run(self, talk: Talk) -> Finding:
-        """See `steps.Step`."""
-        met, words = self._handshake(talk)
-        return Finding(met == self.expected, words)
+    def run(self, exchange: Exchange) -> StepResult:
+        """See `steps.DialogueStep`."""
+        met, text = self._handshake(exchange)
+        return StepResult(met == self.expected, text)
 
-    def free(self, talk: Talk) -> Finding:
-        """See `steps.Step`."""
-        return replace(self, expected="valid").run(talk)
+    def run_twin(self, exchange: Exchange) -> StepResult:
+        """See `steps.DialogueStep`."""
+        return replace(self, expected="valid").run(exchange)
 
-    def _handshake(self, talk: Talk) -> tuple[str, str]:
+    def _handshake(self, exchange: Exchange) -> tuple[str, str]:
         trusted, servers = _servers(self.name)
         client = _Side(trusted, self.name)
-        true = talk.right
+        true = exchange.right
         other = true
         for opening in OPENED:  # the diversion shows in the SYN's destination
-            wire = talk.ground.send(opening.who, [talk.packet(opening.who, b"", opening.letters, Header())])
-            heard = _only(wire.at["R"])
-            if opening.flags == "S" and heard:
-                other = heard.destination
-            talk.change(right=true if opening.who == "R" else other)
+            wire = exchange.backend.send(
+                opening.who, [exchange.packet(opening.who, b"", opening.letters, Header())]
+            )
+            arrived = _only(wire.at["R"])
+            if opening.flags == "S" and arrived:
+                other = arrived.destination
+            exchange.change(right=true if opening.who == "R" else other)
         met = "true" if other == true else "stranger"
         server = _Side(servers[met])
         for _ in range(6):
-            talk.change(right=true)
-            self._carry(talk, "L", client, server)
-            talk.change(right=other)
-            self._carry(talk, "R", server, client)
+            exchange.change(right=true)
+            self._carry(exchange, "L", client, server)
+            exchange.change(right=other)
+            self._carry(exchange, "R", server, client)
             if client.done:
                 break
-        who = "the true server" if met == "true" else f"the server at {other}"
-        return client.verdict, f"L met {who}; its certificate: {client.words}"
+        who = "the genuine server" if met == "true" else f"the server at {other}"
+        return client.verdict, f"L met {who}; its certificate: {client.text}"
 
-    def _carry(self, talk: Talk, who: Who, sender: "_Side", receiver: "_Side") -> None:
-        """What one side has to say, in segments; what of it arrives goes into the other."""
+    def _carry(self, exchange: Exchange, who: Who, sender: "_Side", receiver: "_Side") -> None:
+        """Send what one side has to send, in segments; pass what arrives to the other side."""
         data = sender.step()
         for at in range(0, len(data), _SEGMENT):
-            wire = talk.ground.send(who, [talk.packet(who, data[at : at + _SEGMENT], "PA", Header())])
-            if heard := _only(wire.at["R" if who == "L" else "L"]):
-                receiver.hear(heard.payload)
+            wire = exchange.backend.send(
+                who, [exchange.packet(who, data[at : at + _SEGMENT], "PA", Header())]
+            )
+            if arrived := _only(wire.at["R" if who == "L" else "L"]):
+                receiver.receive(arrived.payload)
 
 
-def _only(heard: list[bytes]) -> Heard | None:
-    return read(heard[0]) if len(heard) == 1 else None
+def _only(arrived: list[bytes]) -> ReceivedPacket | None:
+    return read(arrived[0]) if len(arrived) == 1 else None
 
 
 class _Side:
@@ -79,32 +82,32 @@ class _Side:
     def __init__(self, context: ssl.SSLContext, name: str | None = None) -> None:
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._in, self._out, server_side=name is None, server_hostname=name)
-        self.verdict, self.words, self.done = "none", "none seen", False
+        self.verdict, self.text, self.done = "none", "none seen", False
 
     def step(self) -> bytes:
-        """Go on with the handshake; what is to be sent."""
+        """Continue the handshake; return what is to be sent."""
         if not self.done:
             try:
                 self._tls.do_handshake()
-                self.verdict, self.words, self.done = "valid", "valid", True
+                self.verdict, self.text, self.done = "valid", "valid", True
             except ssl.SSLWantReadError:
                 pass
             except ssl.SSLCertVerificationError as error:
                 lone = error.verify_code in (18, 19)  # X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT, …_IN_CHAIN
                 self.verdict = "self-signed" if lone else "invalid"
-                self.words, self.done = error.verify_message, True
+                self.text, self.done = error.verify_message, True
             except ssl.SSLError as error:
-                self.words, self.done = str(error.reason), True
+                self.text, self.done = str(error.reason), True
         return self._out.read()
 
-    def hear(self, data: bytes) -> None:
-        """Take what came."""
+    def receive(self, data: bytes) -> None:
+        """Take received bytes."""
         self._in.write(data)
 
 
 @cache
 def _servers(name: str) -> tuple[ssl.SSLContext, dict[str, ssl.SSLContext]]:
-    """A client's context that trusts one authority; the true server's and a stranger's."""
+    """A client's context that trusts one authority; the contexts of the genuine server and of a stranger."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import pytest
 
 from testbed.capture.writer import PcapngWriter
-from testbed.conformance.given import with_model
+from testbed.conformance.builders import with_model
 from testbed.run.job import Job
 from testbed.run.laboratory import Laboratory
 from testbed.run.result import Findings

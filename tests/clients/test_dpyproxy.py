@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from testbed.censor.models import MODELS
-from testbed.conformance.given import action, sni, with_model
+from testbed.conformance.builders import action, sni, with_model
 from tests.clients.hellos import crossings, hellos, hits
 from tests.clients.lab import Ran, Rule, as_subscriber, python
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from testbed.censor.models import MODELS
-from testbed.conformance.given import action, sni, with_model
+from testbed.conformance.builders import action, sni, with_model
 from testbed.scenario.loader import load
 from tests.clients.hellos import Crossing, crossings, hellos, hits
 from tests.clients.lab import FREE, LISTED, RESET, as_subscriber, python

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from testbed.cli.conformance import command
-from testbed.conformance import runner, suite
+from testbed.conformance import suite
 from testbed.errors import InputError
 
 KEYS = ["id", "profile", "source", "confidence", "live", "held", "expected", "seen"]
@@ -22,9 +22,9 @@ def told(*args: str) -> tuple[int, str]:
 def forced(monkeypatch, held: bool | None) -> None:
     """Whatever is run comes out so."""
 
-    def run(case, profile, *_, live=False) -> runner.Outcome:
+    def run(case, profile, *_, live=False) -> suite.CaseResult:
         words = (case.id, profile, case.source, case.confidence)
-        return runner.Outcome(*words, live, held, case.expected, "a cat on the wire")
+        return suite.CaseResult(*words, live, held, case.expected, "a cat on the wire")
 
     monkeypatch.setattr(suite, "run", run)
 

@@ -1,7 +1,7 @@
 """docs/conformance.md tells what the cases do on the core today, and in the last run through the kernel."""
 
 from testbed.conformance.case import CASES
-from testbed.conformance.runner import Outcome
+from testbed.conformance.suite import CaseResult
 from testbed.conformance.table import markdown
 from tests.conformance.outcomes import ALL, on_core
 from tools.conformance import BEGIN, END, PAGE
@@ -17,7 +17,7 @@ def tables(page: str) -> list[list[str]]:
 
 
 def expected() -> str:
-    outcomes: list[Outcome] = [on_core(*one) for one in ALL]
+    outcomes: list[CaseResult] = [on_core(*one) for one in ALL]
     return f"{BEGIN}\n{markdown(outcomes)}\n{END}"
 
 

@@ -11,21 +11,21 @@ from testbed.censor.actions.drop import Drop
 from testbed.censor.cited import our_choice
 from testbed.censor.policy import Policy
 from testbed.censor.profiles import PROFILES
-from testbed.conformance import given
-from testbed.conformance.case import CASES, Dialogue, NotThere
-from testbed.conformance.cases import SUBJECTS, actions, usual
-from testbed.conformance.core import CoreGround
-from testbed.conformance.ground import Ground, Wire
+from testbed.conformance import builders
+from testbed.conformance.backend import Backend, Wire
+from testbed.conformance.case import CASES, Dialogue, MissingMechanismError
+from testbed.conformance.cases import SUBJECTS, actions, common
+from testbed.conformance.corebackend import CoreBackend
 from testbed.conformance.payloads import RECORD
-from testbed.conformance.runner import run
 from testbed.conformance.steps import R
+from testbed.conformance.suite import run
 from testbed.conformance.table import failed
 
 
 def under(monkeypatch, profile: str, **changes: object) -> None:
     """Make a profile wrong."""
     wrong = replace(PROFILES[profile], **changes)
-    monkeypatch.setattr(given, "PROFILES", {**PROFILES, profile: wrong})
+    monkeypatch.setattr(builders, "PROFILES", {**PROFILES, profile: wrong})
 
 
 def residual(profile: str, action: str, seconds: float) -> dict[str, object]:
@@ -70,25 +70,25 @@ def test_a_box_that_does_nothing_is_noticed(monkeypatch, id_: str) -> None:
     for subject in SUBJECTS:
         if hasattr(subject, "action"):
             monkeypatch.setattr(subject, "action", lambda *_, **__: Allow())
-    monkeypatch.setattr(usual, "action", lambda *_, **__: Allow())
+    monkeypatch.setattr(common, "action", lambda *_, **__: Allow())
     assert run(CASES[id_], "t22").held is False
 
 
 @pytest.mark.parametrize("id_", PASS)
 def test_a_box_that_drops_everything_is_noticed(monkeypatch, id_: str) -> None:
-    policy = given.policy("t22", (given.match(ip="0.0.0.0/0"), Drop()))
+    policy = builders.policy("t22", (builders.match(ip="0.0.0.0/0"), Drop()))
 
     @contextmanager
-    def harsh(dialogue: Dialogue) -> Iterator[Ground]:
+    def harsh(dialogue: Dialogue) -> Iterator[Backend]:
         ruled = [replace(b, policy=policy if b.policy.rules else b.policy) for b in dialogue.boxes]
-        yield CoreGround(ruled, dialogue.routers, dialogue.seed)
+        yield CoreBackend(ruled, dialogue.routers, dialogue.seed)
 
     outcome = run(CASES[id_], "t22", harsh)
     assert outcome.held is False
     assert "invalid" not in outcome.seen
 
 
-class Lossy(CoreGround):
+class Lossy(CoreBackend):
     """Endpoints that lose what they should hear."""
 
     def send(self, who, packets) -> Wire:
@@ -97,7 +97,7 @@ class Lossy(CoreGround):
 
 
 @contextmanager
-def deaf(dialogue: Dialogue) -> Iterator[Ground]:
+def deaf(dialogue: Dialogue) -> Iterator[Backend]:
     yield Lossy(dialogue.boxes, dialogue.routers, dialogue.seed)
 
 
@@ -109,7 +109,9 @@ def test_deaf_endpoints_make_a_case_invalid_not_held(id_: str) -> None:
 
 
 def test_a_missing_mechanism_is_neither_held_nor_failed(monkeypatch) -> None:
-    monkeypatch.setattr(given, "ACTIONS", {k: v for k, v in given.ACTIONS.items() if k != "rst-rewrite"})
+    monkeypatch.setattr(
+        builders, "ACTIONS", {k: v for k, v in builders.ACTIONS.items() if k != "rst-rewrite"}
+    )
     outcome = run(CASES["C27"], "t22")
     assert outcome.held is None
     assert outcome.seen == "not implemented: action 'rst-rewrite'"
@@ -119,15 +121,15 @@ def test_a_missing_mechanism_is_neither_held_nor_failed(monkeypatch) -> None:
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: given.action("teleport"),
-        lambda: given.action("freeze", parsecs=3),
-        lambda: given.match(smell="x"),
-        lambda: given.profile("t99"),
-        lambda: given.policy("t22", mood=1),
+        lambda: builders.action("teleport"),
+        lambda: builders.action("freeze", parsecs=3),
+        lambda: builders.match(smell="x"),
+        lambda: builders.profile("t99"),
+        lambda: builders.policy("t22", mood=1),
     ],
 )
 def test_what_does_not_exist_is_named(build) -> None:
-    with pytest.raises(NotThere, match=r"teleport|parsecs|smell|t99|mood"):
+    with pytest.raises(MissingMechanismError, match=r"teleport|parsecs|smell|t99|mood"):
         build()
 
 

@@ -3,8 +3,7 @@
 import pytest
 
 from testbed.conformance.case import CASES, Dialogue
-from testbed.conformance.runner import Outcome, run
-from testbed.conformance.suite import choose, run_live
+from testbed.conformance.suite import CaseResult, choose, run, run_live
 from testbed.world.testing import in_world
 
 pytestmark = pytest.mark.world
@@ -35,7 +34,7 @@ REPRESENTATIVES = {
 
 
 @pytest.fixture(scope="module")
-def held() -> dict[tuple[str, str], Outcome]:
+def held() -> dict[tuple[str, str], CaseResult]:
     chosen = [(CASES[id_], profile) for id_, profile in REPRESENTATIVES.values()]
     return {(one.id, one.profile): one for one in run_live(chosen, lambda _: None)}
 
@@ -56,14 +55,14 @@ def test_all_sure_cases_hold_through_the_kernel() -> None:
     assert {(one.id, one.profile): one.seen for one in outcomes if not one.held} == {}
 
 
-def live_with(change, id_: str, profile: str) -> Outcome:
+def live_with(change, id_: str, profile: str) -> CaseResult:
     """One case live, with the dialogue or its twin changed."""
-    from testbed.conformance.live import Laboratory
+    from testbed.conformance.live import LiveWorld
 
-    def main() -> Outcome:
-        laboratory = Laboratory()
+    def main() -> CaseResult:
+        world = LiveWorld()
         change()
-        return run(CASES[id_], profile, laboratory.ground, live=True)
+        return run(CASES[id_], profile, world.backend, live=True)
 
     return in_world(main)
 
@@ -79,8 +78,8 @@ def test_a_twin_that_is_not_untouched_makes_the_case_invalid() -> None:
 
 def test_a_box_that_does_nothing_fails_live() -> None:
     def harmless() -> None:
+        from testbed.conformance.builders import ACTIONS
         from testbed.conformance.cases import actions
-        from testbed.conformance.given import ACTIONS
 
         actions.action = lambda *_, **__: ACTIONS["allow"]()
 

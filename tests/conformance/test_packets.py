@@ -13,9 +13,8 @@ from scapy.layers.tls.record import TLS
 
 from testbed.conformance.cases.models import ROWS
 from testbed.conformance.packets import ACK, PSH, SYN, Ip, Tcp, echo, fragments, read, udp, with_ttl
-from testbed.conformance.payloads import ECH, addresses, answer, hello, query
+from testbed.conformance.payloads import ECH, JA4, addresses, answer, chrome, hello, query
 from testbed.conformance.quic import initial
-from testbed.conformance.shapes import JA4, chrome
 
 ENDS = Ip("213.87.0.100", "104.244.42.1", ttl=63, ip_id=4711)
 SHOWN = IP(src=ENDS.source, dst=ENDS.destination, ttl=63, id=4711)
@@ -39,7 +38,7 @@ def test_reading_what_scapy_built() -> None:
     assert heard is not None
     assert (heard.sport, heard.dport, heard.seq, heard.ack, heard.window) == (1, 2, 3, 4, 5)
     assert heard.is_reset
-    assert heard.sums_right
+    assert heard.checksums_valid
     assert (heard.ttl, heard.ip_id) == (63, 4711)
 
 
@@ -48,7 +47,7 @@ def test_a_wrong_checksum_is_wrong() -> None:
     again = IP(wrong)
     del again[TCP].chksum
     assert bytes(again) != wrong
-    assert not read(wrong).sums_right
+    assert not read(wrong).checksums_valid
 
 
 def test_a_router_s_packet_has_a_right_header() -> None:

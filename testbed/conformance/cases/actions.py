@@ -3,16 +3,15 @@
 from collections.abc import Iterator
 
 from testbed.censor.policy import Policy
+from testbed.conformance.backend import ABROAD, Box
+from testbed.conformance.builders import action, match, policy, sni
 from testbed.conformance.case import Dialogue, case
-from testbed.conformance.cases.usual import by_sni, data, free, given
-from testbed.conformance.given import action, match, policy, sni
-from testbed.conformance.ground import ABROAD, Box
+from testbed.conformance.cases.common import data, dialogue, no_rule_acts, sni_policy
+from testbed.conformance.exchange import Observation
 from testbed.conformance.payloads import RECORD, SERVER_HELLO, X, get, hello
 from testbed.conformance.rates import Transfer
-from testbed.conformance.steps import OPENED, L, R, Step, tcp, wait
-from testbed.conformance.talk import Seen
-from testbed.conformance.trials import Pairs, Trials, bounds
-from testbed.conformance.volleys import Burst, Volley
+from testbed.conformance.series import Burst, Pairs, Series, Trials, bounds
+from testbed.conformance.steps import OPENED, DialogueStep, L, R, tcp, wait
 
 _TRIALS = 20_000  # IMC22q p.6
 _MANY = "thousands of flows: their share is the core's draw, the kernel adds nothing to it"
@@ -35,7 +34,7 @@ def _sni2(profile: str, **more: object) -> Policy:
     "R receives the ClientHello; R's packets reach L as RST/ACK with R's TTL; nothing comes before R answers",
 )
 def _case_sni_1(profile: str) -> Dialogue:
-    return given(
+    return dialogue(
         _sni1(profile),
         *OPENED,
         L(hello()).passes,
@@ -56,7 +55,7 @@ def _case_sni_1(profile: str) -> Dialogue:
 )
 def _case_sni_1_again(profile: str) -> Dialogue:
     again = [R(SERVER_HELLO, "ServerHello once more", at=-len(SERVER_HELLO)).becomes_reset] * 3
-    return given(_sni1(profile), *OPENED, L(hello()).passes, R(SERVER_HELLO).becomes_reset, *again)
+    return dialogue(_sni1(profile), *OPENED, L(hello()).passes, R(SERVER_HELLO).becomes_reset, *again)
 
 
 @case(
@@ -69,11 +68,11 @@ def _case_sni_1_again(profile: str) -> Dialogue:
 )
 def _case_sni_2(profile: str) -> Iterator[Dialogue]:
     for number in range(3):  # the number is drawn per flow
-        yield given(
+        yield dialogue(
             _sni2(profile),
             *OPENED,
             L(hello()).passes,
-            Volley("LR", 20, 100, "some pass, then none", 5, 8),
+            Series("LR", 20, 100, "some pass, then none", 5, 8),
             seed=number,
         )
 
@@ -87,13 +86,13 @@ def _case_sni_2(profile: str) -> Iterator[Dialogue]:
     "L gets ACKs and a part of the ServerHello, then silence for 20 s",
 )
 def _case_sni_2_near(profile: str) -> Dialogue:
-    return given(
+    return dialogue(
         _sni2(profile),
         *OPENED,
         L(hello()).passes,
         R(what="ACK of it").passes,
         Burst("R", 10, 1400, 4, 7),
-        Volley("LR", 10, 100, "nothing passes", every=2.0),
+        Series("LR", 10, 100, "nothing passes", every=2.0),
         scale=20,
     )
 
@@ -108,7 +107,7 @@ def _case_sni_2_near(profile: str) -> Dialogue:
 )
 def _case_sni_3(profile: str) -> Dialogue:
     crawl = Transfer(("R",), 6500, 2000, (8.4, 10.6), packet=517)
-    return given(by_sni(profile), *OPENED, L(hello()).passes, crawl)
+    return dialogue(sni_policy(profile), *OPENED, L(hello()).passes, crawl)
 
 
 @case(
@@ -116,23 +115,30 @@ def _case_sni_3(profile: str) -> Dialogue:
     "t22",
     "CP22 Fig. 6",
     "H",
-    "X in the SNI-IV list, R's SYN having turned the roles",
+    "X in the SNI-IV list, R's SYN having reversed the roles",
     "ClientHello dropped, silence both ways; SNI-I alone would not fire",
 )
 def _case_sni_4(profile: str) -> Iterator[Dialogue]:
-    turned = (L(flags="S").quietly, R(flags="S").passes, L(flags="SA").passes, R(flags="A").passes)
+    roles_reversed = (
+        L(flags="S").passes_unreported,
+        R(flags="S").passes,
+        L(flags="SA").passes,
+        R(flags="A").passes,
+    )
     second_line = policy(
         profile,
         (match(tls_sni=X), action("rst-rewrite")),
         (match(tls_sni=X, flipped=True), action("drop")),
     )
-    after = Volley("LR", 6, 100, "nothing passes")
-    yield given(
-        second_line, *turned, L(hello()).meets_silence, after, label="X in the lists of SNI-I and SNI-IV"
+    after = Series("LR", 6, 100, "nothing passes")
+    yield dialogue(
+        second_line, *roles_reversed, L(hello()).is_dropped, after, label="X in the lists of SNI-I and SNI-IV"
     )
-    usual = (*OPENED, L(hello()).passes, R(SERVER_HELLO).becomes_reset)
-    yield given(second_line, *usual, label="the same, roles not turned")
-    yield given(_sni1(profile), *turned, L(hello()).passes, free(), label="X in SNI-I's list alone")
+    straight = (*OPENED, L(hello()).passes, R(SERVER_HELLO).becomes_reset)
+    yield dialogue(second_line, *straight, label="the same, roles not reversed")
+    yield dialogue(
+        _sni1(profile), *roles_reversed, L(hello()).passes, no_rule_acts(), label="X in SNI-I's list alone"
+    )
 
 
 @case(
@@ -147,14 +153,14 @@ def _case_sni_4_alone(profile: str) -> Dialogue:
     again = [
         step
         for gap in (0.3, 0.3, 0.6, 1.2, 2.4, 4.9)
-        for step in (wait(gap), L(hello(), "ClientHello once more", at=-len(hello())).meets_silence)
+        for step in (wait(gap), L(hello(), "ClientHello once more", at=-len(hello())).is_dropped)
     ]
-    return given(
-        sni(profile, action("drop")), *OPENED, L(hello()).meets_silence, *again, *_neutral(), scale=10
+    return dialogue(
+        sni(profile, action("drop")), *OPENED, L(hello()).is_dropped, *again, *_neutral(), scale=10
     )
 
 
-def _neutral() -> tuple[Step, ...]:
+def _neutral() -> tuple[DialogueStep, ...]:
     return (tcp(what="a new flow"), *OPENED, L(hello("n.com"), "ClientHello of n.com").passes)
 
 
@@ -176,25 +182,25 @@ def _case_megafon(profile: str) -> Dialogue:
             tcp(80),
             *OPENED,
             L(get(), "GET with TTL 2", ttl=2).passes,
-            L(get(), "GET with TTL 3", ttl=3, at=0).leads_to("RST alone", _reset_only),
+            L(get(), "GET with TTL 3", ttl=3, at=0).results_in("RST alone", _reset_only),
             tcp(80, "a new flow"),
             *OPENED,
-            L(get(), "GET with TTL 5", ttl=5, at=0).leads_to("RST and 302", _reset_and_page),
+            L(get(), "GET with TTL 5", ttl=5, at=0).results_in("RST and 302", _reset_and_page),
         ),
         routers=ABROAD,
     )
 
 
-def _reset_only(it: Seen) -> bool:
-    return not it.there and [heard.is_reset for heard in it.here] == [True]
+def _reset_only(it: Observation) -> bool:
+    return not it.at_receiver and [heard.is_reset for heard in it.at_sender] == [True]
 
 
-def _reset_and_page(it: Seen) -> bool:
+def _reset_and_page(it: Observation) -> bool:
     return (
-        not it.there
-        and [heard.is_reset for heard in it.here] == [True, False]
-        and it.here[1].payload.startswith(b"HTTP/1.1 302 ")
-        and b"http://m.megafonpro.ru/rkn" in it.here[1].payload
+        not it.at_receiver
+        and [heard.is_reset for heard in it.at_sender] == [True, False]
+        and it.at_sender[1].payload.startswith(b"HTTP/1.1 302 ")
+        and b"http://m.megafonpro.ru/rkn" in it.at_sender[1].payload
     )
 
 
@@ -211,7 +217,7 @@ def _case_missed_1(profile: str) -> Iterator[Dialogue]:
     for who, share in (("Rostelecom", 0.00084), ("OBIT", 0.0014)):
         low, high = bounds(share, _TRIALS)
         trial = Trials(hello(), _TRIALS, max(low, 1 / _TRIALS), high)
-        yield given(_sni1(profile, miss={"rst-rewrite": share}), trial, label=who)
+        yield dialogue(_sni1(profile, miss={"rst-rewrite": share}), trial, label=who)
 
 
 @case(
@@ -225,7 +231,7 @@ def _case_missed_1(profile: str) -> Iterator[Dialogue]:
 )
 def _case_missed_2(profile: str) -> Dialogue:
     trial = Trials(hello(), _TRIALS, *bounds(0.0176, _TRIALS), answers=9)
-    return given(_sni2(profile, miss={"grace-drop": 0.0176}), trial)
+    return dialogue(_sni2(profile, miss={"grace-drop": 0.0176}), trial)
 
 
 @case(
@@ -240,4 +246,4 @@ def _case_missed_2(profile: str) -> Dialogue:
 def _case_load_sharing(profile: str) -> Dialogue:
     servers = tuple(f"104.244.{number // 250}.{number % 250 + 1}" for number in range(1000))
     share = Pairs(hello(), servers, *bounds(0.3, len(servers)))
-    return given(sni(profile, action("rst-rewrite"), bypass=0.3), share)
+    return dialogue(sni(profile, action("rst-rewrite"), bypass=0.3), share)

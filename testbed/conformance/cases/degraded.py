@@ -4,16 +4,25 @@ from collections.abc import Iterator
 
 from testbed.censor.policy import Policy
 from testbed.censor.profile import Profile
+from testbed.conformance.backend import Who
+from testbed.conformance.builders import action, match, policy, sni, with_model
 from testbed.conformance.case import Dialogue, case
-from testbed.conformance.cases.usual import data, given, sni_action
-from testbed.conformance.given import action, match, policy, sni, with_model
-from testbed.conformance.ground import Who
-from testbed.conformance.payloads import ECH, RECORD, SERVER_HELLO, SSH_BANNER, N, hello, inside_name
+from testbed.conformance.cases.common import data, dialogue, sni_action
+from testbed.conformance.payloads import (
+    ECH,
+    JA4,
+    RECORD,
+    SERVER_HELLO,
+    SSH_BANNER,
+    N,
+    chrome,
+    hello,
+    inside_name,
+)
 from testbed.conformance.quic import initial
 from testbed.conformance.rates import Transfer, Window
-from testbed.conformance.shapes import JA4, chrome
-from testbed.conformance.steps import OPENED, L, R, Step, tcp, udp, wait
-from testbed.conformance.volleys import Burst, Volley
+from testbed.conformance.series import Burst, Series
+from testbed.conformance.steps import OPENED, DialogueStep, L, R, tcp, udp, wait
 
 _PHOTO = 383_000  # bytes; IMC21 §5
 _TWIMG, _VIDEO, _ECH_NAME = "abs.twimg.com", "test.googlevideo.com", "cloudflare-ech.com"
@@ -35,14 +44,14 @@ def _throttled(profile: str) -> Policy:
 )
 def _case_throttled(profile: str) -> Dialogue:
     load = Transfer(("R",), _PHOTO, 60_000, (19.5, 24.5))
-    return given(_throttled(profile), *OPENED, L(hello(_TWIMG)).passes, load)
+    return dialogue(_throttled(profile), *OPENED, L(hello(_TWIMG)).passes, load)
 
 
 @case("C80", "t21", "IMC21 §5", "H", "The same bytes inverted", "full speed")
 def _case_inverted(profile: str) -> Dialogue:
     scrambled = bytes(byte ^ 0xFF for byte in hello(_TWIMG))
     load = Transfer(("R",), _PHOTO, 1_000_000, (0.0, 1.5), lossless=True)
-    return given(_throttled(profile), *OPENED, L(scrambled, "inverted ClientHello").passes, load)
+    return dialogue(_throttled(profile), *OPENED, L(scrambled, "inverted ClientHello").passes, load)
 
 
 @case(
@@ -57,7 +66,7 @@ def _case_both_ways(profile: str) -> Iterator[Dialogue]:
     choices: tuple[tuple[str, tuple[Who, ...]], ...] = (("upload alone", ("L",)), ("both", ("L", "R")))
     for label, ways in choices:
         load = Transfer(ways, 100_000, 60_000, (4.3, 6.0))
-        yield given(_throttled(profile), *OPENED, L(hello(_TWIMG)).passes, load, label=label)
+        yield dialogue(_throttled(profile), *OPENED, L(hello(_TWIMG)).passes, load, label=label)
 
 
 def _lossy(profile: str) -> Policy:
@@ -74,10 +83,10 @@ def _lossy(profile: str) -> Policy:
 )
 def _case_lossy(profile: str) -> Iterator[Dialogue]:
     rule, start = _lossy(profile), (*OPENED, L(hello(_VIDEO)).passes)
-    yield given(rule, *start, Window(800_000, 0.04, (45_000, 180_000)), label="40 ms")
-    yield given(rule, *start, Window(800_000, 0.01, (180_000, 1_500_000)), label="10 ms")
+    yield dialogue(rule, *start, Window(800_000, 0.04, (45_000, 180_000)), label="40 ms")
+    yield dialogue(rule, *start, Window(800_000, 0.01, (180_000, 1_500_000)), label="10 ms")
     other = (*OPENED, L(hello(N)).passes, Window(3_000_000, 0.04, (1_500_000, 1e9)))
-    yield given(rule, *other, label="another name")
+    yield dialogue(rule, *other, label="another name")
 
 
 def _august(profile: str) -> Policy:
@@ -98,9 +107,9 @@ def _august(profile: str) -> Policy:
 )
 def _case_august(profile: str) -> Iterator[Dialogue]:
     by_tcp = Transfer(("R",), 200_000, 60_000, (200 / 22, 200 / 16))
-    yield given(_august(profile), *OPENED, L(hello(_VIDEO)).passes, by_tcp, label="TCP")
+    yield dialogue(_august(profile), *OPENED, L(hello(_VIDEO)).passes, by_tcp, label="TCP")
     by_quic = Transfer(("R",), 600_000, 150_000, (600 / 110, 600 / 60))
-    yield given(_august(profile), udp(), L(initial(_VIDEO)).passes, by_quic, label="QUIC")
+    yield dialogue(_august(profile), udp(), L(initial(_VIDEO)).passes, by_quic, label="QUIC")
 
 
 @case(
@@ -117,7 +126,7 @@ def _case_august_split(profile: str) -> Iterator[Dialogue]:
     cut = (L(whole[:at], "first half of the ClientHello").passes, L(whole[at:], "second half").passes)
     load = Transfer(("R",), 500_000, 2_000_000, (0.0, 1.5), lossless=True)
     for label, rule in (("July", _lossy(profile)), ("August", _august(profile))):
-        yield given(rule, *OPENED, *cut, load, label=label)
+        yield dialogue(rule, *OPENED, *cut, load, label=label)
 
 
 def _ech(profile: str) -> Policy:
@@ -137,9 +146,9 @@ def _ech(profile: str) -> Policy:
     "silence, by TCP and by QUIC",
 )
 def _case_ech(profile: str) -> Iterator[Dialogue]:
-    silent = Volley("LR", 4, 60, "nothing passes")
-    yield given(_ech(profile), *OPENED, L(hello(_ECH_NAME, after=ECH)).meets_silence, silent, label="TCP")
-    yield given(_ech(profile), udp(), L(initial(_ECH_NAME, ech=True)).meets_silence, silent, label="QUIC")
+    silent = Series("LR", 4, 60, "nothing passes")
+    yield dialogue(_ech(profile), *OPENED, L(hello(_ECH_NAME, after=ECH)).is_dropped, silent, label="TCP")
+    yield dialogue(_ech(profile), udp(), L(initial(_ECH_NAME, ech=True)).is_dropped, silent, label="QUIC")
 
 
 @case(
@@ -151,12 +160,14 @@ def _case_ech(profile: str) -> Iterator[Dialogue]:
     "passes",
 )
 def _case_no_ech(profile: str) -> Iterator[Dialogue]:
-    proof = (tcp(what="a new flow"), *OPENED, L(hello(_ECH_NAME, after=ECH)).meets_silence)
+    proof = (tcp(what="a new flow"), *OPENED, L(hello(_ECH_NAME, after=ECH)).is_dropped)
     for label, payload in (("no extension", hello(_ECH_NAME)), ("another name", hello(N, after=ECH))):
         steps = (*OPENED, L(payload).passes, R(SERVER_HELLO).passes, data().passes, *proof)
-        yield given(_ech(profile), *steps, label=f"TCP, {label}")
+        yield dialogue(_ech(profile), *steps, label=f"TCP, {label}")
     for label, first in (("no extension", initial(_ECH_NAME)), ("another name", initial(N, ech=True))):
-        yield given(_ech(profile), udp(), L(first).passes, R(RECORD, "answer").passes, label=f"QUIC, {label}")
+        yield dialogue(
+            _ech(profile), udp(), L(first).passes, R(RECORD, "answer").passes, label=f"QUIC, {label}"
+        )
 
 
 def _freezer(profile: str, **limit: object) -> Policy:
@@ -167,7 +178,7 @@ def _freezer(profile: str, **limit: object) -> Policy:
     )
 
 
-def _secured(right: str) -> tuple[Step, ...]:
+def _secured(right: str) -> tuple[DialogueStep, ...]:
     there = (tcp(right=right), *OPENED, L(hello(N)).passes, R(SERVER_HELLO).passes)
     return (*there, L(RECORD, "request").passes)
 
@@ -185,16 +196,16 @@ _MODES = (("by bytes", {"octets": 16_384}), ("by packets", {"packets": 25}))
 )
 def _case_frozen(profile: str) -> Iterator[Dialogue]:
     for label, limit in _MODES:
-        body = Volley("R", 47, 1400, "some pass, then none", 10, 24)
-        steps = (*_secured(_INSIDE), body, L(flags="FA").meets_silence)
-        yield given(_freezer(profile, **limit), *steps, label=label)
+        body = Series("R", 47, 1400, "some pass, then none", 10, 24)
+        steps = (*_secured(_INSIDE), body, L(flags="FA").is_dropped)
+        yield dialogue(_freezer(profile, **limit), *steps, label=label)
 
 
 @case("C92", "t25 t26", "N4P#490", "M", "GET of 8 KB from there", "completes")
 def _case_small(profile: str) -> Iterator[Dialogue]:
     for label, limit in _MODES:
-        steps = (*_secured(_INSIDE), Volley("R", 6, 1366), L(flags="FA").passes, R(flags="FA").passes)
-        yield given(_freezer(profile, **limit), *steps, label=label)
+        steps = (*_secured(_INSIDE), Series("R", 6, 1366), L(flags="FA").passes, R(flags="FA").passes)
+        yield dialogue(_freezer(profile, **limit), *steps, label=label)
 
 
 @case(
@@ -206,8 +217,8 @@ def _case_small(profile: str) -> Iterator[Dialogue]:
     "stalls near the 25th packet of the flow",
 )
 def _case_trickle(profile: str) -> Dialogue:
-    writes = Volley("LR", 64, 2, "some pass, then none", 19, 26, every=0.025)
-    return given(_freezer(profile, packets=25), tcp(right=_INSIDE), *OPENED, writes)
+    writes = Series("LR", 64, 2, "some pass, then none", 19, 26, every=0.025)
+    return dialogue(_freezer(profile, packets=25), tcp(right=_INSIDE), *OPENED, writes)
 
 
 @case("C94", "t25", "N4P#490", "M", "An SSH session of 1 MB to there", "completes")
@@ -215,14 +226,14 @@ def _case_ssh(profile: str) -> Iterator[Dialogue]:
     for label, limit in _MODES:
         banners = (R(SSH_BANNER, "banner").passes, L(SSH_BANNER, "banner").passes)
         steps = (tcp(22, right=_INSIDE), *OPENED, *banners, Burst("R", 750, 1400, 750, 750))
-        yield given(_freezer(profile, **limit), *steps, data().passes, label=label)
+        yield dialogue(_freezer(profile, **limit), *steps, data().passes, label=label)
 
 
 @case("C96", "t25 t26", "N4P#490", "M", "GET of 64 KB from an unlisted or a Russian network", "completes")
 def _case_not_listed(profile: str) -> Iterator[Dialogue]:
     for label, right in (("unlisted", "104.244.42.1"), ("Russian", _RUSSIAN)):
         steps = (*_secured(right), Burst("R", 47, 1400, 47, 47), L(flags="FA").passes)
-        yield given(_freezer(profile, octets=16_384), *steps, label=label)
+        yield dialogue(_freezer(profile, octets=16_384), *steps, label=label)
 
 
 @case(
@@ -237,22 +248,22 @@ def _case_many_flows(profile: str) -> Dialogue:
     rule = policy(profile, (match(tls_sni="*"), action("connection-limit")))
     shape = chrome(N, key_share=32)
 
-    def flow(number: int) -> tuple[Step, ...]:
+    def flow(number: int) -> tuple[DialogueStep, ...]:
         first = L(shape, f"flow {number}'s ClientHello")
         if number > 12:
-            return (tcp(), *OPENED, first.meets_silence, R(SERVER_HELLO).meets_silence)
-        return (tcp(), *OPENED, first.quietly, R(SERVER_HELLO).quietly)
+            return (tcp(), *OPENED, first.is_dropped, R(SERVER_HELLO).is_dropped)
+        return (tcp(), *OPENED, first.passes_unreported, R(SERVER_HELLO).passes_unreported)
 
     early = [step for number in range(1, 15) for step in flow(number)]
     late = (wait(61), tcp(what="then"), *OPENED, L(shape).passes, R(SERVER_HELLO).passes)
-    return given(rule, *early, *late, Volley("LR", 60, 200), scale=30)
+    return dialogue(rule, *early, *late, Series("LR", 60, 200), scale=30)
 
 
 def _ja4(profile: str | Profile) -> Policy:
     return policy(profile, (match(ja4=(JA4,)), action("grace-drop")))
 
 
-_AFTER = Volley("LR", 20, 200, "some pass, then none", 2, 5)
+_AFTER = Series("LR", 20, 200, "some pass, then none", 2, 5)
 
 
 @case(
@@ -266,9 +277,9 @@ _AFTER = Volley("LR", 20, 200, "some pass, then none", 2, 5)
 def _case_fingerprint(profile: str) -> Iterator[Dialogue]:
     rest = (R(SERVER_HELLO).passes, R(RECORD, "Finished").passes, L(RECORD, "Finished").passes)
     first = L(chrome(key_share=32)).passes
-    yield given(_ja4(profile), *OPENED, first, *rest, _AFTER)
+    yield dialogue(_ja4(profile), *OPENED, first, *rest, _AFTER)
     other = L(chrome(key_share=32, ech=False), "ClientHello without ECH").passes
-    yield given(_ja4(profile), *OPENED, other, *rest, Volley("LR", 20, 200), label="another fingerprint")
+    yield dialogue(_ja4(profile), *OPENED, other, *rest, Series("LR", 20, 200), label="another fingerprint")
 
 
 @case(
@@ -282,6 +293,6 @@ def _case_fingerprint(profile: str) -> Iterator[Dialogue]:
 def _case_fingerprint_cut(profile: str) -> Iterator[Dialogue]:
     whole = chrome(key_share=32)
     cut = [L(whole[at : at + 88], "88 bytes of it").passes for at in range(0, len(whole), 88)]
-    fate = Volley("LR", 20, 200, "some pass, then none", 5, 8)
-    yield given(_ja4(with_model(profile, "R")), *OPENED, *cut, fate, label="reassembling node")
-    yield given(_ja4(with_model(profile, "T")), *OPENED, *cut, Volley("LR", 20, 200), label="other node")
+    fate = Series("LR", 20, 200, "some pass, then none", 5, 8)
+    yield dialogue(_ja4(with_model(profile, "R")), *OPENED, *cut, fate, label="reassembling node")
+    yield dialogue(_ja4(with_model(profile, "T")), *OPENED, *cut, Series("LR", 20, 200), label="other node")

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from testbed.censor.policy import Policy
+from testbed.conformance.builders import action, match, policy
+from testbed.conformance.builders import profile as given_profile
 from testbed.conformance.case import Dialogue, case
-from testbed.conformance.cases.usual import given
-from testbed.conformance.given import action, match, policy
-from testbed.conformance.given import profile as given_profile
+from testbed.conformance.cases.common import dialogue
+from testbed.conformance.exchange import Observation
 from testbed.conformance.payloads import (
     PAGE,
     RECORD,
@@ -21,10 +22,9 @@ from testbed.conformance.payloads import (
     over_tcp,
     query,
 )
-from testbed.conformance.steps import OPENED, L, R, Send, Step, ping, seen_from, tcp, udp
-from testbed.conformance.talk import Seen
+from testbed.conformance.series import Pairs, bounds
+from testbed.conformance.steps import OPENED, DialogueStep, L, R, SendPacket, ping, seen_from, tcp, udp
 from testbed.conformance.tls import Certificate
-from testbed.conformance.trials import Pairs, bounds
 
 _STUB = "http://blackhole.beeline.ru/"
 _SINKHOLE = "95.167.13.50"  # Rostelecom's (OONI-FP)
@@ -35,18 +35,18 @@ def _page(profile: str, **more: object) -> Policy:
     return policy(profile, (match(http_host=X, **more), action("page", location=_STUB)))
 
 
-def _forged(it: Seen) -> bool:
+def _forged(it: Observation) -> bool:
     """L got a redirect to the stub, and the request went on."""
-    return it.delivered and not it.made_there and _redirects(it)
+    return it.delivered and not it.others_at_receiver and _redirects(it)
 
 
-def _redirects(it: Seen) -> bool:
-    body = b"".join(heard.payload for heard in it.here)
+def _redirects(it: Observation) -> bool:
+    body = b"".join(heard.payload for heard in it.at_sender)
     return body.startswith(b"HTTP/1.1 302 ") and _STUB.encode() in body
 
 
-def _by_ip_id(it: Seen) -> bool:
-    return _forged(it) and all(heard.ip_id in (0, 1) for heard in it.here)
+def _by_ip_id(it: Observation) -> bool:
+    return _forged(it) and all(heard.ip_id in (0, 1) for heard in it.at_sender)
 
 
 @case(
@@ -58,8 +58,8 @@ def _by_ip_id(it: Seen) -> bool:
     "a forged 302 to the operator's page before the real answer, which also arrives",
 )
 def _case_redirect(profile: str) -> Dialogue:
-    asked = L(get()).leads_to("302 to L, request delivered", _forged)
-    return given(_page(profile), tcp(80), *OPENED, asked, R(PAGE, "real answer").passes)
+    asked = L(get()).results_in("302 to L, request delivered", _forged)
+    return dialogue(_page(profile), tcp(80), *OPENED, asked, R(PAGE, "real answer").passes)
 
 
 @case(
@@ -71,8 +71,8 @@ def _case_redirect(profile: str) -> Dialogue:
     "the real page loads",
 )
 def _case_ignored(profile: str) -> Dialogue:
-    asked = L(get()).leads_to("forged packets with IP-ID 0 or 1 only", _by_ip_id)
-    return given(_page(profile), tcp(80), *OPENED, asked, R(PAGE, "real answer").passes)
+    asked = L(get()).results_in("forged packets with IP-ID 0 or 1 only", _by_ip_id)
+    return dialogue(_page(profile), tcp(80), *OPENED, asked, R(PAGE, "real answer").passes)
 
 
 @case(
@@ -90,9 +90,9 @@ def _case_unusual(profile: str) -> Iterator[Dialogue]:
         ("X.", (L(get(X + ".")).passes,)),
         ("two segments", (L(get()[:cut], "GET's method").passes, L(get()[cut:], "the rest").passes)),
     ):
-        proof = (tcp(80, "a new flow"), *OPENED, L(get()).leads_to("302 to L", _redirects))
+        proof = (tcp(80, "a new flow"), *OPENED, L(get()).results_in("302 to L", _redirects))
         steps = (tcp(80), *OPENED, *asked, R(PAGE, "real answer").passes, *proof)
-        yield given(_page(profile), *steps, label=label)
+        yield dialogue(_page(profile), *steps, label=label)
 
 
 @case(
@@ -106,20 +106,20 @@ def _case_unusual(profile: str) -> Iterator[Dialogue]:
 def _case_registry(profile: str) -> Iterator[Dialogue]:
     asked = (tcp(80), *OPENED, L(get()).passes, R(PAGE, "real answer").passes)
     listed = (tcp(80, "at a listed address", right="104.244.42.9"), *OPENED, _stopped())
-    yield given(_page(profile, ip="104.244.42.9/32"), *asked, *listed, label="ordinary")
-    yield given(_page(profile), tcp(80), *OPENED, _stopped(), label="full")
+    yield dialogue(_page(profile, ip="104.244.42.9/32"), *asked, *listed, label="ordinary")
+    yield dialogue(_page(profile), tcp(80), *OPENED, _stopped(), label="full")
 
 
-def _stopped() -> Send:
-    return L(get()).leads_to(
+def _stopped() -> SendPacket:
+    return L(get()).results_in(
         "302 to L, request not delivered", lambda it: _redirects(it) and not it.delivered
     )
 
 
-def _lies(it: Seen) -> bool:
-    if [heard.protocol for heard in it.here] != [17]:
+def _lies(it: Observation) -> bool:
+    if [heard.protocol for heard in it.at_sender] != [17]:
         return False
-    reply = it.here[0].payload
+    reply = it.at_sender[0].payload
     return reply[:2] == it.sent[28:30] and addresses(reply) == (0, [_SINKHOLE])
 
 
@@ -133,36 +133,36 @@ def _lies(it: Seen) -> bool:
 )
 def _case_sinkhole(profile: str) -> Dialogue:
     rule = policy(profile, (match(dns_qname=X), action("dns", a=(_SINKHOLE,))))
-    asked = L(query()).leads_to("the sinkhole's address to L", _lies)
+    asked = L(query()).results_in("the sinkhole's address to L", _lies)
     other = (L(query(N), "query for n.com").passes, R(answer(N), "its answer").passes)
-    return given(rule, udp(53, right=_RESOLVER), asked, *other)
+    return dialogue(rule, udp(53, right=_RESOLVER), asked, *other)
 
 
-def _led(it: Seen, destination: str) -> bool:
+def _led(it: Observation, destination: str) -> bool:
     """The packet reached another host than its own, unchanged above IP."""
     was = it.sent[20:]
     return (
-        not it.here
-        and [heard.destination for heard in it.there] == [destination]
-        and it.there[0].payload == was[8:]
+        not it.at_sender
+        and [heard.destination for heard in it.at_receiver] == [destination]
+        and it.at_receiver[0].payload == was[8:]
     )
 
 
-def _named(it: Seen, source: str) -> bool:
+def _named(it: Observation, source: str) -> bool:
     """The reply came in another host's name."""
     return (
-        not it.here
-        and [heard.source for heard in it.there] == [source]
-        and it.there[0].payload == it.sent[28:]
+        not it.at_sender
+        and [heard.source for heard in it.at_receiver] == [source]
+        and it.at_receiver[0].payload == it.sent[28:]
     )
 
 
-def _diverted(asked: bytes, reply: bytes, to: str) -> tuple[Step, ...]:
+def _diverted(asked: bytes, reply: bytes, to: str) -> tuple[DialogueStep, ...]:
     return (
         udp(53, right=_GOOGLE),
-        L(asked, f"query to {_GOOGLE}").leads_to(f"it reaches {to}", lambda it: _led(it, to)),
+        L(asked, f"query to {_GOOGLE}").results_in(f"it reaches {to}", lambda it: _led(it, to)),
         seen_from(to),
-        R(reply, f"{to}'s answer").leads_to(f"it comes from {_GOOGLE}", lambda it: _named(it, _GOOGLE)),
+        R(reply, f"{to}'s answer").results_in(f"it comes from {_GOOGLE}", lambda it: _named(it, _GOOGLE)),
     )
 
 
@@ -179,7 +179,7 @@ def _case_redirected(profile: str) -> Dialogue:
     rule = policy(router, (match(ports=(53,)), action("divert", to4=_RESOLVER)))
     lie = answer(address=bytes(map(int, _SINKHOLE.split("."))))
     doh = (tcp(right=_GOOGLE, what="DoH"), *OPENED, L(hello("dns.google")).passes, R(SERVER_HELLO).passes)
-    return given(rule, *_diverted(query(), lie, _RESOLVER), *doh)
+    return dialogue(rule, *_diverted(query(), lie, _RESOLVER), *doh)
 
 
 @case(
@@ -193,9 +193,9 @@ def _case_redirected(profile: str) -> Dialogue:
 def _case_intercepted(profile: str) -> Iterator[Dialogue]:
     bbc, box = "151.101.0.81", "213.87.9.9"
     rule = policy(profile, (match(ip=f"{bbc}/32", ports=(443,)), action("divert", to4=box)))
-    yield given(rule, tcp(right=bbc), Certificate("bbc.com", stranger=box, expected="self-signed"))
+    yield dialogue(rule, tcp(right=bbc), Certificate("bbc.com", stranger=box, expected="self-signed"))
     other = Certificate("n.com", stranger=box, expected="valid")
-    yield given(rule, tcp(right="104.244.42.1"), other, label="n.com")
+    yield dialogue(rule, tcp(right="104.244.42.1"), other, label="n.com")
 
 
 @case(
@@ -214,7 +214,7 @@ def _case_hijack(profile: str) -> Dialogue:
     nothing = asked[:2] + b"\x81\x83" + asked[4:]
     by_tcp = (tcp(53, "over TCP", right=_GOOGLE), *OPENED)
     steps = (*by_tcp, L(over_tcp(asked), "query").passes, R(over_tcp(true), "true answer").passes)
-    return given(rule, *_diverted(asked, nothing, _HIJACKER), *steps)
+    return dialogue(rule, *_diverted(asked, nothing, _HIJACKER), *steps)
 
 
 @case(
@@ -231,10 +231,10 @@ def _case_doh(profile: str) -> Dialogue:
         (match(tls_sni="dns.google", ports=(443, 853)), action("rst")),
         (match(ip=f"{_GOOGLE}/32", ports=(53,), transport="udp"), action("drop")),
     )
-    reset = L(hello("dns.google")).leads_to(
-        "RST to L", lambda it: it.delivered and [heard.is_reset for heard in it.here] == [True]
+    reset = L(hello("dns.google")).results_in(
+        "RST to L", lambda it: it.delivered and [heard.is_reset for heard in it.at_sender] == [True]
     )
-    return given(
+    return dialogue(
         rule,
         tcp(right=_GOOGLE, what="DoH"),
         *OPENED,
@@ -247,7 +247,7 @@ def _case_doh(profile: str) -> Dialogue:
         L(hello(N)).passes,
         R(SERVER_HELLO).passes,
         udp(53),
-        L(query(N)).meets_silence,
+        L(query(N)).is_dropped,
     )
 
 
@@ -268,17 +268,17 @@ def _case_allow_list(profile: str) -> Dialogue:
         (match(transport="udp"), action("drop")),
         (match(ports=(0,)), action("drop", scope="packet")),  # what has no ports
     )
-    silent = (L(hello(N)).meets_silence, R(RECORD, "data").meets_silence)
-    return given(
+    silent = (L(hello(N)).is_dropped, R(RECORD, "data").is_dropped)
+    return dialogue(
         rule,
         L(flags="S").passes,
         R(flags="SA").passes,
         L(flags="A").passes,
         *silent,
         ping(),
-        L().meets_silence,
+        L().is_dropped,
         udp(53, right="1.1.1.1"),
-        L(query(N), "query to 1.1.1.1").meets_silence,
+        L(query(N), "query to 1.1.1.1").is_dropped,
         udp(53, right=_GOOGLE),
         L(query(N), "query to 8.8.8.8").passes,
         R(answer(N)).passes,
@@ -303,7 +303,7 @@ def _case_outage(profile: str) -> Iterator[Dialogue]:
     for left in (0.6, 0.2):
         gone = policy(profile, (every, action("drop")), bypass=left)
         share = Pairs(hello(N), servers, *bounds(left, len(servers)))
-        yield given(gone, share, label=f"{1 - left:.0%} lost")
+        yield dialogue(gone, share, label=f"{1 - left:.0%} lost")
     gone = policy(profile, (every, action("drop")))
-    ends = (R(flags="S").meets_silence, L(flags="S").meets_silence, ping(), L().meets_silence)
-    yield given(gone, *ends, udp(53, right=_RESOLVER), L(query(N)).meets_silence, label="a host that is gone")
+    ends = (R(flags="S").is_dropped, L(flags="S").is_dropped, ping(), L().is_dropped)
+    yield dialogue(gone, *ends, udp(53, right=_RESOLVER), L(query(N)).is_dropped, label="a host that is gone")

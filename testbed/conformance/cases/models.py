@@ -9,13 +9,14 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final
 
+from testbed.conformance.builders import action, sni, with_model
 from testbed.conformance.case import Dialogue, case
-from testbed.conformance.cases.usual import given
-from testbed.conformance.given import action, sni, with_model
+from testbed.conformance.cases.common import dialogue
 from testbed.conformance.packets import MD5
 from testbed.conformance.payloads import (
     ALERT,
     RECORD,
+    chrome,
     extension,
     handshake,
     hello,
@@ -23,8 +24,7 @@ from testbed.conformance.payloads import (
     junk,
     record,
 )
-from testbed.conformance.shapes import chrome
-from testbed.conformance.steps import OPENED, L, R, Send
+from testbed.conformance.steps import OPENED, L, R, SendPacket
 
 MODELS: Final = ("A", "P", "C", "D", "T", "Dv", "R", "Rl", "Rv", "Rvm")
 _NAME: Final = "www.facebook.com"
@@ -41,16 +41,16 @@ def _curl(name: str) -> bytes:
 
 _CURL: Final = _curl(_NAME)
 
-Trace = Callable[[], list[Send]]
+Trace = Callable[[], list[SendPacket]]
 
 
-def _pieces(data: bytes, *cuts: int) -> list[Send]:
+def _pieces(data: bytes, *cuts: int) -> list[SendPacket]:
     """The data cut at these places, each piece with its place in the stream."""
     edges = [0, *cuts, len(data)]
     return [L(data[a:b], f"{b - a} bytes", at=a).passes for a, b in pairwise(edges)]
 
 
-def _every(data: bytes, size: int) -> list[Send]:
+def _every(data: bytes, size: int) -> list[SendPacket]:
     return _pieces(data, *range(size, len(data), size))
 
 
@@ -70,11 +70,11 @@ def _middle() -> int:
     return _CURL.index(b"book.com")
 
 
-def _one(data: bytes, what: str = "ClientHello") -> list[Send]:
+def _one(data: bytes, what: str = "ClientHello") -> list[SendPacket]:
     return [L(data, what, at=0).passes]
 
 
-def _byedpi_fake() -> list[Send]:
+def _byedpi_fake() -> list[SendPacket]:
     decoy = _curl(_OTHER)[:516]
     return [
         L(decoy, "decoy of 516 bytes with MD5 option", at=0, options=MD5).passes,
@@ -84,7 +84,7 @@ def _byedpi_fake() -> list[Send]:
 
 
 def _nfqws_fake(what: str, **header: Any) -> Trace:
-    def trace() -> list[Send]:
+    def trace() -> list[SendPacket]:
         decoy = record(handshake("gl2kd.example.org", pad_to=675))
         return [
             L(decoy, f"decoy of 680 bytes, {what}", at=0, ip_id=31000, **header).passes,
@@ -94,20 +94,20 @@ def _nfqws_fake(what: str, **header: Any) -> Trace:
     return trace
 
 
-def _chrome() -> list[Send]:
+def _chrome() -> list[SendPacket]:
     return _pieces(chrome(_NAME), _MTU)
 
 
-def _firefox() -> list[Send]:
+def _firefox() -> list[SendPacket]:
     message = handshake(_NAME, after=extension(51, bytes(1300)), pad_to=1850)
     return _pieces(record(message), _MTU)
 
 
-def _reversed(pieces: list[Send]) -> list[Send]:
+def _reversed(pieces: list[SendPacket]) -> list[SendPacket]:
     return pieces[::-1]
 
 
-def _disordered() -> list[Send]:
+def _disordered() -> list[SendPacket]:
     first, second, third = _pieces(_CURL, 1, _middle())
     return [second, first, third]  # what went out with TTL 1 comes again from the kernel, later
 
@@ -195,7 +195,7 @@ PROBES: Final[dict[str, tuple[str, Trace, str, str]]] = {
 }
 
 
-def _overlapping(*, decoy_first: bool) -> list[Send]:
+def _overlapping(*, decoy_first: bool) -> list[SendPacket]:
     """Two contents for the bytes after the cut inside the name, before the stream's beginning arrives."""
     at = inside_name(_CURL, _NAME)
     real = L(_CURL[at:], "second half", at=at).passes
@@ -211,7 +211,7 @@ def _register(row: str, title: str, trace: Trace, model: str, *, hit: bool) -> N
     def cell(profile: str) -> Dialogue:
         box = sni(with_model(profile, model), action("rst-rewrite"), _NAME)
         last = R(RECORD, "answer")
-        return given(box, *OPENED, *trace(), last.becomes_reset if hit else last.passes)
+        return dialogue(box, *OPENED, *trace(), last.becomes_reset if hit else last.passes)
 
 
 for _row, (_title, _trace, _hits) in ROWS.items():

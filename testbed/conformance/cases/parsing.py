@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from testbed.conformance.backend import DOMESTIC, NEIGHBOUR, Box
 from testbed.conformance.case import TSPU, Dialogue, case
-from testbed.conformance.cases.usual import by_sni, control, data, fired, free, given
-from testbed.conformance.ground import DOMESTIC, NEIGHBOUR, Box
+from testbed.conformance.cases.common import control, data, dialogue, no_rule_acts, rule_acts, sni_policy
 from testbed.conformance.payloads import (
     CHANGE_CIPHER_SPEC,
     SERVER_HELLO,
@@ -18,42 +18,42 @@ from testbed.conformance.payloads import (
     junk,
     moved,
 )
-from testbed.conformance.steps import OPENED, OPENED_BY_R, L, R, Step, tcp
+from testbed.conformance.steps import OPENED, OPENED_BY_R, DialogueStep, L, R, tcp
 
 _AT_TYPE, _AT_RECORD, _AT_HANDSHAKE, _AT_LENGTH = 0, 4, 5, 8
 
 
 @case("C01", TSPU, "N4P#81; OONI22; IMC21", "H", "A neutral name to the address that serves X", "untouched")
 def _case_neutral(profile: str) -> Dialogue:
-    return given(
-        by_sni(profile),
+    return dialogue(
+        sni_policy(profile),
         *OPENED,
         L(hello(N)).passes,
         R(SERVER_HELLO).passes,
         data().passes,
-        free(),
+        no_rule_acts(),
         *control(profile),
     )
 
 
 @case("C02", TSPU, "CP22; IMC21", "H", "ClientHello of X in one segment", "the rule's action follows")
 def _case_whole(profile: str) -> Dialogue:
-    return given(by_sni(profile), *OPENED, L(hello()).passes, fired(profile))
+    return dialogue(sni_policy(profile), *OPENED, L(hello()).passes, rule_acts(profile))
 
 
 @case("C03", "t22", "CP22 Fig. 7", "M", "A bare ClientHello of X, no handshake", "the rule's action follows")
 def _case_bare(profile: str) -> Dialogue:
-    return given(by_sni(profile), L(hello()).passes, fired(profile))
+    return dialogue(sni_policy(profile), L(hello()).passes, rule_acts(profile))
 
 
 @case("C04", "t21 t22", "IMC21 §6.5; CP22", "H", "ClientHello of X on a flow that R opened", "untouched")
 def _case_opened_outside(profile: str) -> Dialogue:
-    return given(
-        by_sni(profile),
+    return dialogue(
+        sni_policy(profile),
         *OPENED_BY_R,
         R(hello()).passes,
         L(hello()).passes,
-        free(),
+        no_rule_acts(),
         *control(profile),
     )
 
@@ -62,7 +62,7 @@ def _case_opened_outside(profile: str) -> Dialogue:
     "C05", "t21", "IMC21 §6.2", "H", "R sends the ClientHello of X on L's flow", "the rule's action follows"
 )
 def _case_sent_by_server(profile: str) -> Dialogue:
-    return given(by_sni(profile), *OPENED, R(hello()).passes, fired(profile))
+    return dialogue(sni_policy(profile), *OPENED, R(hello()).passes, rule_acts(profile))
 
 
 @case(
@@ -74,24 +74,24 @@ def _case_sent_by_server(profile: str) -> Dialogue:
     "the action follows in the first case only",
 )
 def _case_echo_servers(profile: str) -> Iterator[Dialogue]:
-    policy = by_sni(profile)
-    there = (*OPENED, L(hello()).passes, R(hello(), "echo of it").passes, fired(profile))
-    yield given(policy, *there, label="L to R")
+    policy = sni_policy(profile)
+    there = (*OPENED, L(hello()).passes, R(hello(), "echo of it").passes, rule_acts(profile))
+    yield dialogue(policy, *there, label="L to R")
     inward = tcp(7, inward=True)
-    here = (inward, *OPENED_BY_R, R(hello()).passes, L(hello(), "echo of it").passes, free())
-    yield given(policy, *here, label="R to L's port 7")
+    here = (inward, *OPENED_BY_R, R(hello()).passes, L(hello(), "echo of it").passes, no_rule_acts())
+    yield dialogue(policy, *here, label="R to L's port 7")
 
 
 @case("C07", "t21 t22 t23 t24", "IMC21 §7; CP22", "H", "ClientHello of X cut inside the name", "untouched")
 def _case_two_segments(profile: str) -> Dialogue:
     first, rest = _cut(hello(), inside_name(hello()))
-    return given(by_sni(profile), *OPENED, first, rest, free(), *control(profile))
+    return dialogue(sni_policy(profile), *OPENED, first, rest, no_rule_acts(), *control(profile))
 
 
 @case("C09", "t21 t22", "IMC21 §7", "H", "ClientHello of X padded beyond one segment", "untouched")
 def _case_padded(profile: str) -> Dialogue:
     first, rest = _cut(hello(pad_to=2000), 1448)
-    return given(by_sni(profile), *OPENED, first, rest, free(), *control(profile))
+    return dialogue(sni_policy(profile), *OPENED, first, rest, no_rule_acts(), *control(profile))
 
 
 @case(
@@ -104,13 +104,15 @@ def _case_padded(profile: str) -> Dialogue:
 )
 def _case_change_cipher_spec(profile: str) -> Dialogue:
     before = L(CHANGE_CIPHER_SPEC, "ChangeCipherSpec").passes
-    return given(by_sni(profile), *OPENED, before, L(hello()).passes, fired(profile))
+    return dialogue(sni_policy(profile), *OPENED, before, L(hello()).passes, rule_acts(profile))
 
 
 @case("C12", "t21", "IMC21 §6.2", "H", "200 random bytes, then the ClientHello of X", "untouched")
 def _case_long_junk(profile: str) -> Dialogue:
     before = L(junk(200), "200 random bytes").passes
-    return given(by_sni(profile), *OPENED, before, L(hello()).passes, free(), *control(profile))
+    return dialogue(
+        sni_policy(profile), *OPENED, before, L(hello()).passes, no_rule_acts(), *control(profile)
+    )
 
 
 @case(
@@ -118,7 +120,7 @@ def _case_long_junk(profile: str) -> Dialogue:
 )
 def _case_short_junk(profile: str) -> Dialogue:
     before = L(junk(99), "99 random bytes").passes
-    return given(by_sni(profile), *OPENED, before, L(hello()).passes, fired(profile))
+    return dialogue(sni_policy(profile), *OPENED, before, L(hello()).passes, rule_acts(profile))
 
 
 @case(
@@ -133,7 +135,9 @@ def _case_proxies(profile: str) -> Iterator[Dialogue]:
     connect = get(X).replace(b"GET /", b"CONNECT x.com:443").replace(b"curl/8", b"curl/8" + b" " * 60)
     for label, greeting in (("CONNECT", connect), ("SOCKS", SOCKS_GREETING)):
         before = L(greeting, label).passes
-        yield given(by_sni(profile), *OPENED, before, L(hello()).passes, fired(profile), label=label)
+        yield dialogue(
+            sni_policy(profile), *OPENED, before, L(hello()).passes, rule_acts(profile), label=label
+        )
 
 
 @case("C17", "t21", "IMC21 §6.2", "H", "TLS content type inverted", "untouched")
@@ -204,24 +208,24 @@ def _case_subdomain(profile: str) -> Dialogue:
     "the rule's action follows, at the client's operator",
 )
 def _case_domestic(profile: str) -> Dialogue:
-    boxes = (Box(by_sni(profile)), Box(by_sni(profile), inside="R"))
-    steps = (tcp(right=NEIGHBOUR), *OPENED, L(hello()).passes, fired(profile))
+    boxes = (Box(sni_policy(profile)), Box(sni_policy(profile), inside="R"))
+    steps = (tcp(right=NEIGHBOUR), *OPENED, L(hello()).passes, rule_acts(profile))
     return Dialogue(boxes, steps, routers=DOMESTIC)
 
 
-def _cut(payload: bytes, at: int) -> tuple[Step, Step]:
+def _cut(payload: bytes, at: int) -> tuple[DialogueStep, DialogueStep]:
     first = L(payload[:at], f"first {at} bytes of the ClientHello").passes
     return first, L(payload[at:], "rest of it").passes
 
 
 def _spoilt(profile: str, payload: bytes, label: str) -> Dialogue:
-    steps = (*OPENED, L(payload, "ClientHello").passes, free(), *control(profile))
-    return given(by_sni(profile), *steps, label=label)
+    steps = (*OPENED, L(payload, "ClientHello").passes, no_rule_acts(), *control(profile))
+    return dialogue(sni_policy(profile), *steps, label=label)
 
 
 def _named(
     profile: str, name: str, pattern: str, *, hits: bool, label: str = "", proof: str = ""
 ) -> Dialogue:
-    steps: tuple[Step, ...] = (*OPENED, L(hello(name), f"ClientHello of {name}").passes)
-    steps += (fired(profile),) if hits else (free(), *control(profile, hello(proof)))
-    return given(by_sni(profile, pattern), *steps, label=label)
+    steps: tuple[DialogueStep, ...] = (*OPENED, L(hello(name), f"ClientHello of {name}").passes)
+    steps += (rule_acts(profile),) if hits else (no_rule_acts(), *control(profile, hello(proof)))
+    return dialogue(sni_policy(profile, pattern), *steps, label=label)

@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 
 from testbed.censor.policy import Policy
+from testbed.conformance.backend import R_ADDRESS
+from testbed.conformance.builders import action, match, policy, sni
 from testbed.conformance.case import TSPU, Dialogue, case
-from testbed.conformance.cases.usual import by_sni, control, data, fired, free, given
-from testbed.conformance.given import action, match, policy, sni
-from testbed.conformance.ground import R_ADDRESS
+from testbed.conformance.cases.common import control, data, dialogue, no_rule_acts, rule_acts, sni_policy
 from testbed.conformance.payloads import RECORD, SERVER_HELLO, N, hello
-from testbed.conformance.pieces import Fragmented
-from testbed.conformance.steps import OPENED, L, R, Step, ping, tcp, udp, wait
-from testbed.conformance.volleys import Burst, Volley
+from testbed.conformance.series import Burst, Series
+from testbed.conformance.steps import OPENED, DialogueStep, Fragmented, L, R, ping, tcp, udp, wait
 
 _HIT = (L(hello()).passes, R(SERVER_HELLO).becomes_reset)
 
@@ -24,7 +23,7 @@ _HIT = (L(hello()).passes, R(SERVER_HELLO).becomes_reset)
     "blocked; free",
 )
 def _case_residual_1(profile: str) -> Dialogue:
-    return given(
+    return dialogue(
         sni(profile, action("rst-rewrite")),
         *OPENED,
         *_HIT,
@@ -47,13 +46,13 @@ def _case_residual_1(profile: str) -> Dialogue:
     "blocked; free",
 )
 def _case_residual_4(profile: str) -> Dialogue:
-    return given(
+    return dialogue(
         sni(profile, action("drop")),
         *OPENED,
-        L(hello()).meets_silence,
+        L(hello()).is_dropped,
         wait(35),
-        data().meets_silence,
-        data("R").meets_silence,
+        data().is_dropped,
+        data("R").is_dropped,
         wait(10),
         data().passes,
         data("R").passes,
@@ -63,34 +62,40 @@ def _case_residual_4(profile: str) -> Dialogue:
 
 @case("C43", "t22", "IMC22q; FOCI26q", "M", "SNI-I hit, at once a new port with a neutral name", "passes")
 def _case_fresh_port(profile: str) -> Dialogue:
-    anew = (tcp(what="a new port"), *OPENED, L(hello(N)).passes, free())
-    return given(sni(profile, action("rst-rewrite")), *OPENED, *_HIT, *anew)
+    anew = (tcp(what="a new port"), *OPENED, L(hello(N)).passes, no_rule_acts())
+    return dialogue(sni(profile, action("rst-rewrite")), *OPENED, *_HIT, *anew)
 
 
 @case("C44", "t22", "CP22", "H", "SNI-I hit, a new port with X again", "blocked anew")
 def _case_fresh_port_again(profile: str) -> Dialogue:
-    return given(sni(profile, action("rst-rewrite")), *OPENED, *_HIT, tcp(what="a new port"), *OPENED, *_HIT)
+    return dialogue(
+        sni(profile, action("rst-rewrite")), *OPENED, *_HIT, tcp(what="a new port"), *OPENED, *_HIT
+    )
 
 
 @case(
     "C45", "t22", "CP22 Fig. 7", "H", "SYN, SYN from L, then SYN from R, then ClientHello of X", "untouched"
 )
 def _case_syn_from_r(profile: str) -> Dialogue:
-    turned = (L(flags="S").quietly, L(flags="S", at=-1).quietly, R(flags="S").passes)
-    return given(sni(profile, action("rst-rewrite")), *turned, L(hello()).passes, free(), *control(profile))
+    opening = (L(flags="S").passes_unreported, L(flags="S", at=-1).passes_unreported, R(flags="S").passes)
+    return dialogue(
+        sni(profile, action("rst-rewrite")), *opening, L(hello()).passes, no_rule_acts(), *control(profile)
+    )
 
 
 @case("C48", "t22", "CP22 Fig. 7; ASBI", "M", "ACK from L, no SYN ever, ClientHello of X", "blocked")
 def _case_no_syn(profile: str) -> Dialogue:
-    return given(sni(profile, action("rst-rewrite")), L(flags="A").passes, *_HIT)
+    return dialogue(sni(profile, action("rst-rewrite")), L(flags="A").passes, *_HIT)
 
 
 @case("C49", "t21", "IMC21 §6.6", "H", "A throttled flow rests for 11 minutes", "no longer throttled")
 def _case_rested(profile: str) -> Iterator[Dialogue]:
-    hit = (*OPENED, L(hello()).passes, fired(profile))
-    yield given(by_sni(profile), *hit, wait(660), free(), label="throttled, then 11 min idle", scale=600)
-    late = (*OPENED, wait(660), L(RECORD, "data").passes, free())
-    yield given(by_sni(profile), *late, label="handshake, then 11 min idle", scale=600)
+    hit = (*OPENED, L(hello()).passes, rule_acts(profile))
+    yield dialogue(
+        sni_policy(profile), *hit, wait(660), no_rule_acts(), label="throttled, then 11 min idle", scale=600
+    )
+    late = (*OPENED, wait(660), L(RECORD, "data").passes, no_rule_acts())
+    yield dialogue(sni_policy(profile), *late, label="handshake, then 11 min idle", scale=600)
 
 
 @case(
@@ -102,8 +107,8 @@ def _case_rested(profile: str) -> Iterator[Dialogue]:
     "still throttled",
 )
 def _case_busy(profile: str) -> Dialogue:
-    kept = Volley("LR", 36, 100, "all pass", every=200)
-    return given(by_sni(profile), *OPENED, L(hello()).passes, kept, fired(profile), scale=1200)
+    kept = Series("LR", 36, 100, "all pass", every=200)
+    return dialogue(sni_policy(profile), *OPENED, L(hello()).passes, kept, rule_acts(profile), scale=1200)
 
 
 def _any(profile: str) -> Policy:
@@ -119,11 +124,11 @@ def _any(profile: str) -> Policy:
     "all arrive, after the last was sent and not put together; none arrives",
 )
 def _case_many_fragments(profile: str) -> Iterator[Dialogue]:
-    for pieces, arrive in ((45, True), (46, False)):
-        step = Fragmented("L", 8 * (6 * pieces) - 8, pieces, arrive=arrive)
-        yield given(_any(profile), udp(9000), step, label=str(pieces), without_box=True)
+    for count, arrive in ((45, True), (46, False)):
+        step = Fragmented("L", 8 * (6 * count) - 8, count, arrive=arrive)
+        yield dialogue(_any(profile), udp(9000), step, label=str(count), without_box=True)
     mixed = Fragmented("L", 1000, 3, arrive=True, first_ttl=64, later_ttl=3)
-    yield given(_any(profile), udp(9000), mixed, label="later ones with TTL 3", without_box=True)
+    yield dialogue(_any(profile), udp(9000), mixed, label="later ones with TTL 3", without_box=True)
 
 
 @case(
@@ -136,7 +141,7 @@ def _case_many_fragments(profile: str) -> Iterator[Dialogue]:
 )
 def _case_first_fragment_lost(profile: str) -> Dialogue:
     step = Fragmented("L", 1000, 3, arrive=False, first_ttl=2)
-    return given(_any(profile), udp(9000), step, without_box=True)
+    return dialogue(_any(profile), udp(9000), step, without_box=True)
 
 
 @case(
@@ -148,19 +153,19 @@ def _case_first_fragment_lost(profile: str) -> Dialogue:
     "nothing arrives; then the queue is free, and all arrives",
 )
 def _case_last_fragment_missing(profile: str) -> Dialogue:
-    steps: tuple[Step, ...] = (
+    steps: tuple[DialogueStep, ...] = (
         Fragmented("L", 1000, 3, arrive=False, withhold=1),
         wait(6),
         Fragmented("L", 1000, 3, arrive=True),
     )
-    return given(_any(profile), udp(9000), *steps, without_box=True, scale=4)
+    return dialogue(_any(profile), udp(9000), *steps, without_box=True, scale=4)
 
 
 @case("C57", "t22", "CP22", "H", "ClientHello of X in two IP fragments", "not matched")
 def _case_hello_in_fragments(profile: str) -> Dialogue:
     cut = Fragmented("L", 0, 2, arrive=True, payload=hello(pad_to=600))
-    steps: tuple[Step, ...] = (*OPENED, cut, free(), *control(profile))
-    return given(_any(profile), *steps, without_box=True)
+    steps: tuple[DialogueStep, ...] = (*OPENED, cut, no_rule_acts(), *control(profile))
+    return dialogue(_any(profile), *steps, without_box=True)
 
 
 def _blocked(profile: str) -> Policy:
@@ -169,13 +174,13 @@ def _blocked(profile: str) -> Policy:
 
 @case("C58", "t22", "CP22 Fig. 6", "H", "SYN from L to a blocked address, any port", "silence")
 def _case_syn_to_blocked(profile: str) -> Dialogue:
-    tries: list[Step] = [
+    tries: list[DialogueStep] = [
         step
         for port in (80, 443, 8080)
-        for step in (tcp(port), L(flags="S", what=f"SYN to port {port}").meets_silence)
+        for step in (tcp(port), L(flags="S", what=f"SYN to port {port}").is_dropped)
     ]
-    other: tuple[Step, ...] = (tcp(right="104.244.42.2", what="the address beside it"), *OPENED)
-    return given(_blocked(profile), *tries, *other, data().passes)
+    other: tuple[DialogueStep, ...] = (tcp(right="104.244.42.2", what="the address beside it"), *OPENED)
+    return dialogue(_blocked(profile), *tries, *other, data().passes)
 
 
 @case(
@@ -187,7 +192,7 @@ def _case_syn_to_blocked(profile: str) -> Dialogue:
     "L receives its SYN; L's SYN/ACK, and what follows, arrives there as RST/ACK",
 )
 def _case_blocked_opens(profile: str) -> Dialogue:
-    return given(
+    return dialogue(
         _blocked(profile),
         tcp(80, inward=True),
         R(flags="S").passes,
@@ -199,8 +204,8 @@ def _case_blocked_opens(profile: str) -> Dialogue:
 
 @case("C60", "t22", "NEVOD; N4P#106", "M", "Ping from L to a blocked address, and from it", "no reply")
 def _case_blocked_ping(profile: str) -> Dialogue:
-    steps = (ping(), L().meets_silence, R().meets_silence)
-    return given(_blocked(profile), *steps, ping(right="104.244.42.2"), L().passes, R().passes)
+    steps = (ping(), L().is_dropped, R().is_dropped)
+    return dialogue(_blocked(profile), *steps, ping(right="104.244.42.2"), L().passes, R().passes)
 
 
 @case(
@@ -213,7 +218,7 @@ def _case_blocked_ping(profile: str) -> Dialogue:
 )
 def _case_fails_open(profile: str) -> Dialogue:
     box = sni(profile, action("rst-rewrite"), off=((1800.0, 3600.0),))
-    return given(
+    return dialogue(
         box,
         *OPENED,
         *_HIT,

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from testbed.censor.policy import Policy
+from testbed.conformance.backend import R_ADDRESS
+from testbed.conformance.builders import action, match, policy
 from testbed.conformance.case import Dialogue, case
-from testbed.conformance.cases.usual import given
-from testbed.conformance.given import action, match, policy
-from testbed.conformance.ground import R_ADDRESS
+from testbed.conformance.cases.common import dialogue
 from testbed.conformance.payloads import (
     WIREGUARD_INITIATION,
     WIREGUARD_RESPONSE,
@@ -21,13 +21,13 @@ from testbed.conformance.payloads import (
     wireguard_data,
 )
 from testbed.conformance.quic import initial
-from testbed.conformance.steps import L, R, Step, udp, wait
-from testbed.conformance.volleys import Volley
+from testbed.conformance.series import Series
+from testbed.conformance.steps import DialogueStep, L, R, udp, wait
 
 _V1_DEAD = (
-    L(quic_form(1001), "1,001 bytes of version 1").meets_silence,
-    L(short_header(), "next datagram").meets_silence,
-    R(short_header(), "datagram").meets_silence,
+    L(quic_form(1001), "1,001 bytes of version 1").is_dropped,
+    L(short_header(), "next datagram").is_dropped,
+    R(short_header(), "datagram").is_dropped,
 )
 _ABROAD, _RUSSIAN = "45.76.0.0/16", "87.240.128.0/18"
 
@@ -51,39 +51,39 @@ def _quic_sni(profile: str) -> Policy:
     "dropped, and the flow is dead both ways",
 )
 def _case_blanket(profile: str) -> Dialogue:
-    return given(_blanket(profile), udp(), *_V1_DEAD)
+    return dialogue(_blanket(profile), udp(), *_V1_DEAD)
 
 
 @case("C63", "t22", "NTC1823 #10", "H", "The same with 1,000 bytes", "passes")
 def _case_shorter(profile: str) -> Dialogue:
-    return given(_blanket(profile), udp(), L(quic_form(1000), "1,000 bytes").passes, *_proof())
+    return dialogue(_blanket(profile), udp(), L(quic_form(1000), "1,000 bytes").passes, *_proof())
 
 
 @case("C64", "t22", "NTC1823 #10", "H", "The same to port 8443", "passes")
 def _case_other_port(profile: str) -> Dialogue:
-    return given(_blanket(profile), udp(8443), L(quic_form(1001), "1,001 bytes").passes, *_proof())
+    return dialogue(_blanket(profile), udp(8443), L(quic_form(1001), "1,001 bytes").passes, *_proof())
 
 
 @case("C67", "t22", "NTC1823 #12", "M", "An Initial of draft 29 before 19 March 2022", "passes")
 def _case_draft(profile: str) -> Dialogue:
     first = L(quic_form(1200, 0xFF00001D), "Initial of version FF00001D").passes
-    return given(_blanket(profile), udp(), first, R(short_header(), "answer").passes, *_proof())
+    return dialogue(_blanket(profile), udp(), first, R(short_header(), "answer").passes, *_proof())
 
 
 @case("C68", "t22", "NTC1823 #11", "H", "R sends an Initial to L's port 443", "passes")
 def _case_inbound(profile: str) -> Dialogue:
     steps = (udp(inward=True), R(quic_form(1200)).passes, L(quic_form(1200), "answer").passes)
-    return given(_blanket(profile), *steps, *_proof())
+    return dialogue(_blanket(profile), *steps, *_proof())
 
 
 @case("C69", "t22", "NTC1823 #3", "H", "An Initial to a white-listed address (vk.com)", "passes")
 def _case_white_list(profile: str) -> Dialogue:
     there = udp(right="87.240.132.72")
     steps = (there, L(quic_form(1200)).passes, R(short_header(), "answer").passes)
-    return given(_blanket(profile), *steps, *_proof())
+    return dialogue(_blanket(profile), *steps, *_proof())
 
 
-def _proof() -> tuple[Step, ...]:
+def _proof() -> tuple[DialogueStep, ...]:
     return (udp(right=R_ADDRESS, what="a new flow", inward=False), *_V1_DEAD)
 
 
@@ -97,16 +97,16 @@ def _proof() -> tuple[Step, ...]:
 )
 def _case_quic_name(profile: str) -> Iterator[Dialogue]:
     for layout in ("ngtcp2", "chromium"):
-        steps = (udp(), L(initial(X, layout=layout)).meets_silence, *_V1_DEAD[1:])
-        yield given(_quic_sni(profile), *steps, label=layout)
+        steps = (udp(), L(initial(X, layout=layout)).is_dropped, *_V1_DEAD[1:])
+        yield dialogue(_quic_sni(profile), *steps, label=layout)
 
 
 @case("C71", "t23 t24 t25 t26", "NTC1823 #74; FOCI26q", "H", "The same with SNI N", "passes")
 def _case_quic_neutral(profile: str) -> Iterator[Dialogue]:
     for layout in ("ngtcp2", "chromium"):
         steps = (udp(), L(initial(N, layout=layout)).passes, R(short_header(), "answer").passes)
-        proof = (udp(what="a new flow"), L(initial(X, layout=layout)).meets_silence)
-        yield given(_quic_sni(profile), *steps, *proof, label=layout)
+        proof = (udp(what="a new flow"), L(initial(X, layout=layout)).is_dropped)
+        yield dialogue(_quic_sni(profile), *steps, *proof, label=layout)
 
 
 @case(
@@ -118,10 +118,10 @@ def _case_quic_neutral(profile: str) -> Iterator[Dialogue]:
     "dead all the time; then alive again",
 )
 def _case_quic_residual(profile: str) -> Dialogue:
-    kept = Volley("LR", 4, 60, "nothing passes", lead=b"\x43", every=100)
-    steps = (udp(), L(initial()).meets_silence, kept, wait(410), L(short_header(), "datagram").meets_silence)
+    kept = Series("LR", 4, 60, "nothing passes", prefix=b"\x43", every=100)
+    steps = (udp(), L(initial()).is_dropped, kept, wait(410), L(short_header(), "datagram").is_dropped)
     alive = (wait(430), L(short_header(), "datagram").passes, R(short_header(), "datagram").passes)
-    return given(_quic_sni(profile), *steps, *alive, scale=400)
+    return dialogue(_quic_sni(profile), *steps, *alive, scale=400)
 
 
 def _vpn(profile: str, protocol: str) -> Policy:
@@ -132,7 +132,7 @@ def _vpn(profile: str, protocol: str) -> Policy:
     )
 
 
-def _wireguard() -> tuple[Step, ...]:
+def _wireguard() -> tuple[DialogueStep, ...]:
     return (
         udp(51820),
         L(WIREGUARD_INITIATION, "initiation").passes,
@@ -140,13 +140,13 @@ def _wireguard() -> tuple[Step, ...]:
     )
 
 
-def _openvpn() -> tuple[Step, ...]:
+def _openvpn() -> tuple[DialogueStep, ...]:
     control = [
         step
         for number in range(1, 5)
         for step in (
-            L(openvpn_control(number, bytes(300)), "control packet").quietly,
-            R(openvpn_control(number, bytes(900)), "control packet").quietly,
+            L(openvpn_control(number, bytes(300)), "control packet").passes_unreported,
+            R(openvpn_control(number, bytes(900)), "control packet").passes_unreported,
         )
     ]
     return (
@@ -166,8 +166,8 @@ def _openvpn() -> tuple[Step, ...]:
     "the handshake and 2 data packets pass, then silence",
 )
 def _case_wireguard(profile: str) -> Dialogue:
-    rest = Volley("LR", 10, 128, "some pass, then none", 2, 2, lead=wireguard_data(0))
-    return given(_vpn(profile, "wireguard"), *_wireguard(), rest)
+    rest = Series("LR", 10, 128, "some pass, then none", 2, 2, prefix=wireguard_data(0))
+    return dialogue(_vpn(profile, "wireguard"), *_wireguard(), rest)
 
 
 @case(
@@ -179,8 +179,8 @@ def _case_wireguard(profile: str) -> Dialogue:
     "the handshake and 15 data packets pass, then silence",
 )
 def _case_openvpn(profile: str) -> Dialogue:
-    rest = Volley("LR", 25, 128, "some pass, then none", 15, 15, lead=openvpn_data(1))
-    return given(_vpn(profile, "openvpn"), *_openvpn(), rest)
+    rest = Series("LR", 25, 128, "some pass, then none", 15, 15, prefix=openvpn_data(1))
+    return dialogue(_vpn(profile, "openvpn"), *_openvpn(), rest)
 
 
 @case("C77", "t23", "N4P#274", "M", "The same flows to a Russian server", "pass")
@@ -190,8 +190,8 @@ def _case_vpn_at_home(profile: str) -> Iterator[Dialogue]:
         ("openvpn", _openvpn(), openvpn_data(1)),
     ):
         there = udp(right="87.240.132.72")
-        rest = Volley("LR", 30, 128, "all pass", lead=lead)
-        yield given(_vpn(profile, name), there, *opening, rest, label=name)
+        rest = Series("LR", 30, 128, "all pass", prefix=lead)
+        yield dialogue(_vpn(profile, name), there, *opening, rest, label=name)
 
 
 @case(
@@ -209,11 +209,11 @@ def _case_default_deny(profile: str) -> Dialogue:
         (match(ip=_ABROAD, transport="udp", data=True), action("drop")),
     )
     noise = random_bytes(300)
-    return given(
+    return dialogue(
         listed,
         udp(right="45.76.1.1"),
-        L(noise, "random datagram").meets_silence,
-        R(noise, "random datagram").meets_silence,
+        L(noise, "random datagram").is_dropped,
+        R(noise, "random datagram").is_dropped,
         udp(what="a new flow"),
         L(initial(N)).passes,
         L(noise, "random datagram").passes,

@@ -1,13 +1,13 @@
-"""What many cases begin and end with."""
+"""Policies and steps that many cases share."""
 
 from testbed.censor.actions.base import Action
 from testbed.censor.policy import Policy
+from testbed.conformance.backend import Box
+from testbed.conformance.builders import action, sni
 from testbed.conformance.case import Dialogue
-from testbed.conformance.given import action, sni
-from testbed.conformance.ground import Box
 from testbed.conformance.payloads import RECORD, SERVER_HELLO, hello
-from testbed.conformance.steps import OPENED, L, R, Send, Step, tcp
-from testbed.conformance.volleys import Burst
+from testbed.conformance.series import Burst
+from testbed.conformance.steps import OPENED, DialogueStep, L, R, SendPacket, tcp
 
 POLICED_2021 = 140_000  # bit/s; IMC21 §5: 130-150
 BUCKET_2021 = 16_384  # bytes; CP21
@@ -19,7 +19,7 @@ _SIZE = 1400
 
 
 def sni_action(profile: str) -> Action:
-    """What the rules of an era do about a server name."""
+    """What the rules of that era do on a server name."""
     if profile == "t21":
         return action("police", rate=POLICED_2021, burst=BUCKET_2021)
     if profile == "t22w":
@@ -27,13 +27,13 @@ def sni_action(profile: str) -> Action:
     return action("rst-rewrite")
 
 
-def by_sni(profile: str, *patterns: str) -> Policy:
+def sni_policy(profile: str, *patterns: str) -> Policy:
     """A rule by server name with that action."""
     return sni(profile, sni_action(profile), *patterns)
 
 
-def fired(profile: str) -> Step:
-    """That this action is at work on the flow: what the server sends now shows it."""
+def rule_acts(profile: str) -> DialogueStep:
+    """Check that this action affects the flow, by packets of the server."""
     if profile == "t21":
         return Burst("R", _MANY, _SIZE, 11, 13)  # 17,500 bytes: one second of the rate, which is the larger
     if profile == "t22w":
@@ -41,26 +41,28 @@ def fired(profile: str) -> Step:
     return R(SERVER_HELLO).becomes_reset
 
 
-def free() -> Step:
-    """That nothing is at work on the flow: all that the server sends arrives."""
+def no_rule_acts() -> DialogueStep:
+    """Check that nothing affects the flow: every packet of the server arrives."""
     return Burst("R", _MANY, _SIZE, _MANY, _MANY)
 
 
-def control(profile: str, payload: bytes = b"", port: int = 443) -> tuple[Step, ...]:
-    """Another flow, in which the same rule fires: it was there all the time."""
+def control(profile: str, payload: bytes = b"", port: int = 443) -> tuple[DialogueStep, ...]:
+    """Another flow on which the same rule acts, as proof that it was active."""
     return (
         tcp(port, "a new flow"),
         *OPENED,
         L(payload or hello()).passes,
-        fired(profile),
+        rule_acts(profile),
     )
 
 
-def given(policy: Policy, *steps: Step, label: str = "", scale: float = 1.0, **more: object) -> Dialogue:
+def dialogue(
+    policy: Policy, *steps: DialogueStep, label: str = "", scale: float = 1.0, **more: object
+) -> Dialogue:
     """One box with this policy, two hops from L."""
     return Dialogue((Box(policy),), steps, label, scale, **more)  # type: ignore[arg-type]
 
 
-def data(who: str = "L") -> Send:
+def data(who: str = "L") -> SendPacket:
     """A record of application data."""
     return (L if who == "L" else R)(RECORD, "data")

@@ -1,4 +1,4 @@
-"""Policies in a case's words. What does not exist yet raises `NotThere`, which names it."""
+"""Short forms for the policies of cases. `MissingMechanismError` names what does not exist yet."""
 
 from collections.abc import Iterable
 from dataclasses import fields, replace
@@ -11,31 +11,31 @@ from testbed.censor.names import NameList
 from testbed.censor.policy import Match, Policy, QuicForm, Rule
 from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
-from testbed.conformance.case import NotThere
+from testbed.conformance.case import MissingMechanismError
 from testbed.conformance.payloads import X
 
 
 def profile(name: str) -> Profile:
     """A profile by name."""
     if name not in PROFILES:
-        raise NotThere(f"profile '{name}'")
+        raise MissingMechanismError(f"profile '{name}'")
     return PROFILES[name]
 
 
 def action(key: str, **parameters: Any) -> Action:
-    """A technique by the name that scenarios use."""
+    """An action by the name that scenarios use."""
     if key not in ACTIONS:
-        raise NotThere(f"action '{key}'")
+        raise MissingMechanismError(f"action '{key}'")
     kind = ACTIONS[key]
     _known(kind, parameters, f"action '{key}'")
     return kind(**parameters)
 
 
-def _known(kind: type, given: Iterable[str], what: str) -> None:
+def _known(kind: type, chosen: Iterable[str], what: str) -> None:
     has = {field.name for field in fields(kind)}
-    for name in given:
+    for name in chosen:
         if name not in has:
-            raise NotThere(f"{what} with '{name}'")
+            raise MissingMechanismError(f"{what} with '{name}'")
 
 
 def names(*patterns: str) -> NameList:
@@ -44,7 +44,7 @@ def names(*patterns: str) -> NameList:
 
 
 def match(**parts: Any) -> Match:
-    """What a rule looks for; `ip` may be text, names a list or one name."""
+    """A rule's match; `ip` may be text, name keys take one name or a list."""
     _known(Match, parts, "match")
     for key in ("tls_sni", "http_host", "dns_qname", "quic_sni"):
         if isinstance(parts.get(key), str):
@@ -58,19 +58,19 @@ def match(**parts: Any) -> Match:
 
 
 def policy(box: str | Profile, *rules: tuple[Match, Action], **more: Any) -> Policy:
-    """A policy of these rules, in order, called r0, r1, …"""
+    """A policy of these rules, in order, named r0, r1, …"""
     _known(Policy, more, "policy")
     made = tuple(Rule(f"r{number}", wanted, does) for number, (wanted, does) in enumerate(rules))
     return Policy("case", profile(box) if isinstance(box, str) else box, made, **more)
 
 
 def sni(box: str | Profile, does: Action, *patterns: str, **more: Any) -> Policy:
-    """A policy of one rule by server name; without patterns, the blocked name X."""
+    """A policy with one rule by server name; without patterns, for the blocked name X."""
     return policy(box, (match(tls_sni=names(*(patterns or (X,)))), does), **more)
 
 
 def with_model(name: str, model: str) -> Profile:
-    """A profile whose inspector follows one model alone."""
+    """A profile whose inspector follows this model only."""
     base = profile(name)
     _known(Profile, ("models",), "profile")
     return replace(base, models=replace(base.models, value=((model, 1.0),)))

@@ -1,19 +1,19 @@
-"""The dialogue's ground without a kernel: the core alone, time given."""
+"""The backend without a kernel: the core alone, on a simulated clock."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from testbed.censor.core import Censor
 from testbed.censor.decision import Direction, Verdict
-from testbed.conformance.ground import Box, Who, Wire
+from testbed.conformance.backend import Box, Who, Wire
 from testbed.conformance.packets import with_ttl
 
 _STEP: Final = 0.0001  # s between packets
 _OTHER: Final[dict[Who, Who]] = {"L": "R", "R": "L"}
 
 
-class CoreGround:
-    """Carries each packet past the routers, of which some have a box; rates and timers share one clock."""
+class CoreBackend:
+    """Carries each packet from router to router, past their boxes; rates and timers share one clock."""
 
     def __init__(self, boxes: Sequence[Box], routers: int, seed: int) -> None:
         self.routers = routers
@@ -23,7 +23,7 @@ class CoreGround:
         }
 
     def send(self, who: Who, packets: Sequence[bytes]) -> Wire:
-        """See `Ground`. A packet held by a shaper counts as arrived."""
+        """See `Backend`. A packet that a shaper delays counts as arrived."""
         wire = Wire()
         for packet in packets:
             self._now += _STEP
@@ -31,21 +31,21 @@ class CoreGround:
         return wire
 
     def wait(self, seconds: float) -> None:
-        """See `Ground`."""
+        """See `Backend`."""
         self._now += seconds
 
     pause = wait
 
     def clock(self) -> float:
-        """See `Ground`."""
+        """See `Backend`."""
         return self._now
 
     def late(self) -> Wire:
-        """See `Ground`: here everything arrives at once."""
+        """See `Backend`: on the core everything arrives at once."""
         return Wire()
 
     def _travel(self, raw: bytes, who: Who, router: int, wire: Wire) -> None:
-        """On from `router`, away from `who`. A router lowers the TTL, then the box at it looks."""
+        """Forward from `router`, away from `who`: the router decrements the TTL, then its box decides."""
         step = 1 if who == "L" else -1
         while 1 <= router <= self.routers:
             ttl = raw[8]

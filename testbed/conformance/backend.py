@@ -1,4 +1,4 @@
-"""Where a dialogue takes place: L, some routers, R; at some of the routers a box."""
+"""Where a dialogue runs: L, some routers, R, and at some of the routers a box."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Box:
     inside: Who = "L"
 
     def router(self, routers: int) -> int:
-        """Its place, counted from L, the first router being 1."""
+        """Its position, counted from L; the first router is 1."""
         return self.hop if self.inside == "L" else routers + 1 - self.hop
 
 
@@ -35,27 +35,27 @@ class Wire:
     at: dict[Who, list[bytes]] = field(default_factory=lambda: {"L": [], "R": []})
 
 
-class Ground(Protocol):
-    """Something that carries packets past the boxes."""
+class Backend(Protocol):
+    """Carries packets between L and R, past the boxes."""
 
     routers: int
 
     def send(self, who: Who, packets: Sequence[bytes]) -> Wire:
-        """Send these IPv4 packets from one end, one after the other; what both ends then hear."""
+        """Send these IPv4 packets from one end, one after the other; return what both ends receive."""
         ...
 
     def wait(self, seconds: float) -> None:
-        """Let time pass by the censor's clock."""
+        """Let time pass on the censor's clock."""
         ...
 
     def pause(self, seconds: float) -> None:
-        """Let real time pass, in which rates are counted."""
+        """Let real time pass, in which rates are measured."""
         ...
 
     def clock(self) -> float:
-        """Real seconds."""
+        """Real time, s."""
         ...
 
     def late(self) -> Wire:
-        """What still arrives when the dialogue is over: nothing should."""
+        """What still arrives after the last step; it should be nothing."""
         ...
