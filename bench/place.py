@@ -5,14 +5,9 @@ disturbs the machine disturbs both.
 """
 
 import os
-import pickle
-import select
-import signal
 import socket
-import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,10 +21,10 @@ from testbed.run.folder import RunFolder
 from testbed.run.laboratory import Laboratory
 from testbed.scenario.loader import load
 from testbed.scenario.model import Placement
-from testbed.world import linux
 from testbed.world.addressing import FAR
-from testbed.world.netns import Namespace, enter, inside
-from testbed.world.testing import in_world
+from testbed.world.children import Call
+from testbed.world.enter import isolated_call
+from testbed.world.netns import inside
 
 T = TypeVar("T")
 
@@ -37,7 +32,7 @@ FILTERED, FREE = "mts", "rostelecom"  # both have five hops
 HOP = 2  # where the censor stands
 PORT = 443
 SERVER = (FAR[0], PORT)  # the far side's own address: no site serves there
-_GRACE = 30.0  # seconds beyond the expected end before a process of ours counts as stuck
+GRACE = 30.0  # seconds beyond the expected end before a process of ours counts as stuck
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +41,13 @@ class Place:
 
     laboratory: Laboratory
 
-    def start(self, node: str, body: Callable[[], Any]) -> "Child":
+    def start(self, node: str, body: Callable[[], T]) -> Call[T]:
         """Run `body` in a process of its own at `node`."""
-        return Child(self.laboratory.world.namespaces[node], body)
+        return Call(body, namespace=self.laboratory.world.namespaces[node], name="a process of the benchmark")
 
     def call(self, node: str, body: Callable[[], T], seconds: float = 0.0) -> T:
         """Run `body` at `node` and wait for its value; it should take `seconds`."""
-        value: T = self.start(node, body).result(seconds)
-        return value
+        return self.start(node, body).result(seconds + GRACE)
 
     def censor_seconds(self) -> float:
         """CPU time that the censor's process has used so far, which other work hardly disturbs."""
@@ -84,58 +78,6 @@ class Place:
         return receipt
 
 
-class Child:
-    """A forked process and, at its end, its value."""
-
-    def __init__(self, namespace: Namespace, body: Callable[[], Any]) -> None:
-        reader, writer = os.pipe()
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        self.pid = linux.fork()
-        if self.pid == 0:
-            os.close(reader)
-            _live(namespace, body, writer)
-        os.close(writer)
-        self._reader = reader
-
-    def result(self, seconds: float = 0.0) -> Any:
-        """Its value; raises what it raised. InvalidRunError if it is not done well after `seconds`."""
-        with os.fdopen(self._reader, "rb") as answer:
-            if not select.select([answer], [], [], seconds + _GRACE)[0]:
-                self.stop()
-                raise InvalidRunError(f"a process of the benchmark was not done after {seconds + _GRACE:g} s")
-            data = answer.read()
-        os.waitpid(self.pid, 0)
-        if not data:
-            raise InvalidRunError("a process of the benchmark ended without an answer")
-        value = pickle.loads(data)
-        if isinstance(value, BaseException):
-            raise value
-        return value
-
-    def stop(self) -> None:
-        """End it, whatever it does."""
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-
-
-def _live(namespace: Namespace, body: Callable[[], Any], writer: int) -> None:
-    value: Any = None
-    try:
-        linux.die_with_parent()
-        enter(namespace)
-        value = body()
-    except BaseException as error:
-        traceback.print_exc()
-        value = error
-    try:
-        with os.fdopen(writer, "wb") as answer:
-            answer.write(pickle.dumps(value))
-        sys.stderr.flush()
-    finally:
-        os._exit(0)
-
-
 def in_place(policy: Policy, work: Callable[[Place], T]) -> T:
     """Build the two paths, the policy on one of them, and do `work`; its (picklable) value."""
 
@@ -143,7 +85,7 @@ def in_place(policy: Policy, work: Callable[[Place], T]) -> T:
         with tempfile.TemporaryDirectory() as folder, _standing(policy, Path(folder)) as place:
             return work(place)
 
-    return in_world(body)
+    return isolated_call(body)
 
 
 @contextmanager
@@ -178,4 +120,4 @@ def serving(place: Place, handle: Callable[[socket.socket], None], processes: in
         yield
     finally:
         for server in servers:
-            server.stop()
+            server.kill()

@@ -6,7 +6,7 @@ import time
 from functools import partial
 from typing import Any
 
-from bench.place import FILTERED, FREE, Place, in_place
+from bench.place import FILTERED, FREE, GRACE, Place, in_place
 from bench.result import Budget, Quantity, Result
 from testbed.censor.actions.police import Police
 from testbed.censor.policy import Match, Policy, QuicForm, Rule
@@ -76,8 +76,8 @@ def _flood(place: Place, vantage: str, seconds: float) -> Counts:
     time.sleep(0.3)  # until they are bound; a lost first datagram would only be sent again
     near = {port: place.start(vantage, partial(_near_end, port, window)) for port in RATES}
     total = _DRAIN + seconds
-    down = {port: child.result(total) for port, child in near.items()}
-    return {"up": {port: child.result(total) for port, child in far.items()}, "down": down}
+    down = {port: child.result(total + GRACE) for port, child in near.items()}
+    return {"up": {port: child.result(total + GRACE) for port, child in far.items()}, "down": down}
 
 
 def _far_end(port: int, window: tuple[float, float]) -> float:

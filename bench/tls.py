@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from bench.cpu import busy
 from bench.material import LISTED, SERVER_NAME, listing_policy
-from bench.place import FILTERED, FREE, SERVER, Place, in_place, serving
+from bench.place import FILTERED, FREE, GRACE, SERVER, Place, in_place, serving
 from bench.result import Budget, Quantity, Result, middle_half, round_ratios
 
 _CLIENTS = 4  # processes; with two the CPUs have pauses
@@ -82,7 +82,7 @@ def _work(place: Place, rounds: int, seconds: float) -> Taken:
 
 def _together(place: Place, vantage: str, body: Callable[[], float], seconds: float) -> float:
     clients = [place.start(vantage, body) for _ in range(_CLIENTS)]
-    return float(sum(client.result(seconds) for client in clients))
+    return float(sum(client.result(seconds + GRACE) for client in clients))
 
 
 def _answering(certificate: tuple[str, str]) -> Callable[[socket.socket], None]:

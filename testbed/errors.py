@@ -65,3 +65,16 @@ class UnsupportedError(TestbedError):
     """This machine lacks a feature; the message names it, what it costs and how to get it."""
 
     exit_status = Exit.UNSUPPORTED
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """A signal asked the run to end: SIGINT, SIGTERM or SIGHUP. Raised once, in ordinary code."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    @property
+    def exit_status(self) -> int:
+        """As a shell reports a process that a signal ended."""
+        return 128 + self.number

@@ -1,7 +1,6 @@
 """All sites and public resolvers, in one namespace and three processes."""
 
 import asyncio
-import select
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import NoReturn
@@ -10,6 +9,7 @@ from testbed.internet.authority import Authority
 from testbed.internet.hosts import Opened, far_hosts, opened, zone_of
 from testbed.internet.service import Ready, run_service, run_together
 from testbed.scenario.model import World
+from testbed.world import interrupt
 
 WARM_UP = 1.0  # seconds: our choice
 
@@ -42,8 +42,8 @@ def wait_for_traffic(group: Iterable[Opened]) -> None:
     Loading HTTP/3 takes 300 ms of a processor that the world is being built on. Until then what arrives waits
     in the sockets, and nothing is lost.
     """
-    waiting = [each for one in group for sockets in one.place.sockets.values() for each in sockets]
-    select.select(waiting, [], [], WARM_UP)
+    waiting = [each.fileno() for one in group for sockets in one.place.sockets.values() for each in sockets]
+    interrupt.wait(waiting, WARM_UP)
 
 
 async def _serve_all(group: Sequence[Opened], ready: Ready) -> None:

@@ -6,14 +6,19 @@ import signal
 import ssl
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn
 
-from testbed.world.linux import die_with_parent
+from testbed.errors import RunInterrupted, TestbedError
+from testbed.world import interrupt
+from testbed.world.children import Body, Children, Ready
 
-Ready = Callable[[], None]
-Run = Callable[[Ready], None]
+__all__ = ["Ready", "Serve", "run_service", "run_together"]
+
 Serve = Callable[[Ready], Awaitable[None]]
+
+_START = 60.0  # seconds until all are ready; our choice: whoever waits for us gives up sooner
+_STOP = 3.0  # seconds until all have ended; our choice: less than whoever stops us waits
 
 
 def run_service(serve: Serve, ready: Ready) -> NoReturn:
@@ -54,51 +59,29 @@ def _log_unless_broken_connection(loop: asyncio.AbstractEventLoop, context: dict
         loop.default_exception_handler(context)
 
 
-def run_together(runs: dict[str, Run], ready: Ready) -> NoReturn:
-    """Run each of them in a child process; call `ready` when all are ready; end when told, or when one ends.
+def run_together(bodies: Mapping[str, Body], ready: Ready) -> NoReturn:
+    """Run each of `bodies` in a child process; call `ready` when all are; leave at SIGTERM or if one ends.
 
-    The children get SIGTERM with the parent, and SIGKILL if it dies otherwise.
+    The children are stopped first. The status is 0 only if all of them ended as asked; stderr names those
+    that did not.
     """
-    told, tell = os.pipe()
-    children = {_fork(run, told, tell): name for name, run in runs.items()}
-    os.close(tell)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: _end(children, 0))
-    missing = len(children)
-    while missing and (told_now := os.read(told, missing)):
-        missing -= len(told_now)
-    if not missing:
-        ready()
-    child, status = os.wait()
-    name = children.pop(child)
-    print(f"{name}: ended with status {os.waitstatus_to_exitcode(status)}", file=sys.stderr)
-    _end(children, 1)
-
-
-def _fork(run: Run, told: int, tell: int) -> int:
-    parent = os.getpid()
-    if child := os.fork():
-        return child
-    try:
-        die_with_parent()
-        if os.getppid() != parent:  # it died before the line above
-            os._exit(1)
-        os.close(told)
-        run(lambda: _tell(tell))
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        _leave(1)
-
-
-def _tell(tell: int) -> None:
-    os.write(tell, b".")
-    os.close(tell)
-
-
-def _end(children: dict[int, str], status: int) -> NoReturn:
-    for child in children:
-        os.kill(child, signal.SIGTERM)
+    status = 1
+    with interrupt.listening(), Children() as children:
+        try:
+            for name, body in bodies.items():
+                children.spawn(name, body)
+            children.wait_ready(_START)
+            ready()
+            children.wait_any()
+        except RunInterrupted:
+            status = 0
+        except TestbedError as error:
+            print(error, file=sys.stderr)
+        ended = children.stop(_STOP)
+        for failed in (one for one in ended.values() if not one.ok):
+            print(failed, file=sys.stderr)
+            status = 1
     _leave(status)
 
 

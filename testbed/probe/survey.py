@@ -7,10 +7,10 @@ notice. Where a rule limits the host as a whole, or the access link has a rate, 
 
 import json
 import os
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from testbed.errors import InvalidRunError
 from testbed.probe import aim as aims
 from testbed.probe.measure import measure
 from testbed.probe.record import Measurement
+from testbed.world.children import Call
 
 TOGETHER = 8  # targets measured at once per vantage; our choice
 BULK_TOGETHER = 4
@@ -46,17 +47,19 @@ def survey(
     """
     for job in jobs:
         preload(job.targets)
-    children = [_fork(job, out, timeout, bulk_together) for job in jobs]
+    calls = [
+        Call(partial(_measure, job, out, timeout, bulk_together), name=f"the probe in {job.vantage}")
+        for job in jobs
+    ]
     found: list[Measurement] = []
     dead: list[str] = []
-    for job, (pid, pipe) in zip(jobs, children, strict=True):
-        with os.fdopen(pipe) as stream:
-            text = stream.read()
-        _, status = os.waitpid(pid, 0)
-        if status:
-            dead.append(f"the probe in {job.vantage} died (wait status {status}): {text.strip()[-2000:]}")
-        else:
-            found += [Measurement.from_json(line) for line in json.loads(text)]
+    for call in calls:
+        try:
+            found += call.result()
+        except Exception as error:
+            dead.append(
+                "\n".join([f"{call.child.name} died: {error}", *getattr(error, "__notes__", ())])[-2000:]
+            )
     if dead:
         raise InvalidRunError("\n".join(dead))
     return found
@@ -68,28 +71,10 @@ def preload(targets: Sequence[str]) -> None:
         from testbed.probe import quic  # noqa: F401 - heavy
 
 
-def _fork(job: Job, out: Path, timeout: float, bulk_together: int) -> tuple[int, int]:
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid:
-        os.close(writing)
-        return pid, reading
-    status = 1
-    try:
-        os.close(reading)
-        with os.fdopen(writing, "w") as stream:
-            try:
-                job.enter()
-                who = (job.vantage, job.targets, job.resolver, job.ca_file)
-                made = probe_vantage(
-                    *who, out, timeout, job.ipv, about=job.about, bulk_together=bulk_together
-                )
-                stream.write(json.dumps([measurement.to_json() for measurement in made]))
-                status = 0
-            except BaseException:
-                stream.write(traceback.format_exc())
-    finally:
-        os._exit(status)
+def _measure(job: Job, out: Path, timeout: float, bulk_together: int) -> list[Measurement]:
+    job.enter()
+    who = (job.vantage, job.targets, job.resolver, job.ca_file)
+    return probe_vantage(*who, out, timeout, job.ipv, about=job.about, bulk_together=bulk_together)
 
 
 def probe_vantage(

@@ -16,6 +16,7 @@ from testbed.errors import InvalidRunError
 from testbed.vantage.environment import Environment
 from testbed.vantage.overlay import lay_over
 from testbed.vantage.programs import NOT_EXECUTABLE, ProgramError, find_program
+from testbed.world import interrupt
 from testbed.world.linux import CLONE_NEWNS, unshare
 from testbed.world.netns import Namespace, enter
 
@@ -29,24 +30,25 @@ def run_as(
 ) -> int:
     """Run `argv` as the subscriber in `namespace` and wait for it; return its exit status as a shell would.
 
-    128 + n if signal n ended it. Meanwhile Ctrl-C is the program's business (as with system(3)). `own` is
-    the user's environment; `streams` are arguments of `subprocess.Popen`.
+    128 + n if signal n ended it. Meanwhile Ctrl-C is the program's business (as with system(3)); another
+    signal is passed on to it and ends the run (`testbed.world.interrupt.wait_for_command`). `own` is the
+    user's environment; `streams` are arguments of `subprocess.Popen`.
 
-    Errors: ProgramError if the program cannot be started, InvalidRunError if the vantage cannot be entered.
+    Errors: ProgramError if the program cannot be started, InvalidRunError if the vantage cannot be entered;
+    RunInterrupted by a signal to the run.
     """
-    interrupt = signal.getsignal(signal.SIGINT)
-    if interrupt is not signal.SIG_IGN:
-        # A handler, not SIG_IGN: the program would inherit that.
-        signal.signal(signal.SIGINT, lambda *_: None)
-    try:
+    with interrupt.listening():
+        interrupt.check()
         process = spawn_as(namespace, argv, environment, own, **streams)
+        ended = os.pidfd_open(process.pid)
         try:
-            return exit_status(process.wait())
+            interrupt.wait_for_command(ended, process.send_signal)
         except BaseException:
             process.terminate()
             raise
-    finally:
-        signal.signal(signal.SIGINT, interrupt)
+        finally:
+            os.close(ended)
+        return exit_status(process.wait())
 
 
 def spawn_as(
@@ -65,18 +67,25 @@ def spawn_as(
     with tempfile.TemporaryFile() as refusal:  # what the child could not do: Popen keeps only that it failed
 
         def prepare() -> None:
+            interrupt.default(heeded)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             try:
                 become_subscriber(namespace, environment)
             except OSError as error:
                 os.write(refusal.fileno(), str(error).encode())
                 raise
 
+        heeded = interrupt.heeded()
+        # Ctrl-C during the fork is for the program: held back until it has its own answer to it.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, interrupt.ENDING)
         try:
             return _start(program, argv, variables, prepare, streams)
         except subprocess.SubprocessError as error:
             refusal.seek(0)
             why = refusal.read().decode(errors="replace")
             raise InvalidRunError(f"vantage {namespace.name}: {why or 'cannot be entered'}") from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def become_subscriber(namespace: Namespace, environment: Environment) -> None:

@@ -30,10 +30,10 @@ from testbed.errors import InvalidRunError
 from testbed.scenario.model import LinkQuality
 from testbed.world import linux
 from testbed.world.build import BuiltWorld
+from testbed.world.children import Body
 from testbed.world.netns import assert_ours, inside
 from testbed.world.plan import Interface, Plan
 from testbed.world.schedule import Schedule
-from testbed.world.services import Target
 
 MOST_HELD = (
     30_000  # packets: 350 ms of 1 Gbit/s, 70 MB of kernel memory (our choice); more are dropped, counted
@@ -47,8 +47,8 @@ def needed(plan: Plan) -> bool:
     return any(link.quality.delayed for link in plan.links)
 
 
-def service(world: BuiltWorld, seed: int, run: Path) -> Target:
-    """The delay line of `world`, for `Services.spawn`. At its end it writes RUN/receipts/delay.json.
+def service(world: BuiltWorld, seed: int, run: Path) -> Body:
+    """The delay line of `world`, for `Children.spawn`. At its end it writes RUN/receipts/delay.json.
 
     It exits with status 1 if packets were dropped because a queue or the line was full.
     """

@@ -4,70 +4,112 @@ Four processes: the *outer* one, which the user started; the *gatekeeper*, which
 a PID namespace moves one's children, not oneself); *init*, PID 1 of the new namespace, which does nothing but
 collect orphans; and *main*, an ordinary process with ordinary signals, so that nobody takes away the children
 it waits for. Each dies with the one before it, and with init the kernel removes all the rest.
+
+A signal that asks the run to end is the outer process's to take: it writes the number to main's pipe. The
+terminal's Ctrl-C is the exception, because the terminal has sent it to main as well. Gatekeeper and init have
+the signals blocked.
 """
 
-import contextlib
 import errno
 import os
-import select
 import signal
-import sys
-import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
+from typing import TypeVar
 
-from testbed.errors import Exit, InvalidRunError, TestbedError, UnsupportedError
-from testbed.world import linux, netns
+from testbed.errors import InvalidRunError, RunInterrupted, UnsupportedError
+from testbed.world import interrupt, linux, netns
+from testbed.world.children import ending_of
+from testbed.world.fork import Slot, die_with, fork
 
-_WANTED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+T = TypeVar("T")
 
 
 def run_isolated(main: Callable[[], int]) -> int:
     """Run `main` in new namespaces (mount, network, PID; user too, unless privileged); return its status.
 
     Inside, the process is root of its own world: nothing but loopback, an own empty /run, an own /proc. When
-    this process ends, by whatever means, all of it ends. SIGINT, SIGTERM and SIGHUP become *one*
-    KeyboardInterrupt in `main`, whose clean-up no second one disturbs (a terminal's quit key ends everything
-    at once); if `main` lets it pass, the status is 128 + signal. Call it from the main thread.
+    this process ends, by whatever means, all of it ends. The first SIGINT, SIGTERM or SIGHUP raises
+    `RunInterrupted` (a KeyboardInterrupt) in `main`, where it waits or checks by `testbed.world.interrupt`,
+    as all waiting in `testbed.world.children` does; a second one does not disturb its clean-up. If `main`
+    lets it pass, or never looks, the status is 128 + signal. (A terminal's quit key ends everything at once.)
 
-    Errors: UnsupportedError if this machine refuses the namespaces; InvalidRunError if `main` was killed.
+    Errors: UnsupportedError if this machine refuses the namespaces; InvalidRunError if a process was killed.
     """
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()  # or the children would write it a second time
-    told, telling = os.pipe()
-    outer = os.getpid()
-    signals = {number for number in _WANTED if signal.getsignal(number) is not signal.SIG_IGN}
-    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-        # Some starters ignore it; then nobody could be waited for.
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals | {signal.SIGCHLD})
+    pipe = interrupt.pipe()
+    errors = Slot()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, interrupt.heeded())
+    signals = linux.signalfd(interrupt.heeded())
+    restore_children_signal()
+    outer = os.pidfd_open(os.getpid())
     try:
-        child = linux.fork()
-        if child == 0:
-            os.close(told)
-            _leave(lambda: _gatekeeper(outer, main, telling, signals, before), telling)
-        try:
-            status = _wait(child, signals, "the process that holds the world", telling)
-        except BaseException:  # a caller's own signal handler, such as a test's time limit, gave up waiting
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            raise
+        body = partial(_gatekeeper, outer, main, pipe, errors)
+        gatekeeper = fork(body, own_group=False, signals=False, errors=errors)
+        pass_on = partial(interrupt.forward, pipe[1])
+        status = supervise(gatekeeper, signals, pass_on, terminal=(signal.SIGHUP,))
     finally:
-        os.close(telling)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    with os.fdopen(told, encoding="utf-8") as reports:
-        kind, _, message = reports.read().partition(":")
-    if message:
-        raise (UnsupportedError if kind == "unsupported" else InvalidRunError)(message)
-    return status
+        for fd in (*pipe, signals, outer):
+            os.close(fd)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        outcome = errors.take()
+    if outcome is not None:
+        raise outcome[1]
+    return _status(status, "the process that holds the world")
 
 
-def _gatekeeper(
-    outer: int, main: Callable[[], int], telling: int, signals: set[signal.Signals], before: set[int]
+def isolated_call(function: Callable[[], T]) -> T:
+    """Call `function` in new namespaces (see `run_isolated`); return its value or raise what it raised.
+
+    The value must be picklable; an exception carries the traceback of the world's side as a note.
+
+    Errors: as `run_isolated`.
+    """
+    slot = Slot()
+    try:
+        status = run_isolated(lambda: slot.fill(function))
+    finally:
+        outcome = slot.take()
+    if status - 128 in interrupt.ENDING:
+        raise RunInterrupted(status - 128)
+    if outcome is None:
+        raise InvalidRunError("the run's main process left no result")
+    fine, value = outcome
+    if not fine:
+        raise value
+    return value  # type: ignore[no-any-return]
+
+
+def supervise(
+    child: int, signals: int, pass_on: Callable[[int], object], terminal: tuple[int, ...] = ()
 ) -> int:
-    linux.die_with_parent()
+    """Wait for `child`; its exit code. Meanwhile `pass_on` the signals that arrive at the signalfd `signals`.
+
+    What the terminal sent has gone to the whole group, and is not passed on, but for those in `terminal`. If
+    the waiting itself is given up (a caller's own signal handler raised), the child is killed.
+    """
+    pidfd = os.pidfd_open(child)
+    try:
+        while pidfd not in interrupt.wait([pidfd, signals], interruptible=False):
+            for number, by_terminal in linux.read_signals(signals):
+                if not by_terminal or number in terminal:
+                    pass_on(number)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        os.close(pidfd)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return code
+
+
+def restore_children_signal() -> None:
+    """Some starters ignore SIGCHLD; then nobody could be waited for."""
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _gatekeeper(outer: int, main: Callable[[], int], pipe: tuple[int, int], errors: Slot) -> int:
     user, group = os.geteuid(), os.getegid()
     privileged = linux.may_administer()
     flags = linux.CLONE_NEWNS | linux.CLONE_NEWNET | linux.CLONE_NEWPID
@@ -79,26 +121,13 @@ def _gatekeeper(
             Path("/proc/self/gid_map").write_text(f"0 {group} 1", encoding="ascii")
     except OSError as refusal:
         raise UnsupportedError(_refused(refusal)) from refusal
-    linux.die_with_parent()  # a change of credentials has cleared it
-    if os.getppid() != outer:
-        return Exit.INVALID
-    alive, held = os.pipe()  # a new PID namespace hides the parent's number: init sees its death by this pipe
-    child = linux.fork()
-    if child == 0:
-        os.close(held)
-        _leave(lambda: _init(alive, main, telling, signals, before), telling)
-    os.close(alive)
-    return _wait(child, signals, "the world's first process", telling)
+    die_with(outer)  # a change of credentials has cleared it
+    init = fork(partial(_init, main, pipe), own_group=False, signals=False, errors=errors)
+    code = os.waitstatus_to_exitcode(os.waitpid(init, 0)[1])
+    return _status(code, "the world's first process")
 
 
-def _init(
-    alive: int, main: Callable[[], int], telling: int, signals: set[signal.Signals], before: set[int]
-) -> int:
-    linux.die_with_parent()
-    hung_up = select.poll()
-    hung_up.register(alive, 0)
-    if hung_up.poll(0):
-        return Exit.INVALID
+def _init(main: Callable[[], int], pipe: tuple[int, int]) -> int:
     try:
         linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
         linux.mount("tmpfs", "/run", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755")
@@ -107,74 +136,24 @@ def _init(
         raise UnsupportedError(_refused(refusal)) from refusal
     linux.loopback_up()
     netns.mark_world()
-    child = linux.fork()
-    if child == 0:
-        os.close(alive)
-        os.close(telling)
-        linux.die_with_parent()
-        _leave(lambda: _main(main, signals, before))
-    return _wait(child, signals, "the run's main process", telling, orphans=True)
+    child = fork(partial(_main, main, pipe), own_group=False, signals=False)
+    while (ended := os.waitpid(-1, 0))[0] != child:  # orphans
+        pass
+    return _status(os.waitstatus_to_exitcode(ended[1]), "the run's main process")
 
 
-def _main(main: Callable[[], int], signals: set[signal.Signals], before: set[int]) -> int:
-    caught: list[int] = []
-
-    def interrupt(number: int, _frame: FrameType | None) -> None:
-        # A terminal's Ctrl-C comes twice: to the whole group, and passed on by init.
-        caught.append(number)
-        if len(caught) == 1:
-            raise KeyboardInterrupt
-
-    try:
-        for number in signals:
-            signal.signal(number, interrupt)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        return main()
-    except KeyboardInterrupt:
-        return 128 + (caught[0] if caught else signal.SIGINT)
-
-
-def _wait(child: int, signals: set[signal.Signals], who: str, telling: int, *, orphans: bool = False) -> int:
-    """Pass `signals` on to `child` until it ends, collecting orphans if asked; return its exit status."""
-    while True:
-        while (ended := os.waitpid(-1 if orphans else child, os.WNOHANG))[0] not in {0, child}:
-            pass
-        if ended[0] == child:
-            break
-        arrived = signal.sigwaitinfo(signals | {signal.SIGCHLD}).si_signo
-        if arrived != signal.SIGCHLD:
-            os.kill(child, arrived)
-    status = os.waitstatus_to_exitcode(ended[1])
-    if status >= 0:
+def _main(main: Callable[[], int], pipe: tuple[int, int]) -> int:
+    with interrupt.listening(pipe):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupt.heeded())
+        status = main()
+        interrupt.check()  # a signal that nobody noticed
         return status
-    message = f"{who} was killed by {signal.Signals(-status).name}; what was recorded is incomplete"
-    os.write(telling, f"invalid:{message}".encode())
-    return Exit.INVALID
 
 
-def _leave(body: Callable[[], int], telling: int = -1) -> NoReturn:
-    """End this forked process with the status of `body`: the caller's frames must never run twice."""
-    status: int = Exit.INVALID
-    try:
-        status = body()
-    except SystemExit as leaving:
-        status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
-        if isinstance(leaving.code, str):
-            sys.stderr.write(f"{leaving.code}\n")
-    except TestbedError as error:
-        status = error.exit_status
-        if telling >= 0:
-            kind = "unsupported" if isinstance(error, UnsupportedError) else "invalid"
-            os.write(telling, f"{kind}:{error}".encode())
-        else:
-            sys.stderr.write(f"{error}\n")
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(status & 0xFF)
+def _status(code: int, who: str) -> int:
+    if code >= 0:
+        return code
+    raise InvalidRunError(f"{who} {ending_of(code)}; what was recorded is incomplete")
 
 
 def _refused(refusal: OSError) -> str:

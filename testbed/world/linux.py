@@ -6,7 +6,9 @@ import shutil
 import signal
 import socket
 import struct
+import sys
 import warnings
+from collections.abc import Iterable
 from fcntl import ioctl
 from pathlib import Path
 
@@ -24,6 +26,10 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_TIMERSLACK = 29
 _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
+
+_SFD_CLOEXEC, _SFD_NONBLOCK = 0o2000000, 0o4000
+_SIGNAL_SET = 128  # octets of the C library's sigset_t
+_SI_KERNEL = 0x80  # a signal's code if nobody sent it: it comes from the terminal
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -70,6 +76,24 @@ def die_with_parent() -> None:
     The parent may be dead before this call: the caller must look afterwards.
     """
     _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+
+
+def signalfd(signals: Iterable[int]) -> int:
+    """A descriptor to read `signals` from, which the calling thread MUST have blocked: `read_signals`."""
+    mask = sum(1 << number - 1 for number in signals).to_bytes(_SIGNAL_SET, sys.byteorder)
+    fd: int = _libc.signalfd(ctypes.c_int(-1), mask, ctypes.c_int(_SFD_CLOEXEC | _SFD_NONBLOCK))
+    _check(fd, "signalfd")
+    return fd
+
+
+def read_signals(fd: int) -> list[tuple[int, bool]]:
+    """The signals that have arrived at a signalfd: number, and whether the terminal sent it to its group."""
+    try:
+        data = os.read(fd, 16 * 128)
+    except BlockingIOError:
+        return []
+    found = [struct.unpack_from("=Iii", data, start) for start in range(0, len(data), 128)]
+    return [(number, code == _SI_KERNEL) for number, _, code in found]
 
 
 def precise_timers() -> None:

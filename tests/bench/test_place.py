@@ -54,9 +54,8 @@ def test_only_one_of_the_two_paths_has_the_censor():
 
 
 def _interrupted(place):
-    for child in place.laboratory._services._services:
-        if child.name == f"{FILTERED}.tspu":
-            place.call(FREE, partial(_kill, child.pid))
+    child = place.laboratory._services[f"{FILTERED}.tspu"]
+    place.call(FREE, partial(_kill, child.pid))
     return place.receipt()
 
 

@@ -135,8 +135,7 @@ def test_tcp_runs_through_it():
 
 def test_a_dead_delay_line_makes_the_run_invalid_and_the_link_dead():
     def use(lab):
-        service = next(s for s in lab.services._services if s.name == "delay")
-        os.kill(service.pid, signal.SIGKILL)
+        os.kill(lab.services["delay"].pid, signal.SIGKILL)
         time.sleep(0.1)
         with pytest.raises(InvalidRunError, match="service delay was killed by SIGKILL"):
             lab.services.check()

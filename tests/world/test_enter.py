@@ -14,14 +14,14 @@ import pytest
 
 from testbed.errors import Exit, InputError, InvalidRunError, UnsupportedError
 from testbed.world import linux
-from testbed.world.enter import run_isolated
-from testbed.world.testing import in_world
+from testbed.world.enter import isolated_call, run_isolated
 
 pytestmark = pytest.mark.world
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import os, subprocess, sys, time
+from testbed.world import interrupt
 from testbed.world.enter import run_isolated
 def main():
 {body}
@@ -80,9 +80,9 @@ def until(condition, seconds=5.0):
 
 def test_status_and_errors_come_back():
     assert run_isolated(lambda: 7) == 7
-    assert in_world(lambda: {"a": [1]}) == {"a": [1]}
+    assert isolated_call(lambda: {"a": [1]}) == {"a": [1]}
     with pytest.raises(ZeroDivisionError) as caught:
-        in_world(lambda: 1 // 0)
+        isolated_call(lambda: 1 // 0)
     assert "test_enter.py" in caught.value.__notes__[0]
 
 
@@ -100,7 +100,7 @@ def test_it_is_a_world_of_its_own_and_the_host_stays_as_it_was():
         route = subprocess.run(["ip", "route", "get", "8.8.8.8"], capture_output=True, check=False).returncode
         return os.geteuid(), net_namespace(), processes, links.split()[0::4], ping, route
 
-    uid, net, processes, links, ping, route = in_world(look)
+    uid, net, processes, links, ping, route = isolated_call(look)
     assert uid == 0
     assert net != before["net"]
     assert set(processes) <= {"1", "2", "3"}
@@ -158,16 +158,16 @@ def test_orphans_are_collected_and_own_children_are_not():
         ]
         return zombies, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
-    assert in_world(main) == ([], 9)
+    assert isolated_call(main) == ([], 9)
 
 
 INTERRUPTIBLE = """
 try:
     print("ready", flush=True)
-    time.sleep(20)
+    interrupt.sleep(20)
 except KeyboardInterrupt:
     print("caught", flush=True)
-    time.sleep(0.5)  # a record being finished
+    interrupt.sleep(0.5)  # a record being finished
     print("recorded", flush=True)
     raise
 """
@@ -315,6 +315,6 @@ def test_it_works_for_an_ordinary_user():
 
 def test_errors_with_their_status_survive_the_way():
     with pytest.raises(InputError, match="a: b"):
-        in_world(lambda: (_ for _ in ()).throw(InputError.at("a", "b")))
+        isolated_call(lambda: (_ for _ in ()).throw(InputError.at("a", "b")))
     with pytest.raises(UnsupportedError, match="no x"):
-        in_world(lambda: (_ for _ in ()).throw(UnsupportedError("no x")))
+        isolated_call(lambda: (_ for _ in ()).throw(UnsupportedError("no x")))
