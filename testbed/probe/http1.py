@@ -1,4 +1,4 @@
-"""HTTP/1.1 over a stream: one GET or PUT, the answer as df-001 wants it, and the speed of bulk transfers."""
+"""HTTP/1.1 over a connection: one GET or PUT, the response, and the speed of bulk transfers."""
 
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -6,21 +6,22 @@ from typing import Any
 
 import h11
 
+from testbed.measurement.ooni import HttpExchange, HttpRequest, HttpResponse
+from testbed.measurement.target import Connection, Target
 from testbed.probe import failure
-from testbed.probe.aim import Aim
+from testbed.probe.connection import TcpConnection, TlsConnection
 from testbed.probe.failure import MeasurementError
-from testbed.probe.record import Notebook
+from testbed.probe.log import TRANSACTION, MeasurementLog
 from testbed.probe.speed import BULK_BOUND, Speedometer
-from testbed.probe.stream import Stream, TcpStream, TlsStream
 
-_KEPT = 8192  # bytes of the body that are written down
+_KEPT = 8192  # bytes of the body that are recorded
 _PIECE = 16384  # bytes of an upload per write: one TLS record
 _USER_AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:97.0) Gecko/20100101 Firefox/97.0"
 
 
 @dataclass(slots=True)
-class Answer:
-    """What came back, as far as it came. Filled by both HTTP/1.1 and HTTP/3."""
+class IncomingResponse:
+    """What has come of a response so far. Filled by both HTTP/1.1 and HTTP/3."""
 
     status: int = 0
     headers: list[tuple[str, str]] = field(default_factory=list)
@@ -37,85 +38,124 @@ class Answer:
 
     @property
     def redirect(self) -> bool:
-        """Whether it sends one elsewhere, so that the body says nothing more."""
+        """Whether the status is a redirect, so that the body does not matter."""
         return 300 <= self.status < 400
 
-    def to_json(self) -> dict[str, Any] | None:
-        """The response block of df-001, None if no status line came."""
+    def record(self) -> HttpResponse | None:
+        """For the measurement; None if no status line came."""
         if not self.status:
             return None
-        return {
-            "code": self.status,
-            "headers_list": [list(pair) for pair in self.headers],
-            "body": self.body.decode("utf-8", "replace"),
-            "body_is_truncated": self.size > len(self.body) or not self.complete,
-            "x_body_bytes": self.size,
-            "x_body_sha256": self.digest.hexdigest(),
-            "x_complete": self.complete,
-        }
+        return HttpResponse(
+            code=self.status,
+            headers_list=tuple(self.headers),
+            body=self.body.decode("utf-8", "replace"),
+            body_is_truncated=self.size > len(self.body) or not self.complete,
+            body_bytes=self.size,
+            body_sha256=self.digest.hexdigest(),
+            complete=self.complete,
+        )
 
 
-def request_headers(aim: Aim) -> list[tuple[str, str]]:
-    """Headers of a plain, browser-like request."""
-    headers = [
-        ("Host", aim.authority),
-        ("User-Agent", _USER_AGENT),
-        ("Accept", "*/*"),
-        ("Connection", "close"),
-    ]
-    return headers + ([("Content-Length", str(aim.upload))] if aim.upload else [])
+@dataclass(frozen=True, slots=True)
+class OutgoingRequest:
+    """A GET of the target's path, or a PUT of `upload` zero bytes."""
+
+    target: Target
+    upload: int = 0
+
+    @property
+    def method(self) -> str:
+        """GET or PUT."""
+        return "PUT" if self.upload else "GET"
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """Headers of a plain, browser-like request."""
+        headers = [
+            ("Host", self.target.authority),
+            ("User-Agent", _USER_AGENT),
+            ("Accept", "*/*"),
+            ("Connection", "close"),
+        ]
+        return headers + ([("Content-Length", str(self.upload))] if self.upload else [])
+
+    def record(self, network: str) -> HttpRequest:
+        """For the measurement; `network` is tcp or udp."""
+        return HttpRequest(self.method, self.target.url, network, tuple(self.headers))
 
 
-def note_request(
-    book: Notebook, aim: Aim, answer: Answer, problem: str | None, begun: float, **network: str
+def log_exchange(
+    log: MeasurementLog,
+    request: OutgoingRequest,
+    response: IncomingResponse,
+    problem: str | None,
+    begun: float,
+    address: str,
+    alpn: str,
 ) -> None:
-    """Write the `requests` entry; `network` is df-001's network, address and alpn."""
-    request: dict[str, Any] = {"method": "PUT" if aim.upload else "GET", "url": aim.url}
-    request |= {
-        "x_transport": network["network"],
-        "headers_list": [list(pair) for pair in request_headers(aim)],
-    }
-    entry = {"request": request, "response": answer.to_json(), "failure": problem}
-    book.note("requests", entry | network, begun)
+    """Log the exchange; `problem` is the failure string, None if the response came whole."""
+    network = "udp" if alpn == "h3" else "tcp"
+    log.requests.append(
+        HttpExchange(
+            request=request.record(network),
+            response=response.record(),
+            failure=problem,
+            network=network,
+            address=address,
+            alpn=alpn,
+            t0=begun,
+            t=log.now(),
+            transaction_id=TRANSACTION,
+        )
+    )
 
 
-def fetch(book: Notebook, stream: TcpStream | TlsStream, aim: Aim, patience: float) -> None:
-    """Ask for `aim` and read the answer; MeasurementError if it does not come whole.
+def fetch(
+    log: MeasurementLog, connection: TcpConnection | TlsConnection, request: OutgoingRequest, patience: float
+) -> None:
+    """Send the request and read the response; MeasurementError if it does not come whole.
 
     `patience` (seconds) ends a page's step; a bulk transfer ends after `BULK_BOUND` and counts as a success.
     """
-    tcp = stream.tcp if isinstance(stream, TlsStream) else stream
-    answer, begun, problem = Answer(), book.now(), None
-    tcp.allow(BULK_BOUND if aim.bulk else patience)
+    tcp = connection.tcp if isinstance(connection, TlsConnection) else connection
+    response, begun, problem = IncomingResponse(), log.now(), None
+    tcp.allow(BULK_BOUND if request.target.bulk else patience)
     try:
-        _exchange(book, stream, tcp, aim, answer)
+        _exchange(log, connection, tcp, request, response)
     except (OSError, EOFError, MeasurementError) as error:
         problem = failure.of(error)
-    network = {"network": "tcp", "address": tcp.where, "alpn": "http/1.1"}
-    note_request(book, aim, answer, problem, begun, **network)
+    log_exchange(log, request, response, problem, begun, tcp.where, "http/1.1")
     if problem is not None:
         raise MeasurementError(problem)
 
 
-def _exchange(book: Notebook, stream: Stream, tcp: TcpStream, aim: Aim, answer: Answer) -> None:
-    talk, method = h11.Connection(h11.CLIENT), "PUT" if aim.upload else "GET"
-    stream.send(talk.send(h11.Request(method=method, target=aim.path, headers=request_headers(aim))) or b"")
-    meter = _watching(tcp, Speedometer(book, "up" if aim.upload else "down")) if aim.bulk else None
+def _exchange(
+    log: MeasurementLog,
+    connection: Connection,
+    tcp: TcpConnection,
+    request: OutgoingRequest,
+    response: IncomingResponse,
+) -> None:
+    http = h11.Connection(h11.CLIENT)
+    head = h11.Request(method=request.method, target=request.target.path, headers=request.headers)
+    connection.send(http.send(head) or b"")
+    speed = Speedometer(log, "up" if request.upload else "down")
+    meter = _watching(tcp, speed) if request.target.bulk else None
     try:
-        if aim.upload:
-            _send_body(stream, tcp, aim.upload, talk)
-        talk.send(h11.EndOfMessage())
-        _read_answer(stream, talk, answer)
+        if request.upload:
+            _send_body(connection, tcp, request.upload, http)
+        http.send(h11.EndOfMessage())
+        _read_response(connection, http, response)
     except TimeoutError:
         if meter is None or not meter.moving(tcp.silence):
             raise
     finally:
         if meter is not None:
-            meter.close(complete=answer.complete)
+            meter.close(complete=response.complete)
 
 
-def _watching(tcp: TcpStream, meter: Speedometer) -> Speedometer:
-    """Count what crosses the wire: TLS hands a record's bytes out only when all 16 KiB of it are there."""
+def _watching(tcp: TcpConnection, meter: Speedometer) -> Speedometer:
+    """Count what crosses the wire: TLS delivers a record's bytes only when all 16 KiB of it are there."""
     received, acked = tcp.received, tcp.info().bytes_acked
     if meter.direction == "down":
         tcp.watch = lambda: meter.reached(tcp.received - received)
@@ -124,32 +164,32 @@ def _watching(tcp: TcpStream, meter: Speedometer) -> Speedometer:
     return meter
 
 
-def _read_answer(stream: Stream, talk: h11.Connection, answer: Answer) -> None:
+def _read_response(connection: Connection, http: h11.Connection, response: IncomingResponse) -> None:
     ended = False
     while True:
         try:
-            event = talk.next_event()
+            event = http.next_event()
         except h11.RemoteProtocolError:
             if ended:
                 raise EOFError from None
             raise MeasurementError("http_request_failed") from None
         if event is h11.NEED_DATA:
-            talk.receive_data(data := stream.receive())
+            http.receive_data(data := connection.receive())
             ended = not data
         elif isinstance(event, h11.Response):
-            answer.status = event.status_code
+            response.status = event.status_code
             raw = event.headers.raw_items()
-            answer.headers = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in raw]
-            if answer.redirect:
+            response.headers = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in raw]
+            if response.redirect:
                 return
         elif isinstance(event, h11.Data):
-            answer.add(bytes(event.data))
+            response.add(bytes(event.data))
         elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):
-            answer.complete = True
+            response.complete = True
             return
 
 
-def _send_body(stream: Stream, tcp: TcpStream, size: int, talk: h11.Connection) -> None:
+def _send_body(connection: Connection, tcp: TcpConnection, size: int, http: h11.Connection) -> None:
     tcp.send_as_it_leaves()
     for at in range(0, size, _PIECE):
-        stream.send(talk.send(h11.Data(data=bytes(min(_PIECE, size - at)))) or b"")
+        connection.send(http.send(h11.Data(data=bytes(min(_PIECE, size - at)))) or b"")

@@ -1,4 +1,4 @@
-"""One DNS lookup, straight to a given resolver, written down as df-002 wants it."""
+"""One DNS lookup, sent directly to a given resolver and logged (df-002)."""
 
 import select
 import socket
@@ -14,15 +14,16 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 
+from testbed.measurement.ooni import DnsAnswer, LateReply, Query
+from testbed.measurement.target import endpoint_text
 from testbed.probe import failure
-from testbed.probe.aim import spelled
+from testbed.probe.connection import TcpConnection
 from testbed.probe.failure import MeasurementError
-from testbed.probe.record import Notebook
-from testbed.probe.stream import TcpStream
+from testbed.probe.log import TRANSACTION, MeasurementLog
 
 _TRIES = 2  # per resolver; our choice, stub resolvers send two to four times
-_LATE = 0.2  # s; how long a dns:// target listens on after an answer. Our choice: longer than an RTT
-_MOST_LATE = 16  # bounds what a flood of answers can fill
+_LATE = 0.2  # s; how long a dns:// target waits for more answers. Our choice: longer than an RTT
+_MOST_LATE = 16  # bounds what a flood of answers can use
 _RCODES = {
     dns.rcode.NXDOMAIN: "dns_nxdomain_error",
     dns.rcode.SERVFAIL: "dns_servfail_error",
@@ -41,18 +42,18 @@ def endpoint(resolver: str, default_port: int = 53) -> tuple[str, int]:
 
 
 def system_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[str, ...]:
-    """The name servers that this process would ask."""
+    """The name servers of this process's resolv.conf."""
     lines = path.read_text().splitlines() if path.exists() else []
     return tuple(line.split()[1] for line in lines if line.startswith("nameserver") and len(line.split()) > 1)
 
 
-def resolve(book: Notebook, name: str, resolvers: Sequence[str], ipv: int, timeout: float) -> list[str]:
-    """The addresses of `name` by the first resolver that answers at all; MeasurementError without any.
+def resolve(log: MeasurementLog, name: str, resolvers: Sequence[str], ipv: int, timeout: float) -> list[str]:
+    """The addresses of `name` from the first resolver that answers at all; MeasurementError if none does.
 
     `timeout` (seconds) is shared by all resolvers, so that a dropped answer costs no more than that.
     """
     for resolver in resolvers:
-        lookup = Lookup(book, name, endpoint(resolver), ipv)
+        lookup = Lookup(log, name, endpoint(resolver), ipv)
         try:
             return lookup.over_udp(timeout / len(resolvers))
         except MeasurementError as error:
@@ -66,16 +67,16 @@ def resolve(book: Notebook, name: str, resolvers: Sequence[str], ipv: int, timeo
 class Lookup:
     """One question to one resolver."""
 
-    def __init__(self, book: Notebook, name: str, resolver: tuple[str, int], ipv: int) -> None:
-        self.book, self.name, self.resolver = book, name, resolver
+    def __init__(self, log: MeasurementLog, name: str, resolver: tuple[str, int], ipv: int) -> None:
+        self.log, self.name, self.resolver = log, name, resolver
         self.kind = "AAAA" if ipv == 6 else "A"
         self.query = dns.message.make_query(name, self.kind)
         self._sock: socket.socket | None = None
-        self.where = spelled(*resolver)
+        self.where = endpoint_text(*resolver)
 
     def over_udp(self, timeout: float) -> list[str]:
         """Ask, ask once more, give up after `timeout` seconds; MeasurementError with the df-007 string."""
-        begun, raw, problem = self.book.now(), None, failure.TIMEOUT
+        begun, raw, problem = self.log.now(), None, failure.TIMEOUT
         self._sock = socket.socket(
             socket.AF_INET6 if ":" in self.resolver[0] else socket.AF_INET, socket.SOCK_DGRAM
         )
@@ -91,31 +92,32 @@ class Lookup:
 
     def over_tcp(self, timeout: float) -> list[str]:
         """The same question over TCP; one try, the kernel retransmits."""
-        stream, begun, raw = TcpStream(self.book, self.resolver, timeout), self.book.now(), b""
+        tcp, begun, raw = TcpConnection(self.log, self.resolver, timeout), self.log.now(), b""
         try:
-            stream.connect()
-            begun = self.book.now()
-            stream.allow(timeout)
+            tcp.connect()
+            begun = self.log.now()
+            tcp.allow(timeout)
             wire = self.query.to_wire()
-            stream.send(struct.pack("!H", len(wire)) + wire)
+            tcp.send(struct.pack("!H", len(wire)) + wire)
             while len(raw) < 2 or len(raw) < 2 + struct.unpack_from("!H", raw)[0]:
-                if not (more := stream.receive()):
+                if not (more := tcp.receive()):
                     return self._settle("tcp", None, failure.EOF, begun)
                 raw += more
         except OSError as error:
-            if not (self.book.keys["tcp_connect"] and self.book.keys["tcp_connect"][-1]["status"]["success"]):
+            if not (self.log.tcp_connect and self.log.tcp_connect[-1].status.success):
                 raise
             return self._settle("tcp", None, failure.of(error), begun)
         finally:
-            stream.close()
+            tcp.close()
         return self._settle("tcp", raw[2:], None, begun)
 
-    def listen_on(self) -> None:
-        """Wait a moment for more answers: one that was overtaken by a forged one still comes."""
-        until, late = time.monotonic() + _LATE, self.book.keys.setdefault("x_dns_late_replies", [])
+    def wait_for_late_replies(self) -> None:
+        """Wait a moment for more answers: if the first one was forged, the true one still comes."""
+        until, late = time.monotonic() + _LATE, list[LateReply]()
+        self.log.late_replies = late
         while (raw := self._answer(until - time.monotonic())) is not None and len(late) < _MOST_LATE:
             problem, answers, _ = self._read(raw)
-            late.append({"failure": problem, "answers": answers, "t": self.book.now()})
+            late.append(LateReply(problem, answers, self.log.now()))
 
     def close(self) -> None:
         """Close the UDP socket."""
@@ -135,36 +137,45 @@ class Lookup:
         return None
 
     def _settle(self, engine: str, raw: bytes | None, problem: str | None, begun: float) -> list[str]:
-        answers: list[dict[str, Any]] = []
+        answers: tuple[DnsAnswer, ...] = ()
         rcode = None
         if raw is not None:
             problem, answers, rcode = self._read(raw)
-        entry: dict[str, Any] = {"engine": engine, "hostname": self.name, "query_type": self.kind}
-        entry |= {"resolver_address": self.where, "failure": problem, "rcode": rcode, "answers": answers}
-        entry["raw_response"] = b64encode(raw).decode() if raw else None
-        self.book.note("queries", entry, begun)
+        query = Query(
+            engine=engine,
+            hostname=self.name,
+            query_type=self.kind,
+            resolver_address=self.where,
+            failure=problem,
+            rcode=rcode,
+            answers=answers,
+            raw_response=b64encode(raw).decode() if raw else None,
+            t0=begun,
+            t=self.log.now(),
+            transaction_id=TRANSACTION,
+        )
+        self.log.queries.append(query)
         if problem is not None:
             raise MeasurementError(problem)
-        return [
-            answer.get("ipv4") or answer["ipv6"] for answer in answers if answer["answer_type"] == self.kind
-        ]
+        return [answer.ipv4 or answer.ipv6 or "" for answer in answers if answer.answer_type == self.kind]
 
-    def _read(self, raw: bytes) -> tuple[str | None, list[dict[str, Any]], int | None]:
+    def _read(self, raw: bytes) -> tuple[str | None, tuple[DnsAnswer, ...], int | None]:
         try:
             message = dns.message.from_wire(raw)
         except dns.exception.DNSException:
-            return _MALFORMED, [], None
+            return _MALFORMED, (), None
         if message.rcode() != dns.rcode.NOERROR:
-            return _RCODES.get(message.rcode(), _MALFORMED), [], int(message.rcode())
+            return _RCODES.get(message.rcode(), _MALFORMED), (), int(message.rcode())
         answers = [_answer_of(record, rrset.ttl) for rrset in message.answer for record in rrset]
-        usable = [answer for answer in answers if answer is not None]
-        found = any(answer["answer_type"] == self.kind for answer in usable)
+        usable = tuple(answer for answer in answers if answer is not None)
+        found = any(answer.answer_type == self.kind for answer in usable)
         return None if found else "dns_no_answer", usable, 0
 
 
-def _answer_of(record: Any, ttl: int) -> dict[str, Any] | None:
+def _answer_of(record: Any, ttl: int) -> DnsAnswer | None:
     kind = dns.rdatatype.to_text(record.rdtype)
     if kind == "CNAME":
-        return {"answer_type": kind, "hostname": record.target.to_text(omit_final_dot=True), "ttl": ttl}
-    key = {"A": "ipv4", "AAAA": "ipv6"}.get(kind)
-    return {"answer_type": kind, key: record.address, "ttl": ttl} if key else None
+        return DnsAnswer(kind, hostname=record.target.to_text(omit_final_dot=True), ttl=ttl)
+    if kind == "A":
+        return DnsAnswer(kind, ipv4=record.address, ttl=ttl)
+    return DnsAnswer(kind, ipv6=record.address, ttl=ttl) if kind == "AAAA" else None

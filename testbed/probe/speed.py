@@ -4,7 +4,8 @@ import time
 from statistics import linear_regression
 from typing import Literal
 
-from testbed.probe.record import Notebook
+from testbed.measurement.ooni import TransferSpeed
+from testbed.probe.log import MeasurementLog
 
 BULK_BOUND = 8.0  # s; a bulk transfer is stopped then. Our choice: some 140 kB at 140 kbit/s
 _SETTLE = 1.0  # s left out of the rate: by then the bucket is empty (CP21: 16 KB in the first 100 ms)
@@ -16,8 +17,8 @@ _FEW = 4  # samples; fewer make no line
 class Speedometer:
     """Samples how many bytes have crossed the wire, and when."""
 
-    def __init__(self, book: Notebook, direction: Literal["down", "up"]) -> None:
-        self.book, self.direction = book, direction
+    def __init__(self, log: MeasurementLog, direction: Literal["down", "up"]) -> None:
+        self.log, self.direction = log, direction
         self._begun = time.monotonic()
         self._samples = [(0.0, 0)]  # seconds since the request, bytes in all
         self._last = (0.0, 0)
@@ -38,18 +39,18 @@ class Speedometer:
         return bool(self._last[1]) and time.monotonic() - self._begun - self._last[0] < silence
 
     def close(self, *, complete: bool) -> None:
-        """Write `x_speed`; bits_per_second leaves the first burst out, overall_ does not."""
+        """Log the speed; bits_per_second leaves the first burst out, overall_ does not."""
         seconds = max(self._last[0] if complete else time.monotonic() - self._begun, 1e-6)
         size = self._last[1]
         overall = 8 * size / seconds
-        self.book.keys["x_speed"] = {
-            "direction": self.direction,
-            "bytes": size,
-            "seconds": round(seconds, 6),
-            "bits_per_second": round(self._settled(seconds, size) if seconds >= _LONG else overall),
-            "overall_bits_per_second": round(overall),
-            "complete": complete,
-        }
+        self.log.speed = TransferSpeed(
+            direction=self.direction,
+            bytes=size,
+            seconds=round(seconds, 6),
+            bits_per_second=round(self._settled(seconds, size) if seconds >= _LONG else overall),
+            overall_bits_per_second=round(overall),
+            complete=complete,
+        )
 
     def _settled(self, seconds: float, size: int) -> float:
         """Slope of the line through the samples (least squares): a lump at either end weighs little."""

@@ -1,8 +1,10 @@
-"""What the kernel knows about a TCP connection: enough to tell silence from a peer that still sends."""
+"""The kernel's counters of a TCP connection: enough to distinguish silence from a peer that still sends."""
 
 import socket
 import struct
 from dataclasses import asdict, dataclass
+
+from testbed.measurement.ooni import TcpInfo
 
 _TCP_INFO = 11
 _SIZE = 232
@@ -11,7 +13,7 @@ _LAYOUT = {"retransmits": ("B", 2), "rtt_us": ("I", 68), "bytes_acked": ("Q", 12
 
 
 @dataclass(frozen=True, slots=True)
-class TcpInfo:
+class TcpCounters:
     """Four counters of one connection."""
 
     retransmits: int  # of the oldest unacknowledged segment
@@ -19,12 +21,12 @@ class TcpInfo:
     bytes_acked: int  # of ours, the SYN counted as one
     segments_in: int  # every segment that reached this socket, also those without new data
 
-    def to_json(self) -> dict[str, int]:
-        """As a dict."""
-        return asdict(self)
+    def record(self) -> TcpInfo:
+        """For the measurement."""
+        return TcpInfo(**asdict(self))
 
 
-def read(sock: socket.socket) -> TcpInfo:
+def read(sock: socket.socket) -> TcpCounters:
     """Read the counters; zeros where the kernel is too old to keep one."""
     raw = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _SIZE).ljust(_SIZE, b"\0")
-    return TcpInfo(**{name: struct.unpack_from(kind, raw, at)[0] for name, (kind, at) in _LAYOUT.items()})
+    return TcpCounters(**{name: struct.unpack_from(kind, raw, at)[0] for name, (kind, at) in _LAYOUT.items()})

@@ -56,7 +56,8 @@ def text(judgement: Judgement, scenario: Scenario, folder: Path) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    return row.target, observed(row), expected(row), row.by, proof(row)
+    trial = f" (trial {row.trial})" if row.trial is not None else ""
+    return f"{row.target}{trial}", observed(row), expected(row), row.by, proof(row)
 
 
 def _widths(rows: Sequence[Row]) -> list[int]:

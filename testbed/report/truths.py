@@ -28,7 +28,7 @@ def show(scenario: Scenario, phase: str, expected: Sequence[Truth], *, file: IO[
             table.add_column(name, overflow="fold")
         for one in expected:
             if one.vantage == vantage:
-                table.add_row(*(Text(cell) for cell in (one.target, one.transport, outcome(one), one.by)))
+                table.add_row(*(Text(cell) for cell in (one.target.url, one.transport, outcome(one), one.by)))
         console.print(table)
     console.print()
     used = {one.outcome for one in expected}

@@ -4,25 +4,25 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from testbed.probe.record import Measurement
-from testbed.probe.survey import BULK_TOGETHER, Job, survey
+from testbed.measurement.ooni import Measurement
+from testbed.measurement.target import Target
+from testbed.probe.many import BULK_TOGETHER, VantageTargets, measure_many
 from testbed.run.laboratory import Laboratory
 from testbed.scenario.model import OUTSIDE
 from testbed.world.netns import enter
 
 
 def observe(
-    laboratory: Laboratory, targets: Mapping[str, Sequence[str]], timeout: float, ipv: int
+    laboratory: Laboratory, targets: Mapping[str, Sequence[Target]], timeout: float, ipv: int
 ) -> list[Measurement]:
     """Measure each vantage's targets, and all of them from outside too, where nothing filters.
 
     Every measurement is also a line of results.jsonl.
     """
-    everything = tuple(dict.fromkeys(target for wanted in targets.values() for target in wanted))
-    wanted = {**targets, OUTSIDE: everything}
+    everywhere = {**targets, OUTSIDE: tuple(dict.fromkeys(one for some in targets.values() for one in some))}
     authority = _authority_file(laboratory)
-    jobs = [
-        Job(
+    tasks = [
+        VantageTargets(
             vantage,
             chosen,
             partial(enter, laboratory.world.namespaces[vantage]),
@@ -31,11 +31,13 @@ def observe(
             ipv=ipv,
             about=_about(laboratory, vantage),
         )
-        for vantage, chosen in wanted.items()
+        for vantage, chosen in everywhere.items()
         if chosen
     ]
     results = laboratory.folder.path / "results.jsonl"
-    return survey(jobs, results, timeout=timeout, bulk_together=1 if _shared(laboratory) else BULK_TOGETHER)
+    return measure_many(
+        tasks, results, timeout=timeout, bulk_together=1 if _shared(laboratory) else BULK_TOGETHER
+    )
 
 
 def _shared(laboratory: Laboratory) -> bool:
@@ -52,7 +54,7 @@ def _authority_file(laboratory: Laboratory) -> Path:
     return path
 
 
-def _about(laboratory: Laboratory, vantage: str) -> dict[str, object]:
+def _about(laboratory: Laboratory, vantage: str) -> dict[str, str]:
     if vantage == OUTSIDE:
         return {"probe_cc": "ZZ", "probe_asn": "AS0", "probe_network_name": "outside"}
     operator = laboratory.scenario.world.operator(vantage)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from testbed.measurement.target import Target
 from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
 from testbed.run.result import Findings
@@ -14,7 +15,7 @@ def run_probe(session: Session, laboratory: Laboratory) -> Findings:
     """Measure, stop everything, compare with what must be seen."""
     job = session.job
     expected = truth(session.scenario, session.phase, job.vantages)
-    targets: dict[str, list[str]] = {}
+    targets: dict[str, list[Target]] = {}
     for one in expected:
         targets.setdefault(one.vantage, []).append(one.target)
     measurements = observe(laboratory, targets, job.timeout, job.ipv)
@@ -23,7 +24,7 @@ def run_probe(session: Session, laboratory: Laboratory) -> Findings:
     judgement = judge(
         session.scenario,
         session.phase,
-        [measurement.to_json() for measurement in measurements],
+        measurements,
         session.folder.receipts(),
         job.vantages,
     )

@@ -1,7 +1,6 @@
 """The work of a run with a command or a shell: a program as a subscriber, and a control after it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
@@ -43,14 +42,14 @@ def _run(session: Session, laboratory: Laboratory, argv: Sequence[str]) -> Findi
 
 def controls(session: Session, laboratory: Laboratory, vantages: Sequence[str]) -> dict[str, dict[str, str]]:
     """The first control of the scenario measured from each vantage: vantage -> target -> label."""
-    targets = [target.url for target in session.scenario.controls[:1]]
+    targets = session.scenario.controls[:1]
     asked = dict.fromkeys(vantages, targets)
-    made: dict[tuple[str, str], Mapping[str, Any]] = {
-        (one.vantage, one.target): one.to_json()
+    made = {
+        (one.vantage, one.target): one
         for one in observe(laboratory, asked, session.job.timeout, session.job.ipv)
     }
     return {
-        vantage: {target: classify(made[vantage, target], made.get((OUTSIDE, target))) for target in targets}
+        vantage: {one.url: classify(made[vantage, one.url], made.get((OUTSIDE, one.url))) for one in targets}
         for vantage in vantages
     }
 

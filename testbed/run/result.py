@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from testbed.errors import Exit
-from testbed.probe.record import Measurement
+from testbed.measurement.ooni import Measurement
 from testbed.run.job import Job
 from testbed.truth.expectations import Truth
 from testbed.truth.judge import Judgement

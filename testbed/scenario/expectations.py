@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 
+from testbed.measurement.target import Target
 from testbed.scenario.labels import LABELS
-from testbed.scenario.model import OUTSIDE, Expectation, Placement, Target
+from testbed.scenario.model import OUTSIDE, Expectation, Placement
 from testbed.scenario.problems import Loc, nearest
 from testbed.scenario.salvage import HOLE
 from testbed.scenario.schema import ExpectPart
 from testbed.scenario.sources import Sources
-from testbed.scenario.targets import target
+from testbed.scenario.targets import TargetParser
 
 ALL = "all"
 _CAUSELESS = ("ok", "broken")  # outcomes that no rule causes
@@ -16,7 +17,9 @@ _CAUSELESS = ("ok", "broken")  # outcomes that no rule causes
 Phases = Mapping[str, tuple[Placement, ...]]
 
 
-def expand(parts: list[ExpectPart], phases: Phases, sources: Sources) -> tuple[Expectation, ...]:
+def expand(
+    parts: list[ExpectPart], phases: Phases, targets: TargetParser, sources: Sources
+) -> tuple[Expectation, ...]:
     """Every combination of phase, vantage and target; problems noted."""
     vantages = [operator.key for operator in sources.world.operators]
     made: dict[tuple[str, str, str], tuple[Expectation, int]] = {}
@@ -25,13 +28,13 @@ def expand(parts: list[ExpectPart], phases: Phases, sources: Sources) -> tuple[E
             continue
         loc: Loc = ("expect", index)
         _check_part(part, loc, sources)
-        targets = [target(url, _item(loc, "target", n), sources) for n, url in enumerate(part.target)]
+        parsed = [targets.target(url, _item(loc, "target", n)) for n, url in enumerate(part.target)]
         chosen_phases = _chosen(part.phase, list(phases), "phase", loc, sources)
         chosen_vantages = _chosen(part.vantage, vantages, "vantage", loc, sources)
         for phase in chosen_phases:
             for vantage in chosen_vantages:
                 _check_by(part, phase, vantage, phases, loc, sources)
-                for each in targets:
+                for each in filter(None, parsed):
                     one = Expectation(phase, vantage, each, part.outcome, part.by, part.rate)
                     _keep(one, index, made, sources)
     return tuple(one for one, _ in made.values())
@@ -89,6 +92,7 @@ def _item(loc: Loc, key: str, index: int) -> Loc:
     return (*loc, key, index)
 
 
-def controls(urls: list[str], sources: Sources) -> tuple[Target, ...]:
+def controls(urls: list[str], targets: TargetParser) -> tuple[Target, ...]:
     """The control targets; problems noted."""
-    return tuple(target(url, ("controls", index), sources) for index, url in enumerate(urls))
+    parsed = [targets.target(url, ("controls", index)) for index, url in enumerate(urls)]
+    return tuple(filter(None, parsed))

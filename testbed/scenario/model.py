@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from testbed.censor.policy import Policy
+from testbed.measurement.target import Target
 
 if TYPE_CHECKING:
     from testbed.internet.services.base import Service
@@ -158,13 +159,6 @@ class Placement:
 
 
 OUTSIDE = "outside"  # key of the unfiltered control vantage
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a measurement asks for. Written as a URL: https://…, http://…, h3://… (QUIC), dns://resolver/name."""
-
-    url: str
 
 
 @dataclass(frozen=True, slots=True)

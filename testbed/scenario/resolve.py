@@ -11,6 +11,7 @@ from testbed.scenario.problems import Loc, Problems, nearest
 from testbed.scenario.salvage import HOLE, UNKNOWN
 from testbed.scenario.schema import PhasePart, ScenarioFile
 from testbed.scenario.sources import Sources
+from testbed.scenario.targets import TargetParser
 
 
 def resolve(
@@ -33,8 +34,9 @@ def resolve(
     if part.default_phase not in phases and not (part.default_phase == UNKNOWN and problems.found):
         message = f"there is no phase {part.default_phase!r}"
         sources.add(("default_phase",), message, nearest(part.default_phase, phases))
-    expect = expand(part.expect, phases, sources)
-    control = controls(part.controls, sources)
+    targets = TargetParser(part.probe_kinds, sources)
+    expect = expand(part.expect, phases, targets, sources)
+    control = controls(part.controls, targets)
     sources.problems.raise_if_any()
     return Scenario(
         name=document.path.stem,

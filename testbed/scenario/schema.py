@@ -204,4 +204,8 @@ class ScenarioFile(Part):
     phases: Annotated[dict[Key, Phase], Field(min_length=1)]
     default_phase: Text
     expect: list[Annotated[ExpectPart, HOLED]] = Field(default_factory=list)
+    probe_kinds: OneOrMore = Field(
+        default_factory=list,
+        description="kinds of targets in Python files beside the scenario: file.py:Class",
+    )
     controls: OneOrMore = Field(default_factory=list, description="targets that stay unharmed everywhere")

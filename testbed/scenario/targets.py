@@ -1,84 +1,114 @@
-"""Targets: URLs whose names and servers must exist in the world."""
+"""The targets of a scenario: each URL parses, and what it names exists in the world."""
 
+import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from ipaddress import ip_address
-from urllib.parse import SplitResult, parse_qs, urlsplit
 
-from testbed.scenario.model import Target, World
+from testbed.errors import InputError
+from testbed.measurement.kinds import KINDS, parse
+from testbed.measurement.target import Fault, ProbeKind, Target
+from testbed.scenario.model import World
+from testbed.scenario.plugin import Plugin, load_class
 from testbed.scenario.problems import Loc, nearest
 from testbed.scenario.sources import Sources
 
-FORMS = "https://NAME/, http://NAME/, h3://NAME/, put+https://NAME/upload?bytes=N, dns://RESOLVER/NAME"
-OWN_RESOLVER = "resolver"  # dns://resolver/NAME asks the operator's own
-
-_WEB = ("https", "http", "h3", "put+https", "put+http")
-_DNS = ("dns", "dns+tcp")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")  # RFC 3986 section 3.1, in lower case
 
 
-def target(url: str, loc: Loc, sources: Sources) -> Target:
-    """The target, any problem with it noted."""
-    wrong = _fault(url, sources.world)
-    if wrong:
-        sources.add(loc, *wrong)
-    return Target(url)
+class TargetParser:
+    """Parses and checks the targets of one scenario, with the kinds that its own files add."""
+
+    def __init__(self, references: list[str], sources: Sources) -> None:
+        self._sources = sources
+        self._hosts = WorldHosts(sources.world)
+        self._plugins: dict[str, Plugin[type[ProbeKind]]] = {}
+        self.kinds: Mapping[str, ProbeKind] = {**KINDS, **self._loaded(references)}
+
+    def target(self, url: str, loc: Loc) -> Target | None:
+        """The target; None if something is wrong with it, which is then noted."""
+        plugin = self._plugins.get(url.partition("://")[0].lower())
+        place = self._sources.document.place(loc)
+        guard: AbstractContextManager[None] = plugin.running(place) if plugin else nullcontext()
+        try:
+            with guard:
+                target = parse(url, self.kinds)
+                fault = self._needless_port(target) or target.kind.missing(target, self._hosts)
+        except InputError as error:
+            for problem in error.problems:
+                self._sources.add(loc, problem.message, problem.remedy)
+            return None
+        if fault:
+            self._sources.add(loc, *fault)
+            return None
+        return target
+
+    def _needless_port(self, target: Target) -> Fault | None:
+        if target.written_port is None or target.kind.any_port:
+            return None
+        return f"{target.url!r}: such a target has no port", "servers listen on standard ports: leave it out"
+
+    def _loaded(self, references: list[str]) -> dict[str, ProbeKind]:
+        kinds: dict[str, ProbeKind] = {}
+        for index, reference in enumerate(references):
+            loc: Loc = ("probe_kinds", index)
+            document = self._sources.document
+            place = document.place(loc)
+            try:
+                plugin = load_class(document.folder, reference, place, ProbeKind, "a probe kind")  # type: ignore[type-abstract]
+                with plugin.running(place):
+                    kind = plugin.value()
+            except InputError as error:
+                self._sources.problems.found.extend(error.problems)
+                continue
+            self._sources.used(plugin.path, plugin.digest)
+            if fault := _scheme_fault(plugin, kinds):
+                self._sources.add(loc, *fault)
+            else:
+                kinds[kind.scheme] = kind
+                self._plugins[kind.scheme] = plugin
+        return kinds
 
 
-def _fault(url: str, world: World) -> tuple[str, str] | None:
+def _scheme_fault(plugin: Plugin[type[ProbeKind]], others: Mapping[str, ProbeKind]) -> Fault | None:
+    scheme = plugin.value.scheme
+    if not _SCHEME.fullmatch(scheme):
+        remedy = "write small letters, digits, '+', '-' and '.'"
+        return f"{plugin.place}: {scheme!r} is not a URL scheme", remedy
+    if scheme in KINDS or scheme in others:
+        owner = "built in" if scheme in KINDS else "another class's"
+        return f"{plugin.place}: the scheme {scheme!r} is {owner}", "choose another"
+    return None
+
+
+class WorldHosts:
+    """The names and addresses of a world, as `testbed.measurement.target.Hosts`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world.name
+        self._names = {name for site in world.sites for name in site.names}
+        self._names |= {resolver.name for resolver in world.resolvers}
+        self._addresses = {text for site in world.sites for text in (site.ipv4, site.ipv6)}
+        self._resolvers = {text for each in world.resolvers for text in (*each.ipv4, *each.ipv6)}
+
+    def host(self, name: str) -> Fault | None:
+        """None if a site or a resolver has this name, or a site this address."""
+        if name in self._names or _shortest(name) in self._addresses:
+            return None
+        add = "add it to the world's sites"
+        remedy = f"{nearest(name, self._names)} Otherwise {add}" if self._names else add
+        return f"no site of the world {self._world!r} answers to {name!r}", remedy
+
+    def resolver(self, address: str) -> Fault | None:
+        """None if a public resolver has this address."""
+        if _shortest(address) in self._resolvers:
+            return None
+        return f"the world has no resolver at {address!r}", nearest(address, self._resolvers)
+
+
+def _shortest(text: str) -> str:
+    """An address in its shortest form; any other text as it is."""
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError as error:
-        return f"{url!r} is not a URL: {error}", f"write one of {FORMS}"
-    if parts.scheme not in (*_WEB, *_DNS) or not host:
-        return f"{url!r} is not a target", f"write one of {FORMS}"
-    if port is not None or parts.username is not None:
-        return (
-            f"{url!r}: a target has no port and no user",
-            "servers listen on standard ports: leave it out",
-        )
-    if parts.scheme in _DNS:
-        return _dns_fault(parts, host, world)
-    if parts.scheme.startswith("put+") and not _size(parts.query):
-        return f"{url!r} does not say how much to upload", "end it with ?bytes=N, N from 1 to 100000000"
-    return _host_fault(host, world)
-
-
-def _size(query: str) -> int:
-    text = parse_qs(query).get("bytes", [""])[0]
-    return int(text) if text.isdecimal() and len(text) < 10 and int(text) <= 100_000_000 else 0
-
-
-def _host_fault(host: str, world: World) -> tuple[str, str] | None:
-    known = _names(world)
-    if host in known or _is_address(host, {text for site in world.sites for text in (site.ipv4, site.ipv6)}):
-        return None
-    remedy = (
-        f"{nearest(host, known)} Otherwise add it to the world's sites"
-        if known
-        else "add it to the world's sites"
-    )
-    return f"no site of the world {world.name!r} answers to {host!r}", remedy
-
-
-def _dns_fault(parts: SplitResult, host: str, world: World) -> tuple[str, str] | None:
-    addresses = {text for r in world.resolvers for text in (*r.ipv4, *r.ipv6)}
-    if host != OWN_RESOLVER and not _is_address(host, addresses):
-        remedy = nearest(host, addresses)
-        return (
-            f"the world has no resolver at {host!r}",
-            f"{remedy} dns://{OWN_RESOLVER}/… asks the operator's own",
-        )
-    name = parts.path.strip("/")
-    if not name:
-        return "the target asks for no name", f"write dns://{host}/NAME"
-    return _host_fault(name, world)
-
-
-def _names(world: World) -> set[str]:
-    return {name for site in world.sites for name in site.names} | {r.name for r in world.resolvers}
-
-
-def _is_address(host: str, addresses: set[str]) -> bool:
-    try:
-        return str(ip_address(host)) in addresses
+        return str(ip_address(text))
     except ValueError:
-        return False
+        return text

@@ -3,16 +3,14 @@
 Two readings are inferences, made here once for all detectors' results:
 
 - On https a filter cannot read the request. A reset or a silence before the first byte of the answer is
-  therefore laid to the ClientHello, also when the handshake itself still went through (SNI-II lets 5-8
+  therefore attributed to the ClientHello, also when the handshake itself still went through (SNI-II lets 5-8
   packets pass, CP22 Fig. 6); once bytes of the answer have come, it is http.rst or http.drop.
 - A time-out during which bytes still arrived a second or more after the step began is a trickle and so
   `throttle` (SNI-III: 1 KB every 4-5 s, OONI22), not silence.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
-from testbed.truth.reading import Page, Reading, Step, host_of
+from testbed.measurement.ooni import Measurement, TransferSpeed
+from testbed.truth.timeline import Layer, SeenPage, Timeline, host_of
 
 SLOW = 0.3  # of the outside's rate; below it a transfer counts as throttled. Our choice
 LATE = 1.0  # s; also what a slow transfer must cost, so that a busy machine is no throttling. Our choice
@@ -22,17 +20,17 @@ _SILENT = {"generic_timeout_error", "timed_out"}
 _ALIKE = 0.7  # two pages whose lengths differ by less may be the same one (OONI web_connectivity)
 
 
-def classify(observed: Mapping[str, Any], control: Mapping[str, Any] | None) -> str:
-    """The label (see `labels`) of an OONI measurement; `control` is the same target from outside.
+def classify(observed: Measurement, control: Measurement | None) -> str:
+    """The label (`testbed.scenario.labels`) of a measurement; `control` is the same target from outside.
 
     Without a control every failure counts as interference, and what needs a comparison cannot be seen.
     """
-    seen = Reading(observed)
-    outside = Reading(control) if control is not None else None
+    seen = Timeline(observed)
+    outside = Timeline(control) if control is not None else None
     if outside is not None and outside.failure is not None:
         return "ok" if seen.failure is None else "broken"
-    for judge in (_dns, _tcp, _tls, _quic, _http, _speed):
-        label = judge(seen, outside)
+    for compare in (_dns, _tcp, _tls, _quic, _http, _plain, _speed):
+        label = compare(seen, outside)
         if label is not None:
             return label
     return "ok" if seen.failure is None else "broken"
@@ -44,7 +42,7 @@ def _refused(failure: str) -> str | None:
     return "ip.rst" if failure == "connection_refused" else None
 
 
-def _dns(seen: Reading, outside: Reading | None) -> str | None:
+def _dns(seen: Timeline, outside: Timeline | None) -> str | None:
     failure = seen.dns.failure
     if failure is not None:
         if failure in _SILENT | _CUT:
@@ -56,7 +54,7 @@ def _dns(seen: Reading, outside: Reading | None) -> str | None:
     return "dns.poison" if seen.addresses.isdisjoint(outside.addresses) else None
 
 
-def _tcp(seen: Reading, _: Reading | None) -> str | None:
+def _tcp(seen: Timeline, _: Timeline | None) -> str | None:
     failure = seen.tcp.failure
     if failure is None:
         return None
@@ -65,7 +63,7 @@ def _tcp(seen: Reading, _: Reading | None) -> str | None:
     return _refused(failure) or "ip.rst"
 
 
-def _tls(seen: Reading, outside: Reading | None) -> str | None:
+def _tls(seen: Timeline, outside: Timeline | None) -> str | None:
     failure = seen.tls.failure
     if failure is not None:
         # A certificate that does not hold, or something that is not TLS: somebody else has answered.
@@ -76,7 +74,7 @@ def _tls(seen: Reading, outside: Reading | None) -> str | None:
     return "tls.mitm" if leaf and true_leaf and leaf != true_leaf and issuer != true_issuer else None
 
 
-def _quic(seen: Reading, _: Reading | None) -> str | None:
+def _quic(seen: Timeline, _: Timeline | None) -> str | None:
     for step in (seen.quic, seen.http if seen.quic.tried else seen.quic):
         if step.failure is None:
             continue
@@ -88,7 +86,7 @@ def _quic(seen: Reading, _: Reading | None) -> str | None:
     return None
 
 
-def _http(seen: Reading, outside: Reading | None) -> str | None:
+def _http(seen: Timeline, outside: Timeline | None) -> str | None:
     page, true_page = seen.page, outside.page if outside is not None else None
     if page is not None and true_page is not None and _differs(page, true_page):
         return "http.page"
@@ -100,7 +98,14 @@ def _http(seen: Reading, outside: Reading | None) -> str | None:
     return ended or ("http.page" if outside is not None else "broken")
 
 
-def _ended(layer: str, seen: Reading, step: Step) -> str | None:
+def _plain(seen: Timeline, _: Timeline | None) -> str | None:
+    """What happened on a TCP connection to a protocol that has no layer of its own here."""
+    if seen.failure is None or not seen.tcp.tried or seen.tls.tried or seen.http.tried:
+        return None
+    return _ended("ip", seen, Layer(tried=True, failure=seen.failure, begun=seen.tcp.ended))
+
+
+def _ended(layer: str, seen: Timeline, step: Layer) -> str | None:
     if step.failure in _CUT:
         return f"{layer}.rst"
     if step.failure in _SILENT:
@@ -108,12 +113,12 @@ def _ended(layer: str, seen: Reading, step: Step) -> str | None:
     return None
 
 
-def _trickles(seen: Reading, step: Step) -> bool:
+def _trickles(seen: Timeline, step: Layer) -> bool:
     arrival = seen.last_arrival(step.begun)
     return arrival is not None and arrival >= LATE
 
 
-def _differs(page: Page, true: Page) -> bool:
+def _differs(page: SeenPage, true: SeenPage) -> bool:
     if page.status != true.status or host_of(page.location) != host_of(true.location):
         return True
     if page.title != true.title:
@@ -123,18 +128,23 @@ def _differs(page: Page, true: Page) -> bool:
     return min(page.size, true.size) < _ALIKE * max(page.size, true.size)
 
 
-def _speed(seen: Reading, outside: Reading | None) -> str | None:
+def _speed(seen: Timeline, outside: Timeline | None) -> str | None:
     if outside is None:
         return None
-    fast, slow = outside.speed, seen.speed
-    if fast is not None and slow is not None and fast.bits_per_second > 0:
-        due = 8 * slow.bytes / fast.bits_per_second
-        if slow.bits_per_second < SLOW * fast.bits_per_second and slow.seconds - due >= LATE:
-            return "throttle"
+    if outside.speed is not None and seen.speed is not None and _slowed(seen.speed, outside.speed):
+        return "throttle"
     for name in ("tls", "quic", "http"):
         mine, its = getattr(seen, name), getattr(outside, name)
-        bulk = name == "http" and slow is not None
+        bulk = name == "http" and seen.speed is not None
         took, takes = mine.ended - mine.begun, its.ended - its.begun
         if not bulk and mine.tried and its.tried and took - takes >= LATE and takes < SLOW * took:
             return "throttle"
     return None
+
+
+def _slowed(mine: TransferSpeed, outside: TransferSpeed) -> bool:
+    fast, slow = outside.bits_per_second or 0.0, mine.bits_per_second or 0.0
+    if fast <= 0:
+        return False
+    due = 8 * (mine.bytes or 0.0) / fast
+    return slow < SLOW * fast and (mine.seconds or 0.0) - due >= LATE

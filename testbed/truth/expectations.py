@@ -1,13 +1,13 @@
 """What must be seen in one phase: for each vantage and target the outcome, and the rule that causes it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
+from testbed.measurement.target import Target
 from testbed.scenario.model import OUTSIDE, Scenario
 
 Role = Literal["expectation", "control", "reference"]
-TRANSPORTS = {"https": "tls", "http": "http", "h3": "quic", "dns": "dns/udp", "dns+tcp": "dns/tcp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +19,28 @@ class Truth:
     """
 
     vantage: str
-    target: str  # URL
-    transport: str  # tls, http, quic, dns/udp, dns/tcp
+    target: Target
     outcome: str  # a label
     by: str = ""  # "policy/rule" or "rule" as the scenario writes it, "" where nothing interferes
     rate: tuple[float, float] | None = None  # bit/s
     role: Role = "expectation"
 
+    @property
+    def transport(self) -> str:
+        """What carries the target: tls, http, quic, dns/udp, dns/tcp, or a scenario's own word."""
+        return self.target.kind.transport
+
     def to_json(self) -> dict[str, Any]:
         """As a dict."""
-        return asdict(self)
+        return {
+            "vantage": self.vantage,
+            "target": self.target.url,
+            "transport": self.transport,
+            "outcome": self.outcome,
+            "by": self.by,
+            "rate": list(self.rate) if self.rate else None,
+            "role": self.role,
+        }
 
 
 def truth(scenario: Scenario, phase: str, vantages: Sequence[str] | None = None) -> list[Truth]:
@@ -45,23 +57,15 @@ def truth(scenario: Scenario, phase: str, vantages: Sequence[str] | None = None)
     chosen = concerned if vantages is None else set(vantages)
     order = [key for key in scenario.vantages() if key in chosen or key == OUTSIDE]
 
-    found: dict[tuple[str, str], Truth] = {}
+    found: dict[tuple[str, Target], Truth] = {}
     for e in expected:
         if e.vantage in order:
-            url = e.target.url
-            found[e.vantage, url] = Truth(e.vantage, url, transport(url), e.outcome, e.by, e.rate)
+            found[e.vantage, e.target] = Truth(e.vantage, e.target, e.outcome, e.by, e.rate)
     for control in scenario.controls:
         for vantage in order:
-            one = Truth(vantage, control.url, transport(control.url), "ok", role="control")
-            found.setdefault((vantage, control.url), one)
+            found.setdefault((vantage, control), Truth(vantage, control, "ok", role="control"))
     for one in list(found.values()):
         outcome = "broken" if one.outcome == "broken" else "ok"
-        outside = Truth(OUTSIDE, one.target, one.transport, outcome, role="reference")
+        outside = Truth(OUTSIDE, one.target, outcome, role="reference")
         found.setdefault((OUTSIDE, one.target), outside)
     return sorted(found.values(), key=lambda one: order.index(one.vantage))
-
-
-def transport(url: str) -> str:
-    """What carries a target."""
-    scheme = url.partition("://")[0]
-    return TRANSPORTS.get(scheme.removeprefix("put+"), scheme)

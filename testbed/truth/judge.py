@@ -1,28 +1,29 @@
-"""Observed beside expected, with the proof of each; and whether the run is worth anything."""
+"""Observed beside expected, with the proof of each; and whether the run is valid."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from testbed.censor.actions.base import Action
 from testbed.errors import Exit
+from testbed.measurement.ooni import Measurement
 from testbed.scenario.model import OUTSIDE, Scenario
 from testbed.truth import receipts as proofs
 from testbed.truth.classify import classify
 from testbed.truth.expectations import Role, Truth, truth
-from testbed.truth.reading import Reading
+from testbed.truth.timeline import Timeline
 
-Json = Mapping[str, Any]
+ByVantageAndUrl = Mapping[tuple[str, str], list[Measurement]]  # by vantage and URL, in the order measured
 Verdict = Literal["ok", "differs", "no receipt", "unexpected receipt", "control harmed", "not measured"]
 MISSING = "not measured"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One vantage and target: what was expected, what was seen, and what proves the cause."""
+    """One measurement: what was expected, what was seen, and what proves the cause."""
 
     vantage: str
-    target: str
+    target: str  # URL
     role: Role
     expected: str  # label
     observed: str  # label, or "not measured"
@@ -34,6 +35,7 @@ class Row:
     rate: float | None = None  # bit/s
     outside_rate: float | None = None
     expected_rate: tuple[float, float] | None = None
+    trial: int | None = None  # from 1, where the target was measured more than once
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,57 +73,63 @@ class Judgement:
 def judge(
     scenario: Scenario,
     phase: str,
-    measurements: Sequence[Json],
+    measurements: Sequence[Measurement],
     receipts: proofs.Receipts,
     vantages: Sequence[str] | None = None,
 ) -> Judgement:
-    """Compare a run's measurements (OONI JSON) and receipts with the truth of `phase`.
+    """Compare a run's measurements and receipts with the truth of `phase`.
 
-    `vantages` are those that the run was about; without it, all that were measured.
+    `vantages` are those that the run was about; without it, all that were measured. A target measured several
+    times from one vantage has a row for each; trial n is compared with trial n from outside.
     """
-    made = {(_vantage(m), m.get("input")): m for m in measurements}
+    made: ByVantageAndUrl = defaultdict(list)
+    for measurement in measurements:
+        made[measurement.vantage, measurement.target].append(measurement)
     about = list(dict.fromkeys(vantage for vantage, _ in made)) if vantages is None else list(vantages)
     expected = truth(scenario, phase, about)
-    rows = [_row(scenario, phase, one, made, receipts) for one in expected]
+    rows: list[Row] = []
+    for one in expected:
+        proof = proofs.proof(receipts, one.vantage, one.by) if one.by else proofs.Proof(0, 0)
+        rows += _rows(one, made, proof, _also_seen(scenario, phase, one))
     rows += _surprises(expected, receipts, about)
     placed = [p.name for p in scenario.phases[phase] if p.operator in about]
-    problems = proofs.problems(receipts, placed) + _row_problems(rows) + _probe_problems(measurements)
+    problems = proofs.problems(receipts, placed) + _row_problems(rows) + _probe_errors(measurements)
     if not measurements:
         problems.append("nothing was measured")
     notes = _notes(expected, receipts, about)
     return Judgement(scenario.name, phase, tuple(rows), tuple(problems), tuple(notes))
 
 
-def _vantage(measurement: Json) -> str:
-    return str(measurement.get("annotations", {}).get("vantage", ""))
-
-
-def _row(
-    scenario: Scenario,
-    phase: str,
-    one: Truth,
-    made: Mapping[tuple[str, Any], Json],
-    receipts: proofs.Receipts,
-) -> Row:
-    proof = proofs.proof(receipts, one.vantage, one.by) if one.by else proofs.Proof(0, 0)
+def _rows(
+    one: Truth, made: ByVantageAndUrl, proof: proofs.Proof, also_seen: Collection[str]
+) -> Iterator[Row]:
+    """A row for each measurement, or one that says that there is none."""
+    url = one.target.url
     counts = proof.claimed, proof.kernel
-    row = Row(one.vantage, one.target, one.role, one.outcome, MISSING, "not measured", one.by, *counts)
+    row = Row(one.vantage, url, one.role, one.outcome, MISSING, "not measured", one.by, *counts)
     row = replace(row, expected_rate=one.rate)
-    mine, outside = made.get((one.vantage, one.target)), made.get((OUTSIDE, one.target))
-    if mine is None:
-        return row
-    observed = classify(mine, mine if one.vantage == OUTSIDE else outside)
-    seen, there = Reading(mine), Reading(outside or {})
-    rate = seen.speed.bits_per_second if seen.speed else None
-    same = observed == one.outcome or _alike(scenario, phase, one, observed)
-    return replace(
-        row,
-        observed=observed,
-        verdict=_verdict(one, proof, agrees=same and _within(rate, one.rate)),
-        failure=seen.failure or "",
-        rate=rate,
-        outside_rate=there.speed.bits_per_second if there.speed else None,
-    )
+    mine, outside = made.get((one.vantage, url), []), made.get((OUTSIDE, url), [])
+    if not mine:
+        yield row
+    for number, measurement in enumerate(mine):
+        reference = outside[min(number, len(outside) - 1)] if outside else None
+        observed = classify(measurement, reference)
+        rate = _rate(measurement)
+        same = observed == one.outcome or observed in also_seen
+        yield replace(
+            row,
+            observed=observed,
+            verdict=_verdict(one, proof, agrees=same and _within(rate, one.rate)),
+            failure=Timeline(measurement).failure or "",
+            rate=rate,
+            outside_rate=_rate(reference) if reference else None,
+            trial=number + 1 if len(mine) > 1 else None,
+        )
+
+
+def _rate(measurement: Measurement) -> float | None:
+    speed = measurement.test_keys.speed
+    return speed.bits_per_second if speed else None
 
 
 def _verdict(one: Truth, proof: proofs.Proof, *, agrees: bool) -> Verdict:
@@ -134,26 +142,22 @@ def _must_fire(by: str, outcome: str) -> bool:
     return bool(by) and outcome not in ("ok", "broken")
 
 
-def _within(rate: float | None, wanted: tuple[float, float] | None) -> bool:
+def _within(rate: float | None, limits: tuple[float, float] | None) -> bool:
     # A trickle that never gets through its handshake has no rate to compare: the label alone is judged.
-    return wanted is None or rate is None or wanted[0] <= rate <= wanted[1]
+    return limits is None or rate is None or limits[0] <= rate <= limits[1]
 
 
-def _alike(scenario: Scenario, phase: str, one: Truth, observed: str) -> bool:
-    """Whether what was seen is another symptom of the expected effect, given how the rule acts."""
-    return any(observed in action.also_seen_as(one.outcome) for action in _actions(scenario, phase, one))
-
-
-def _actions(scenario: Scenario, phase: str, one: Truth) -> list[Action]:
-    """The actions of the rule that an expectation names, at its vantage."""
+def _also_seen(scenario: Scenario, phase: str, one: Truth) -> set[str]:
+    """Labels of other symptoms of the expected effect, as the actions of the rule that causes it say."""
     policy, _, name = one.by.rpartition("/")
-    return [
-        rule.action
+    return {
+        label
         for place in scenario.phases[phase]
         if place.operator == one.vantage and policy in ("", place.policy.name)
         for rule in place.policy.rules
         if rule.name == name
-    ]
+        for label in rule.action.also_seen_as(one.outcome)
+    }
 
 
 def _surprises(expected: Sequence[Truth], receipts: proofs.Receipts, about: Sequence[str]) -> list[Row]:
@@ -186,11 +190,11 @@ def _row_problems(rows: Sequence[Row]) -> list[str]:
     return list(found)
 
 
-def _probe_problems(measurements: Sequence[Json]) -> list[str]:
+def _probe_errors(measurements: Sequence[Measurement]) -> list[str]:
     return [
-        f"the probe failed at {m.get('input')} from {_vantage(m)}: {bug}"
-        for m in measurements
-        if (bug := m.get("test_keys", {}).get("x_probe_error"))
+        f"the probe failed at {one.target} from {one.vantage}: {one.test_keys.probe_error}"
+        for one in measurements
+        if one.test_keys.probe_error
     ]
 
 

@@ -14,6 +14,10 @@ import dns.rrset
 import pytest
 import trustme
 
+from testbed.measurement.kinds import parse
+from testbed.measurement.ooni import Measurement
+from testbed.probe import measure as probe
+
 NAME = "site.example"
 Behaviour = Callable[[socket.socket], None]
 
@@ -104,6 +108,10 @@ def dns_answer(raw: bytes, addresses: tuple[str, ...], rcode: int) -> bytes:
     if addresses:
         answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", question.rdtype, *addresses))
     return answer.to_wire()
+
+
+def measure(url: str, **options) -> Measurement:
+    return probe.measure(parse(url), **options)
 
 
 def reset(sock: socket.socket) -> None:

@@ -1,16 +1,17 @@
 """The probe against real servers that behave in one way each."""
 
+import json
 import socket
 import time
+from pathlib import Path
 
 import dns.rcode
 import pytest
 import trustme
 
-from testbed.probe.measure import measure
-from testbed.probe.record import Measurement
+from testbed.measurement.ooni import DnsAnswer, Measurement, TcpStatus
 
-from .conftest import NAME, one_tcp_answer, page, read_head, reset, until_gone
+from .conftest import NAME, measure, one_tcp_answer, page, read_head, reset, until_gone
 
 QUICK = 0.6  # s of silence that count: loopback needs no more
 
@@ -25,32 +26,50 @@ def test_a_good_page_leaves_every_block_filled(lab):
     seen = https(lab, lab.start(lab.tls(page())), vantage="mts", about={"probe_asn": "AS8359"})
     keys = seen.test_keys
     assert seen.failure is None
-    assert keys["queries"][0]["answers"] == [{"answer_type": "A", "ipv4": "127.0.0.1", "ttl": 60}]
-    assert keys["tcp_connect"][0]["status"] == {"failure": None, "success": True, "blocked": None}
-    assert keys["tls_handshakes"][0]["x_leaf_sha256"]
-    assert "trustme" in keys["tls_handshakes"][0]["x_issuer"]
-    assert keys["requests"][0]["response"]["code"] == 200
-    assert keys["requests"][0]["response"]["x_complete"]
-    assert {event["operation"] for event in keys["network_events"]} >= {"connect", "write", "read"}
-    assert all(0 <= event["t0"] <= event["t"] <= seen.runtime for event in keys["network_events"])
+    assert keys.queries[0].answers == (DnsAnswer("A", ipv4="127.0.0.1", ttl=60),)
+    assert keys.tcp_connect[0].status == TcpStatus(None, success=True, blocked=None)
+    assert keys.tls_handshakes[0].leaf_sha256
+    assert "trustme" in keys.tls_handshakes[0].issuer
+    assert keys.requests[0].response.code == 200
+    assert keys.requests[0].response.complete
+    assert {event.operation for event in keys.network_events} >= {"connect", "write", "read"}
+    assert all(0 <= event.t0 <= event.t <= seen.runtime for event in keys.network_events)
     document = seen.to_json()
     assert document["probe_asn"] == "AS8359"
-    assert Measurement.from_json(document).to_json() == document
+    assert Measurement.from_json(document) == seen
+
+
+def shape(value):
+    """Names and order of the keys, of the first entry of each list."""
+    if isinstance(value, dict):
+        return {key: shape(item) for key, item in value.items()}
+    return [shape(value[0])] if isinstance(value, list) and value else type(value).__name__
+
+
+def test_the_probe_writes_the_fields_that_saved_results_have(lab):
+    """tests/measurement/data was written by an earlier version."""
+    path = Path(__file__).parents[1] / "measurement/data/results.jsonl"
+    saved = {line["input"]: line for line in map(json.loads, path.read_text("utf-8").splitlines())}
+    seen = https(lab, lab.start(lab.tls(page(headers="Server: test\r\n"))))
+    assert json.dumps(shape(seen.to_json())) == json.dumps(shape(saved["https://vk.com/"]))
+    ip, _, port = lab.resolver("10.10.10.10", truth="1.2.3.4").partition(":")
+    seen = measure(f"dns://{ip}:{port}/{NAME}", resolver=(), timeout=QUICK)
+    assert json.dumps(shape(seen.to_json())) == json.dumps(shape(saved["dns://8.8.8.8/meduza.io"]))
 
 
 def test_a_closed_port_is_refused_at_once(lab):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     seen = https(lab, port)
-    assert (seen.failure, seen.test_keys["x_failed_step"]) == ("connection_refused", "tcp")
+    assert (seen.failure, seen.test_keys.failed_step) == ("connection_refused", "tcp")
     assert seen.runtime < QUICK / 2
 
 
 def test_silence_after_the_client_hello(lab):
     seen = https(lab, lab.start(until_gone))
-    assert (seen.failure, seen.test_keys["x_failed_step"]) == ("generic_timeout_error", "tls")
+    assert (seen.failure, seen.test_keys.failed_step) == ("generic_timeout_error", "tls")
     assert QUICK * 0.9 < seen.runtime < QUICK * 1.8
-    assert seen.test_keys["x_tcp_info"]["bytes_acked"] > 200  # the ClientHello arrived: not SNI-IV
+    assert seen.test_keys.tcp_info.bytes_acked > 200  # the ClientHello arrived: not SNI-IV
 
 
 def test_reset_after_the_client_hello(lab):
@@ -59,7 +78,7 @@ def test_reset_after_the_client_hello(lab):
         reset(sock)
 
     seen = https(lab, lab.start(behave))
-    assert (seen.failure, seen.test_keys["x_failed_step"]) == ("connection_reset", "tls")
+    assert (seen.failure, seen.test_keys.failed_step) == ("connection_reset", "tls")
     assert seen.runtime < QUICK / 2
 
 
@@ -75,12 +94,9 @@ def test_a_trickle_is_waited_for_longer_than_silence(lab):
             time.sleep(QUICK * 0.6)
 
     seen = https(lab, lab.start(behave))
-    assert (seen.failure, seen.test_keys["x_failed_step"]) == ("generic_timeout_error", "tls")
-    reads = [
-        event
-        for event in seen.test_keys["network_events"]
-        if event["operation"] == "read" and not event["failure"]
-    ]
+    assert (seen.failure, seen.test_keys.failed_step) == ("generic_timeout_error", "tls")
+    events = seen.test_keys.network_events
+    reads = [event for event in events if event.operation == "read" and not event.failure]
     assert len(reads) >= 3
     assert seen.runtime < QUICK * 3
 
@@ -115,19 +131,17 @@ def test_reset_and_silence_after_the_request(lab):
         measure(f"http://127.0.0.1:{lab.start(behave)}/", resolver=(), timeout=QUICK)
         for behave in (cut, until_gone, lambda sock: read_head(sock) and None)
     )
-    assert (cut_short.failure, cut_short.test_keys["x_failed_step"]) == ("connection_reset", "http")
-    assert (silent.failure, silent.test_keys["x_failed_step"]) == ("generic_timeout_error", "http")
+    assert (cut_short.failure, cut_short.test_keys.failed_step) == ("connection_reset", "http")
+    assert (silent.failure, silent.test_keys.failed_step) == ("generic_timeout_error", "http")
     assert closed.failure == "eof_error"
 
 
-def test_a_redirect_is_written_down_and_not_followed(lab):
+def test_a_redirect_is_recorded_and_not_followed(lab):
     moved = page(b"", "302 Found", "Location: http://blocked.example/\r\n")
     seen = measure(f"http://127.0.0.1:{lab.start(moved)}/", resolver=(), timeout=QUICK)
     assert seen.failure is None
-    assert ["Location", "http://blocked.example/"] in seen.test_keys["requests"][0]["response"][
-        "headers_list"
-    ]
-    assert seen.test_keys["queries"] == []
+    assert seen.test_keys.requests[0].response.header("location") == "http://blocked.example/"
+    assert seen.test_keys.queries == ()
 
 
 def test_a_body_that_stops_is_a_failure_with_its_beginning(lab):
@@ -138,7 +152,7 @@ def test_a_body_that_stops_is_a_failure_with_its_beginning(lab):
 
     seen = measure(f"http://127.0.0.1:{lab.start(behave)}/", resolver=(), timeout=QUICK)
     assert seen.failure == "generic_timeout_error"
-    assert seen.test_keys["requests"][0]["response"]["x_body_bytes"] == 16000
+    assert seen.test_keys.requests[0].response.body_bytes == 16000
 
 
 def test_not_http_at_all(lab):
@@ -164,7 +178,7 @@ def test_dns_answers(lab):
 
 def test_silent_dns_is_asked_twice_and_costs_one_time_out(lab):
     seen = measure(f"https://{NAME}/", resolver=(lab.resolver(answers=0),), timeout=QUICK)
-    assert (seen.failure, seen.test_keys["x_failed_step"]) == ("generic_timeout_error", "dns")
+    assert (seen.failure, seen.test_keys.failed_step) == ("generic_timeout_error", "dns")
     assert QUICK * 0.9 < seen.runtime < QUICK * 1.5
 
 
@@ -173,22 +187,22 @@ def test_the_second_resolver_is_asked_when_the_first_is_silent(lab):
     assert seen.failure is None
     both = (lab.resolver(answers=0), lab.resolver("127.0.0.1"))
     again = measure(f"http://{NAME}:{lab.start(page())}/", resolver=both, timeout=QUICK)
-    assert [query["failure"] for query in again.test_keys["queries"]] == ["generic_timeout_error", None]
+    assert [query.failure for query in again.test_keys.queries] == ["generic_timeout_error", None]
     assert again.failure is None
 
 
 def test_a_dns_target_hears_the_true_answer_after_the_forged_one(lab):
     ip, _, port = lab.resolver("10.10.10.10", truth="1.2.3.4").partition(":")
     seen = measure(f"dns://{ip}:{port}/{NAME}", resolver=(), timeout=QUICK)
-    assert seen.test_keys["queries"][0]["answers"][0]["ipv4"] == "10.10.10.10"
-    assert seen.test_keys["x_dns_late_replies"][0]["answers"][0]["ipv4"] == "1.2.3.4"
+    assert seen.test_keys.queries[0].answers[0].ipv4 == "10.10.10.10"
+    assert seen.test_keys.dns_late_replies[0].answers[0].ipv4 == "1.2.3.4"
     honest = measure(f"dns://resolver/{NAME}", resolver=(lab.resolver("1.2.3.4"),), timeout=QUICK)
-    assert honest.test_keys["x_dns_late_replies"] == []
+    assert honest.test_keys.dns_late_replies == ()
 
 
 def test_dns_over_tcp(lab):
     seen = measure(f"dns+tcp://127.0.0.1:{lab.start(one_tcp_answer)}/{NAME}", resolver=(), timeout=QUICK)
-    assert seen.test_keys["queries"][0]["answers"][0]["ipv4"] == "1.2.3.4"
+    assert seen.test_keys.queries[0].answers[0].ipv4 == "1.2.3.4"
     silent = measure(f"dns+tcp://127.0.0.1:{lab.start(until_gone)}/{NAME}", resolver=(), timeout=QUICK)
     assert silent.failure == "generic_timeout_error"
 
@@ -198,8 +212,6 @@ def test_a_bug_of_the_probe_is_marked_as_one(lab, monkeypatch):
         raise ZeroDivisionError("oops")
 
     monkeypatch.setattr("testbed.probe.lookup.resolve", broken)
-    assert (
-        measure(f"https://{NAME}/", resolver=("127.0.0.1:9",))
-        .test_keys["x_probe_error"]
-        .startswith("unknown_failure")
+    assert measure(f"https://{NAME}/", resolver=("127.0.0.1:9",)).test_keys.probe_error.startswith(
+        "unknown_failure"
     )

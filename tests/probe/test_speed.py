@@ -4,10 +4,9 @@ import time
 import pytest
 
 from testbed.probe import http1, speed
-from testbed.probe.measure import measure
-from testbed.probe.record import Notebook
+from testbed.probe.log import MeasurementLog
 
-from .conftest import read_head
+from .conftest import measure, read_head
 
 
 def transfer(lab, behave, path="bytes/1000000", verb=""):
@@ -40,19 +39,19 @@ def paced(burst: int, rate: int):
 
 def test_a_slow_transfer_is_stopped_and_its_burst_left_out(lab, short):
     seen = transfer(lab, paced(16384, 20000))
-    measured = seen.test_keys["x_speed"]
+    measured = seen.test_keys.speed
     assert seen.failure is None
-    assert not measured["complete"]
-    assert measured["bits_per_second"] == pytest.approx(160_000, rel=0.15)
-    assert measured["overall_bits_per_second"] > measured["bits_per_second"] * 1.3
+    assert not measured.complete
+    assert measured.bits_per_second == pytest.approx(160_000, rel=0.15)
+    assert measured.overall_bits_per_second > measured.bits_per_second * 1.3
     assert seen.runtime < 2
 
 
 def test_a_fast_transfer_ends_by_itself(lab, short):
     seen = transfer(lab, paced(1_000_000, 1))
-    assert seen.test_keys["x_speed"]["complete"]
-    assert seen.test_keys["x_speed"]["bytes"] >= 1_000_000
-    assert seen.test_keys["x_speed"]["bits_per_second"] > 20_000_000
+    assert seen.test_keys.speed.complete
+    assert seen.test_keys.speed.bytes >= 1_000_000
+    assert seen.test_keys.speed.bits_per_second > 20_000_000
 
 
 def test_a_transfer_that_stops_is_a_failure(lab, monkeypatch):
@@ -63,7 +62,7 @@ def test_a_transfer_that_stops_is_a_failure(lab, monkeypatch):
 
     seen = transfer(lab, behave)
     assert seen.failure == "generic_timeout_error"
-    assert seen.test_keys["x_speed"]["bytes"] == 16384 + 44
+    assert seen.test_keys.speed.bytes == 16384 + 44
 
 
 def reader(rate: int | None):
@@ -92,14 +91,11 @@ def test_uploads(lab, short):
     fast = transfer(lab, reader(None), "upload?bytes=300000", "put+")
     slow = transfer(lab, reader(100_000), "upload?bytes=900000", "put+")
     assert fast.failure is slow.failure is None
-    assert fast.test_keys["x_speed"]["direction"] == "up"
-    assert fast.test_keys["x_speed"]["complete"]
-    assert fast.test_keys["requests"][0]["response"]["code"] == 200
-    assert not slow.test_keys["x_speed"]["complete"]
-    assert (
-        slow.test_keys["x_speed"]["overall_bits_per_second"]
-        < fast.test_keys["x_speed"]["bits_per_second"] / 3
-    )
+    assert fast.test_keys.speed.direction == "up"
+    assert fast.test_keys.speed.complete
+    assert fast.test_keys.requests[0].response.code == 200
+    assert not slow.test_keys.speed.complete
+    assert slow.test_keys.speed.overall_bits_per_second < fast.test_keys.speed.bits_per_second / 3
 
 
 @pytest.mark.parametrize("lump", [1448, 2896, 5792, 16384])
@@ -107,8 +103,8 @@ def test_uploads(lab, short):
 def test_lumps_and_a_first_burst_do_not_bend_the_rate(monkeypatch, lump, burst):
     clock = 100.0
     monkeypatch.setattr(speed.time, "monotonic", lambda: clock)
-    book = Notebook()
-    meter = speed.Speedometer(book, "down")
+    log = MeasurementLog()
+    meter = speed.Speedometer(log, "down")
     size, at = burst, 0.01
     while at < 7:
         clock = 100.0 + at
@@ -117,4 +113,4 @@ def test_lumps_and_a_first_burst_do_not_bend_the_rate(monkeypatch, lump, burst):
         size += lump
         at += lump * 8 / 140_000
     meter.close(complete=True)
-    assert book.keys["x_speed"]["bits_per_second"] == pytest.approx(140_000, rel=0.03)
+    assert log.speed.bits_per_second == pytest.approx(140_000, rel=0.03)

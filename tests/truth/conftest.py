@@ -10,7 +10,8 @@ from testbed.censor.actions.police import Police
 from testbed.censor.actions.rst_rewrite import RewriteRst
 from testbed.censor.names import NameList
 from testbed.censor.policy import Match, Policy, Rule
-from testbed.scenario.model import Expectation, Operator, Placement, Scenario, Target, World
+from testbed.measurement.kinds import parse
+from testbed.scenario.model import Expectation, Operator, Placement, Scenario, World
 
 from .timelines import fine, measured
 
@@ -36,14 +37,14 @@ def scenario():
     rules = (rule("sni", RewriteRst()), rule("policer", Police(140e3)), rule("grace", GraceDrop()))
     policy = Policy("tspu", SimpleNamespace(name="t22"), rules)
     expect = (
-        Expectation("on", "mts", Target(BLOCKED), "tls.sni.rst", "sni"),
-        Expectation("on", "mts", Target(SLOW), "throttle", "tspu/policer", (130e3, 150e3)),
-        Expectation("on", "tele2", Target(BLOCKED), "ok"),
+        Expectation("on", "mts", parse(BLOCKED), "tls.sni.rst", "sni"),
+        Expectation("on", "mts", parse(SLOW), "throttle", "tspu/policer", (130e3, 150e3)),
+        Expectation("on", "tele2", parse(BLOCKED), "ok"),
     )
     world = World("small", (operator("mts", "MTS", 1), operator("tele2", "Tele2", 2)), (), ())
     phases = {"off": (), "on": (Placement("mts", policy),)}
     return Scenario(
-        "small", "A small scenario", "2022", (), "", world, 1, phases, "on", expect, (Target(CONTROL),)
+        "small", "A small scenario", "2022", (), "", world, 1, phases, "on", expect, (parse(CONTROL),)
     )
 
 

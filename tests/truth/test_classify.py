@@ -1,9 +1,12 @@
 """Timelines made by hand, each beside a healthy outside; and any junk at all."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from testbed.measurement.ooni import Measurement
 from testbed.scenario.labels import LABELS
 from testbed.truth.classify import classify
 
@@ -11,6 +14,7 @@ from .timelines import fine, measured
 
 SILENT, RESET = "generic_timeout_error", "connection_reset"
 OUTSIDE = fine(vantage="outside")
+NOTHING = Measurement.from_json({})
 H3 = "h3://site.example/"
 
 BEGUN = {"x_complete": False}
@@ -113,6 +117,22 @@ def test_quic(seen, label):
     assert classify(seen, fine(H3)) == label
 
 
+def test_a_protocol_that_has_no_layer_of_its_own():
+    greeting = "tcp://site.example:25"
+
+    def stopped_by(failure, **more):
+        seen = measured(greeting, dns=None, tcp=None, **more)
+        return replace(seen, test_keys=replace(seen.test_keys, failure=failure))
+
+    works = stopped_by(None)
+    assert classify(works, works) == "ok"
+    assert classify(stopped_by(SILENT), works) == "ip.drop"
+    assert classify(stopped_by(RESET), works) == "ip.rst"
+    assert classify(stopped_by(SILENT, reads=[3.0]), works) == "throttle"
+    assert classify(stopped_by("unknown_failure: oops"), works) == "broken"
+    assert classify(measured(greeting, dns=None, tcp=SILENT), works) == "ip.drop"
+
+
 def test_dns_targets():
     ask = "dns://8.8.8.8/site.example"
     assert classify(fine(ask), fine(ask)) == "ok"
@@ -138,18 +158,20 @@ def test_speeds(mine, outside, label):
     assert classify(fine(target, speed=mine, end=8.1), fine(target, speed=outside)) == label
 
 
-@pytest.mark.parametrize("seen", [measured(dns=None, tcp=SILENT), measured(dns="dns_nxdomain_error"), {}])
+@pytest.mark.parametrize(
+    "seen", [measured(dns=None, tcp=SILENT), measured(dns="dns_nxdomain_error"), NOTHING]
+)
 def test_what_fails_outside_too_is_broken(seen):
     dead = measured(dns=None, tcp=None, tls=RESET)
     assert classify(seen, dead) == "broken"
-    assert classify(seen, {}) == "broken"
+    assert classify(seen, NOTHING) == "broken"
     assert classify(fine(), dead) == "ok"
 
 
 def test_without_an_outside_a_failure_counts():
     assert classify(measured(dns=None, tcp=None, tls=RESET), None) == "tls.sni.rst"
     assert classify(fine(page={"code": 451}), None) == "ok"
-    assert classify({}, None) == "broken"
+    assert classify(NOTHING, None) == "broken"
 
 
 JUNK = st.recursive(
@@ -171,6 +193,7 @@ KEYS = ["queries", "tcp_connect", "tls_handshakes", "requests", "network_events"
     st.sampled_from([OUTSIDE, fine(H3), None]),
 )  # fmt: skip
 def test_odd_input_gets_a_label_and_never_an_exception(keys, control):
-    for odd in ({"input": "https://x/", "test_keys": keys}, keys):
+    for document in ({"input": "https://x/", "test_keys": keys}, keys):
+        odd = Measurement.from_json(document)
         assert classify(odd, control) in LABELS
         assert classify(OUTSIDE, odd) in LABELS

@@ -1,5 +1,6 @@
 import pytest
 
+from testbed.measurement.kinds import parse
 from testbed.truth.expectations import Truth, truth
 
 from .conftest import BLOCKED, CONTROL, SLOW
@@ -7,12 +8,13 @@ from .conftest import BLOCKED, CONTROL, SLOW
 
 def test_expectations_controls_and_references(scenario):
     found = truth(scenario, "on")
-    assert found[0] == Truth("mts", BLOCKED, "tls", "tls.sni.rst", "sni")
+    assert found[0] == Truth("mts", parse(BLOCKED), "tls.sni.rst", "sni")
+    assert found[0].transport == "tls"
     assert found[1].rate == (130e3, 150e3)
-    assert {(one.vantage, one.target) for one in found if one.role == "control"} == {
+    assert {(one.vantage, one.target.url) for one in found if one.role == "control"} == {
         (vantage, CONTROL) for vantage in ("mts", "tele2", "outside")
     }
-    assert {one.target for one in found if one.role == "reference"} == {BLOCKED, SLOW}
+    assert {one.target.url for one in found if one.role == "reference"} == {BLOCKED, SLOW}
     assert [one.vantage for one in found] == ["mts"] * 3 + ["tele2"] * 2 + ["outside"] * 3
 
 
@@ -24,7 +26,7 @@ def test_a_phase_without_expectations_has_controls_from_everywhere(scenario):
 
 def test_some_vantages_only(scenario):
     assert {one.vantage for one in truth(scenario, "on", ["tele2"])} == {"tele2", "outside"}
-    assert SLOW not in {one.target for one in truth(scenario, "on", ["tele2"])}
+    assert SLOW not in {one.target.url for one in truth(scenario, "on", ["tele2"])}
 
 
 def test_what_is_broken_everywhere_is_broken_outside(scenario):

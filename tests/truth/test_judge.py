@@ -14,8 +14,8 @@ from .timelines import fine, measured
 
 def put(measurements, new):
     """The measurements with one of them replaced."""
-    where = (new["annotations"], new["input"])
-    return [new if (m["annotations"], m["input"]) == where else m for m in measurements]
+    where = (new.vantage, new.target)
+    return [new if (m.vantage, m.target) == where else m for m in measurements]
 
 
 def row(judgement, vantage, target):
@@ -136,8 +136,8 @@ def test_what_was_not_measured_is_invalid(scenario, measurements, receipts):
 
 
 def test_a_bug_of_the_probe_is_invalid(scenario, measurements, receipts):
-    bug = fine(CONTROL, "mts")
-    bug["test_keys"]["x_probe_error"] = "unknown_failure: oops"
+    healthy = fine(CONTROL, "mts")
+    bug = replace(healthy, test_keys=replace(healthy.test_keys, probe_error="unknown_failure: oops"))
     found = judge(scenario, "on", put(measurements, bug), receipts)
     assert found.problems == (f"the probe failed at {CONTROL} from mts: unknown_failure: oops",)
 
@@ -161,7 +161,30 @@ def test_grace_drop_may_stop_in_the_answer_and_no_other_rule(scenario, measureme
 
 
 def test_some_vantages_only(scenario, measurements, receipts):
-    free = [m for m in measurements if m["annotations"]["vantage"] != "mts"]
+    free = [m for m in measurements if m.vantage != "mts"]
     found = judge(scenario, "on", free, {}, ["tele2"])
     assert found.exit_status is Exit.OK
     assert {r.vantage for r in found.rows} == {"tele2", "outside"}
+
+
+def test_each_trial_has_its_own_row_and_its_own_reference(scenario, measurements, receipts):
+    again = fine(BLOCKED, "mts")
+    dead_outside = measured(BLOCKED, "outside", dns=None, tcp="generic_timeout_error")
+    found = judge(scenario, "on", [*measurements, again, dead_outside], receipts)
+    rows = [r for r in found.rows if r.target == BLOCKED]
+    assert [(r.vantage, r.trial, r.observed, r.verdict) for r in rows] == [
+        ("mts", 1, "tls.sni.rst", "ok"),
+        ("mts", 2, "ok", "differs"),
+        ("tele2", None, "ok", "ok"),
+        ("outside", 1, "ok", "ok"),
+        ("outside", 2, "broken", "differs"),
+    ]
+    assert found.exit_status is Exit.INVALID  # nothing to compare the second trial with
+
+
+def test_more_trials_than_outside_are_compared_with_the_last_one_there(scenario, measurements, receipts):
+    found = judge(scenario, "on", [*measurements, fine(CONTROL, "mts"), fine(CONTROL, "mts")], receipts)
+    assert [(r.trial, r.verdict) for r in found.rows if (r.vantage, r.target) == ("mts", CONTROL)] == [
+        (1, "ok"), (2, "ok"), (3, "ok"),
+    ]  # fmt: skip
+    assert found.exit_status is Exit.OK

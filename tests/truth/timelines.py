@@ -1,5 +1,7 @@
 """Measurements made by hand, each step given in a few words."""
 
+from testbed.measurement.ooni import Measurement
+
 PAGE = {
     "code": 200,
     "body": "<title>Site</title>",
@@ -51,7 +53,8 @@ def measured(target="https://site.example/", vantage="mts", **steps):
         for at in steps.get("reads", [])
     ]
     keys["network_events"] = reads
-    return {"input": target, "annotations": {"vantage": vantage}, "test_keys": keys}
+    document = {"input": target, "annotations": {"vantage": vantage}, "test_keys": keys}
+    return Measurement.from_json(document)
 
 
 def fine(target="https://site.example/", vantage="mts", **changes):

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from testbed.errors import InputError, InvalidRunError
+from testbed.measurement.kinds import parse
+from testbed.probe.many import preload
 from testbed.probe.measure import measure
-from testbed.probe.survey import preload
 from testbed.run.choose import phase_of, vantages_of
 from testbed.run.folder import RunFolder
 from testbed.run.laboratory import Laboratory
@@ -83,7 +84,7 @@ def capture(wanted: Wanted) -> Capture:
     # There must be a hop beyond the censor: the last hop's outer link is the one that delays.
     operators = tuple(replace(one, hops=max(one.hops, placement.hop + 1)) for one in world.operators)
     scenario = replace(wanted.scenario, world=replace(world, operators=operators))
-    preload(wanted.targets)
+    preload(map(parse, wanted.targets))
     with tempfile.TemporaryDirectory(prefix="diagram-") as folder:
         result = Path(folder, "sights")
         run = RunFolder.create(Path(folder, "run"), scenario.name)
@@ -152,7 +153,7 @@ def _probe(namespace: Namespace, laboratory: Laboratory, wanted: Wanted, vantage
         enter(namespace)
         for target in wanted.targets:
             measure(
-                target,
+                parse(target),
                 resolver=laboratory.resolvers(vantage),
                 timeout=wanted.timeout,
                 ca_file=str(authority),

@@ -11,9 +11,7 @@ from aioquic.h3.connection import H3_ALPN, H3Connection
 from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 
-from testbed.probe.measure import measure
-
-from .conftest import NAME
+from .conftest import NAME, measure
 
 
 class Site(QuicConnectionProtocol):
@@ -73,23 +71,23 @@ def h3(lab, port):
 def test_a_page_over_http3(lab, site):
     seen = h3(lab, site(lab.ca))
     assert seen.failure is None
-    assert seen.test_keys["tls_handshakes"][0]["network"] == "udp"
-    response = seen.test_keys["requests"][0]["response"]
-    assert (response["code"], response["body"]) == (200, "hello")
-    operations = [event["operation"] for event in seen.test_keys["network_events"]]
+    assert seen.test_keys.tls_handshakes[0].network == "udp"
+    response = seen.test_keys.requests[0].response
+    assert (response.code, response.body) == (200, "hello")
+    operations = [event.operation for event in seen.test_keys.network_events]
     assert {"write_to", "read_from"} <= set(operations)
 
 
 def test_another_authority(lab, site):
     seen = h3(lab, site(trustme.CA()))
-    assert (seen.failure, seen.test_keys["x_failed_step"]) == ("ssl_unknown_authority", "quic")
+    assert (seen.failure, seen.test_keys.failed_step) == ("ssl_unknown_authority", "quic")
 
 
 def test_silence(lab):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
         seen = h3(lab, silent.getsockname()[1])
-    assert (seen.failure, seen.test_keys["x_failed_step"]) == ("generic_timeout_error", "quic")
+    assert (seen.failure, seen.test_keys.failed_step) == ("generic_timeout_error", "quic")
     assert 0.7 < seen.runtime < 1.5
 
 

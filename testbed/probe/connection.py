@@ -1,7 +1,7 @@
-"""TCP and TLS connections that write down every act.
+"""TCP and TLS connections that log every operation.
 
-TLS runs over memory buffers, so that what is recorded
-are the bytes as they came from the network, also those of a handshake that never ended.
+TLS runs over memory buffers, so that the log has the bytes as they came from the network, also those of a
+handshake that never ended.
 """
 
 import hashlib
@@ -12,53 +12,42 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
+from testbed.measurement.ooni import BinaryData, TcpConnect, TcpStatus, TlsHandshake
+from testbed.measurement.target import endpoint_text
 from testbed.probe import failure, tcpinfo
-from testbed.probe.aim import spelled
-from testbed.probe.record import Notebook
+from testbed.probe.log import TRANSACTION, MeasurementLog
 
 _CHUNK = 65536
 _WATCH = 0.1  # s
-_UNSENT = 16384  # bytes; what an upload may have waiting in the kernel
+_UNSENT = 16384  # bytes of an upload that may wait in the kernel
 
 
-class Stream(Protocol):
-    """What the HTTP step needs of a connection."""
-
-    def send(self, data: bytes) -> None:
-        """Send all of it."""
-        ...
-
-    def receive(self) -> bytes:
-        """Some bytes, b"" at the end; TimeoutError on silence or at the step's limit."""
-        ...
-
-
-class TcpStream:
+class TcpConnection:
     """One TCP connection.
 
-    `silence` is how long (seconds) the peer may say nothing; `limit` (monotonic time) ends the step
+    `silence` is how long (seconds) the peer may send nothing; `limit` (monotonic time) ends the step
     whatever comes, so that a trickle does not hold the probe for ever.
     """
 
-    def __init__(self, book: Notebook, address: tuple[str, int], silence: float) -> None:
-        self.book, self.silence = book, silence
+    def __init__(self, log: MeasurementLog, address: tuple[str, int], silence: float) -> None:
+        self.log, self.silence = log, silence
         self.limit = time.monotonic() + silence
-        self.where = spelled(*address)
+        self.where = endpoint_text(*address)
         self.sock = socket.socket(
             socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM
         )
         self._address = address
         self.received = 0  # bytes, in all
-        self.watch: Callable[[], None] | None = (
-            None  # called after a read and, while waiting, every _WATCH seconds
-        )
+        # Called after a read and, while waiting, every _WATCH seconds.
+        self.watch: Callable[[], None] | None = None
 
     def connect(self) -> None:
-        """Open the connection and note it in `tcp_connect`; raises what the kernel says."""
-        begun, problem = self.book.now(), None
+        """Open the connection and log the attempt; raises what the kernel says."""
+        begun, problem = self.log.now(), None
         self.sock.settimeout(self.silence)
         try:
             self.sock.connect(self._address)
@@ -67,51 +56,52 @@ class TcpStream:
             problem = failure.of(error)
             raise
         finally:
-            status = {"failure": problem, "success": problem is None, "blocked": None}
-            ip, port = self._address
-            self.book.note("tcp_connect", {"ip": ip, "port": port, "status": status}, begun)
-            self.book.event("connect", begun, address=self.where, proto="tcp", failure=problem)
+            status = TcpStatus(problem, success=problem is None)
+            self.log.tcp_connect.append(
+                TcpConnect(*self._address, status, begun, self.log.now(), TRANSACTION)
+            )
+            self.log.event("connect", begun, address=self.where, proto="tcp", failure=problem)
 
     def allow(self, seconds: float) -> None:
-        """Begin a step that may last so long in all."""
+        """Start a step that may last so long in all."""
         self.limit = time.monotonic() + seconds
 
     def send(self, data: bytes) -> None:
         """Send all of it; TimeoutError on silence or at the limit."""
         view = memoryview(data)
         while view:
-            begun = self.book.now()
+            begun = self.log.now()
             try:
                 self._await(select.POLLOUT)
                 size = self.sock.send(view)
             except OSError as error:
-                self.book.event("write", begun, address=self.where, proto="tcp", failure=failure.of(error))
+                self.log.event("write", begun, address=self.where, proto="tcp", failure=failure.of(error))
                 raise
-            self.book.event("write", begun, address=self.where, proto="tcp", size=size)
+            self.log.event("write", begun, address=self.where, proto="tcp", size=size)
             view = view[size:]
 
     def send_as_it_leaves(self) -> None:
-        """From now on let a write wait until what was written before is nearly all on the wire."""
+        """From now on a write waits until what was written before is nearly all on the wire."""
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
 
     def receive(self) -> bytes:
         """Some bytes, b"" at the end; TimeoutError on silence or at the limit."""
-        begun = self.book.now()
+        begun = self.log.now()
         try:
             self._await(select.POLLIN)
             data = self.sock.recv(_CHUNK)
         except OSError as error:
-            self.book.event("read", begun, address=self.where, proto="tcp", failure=failure.of(error))
+            self.log.event("read", begun, address=self.where, proto="tcp", failure=failure.of(error))
             raise
         self.received += len(data)
         if self.watch:
             self.watch()
         ending = None if data else failure.EOF
-        self.book.event("read", begun, address=self.where, proto="tcp", size=len(data), failure=ending)
+        self.log.event("read", begun, address=self.where, proto="tcp", size=len(data), failure=ending)
         return data
 
     def _await(self, what: int) -> None:
-        # A peer whose segments still arrive, though none brings new data, is slowed down and not silenced.
+        # A peer whose segments still arrive, though none brings new data, is slowed down and not silent.
         # Only the second half of the wait counts: the first holds the acknowledgement of what we sent.
         while True:
             if self._ready(what, self.silence / 2):
@@ -135,36 +125,36 @@ class TcpStream:
             if time.monotonic() >= until:
                 return False
 
-    def info(self) -> tcpinfo.TcpInfo:
+    def info(self) -> tcpinfo.TcpCounters:
         """The kernel's counters."""
         return tcpinfo.read(self.sock)
 
     def close(self) -> None:
-        """Note the counters and close."""
-        self.book.keys["x_tcp_info"] = self.info().to_json()
+        """Log the counters and close."""
+        self.log.tcp_info = self.info().record()
         self.sock.close()
 
 
-class TlsStream:
-    """TLS over a `TcpStream`, with SNI, ALPN "http/1.1" and the certificate checked."""
+class TlsConnection:
+    """TLS over a `TcpConnection`, with SNI, ALPN "http/1.1" and the certificate checked."""
 
-    def __init__(self, tcp: TcpStream, name: str, context: ssl.SSLContext) -> None:
+    def __init__(self, tcp: TcpConnection, name: str, context: ssl.SSLContext) -> None:
         self.tcp, self.name = tcp, name
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._in, self._out, server_hostname=name)
 
     def handshake(self) -> None:
-        """Shake hands and note it in `tls_handshakes`; raises what went wrong."""
-        book, begun, problem = self.tcp.book, self.tcp.book.now(), None
-        book.event("tls_handshake_start", begun, address=self.tcp.where)
+        """Complete the handshake and log it; raises what went wrong."""
+        log, begun, problem = self.tcp.log, self.tcp.log.now(), None
+        log.event("tls_handshake_start", begun, address=self.tcp.where)
         try:
             self._pump(self._tls.do_handshake)
         except (OSError, EOFError) as error:
             problem = failure.of(error)
             raise
         finally:
-            book.note("tls_handshakes", self._described(problem), begun)
-            book.event("tls_handshake_done", begun, address=self.tcp.where, failure=problem)
+            log.tls_handshakes.append(self._record(problem, begun))
+            log.event("tls_handshake_done", begun, address=self.tcp.where, failure=problem)
 
     def send(self, data: bytes) -> None:
         """Encrypt and send all of it."""
@@ -190,7 +180,7 @@ class TlsStream:
                     raise EOFError from None
                 self._in.write(data)
             except ssl.SSLError:
-                with suppress(OSError):  # the alert for the server; the failure itself matters more
+                with suppress(OSError):  # the alert to the server; the first failure is the one to report
                     self._flush()
                 raise
             else:
@@ -201,23 +191,36 @@ class TlsStream:
         if data := self._out.read():
             self.tcp.send(data)
 
-    def _described(self, problem: str | None) -> dict[str, Any]:
-        entry: dict[str, Any] = {"network": "tcp", "address": self.tcp.where, "server_name": self.name}
-        entry |= {"failure": problem, "no_tls_verify": False, "peer_certificates": [], "so_error": None}
-        entry |= {"tls_version": "", "cipher_suite": "", "negotiated_protocol": ""}
+    def _record(self, problem: str | None, begun: float) -> TlsHandshake:
+        log = self.tcp.log
+        attempt = TlsHandshake(
+            network="tcp",
+            address=self.tcp.where,
+            server_name=self.name,
+            failure=problem,
+            no_tls_verify=False,
+            tls_version="",
+            cipher_suite="",
+            negotiated_protocol="",
+            t0=begun,
+            t=log.now(),
+            transaction_id=TRANSACTION,
+        )
         if problem is not None:
-            return entry
+            return attempt
         leaf = self._tls.getpeercert(binary_form=True) or b""
-        entry["peer_certificates"] = [{"data": b64encode(leaf).decode(), "format": "base64"}]
-        entry["x_leaf_sha256"] = hashlib.sha256(leaf).hexdigest()
-        entry["x_issuer"] = _spoken((self._tls.getpeercert() or {}).get("issuer", ()))
-        entry["tls_version"] = self._tls.version() or ""
-        entry["cipher_suite"] = (self._tls.cipher() or ("",))[0]
-        entry["negotiated_protocol"] = self._tls.selected_alpn_protocol() or ""
-        return entry
+        return replace(
+            attempt,
+            peer_certificates=(BinaryData(b64encode(leaf).decode(), "base64"),),
+            leaf_sha256=hashlib.sha256(leaf).hexdigest(),
+            issuer=_name_text((self._tls.getpeercert() or {}).get("issuer", ())),
+            tls_version=self._tls.version() or "",
+            cipher_suite=(self._tls.cipher() or ("",))[0],
+            negotiated_protocol=self._tls.selected_alpn_protocol() or "",
+        )
 
 
-def _spoken(name: Any) -> str:
+def _name_text(name: Any) -> str:
     return ", ".join(f"{key}={value}" for part in name for key, value in part)
 
 

@@ -5,15 +5,20 @@ import threading
 import pytest
 
 from testbed.errors import InvalidRunError
-from testbed.probe.survey import Job, probe_vantage, survey
+from testbed.measurement.kinds import parse
+from testbed.probe.many import VantageTargets, measure_here, measure_many
 
 from .conftest import page
+
+
+def task(vantage, *urls, enter=lambda: None, **more):
+    return VantageTargets(vantage, [parse(url) for url in urls], enter, resolver=(), **more)
 
 
 def test_a_vantage_writes_a_line_for_each_target_and_keeps_their_order(lab, tmp_path):
     port, out = lab.start(page()), tmp_path / "results.jsonl"
     targets = [f"http://127.0.0.1:{port}/bytes/9", f"http://127.0.0.1:{port}/a", f"http://127.0.0.1:{port}/b"]
-    made = probe_vantage("mts", [*targets, targets[1]], (), None, out, 0.5)
+    made = measure_here(task("mts", *targets, targets[1]), out, timeout=0.5)
     assert [measurement.target for measurement in made] == targets
     lines = [json.loads(line) for line in out.read_text().splitlines()]
     assert sorted(line["input"] for line in lines) == sorted(targets)
@@ -44,7 +49,7 @@ def test_bulk_transfers_start_when_the_rest_is_done(lab, tmp_path):
 
     port = lab.start(behave)
     targets = [f"http://127.0.0.1:{port}/{path}" for path in ("bytes/1", "bytes/2", "page")]
-    probe_vantage("mts", targets, (), None, tmp_path / "results.jsonl", 0.5, bulk_together=1)
+    measure_here(task("mts", *targets), tmp_path / "results.jsonl", timeout=0.5, bulk_together=1)
     assert early == [False, False]
     assert most == 1
 
@@ -53,11 +58,9 @@ def test_bulk_transfers_start_when_the_rest_is_done(lab, tmp_path):
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_vantages_are_measured_side_by_side_in_children(lab, tmp_path):
     port, out = lab.start(page()), tmp_path / "results.jsonl"
-    jobs = [
-        Job(key, [f"http://127.0.0.1:{port}/{key}"], lambda: None, resolver=(), about={"probe_asn": "AS1"})
-        for key in ("mts", "outside")
-    ]
-    made = survey(jobs, out, timeout=0.5)
+    tasks = [task(key, f"http://127.0.0.1:{port}/{key}", about={"probe_asn": "AS1"})
+             for key in ("mts", "outside")]  # fmt: skip
+    made = measure_many(tasks, out, timeout=0.5)
     assert [(m.vantage, m.failure) for m in made] == [("mts", None), ("outside", None)]
     assert made[0].to_json()["probe_asn"] == "AS1"
     assert len(out.read_text().splitlines()) == 2
@@ -69,10 +72,10 @@ def test_a_child_that_dies_makes_the_run_invalid(lab, tmp_path):
         raise OSError("no such namespace")
 
     port = lab.start(page())
-    jobs = [
-        Job("mts", [f"http://127.0.0.1:{port}/"], lost, resolver=()),
-        Job("tele2", [f"http://127.0.0.1:{port}/"], lambda: os._exit(9), resolver=()),
-        Job("outside", [f"http://127.0.0.1:{port}/"], lambda: None, resolver=()),
+    tasks = [
+        task("mts", f"http://127.0.0.1:{port}/", enter=lost),
+        task("tele2", f"http://127.0.0.1:{port}/", enter=lambda: os._exit(9)),
+        task("outside", f"http://127.0.0.1:{port}/"),
     ]
     with pytest.raises(InvalidRunError, match=r"(?s)mts died.*no such namespace.*tele2 died"):
-        survey(jobs, tmp_path / "results.jsonl", timeout=0.5)
+        measure_many(tasks, tmp_path / "results.jsonl", timeout=0.5)

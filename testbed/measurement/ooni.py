@@ -1,0 +1,253 @@
+"""One measurement in OONI's shape, as a frozen value (https://github.com/ooni/spec, df-000 to df-008).
+
+Fields have OONI's names and order; keys of ours, which begin with x_ in JSON, lose that prefix. None means
+that the record does not say. Times `t0` and `t` are seconds since the measurement began. Reading ignores keys
+that are not listed here, except in the test keys, where they are kept in `extra`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from testbed.measurement import codec
+from testbed.measurement.codec import UNSAID, StepFailure, named, nullable, rest
+
+
+@dataclass(frozen=True, slots=True)
+class DnsAnswer:
+    """One record of a DNS answer (df-002)."""
+
+    answer_type: str | None = None  # A, AAAA, CNAME
+    hostname: str | None = None  # of a CNAME
+    ipv4: str | None = None
+    ipv6: str | None = None
+    ttl: int | None = None  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One DNS lookup (df-002)."""
+
+    engine: str | None = None  # udp, tcp, …
+    hostname: str | None = None
+    query_type: str | None = None  # A, AAAA
+    resolver_address: str | None = None  # "8.8.8.8:53"
+    failure: StepFailure = nullable(UNSAID)
+    rcode: int | None = nullable()
+    answers: tuple[DnsAnswer, ...] = ()
+    raw_response: str | None = nullable()  # base64
+    t0: float | None = None
+    t: float | None = None
+    transaction_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TcpStatus:
+    """How a connection attempt ended (df-005)."""
+
+    failure: StepFailure = nullable(UNSAID)
+    success: bool | None = None
+    blocked: bool | None = nullable()
+
+
+@dataclass(frozen=True, slots=True)
+class TcpConnect:
+    """One connection attempt (df-005)."""
+
+    ip: str | None = None
+    port: int | None = None
+    status: TcpStatus = TcpStatus()
+    t0: float | None = None
+    t: float | None = None
+    transaction_id: int | None = None
+
+    @property
+    def failure(self) -> StepFailure:
+        """How it ended."""
+        return self.status.failure
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryData:
+    """Bytes in JSON (df-001)."""
+
+    data: str | None = None
+    format: str | None = None  # base64
+
+
+@dataclass(frozen=True, slots=True)
+class TlsHandshake:
+    """One TLS handshake, over TCP or QUIC (df-006)."""
+
+    network: str | None = None  # tcp, udp
+    address: str | None = None  # "104.244.42.1:443"
+    server_name: str | None = None
+    failure: StepFailure = nullable(UNSAID)
+    no_tls_verify: bool | None = None
+    peer_certificates: tuple[BinaryData, ...] = ()  # DER, the leaf first
+    so_error: str | None = nullable()
+    tls_version: str | None = None
+    cipher_suite: str | None = None
+    negotiated_protocol: str | None = None
+    leaf_sha256: str | None = named("x_leaf_sha256")  # hexadecimal
+    issuer: str | None = named("x_issuer")  # of the leaf
+    t0: float | None = None
+    t: float | None = None
+    transaction_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request as it was sent (df-001)."""
+
+    method: str | None = None
+    url: str | None = None
+    transport: str | None = named("x_transport")  # tcp, udp
+    headers_list: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """A response, as far as it came (df-001)."""
+
+    code: int | None = None
+    headers_list: tuple[tuple[str, str], ...] = ()
+    body: str | None = None  # its beginning
+    body_is_truncated: bool | None = None
+    body_bytes: int | None = named("x_body_bytes")  # in all
+    body_sha256: str | None = named("x_body_sha256")  # of all of it, hexadecimal
+    complete: bool | None = named("x_complete")  # all of the body came
+
+    def header(self, name: str) -> str:
+        """The first header of that name, "" without one."""
+        return next((value for key, value in self.headers_list if key.lower() == name.lower()), "")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpExchange:
+    """A request and what came back (df-001)."""
+
+    request: HttpRequest | None = None
+    response: HttpResponse | None = nullable()
+    failure: StepFailure = nullable(UNSAID)
+    network: str | None = None  # tcp, udp
+    address: str | None = None
+    alpn: str | None = None
+    t0: float | None = None
+    t: float | None = None
+    transaction_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkEvent:
+    """One operation on a socket (df-008); operations of one kind in quick succession are one event."""
+
+    operation: str | None = None  # connect, read, write, read_from, write_to, tls_handshake_start, …
+    t0: float | None = None
+    t: float | None = None
+    transaction_id: int | None = None
+    failure: StepFailure = nullable(UNSAID)
+    address: str | None = None
+    proto: str | None = None  # tcp, udp
+    num_bytes: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LateReply:
+    """A DNS answer that came after the first one (ours)."""
+
+    failure: StepFailure = nullable(UNSAID)
+    answers: tuple[DnsAnswer, ...] = ()
+    t: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferSpeed:
+    """A bulk transfer (ours)."""
+
+    direction: str | None = None  # down, up
+    bytes: float | None = None  # on the wire
+    seconds: float | None = None
+    bits_per_second: float | None = None  # without the first burst
+    overall_bits_per_second: float | None = None
+    complete: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TcpInfo:
+    """Counters of the kernel for one connection, at its end (ours)."""
+
+    retransmits: int | None = None  # of the oldest unacknowledged segment
+    rtt_us: int | None = None  # smoothed, microseconds
+    bytes_acked: int | None = None  # of ours, the SYN counted as one
+    segments_in: int | None = None  # every segment that reached the socket, also those without new data
+
+
+@dataclass(frozen=True, slots=True)
+class TestKeys:
+    """The blocks: what happened, layer by layer."""
+
+    queries: tuple[Query, ...] = ()
+    tcp_connect: tuple[TcpConnect, ...] = ()
+    tls_handshakes: tuple[TlsHandshake, ...] = ()
+    requests: tuple[HttpExchange, ...] = ()
+    network_events: tuple[NetworkEvent, ...] = ()
+    failure: StepFailure = nullable(UNSAID)  # of the measurement as a whole
+    failed_step: str | None = nullable(key="x_failed_step")  # dns, tcp, tls, quic, http
+    dns_late_replies: tuple[LateReply, ...] | None = named("x_dns_late_replies")  # None: not listened for
+    speed: TransferSpeed | None = named("x_speed")
+    tcp_info: TcpInfo | None = named("x_tcp_info")
+    probe_error: str | None = named("x_probe_error")  # an exception that is a bug of the probe
+    extra: Mapping[str, Any] = rest()
+
+    __test__ = False  # not a pytest class, whatever its name
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One target measured once from one vantage (df-000)."""
+
+    data_format_version: str | None = None
+    extensions: Mapping[str, int] = field(default_factory=dict)
+    target: str = named("input", "")  # the URL
+    started: str | None = named("measurement_start_time")  # UTC, "2022-03-05 12:00:00"
+    probe_asn: str | None = None  # "AS8359"; AS0 is unknown
+    probe_cc: str | None = None  # "RU"; ZZ is unknown
+    probe_ip: str | None = None  # 127.0.0.1 is hidden
+    probe_network_name: str | None = None
+    report_id: str | None = None
+    resolver_asn: str | None = None
+    resolver_ip: str | None = None
+    resolver_network_name: str | None = None
+    software_name: str | None = None
+    software_version: str | None = None
+    test_name: str | None = None
+    test_version: str | None = None
+    test_start_time: str | None = None
+    runtime: float | None = named("test_runtime")  # seconds
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    test_keys: TestKeys = TestKeys()
+
+    @property
+    def vantage(self) -> str:
+        """Where it was measured, "" if the annotations do not say."""
+        return self.annotations.get("vantage", "")
+
+    @property
+    def ipv(self) -> int | None:
+        """4 or 6, None if the annotations do not say."""
+        return {"4": 4, "6": 6}.get(self.annotations.get("ip_version", ""))
+
+    @property
+    def failure(self) -> StepFailure:
+        """What ended the measurement, as the record says it."""
+        return self.test_keys.failure
+
+    def to_json(self) -> dict[str, Any]:
+        """The measurement as OONI's JSON object."""
+        return codec.to_json(self)
+
+    @classmethod
+    def from_json(cls, document: object) -> "Measurement":
+        """What can be read of a JSON value. Never fails: see `testbed.measurement.codec`."""
+        return codec.from_json(cls, document)

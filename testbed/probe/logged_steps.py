@@ -1,0 +1,91 @@
+"""The steps that a kind of target may take: DNS, TCP, TLS, QUIC, HTTP, each logged."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from testbed.measurement.target import Connection, Target, is_address
+from testbed.probe import http1, lookup
+from testbed.probe.connection import TcpConnection, TlsConnection, client_context
+from testbed.probe.failure import MeasurementError
+from testbed.probe.http1 import OutgoingRequest
+from testbed.probe.log import MeasurementLog
+
+PATIENCE = 2.5  # a step that makes progress may last this many time-outs: 10 s as in OONI (OONI22)
+
+
+class LoggedSteps:
+    """The steps of one measurement, as `testbed.measurement.target.Steps`.
+
+    `step` is the current one, in OONI's words for layers.
+    """
+
+    def __init__(self, log: MeasurementLog, resolvers: tuple[str, ...], timeout: float, ipv: int,
+                 ca_file: str | None) -> None:  # fmt: skip
+        self._log, self._resolvers, self._ca_file = log, resolvers, ca_file
+        self.timeout, self.ipv = timeout, ipv
+        self.step = "dns"
+
+    def resolve(self, host: str) -> str:
+        """An address of `host`, of version `ipv`; `host` itself if it is an address."""
+        if is_address(host):
+            return host
+        self.step = "dns"
+        return lookup.resolve(self._log, host, self._resolvers, self.ipv, self.timeout)[0]
+
+    @contextmanager
+    def connect(self, target: Target) -> Iterator[TcpConnection]:
+        """Resolve the target's host and open a TCP connection to its port."""
+        address = self.resolve(target.host)
+        self.step = "tcp"
+        tcp = TcpConnection(self._log, (address, target.port), self.timeout)
+        try:
+            tcp.connect()
+            yield tcp
+        finally:
+            tcp.close()
+
+    def secure(self, connection: Connection, name: str) -> TlsConnection:
+        """Complete a TLS handshake on `connection` with `name` as SNI; the certificate is verified."""
+        assert isinstance(connection, TcpConnection)
+        self.step = "tls"
+        tls = TlsConnection(connection, name, client_context(self._ca_file))
+        connection.allow(PATIENCE * self.timeout)
+        tls.handshake()
+        return tls
+
+    def fetch(self, connection: Connection, target: Target, *, upload: int = 0) -> None:
+        """One HTTP/1.1 GET of the target's path, or a PUT of `upload` bytes. Redirects are not followed."""
+        assert isinstance(connection, TcpConnection | TlsConnection)
+        self.step = "http"
+        http1.fetch(self._log, connection, OutgoingRequest(target, upload), PATIENCE * self.timeout)
+
+    def fetch_http3(self, target: Target) -> None:
+        """Resolve the target's host, connect by QUIC, send one HTTP/3 GET."""
+        from testbed.probe import http3  # heavy
+
+        address = self.resolve(target.host)
+        self.step = "quic"
+        http3.fetch(self._log, target, address, self._ca_file, self.timeout, PATIENCE * self.timeout)
+
+    def ask(self, name: str, target: Target | None, *, tcp: bool = False) -> None:
+        """Ask the resolver at the target's host and port for `name`; None is the vantage's own resolver."""
+        if target is None and not self._resolvers:
+            raise MeasurementError("dns_non_recoverable_failure")
+        server = (
+            lookup.endpoint(self._resolvers[0])
+            if target is None
+            else (self.resolve(target.host), target.port)
+        )
+        query = lookup.Lookup(self._log, name, server, self.ipv)
+        try:
+            if tcp:
+                query.over_tcp(self.timeout)
+            else:
+                query.over_udp(self.timeout)
+                query.wait_for_late_replies()
+        finally:
+            query.close()
+
+    def note(self, key: str, value: object) -> None:
+        """Put a JSON value into the test keys."""
+        self._log.extra[key] = value
