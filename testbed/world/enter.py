@@ -21,7 +21,7 @@ from typing import TypeVar
 from testbed.errors import InvalidRunError, RunInterrupted, UnsupportedError
 from testbed.world import interrupt, linux, netns
 from testbed.world.children import ending_of
-from testbed.world.fork import Slot, die_with, fork
+from testbed.world.fork import Slot, die_with, fork, supervise
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ def run_isolated(main: Callable[[], int]) -> int:
     errors = Slot()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, interrupt.heeded())
     signals = linux.signalfd(interrupt.heeded())
-    restore_children_signal()
+    _reset_child_signal()
     outer = os.pidfd_open(os.getpid())
     try:
         body = partial(_gatekeeper, outer, main, pipe, errors)
@@ -80,30 +80,7 @@ def isolated_call(function: Callable[[], T]) -> T:
     return value  # type: ignore[no-any-return]
 
 
-def supervise(
-    child: int, signals: int, pass_on: Callable[[int], object], terminal: tuple[int, ...] = ()
-) -> int:
-    """Wait for `child`; its exit code. Meanwhile `pass_on` the signals that arrive at the signalfd `signals`.
-
-    What the terminal sent has gone to the whole group, and is not passed on, but for those in `terminal`. If
-    the waiting itself is given up (a caller's own signal handler raised), the child is killed.
-    """
-    pidfd = os.pidfd_open(child)
-    try:
-        while pidfd not in interrupt.wait([pidfd, signals], interruptible=False):
-            for number, by_terminal in linux.read_signals(signals):
-                if not by_terminal or number in terminal:
-                    pass_on(number)
-    except BaseException:
-        os.kill(child, signal.SIGKILL)
-        raise
-    finally:
-        os.close(pidfd)
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return code
-
-
-def restore_children_signal() -> None:
+def _reset_child_signal() -> None:
     """Some starters ignore SIGCHLD; then nobody could be waited for."""
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -128,6 +105,7 @@ def _gatekeeper(outer: int, main: Callable[[], int], pipe: tuple[int, int], erro
 
 
 def _init(main: Callable[[], int], pipe: tuple[int, int]) -> int:
+    seen_from_outside = Path("/proc/self/stat").read_text(encoding="utf-8")
     try:
         linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
         linux.mount("tmpfs", "/run", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755")
@@ -135,7 +113,7 @@ def _init(main: Callable[[], int], pipe: tuple[int, int]) -> int:
     except OSError as refusal:
         raise UnsupportedError(_refused(refusal)) from refusal
     linux.loopback_up()
-    netns.mark_world()
+    netns.mark_world(seen_from_outside)
     child = fork(partial(_main, main, pipe), own_group=False, signals=False)
     while (ended := os.waitpid(-1, 0))[0] != child:  # orphans
         pass

@@ -10,7 +10,7 @@ import select
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NoReturn
 
 from testbed.errors import Exit, RunInterrupted, TestbedError
@@ -109,6 +109,27 @@ def _traceback(error: BaseException) -> str:
     while frame and frame.tb_next and frame.tb_frame.f_globals.get("__name__") in _MACHINERY:
         frame = frame.tb_next
     return "".join(traceback.format_exception(type(error), error, frame)).rstrip()
+
+
+def supervise(child: int, signals: int, pass_on: Callable[[int], object], terminal: Collection[int]) -> int:
+    """Wait for `child`; its exit code. Meanwhile `pass_on` the signals that arrive at the signalfd `signals`.
+
+    What the terminal sent has gone to the whole group, and is not passed on, but for those in `terminal`. If
+    the waiting itself ends by an exception (of a caller's own signal handler), the child is killed.
+    """
+    pidfd = os.pidfd_open(child)
+    try:
+        while pidfd not in interrupt.wait([pidfd, signals], interruptible=False):
+            for number, by_terminal in linux.read_signals(signals):
+                if not by_terminal or number in terminal:
+                    pass_on(number)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        os.close(pidfd)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return code
 
 
 class Slot:

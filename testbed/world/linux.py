@@ -45,9 +45,9 @@ def unshare(flags: int) -> None:
     _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
 
 
-def setns(fd: int) -> None:
-    """Move the calling thread into the network namespace that `fd` refers to."""
-    _check(_libc.setns(ctypes.c_int(fd), ctypes.c_int(CLONE_NEWNET)), "setns")
+def setns(fd: int, kinds: int = CLONE_NEWNET) -> None:
+    """Move the calling thread into the namespace that `fd` refers to, or into `kinds` of those of a pidfd."""
+    _check(_libc.setns(ctypes.c_int(fd), ctypes.c_int(kinds)), "setns")
 
 
 def fork() -> int:

@@ -12,6 +12,7 @@ from testbed.world import linux
 NAMED = Path("/run/netns")  # where `ip netns` looks
 _MARKS = Path("/run/testbed")  # in the world's own /run: one file per namespace we made, holding its identity
 _WORLD = _MARKS / "world"
+_FIRST = _MARKS / "first-process"
 _HERE = "/proc/thread-self/ns/net"
 
 
@@ -64,11 +65,25 @@ def enter(namespace: Namespace) -> None:
     linux.setns(namespace.fd)
 
 
-def mark_world() -> None:
-    """Note, in the private /run, which PID namespace it belongs to. Called once, on entering a world."""
+def mark_world(first_process: str) -> None:
+    """Note, in the private /run, which PID namespace it belongs to. Called once, on entering a world.
+
+    `first_process` is /proc/PID/stat of the world's first process, as it is seen from outside.
+    """
     NAMED.mkdir()
     _MARKS.mkdir()
     _WORLD.write_text(_world_identity(), encoding="ascii")
+    _FIRST.write_text(first_process, encoding="utf-8")
+
+
+def first_process() -> tuple[int, int]:
+    """The world's first process as seen from outside: PID and start time (clock ticks since boot).
+
+    Errors: InvalidRunError outside a world.
+    """
+    _assert_world("the current one")
+    name, _, fields = _FIRST.read_text(encoding="utf-8").rpartition(")")
+    return int(name.split()[0]), int(fields.split()[19])  # proc_pid_stat(5): the 1st and the 22nd
 
 
 def assert_ours(namespace: Namespace | None = None) -> None:
