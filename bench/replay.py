@@ -64,7 +64,7 @@ def _replayed(capture: Path, rules: Path, count: int) -> float:
     begin = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     seconds = time.perf_counter() - begin
-    if done.returncode or f"{count:,} of them judged, 0 met something" not in done.stdout:
+    if done.returncode or f"{count:,} of them judged, 0 affected" not in done.stdout:
         raise InvalidRunError(f"replay: {done.stdout} {done.stderr}")
     return seconds
 

@@ -44,7 +44,7 @@ COMMANDS = {
         "testbed.cli.conformance", "Whether the censors do on the wire what was measured.", JUDGE
     ),
     "bench": Entry("testbed.cli.bench", "Measure the budgets, each with its baseline beside it.", JUDGE),
-    "replay": Entry("testbed.cli.replay", "What the packets of a capture would have met.", EXPLAIN),
+    "replay": Entry("testbed.cli.replay", "What a censor would do to the packets of a capture.", EXPLAIN),
     "doctor": Entry("testbed.cli.doctor", "What this machine can do, and how to get the rest.", SET_UP),
     "completion": Entry("testbed.cli.completion", "Print the completion script for a shell.", SET_UP),
 }

@@ -1,4 +1,4 @@
-"""`testbed replay`: what the packets of a capture would have met."""
+"""`testbed replay`: what a censor would do to the packets of a capture."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from testbed.cli.options import examples
 
 
 @click.command(
-    short_help="What the packets of a capture would have met.",
+    short_help="What a censor would do to the packets of a capture.",
     epilog=examples(
         "testbed replay home.pcapng --profile t22 --rules rules.yaml",
         "testbed replay home.pcapng --rules twitter-throttling-2021 --censor tspu-exact --out censored.pcapng",  # noqa: E501
@@ -18,7 +18,7 @@ from testbed.cli.options import examples
 @click.option(
     "--rules", required=True, metavar="FILE", help="A file with 'rules:', or a scenario by file or name."
 )
-@click.option("--profile", metavar="P", help="The make of box; default: the one that the rules name.")
+@click.option("--profile", metavar="P", help="Profile of the box; default: the one in the rules file.")
 @click.option("--censor", metavar="NAME", help="Which censor of the scenario.")
 @click.option("--operator", metavar="KEY", help="Operator substituted for 'operator' in rules.")
 @click.option(
@@ -26,16 +26,16 @@ from testbed.cli.options import examples
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="For random draws.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N packets.")
-@click.option("--all", "every", is_flag=True, help="A line for every packet.")
+@click.option("--all", "every", is_flag=True, help="Print a line for every packet.")
 @click.option(
-    "--summary", "flows", is_flag=True, help="No line per packet, but one per flow that met something."
+    "--summary", "flows", is_flag=True, help="One line per affected flow instead of one per packet."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line, a summary last.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="CAPTURE2",
-    help="Write the capture as it would have been (pcapng).",
+    help="Write the capture as it would have been with the censor (pcapng).",
 )
 def command(
     capture: str,
@@ -52,28 +52,28 @@ def command(
     flows: bool,
     as_json: bool,
 ) -> int:
-    """Let the packets of CAPTURE (pcap or pcapng, - for standard input) meet a censor, without a network.
+    """Run the packets of CAPTURE (pcap or pcapng, - for standard input) through a censor, without a network.
 
-    Each packet gets the decision that the same core gives live. Nothing is sent. The censor sees what was
-    captured: a client that would have given up after a reset goes on here.
+    The same core decides as in a live run. Nothing is sent. The censor sees what was captured: a client that
+    would have given up after a reset continues here.
 
     Exit status: 0; 2 for wrong input, including a truncated capture.
     """
-    from testbed.replay.command import Order, replay
-    from testbed.replay.rules import Wish, policy
-    from testbed.replay.sides import given
+    from testbed.replay.command import ReplayOptions, replay
+    from testbed.replay.policyfile import PolicyChoice, load_policy
+    from testbed.replay.sides import sides_from_prefixes
 
-    wish = Wish(rules, profile, censor, operator)
-    order = Order(
+    choice = PolicyChoice(rules, profile, censor, operator)
+    options = ReplayOptions(
         capture,
-        policy(wish),
+        load_policy(choice),
         seed=seed,
-        sides=given(inside) if inside else None,
+        sides=sides_from_prefixes(inside) if inside else None,
         limit=limit,
         out=out,
         every=every,
         flows=flows,
         as_json=as_json,
     )
-    replay(order, click.echo)
+    replay(options, click.echo)
     return 0

@@ -11,64 +11,66 @@ from testbed.capture.file import STDIN, CaptureFile, open_capture
 from testbed.capture.source import Record
 from testbed.censor.policy import Policy
 from testbed.errors import InputError
-from testbed.replay import tell
-from testbed.replay.play import Replay, Watcher
+from testbed.replay import output
+from testbed.replay.play import Observer, Replay
 from testbed.replay.rewrite import Rewriter
 from testbed.replay.sides import Sides
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What is asked for."""
+class ReplayOptions:
+    """What to replay, and what to print."""
 
     capture: str  # a file, or "-"
     policy: Policy
     seed: int = 1
-    sides: Sides | None = None  # None: found out
+    sides: Sides | None = None  # None: inferred
     limit: int | None = None  # packets
     out: Path | None = None
-    every: bool = False  # a line for each packet, not only for those that met something
+    every: bool = False  # a line for each packet, not only for affected ones
     flows: bool = False  # a line for each flow instead of each packet
     as_json: bool = False
 
 
-def replay(order: Order, say: tell.Say) -> Replay:
-    """Replay, and print with `say`.
+def replay(options: ReplayOptions, write: output.Print) -> Replay:
+    """Replay a capture and print the result with `write`.
 
-    InputError for what is not a capture, for one without packets, and, after all has been said, for one that
-    ends in the middle of a packet.
+    Errors: InputError if it is not a capture or has no packets, and, after printing everything, if it ends in
+    the middle of a packet.
     """
     with ExitStack() as stack:
-        capture = stack.enter_context(open_capture(order.capture))
-        run = Replay(order.policy, order.seed, order.sides)
-        teller: Watcher = tell.JsonLines(say) if order.as_json else tell.Rows(say)
-        busy: list[Watcher] = [] if order.flows or order.every else [teller]
-        every: list[Watcher] = [teller] if order.every else []
+        capture = stack.enter_context(open_capture(options.capture))
+        run = Replay(options.policy, options.seed, options.sides)
+        printer: Observer = output.JsonOutput(write) if options.as_json else output.TableOutput(write)
+        busy: list[Observer] = [] if options.flows or options.every else [printer]
+        every: list[Observer] = [printer] if options.every else []
         rewriter = None
-        if order.out is not None:
-            _not_itself(order)
-            file = stack.enter_context(_create(order.out))
-            rewriter = Rewriter(file, run.tally, f"testbed replay {order.policy.name}, seed {order.seed}")
+        if options.out is not None:
+            _not_itself(options)
+            file = stack.enter_context(_create(options.out))
+            rewriter = Rewriter(
+                file, run.totals, f"testbed replay {options.policy.name}, seed {options.seed}"
+            )
             every.append(rewriter)
-        run.run(_limited(capture, order.limit), busy, every)
+        run.run(_limited(capture, options.limit), busy, every)
         if rewriter is not None:
             rewriter.close()
-    _finish(order, capture, run, say)
+    _finish(options, capture, run, write)
     return run
 
 
-def _finish(order: Order, capture: CaptureFile, run: Replay, say: tell.Say) -> None:
+def _finish(options: ReplayOptions, capture: CaptureFile, run: Replay, write: output.Print) -> None:
     evictions, sides = run.censor.evictions, run.sides
     assert sides is not None
-    if not run.tally.packets:
-        raise capture.fault or InputError.at(capture.name, "holds no packets", "name another capture")
+    if not run.totals.packets:
+        raise capture.fault or InputError.at(capture.name, "contains no packets", "name another capture")
     fault = str(capture.fault or "")
-    if order.as_json:
-        say(tell.as_json(run.tally, order.policy, sides, evictions, fault, flows=order.flows))
+    if options.as_json:
+        write(output.as_json(run.totals, options.policy, sides, evictions, fault, flows=options.flows))
     else:
-        for line in tell.summary(run.tally, order.policy, evictions, flows=order.flows):
-            say(line)
-        say(f"\ninside: {sides}")
+        for line in output.summary(run.totals, options.policy, evictions, flows=options.flows):
+            write(line)
+        write(f"\ninside: {sides}")
     if capture.fault:
         raise capture.fault
 
@@ -77,11 +79,11 @@ def _limited(capture: CaptureFile, limit: int | None) -> Iterator[Record]:
     return islice(capture, limit)
 
 
-def _not_itself(order: Order) -> None:
-    """Writing over the capture that is being read would destroy it."""
-    assert order.out is not None
-    if order.capture != STDIN and order.out.exists() and order.out.samefile(order.capture):
-        raise InputError.at("--out", f"{order.out} is the capture itself", "name another file")
+def _not_itself(options: ReplayOptions) -> None:
+    """Refuse to overwrite the capture that is being read."""
+    assert options.out is not None
+    if options.capture != STDIN and options.out.exists() and options.out.samefile(options.capture):
+        raise InputError.at("--out", f"{options.out} is the capture itself", "name another file")
 
 
 def _create(path: Path) -> IO[bytes]:

@@ -1,4 +1,4 @@
-"""The loop: frames in, decisions of the core out, and whoever wants to know of each is told."""
+"""The loop: frames in, decisions of the core out to the observers."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -17,16 +17,16 @@ from testbed.errors import InputError
 from testbed.middlebox.ruleset import passing_time
 from testbed.replay.effects import Effect, effects
 from testbed.replay.passed import PassedFlows
-from testbed.replay.sides import Compass, Sides, guessed
-from testbed.replay.tally import Tally
+from testbed.replay.sides import DirectionFinder, Sides, inferred_sides
+from testbed.replay.totals import Totals
 
-LOOK_AHEAD: Final = 4096  # packets read before the first is judged, to find out who is inside; our choice
+LOOK_AHEAD: Final = 4096  # packets read ahead to infer who is inside; our choice
 _IPV4: Final = b"\x08\x00"
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A packet of the capture, placed on the box's line."""
+    """A packet of the capture as the box sees it."""
 
     number: int  # from 1, as in Wireshark
     time: int  # ns since 1970, never before an earlier packet's
@@ -52,11 +52,11 @@ class Frame:
         return str(FlowKey(*inside, *outside, packet.protocol))
 
 
-class Watcher(Protocol):
-    """Is told of packets, in their order."""
+class Observer(Protocol):
+    """Called with packets, in their order."""
 
     def packet(self, frame: Frame, decision: Decision, found: tuple[Effect, ...], now: float) -> None:
-        """One packet: what the core decided at its time `now` (s since the first), and what that means."""
+        """One packet: what the core decided at its time `now` (s since the first), and what it did."""
         ...
 
 
@@ -64,8 +64,8 @@ class Replay:
     """One capture through one box."""
 
     def __init__(self, policy: Policy, seed: int, sides: Sides | None = None) -> None:
-        """`sides`: who is inside; None finds out from the first packets."""
-        self.tally = Tally()
+        """`sides`: who is inside; None infers it from the first packets."""
+        self.totals = Totals()
         self.sides = sides
         self.censor = Censor(policy, seed, kernel=False)
         self._policy = policy
@@ -73,39 +73,39 @@ class Replay:
         self._passing_time = passing_time(policy.profile)
         self._finders: dict[int, link.OffsetFinder] = {}
 
-    def run(self, records: Iterable[Record], busy: list[Watcher], every: list[Watcher]) -> None:
-        """Replay. `busy` are told of packets that met something, `every` of all.
+    def run(self, records: Iterable[Record], busy: list[Observer], every: list[Observer]) -> None:
+        """Replay. The `busy` observers get the affected packets, the `every` observers all.
 
-        InputError for a link type that is not known.
+        Errors: InputError for an unknown link type.
         """
-        tally = self.tally
+        totals = self.totals
         records, sides = self._oriented(records)
-        self._direction = Compass(sides).direction
+        self._direction = DirectionFinder(sides).direction
         for number, (stamp, kind, data, wire) in enumerate(records, 1):
-            if stamp < tally.last or stamp < 0:
-                stamp = tally.clamped(stamp)  # noqa: PLW2901
-            elif tally.first < 0:
-                tally.first = stamp
-            tally.last, tally.packets = stamp, number
-            now = (stamp - tally.first) / 1e9 if tally.first >= 0 else 0.0
+            if stamp < totals.last or stamp < 0:
+                stamp = totals.clamped(stamp)  # noqa: PLW2901
+            elif totals.first < 0:
+                totals.first = stamp
+            totals.last, totals.packets = stamp, number
+            now = (stamp - totals.first) / 1e9 if totals.first >= 0 else 0.0
             plain = kind == link.ETHERNET and data[12:14] == _IPV4
             at = 14 if plain else self._finder(kind, number)(data)
             direction, decision = self._judge(data[at:], now, not_ip=at < 0, cut=len(data) < wire)
             if decision is not PASS or every:
                 frame = Frame(number, stamp, kind, data, at, wire, direction)
-                self._tell(frame, decision, now, busy, every)
+                self._report(frame, decision, now, busy, every)
 
     def _judge(self, raw: bytes, now: float, *, not_ip: bool, cut: bool) -> tuple[Direction | None, Decision]:
-        """The packet's direction, and what the box decides or the kernel would do by itself."""
-        tally = self.tally
+        """The packet's direction, and what the box decides or the kernel would do on its own."""
+        totals = self.totals
         if not_ip or cut or not _whole(raw):
-            tally.aside["not_ip" if not_ip else "cut" if cut else "unreadable"] += 1
+            totals.aside["not_ip" if not_ip else "cut" if cut else "unreadable"] += 1
             return None, PASS
         direction = self._direction(raw)
         if direction is None:
-            tally.aside["beside"] += 1
+            totals.aside["beside"] += 1
             return None, PASS
-        tally.judged += 1
+        totals.judged += 1
         if self._passed.passes(raw, direction, now):
             return direction, PASS
         decision = self.censor.process(raw, direction, now)
@@ -113,12 +113,17 @@ class Replay:
             self._passed.add(raw, now, self._passing_time)
         return direction, decision
 
-    def _tell(
-        self, frame: Frame, decision: Decision, now: float, busy: list[Watcher], every: list[Watcher]
+    def _report(
+        self,
+        frame: Frame,
+        decision: Decision,
+        now: float,
+        busy: list[Observer],
+        every: list[Observer],
     ) -> None:
         found = effects(decision, self._policy, now)
         if found:
-            self.tally.add(frame.flow, found)
+            self.totals.add(frame.flow, found)
         for watcher in chain(busy if found else (), every):
             watcher.packet(frame, decision, found, now)
 
@@ -129,7 +134,7 @@ class Replay:
             if known is None:
                 raise InputError.at(
                     f"packet {number}",
-                    f"the link type {kind} is not known",
+                    f"the link type {kind} is unknown",
                     "Ethernet, raw IP, Linux cooked and loopback captures are read; "
                     "convert it: editcap -T ether, or capture on another interface",
                 )
@@ -137,25 +142,25 @@ class Replay:
         return known
 
     def _oriented(self, records: Iterable[Record]) -> tuple[Iterator[Record], Sides]:
-        """The records and who is inside; the first ones are read at once if they must say so."""
+        """The records and who is inside, which may have to be inferred from the first records."""
         following = iter(records)
         if self.sides is None:
             ahead = deque(islice(following, LOOK_AHEAD))
             offsets = (
                 (self._finder(kind, number)(data), data) for number, (_, kind, data, _) in enumerate(ahead, 1)
             )
-            self.sides = guessed(data[at:] for at, data in offsets if at >= 0)
-            following = chain(_used_up(ahead), following)
+            self.sides = inferred_sides(data[at:] for at, data in offsets if at >= 0)
+            following = chain(_drained(ahead), following)
         return following, self.sides
 
 
-def _used_up(ahead: deque[Record]) -> Iterator[Record]:
+def _drained(ahead: deque[Record]) -> Iterator[Record]:
     while ahead:
         yield ahead.popleft()
 
 
 def _whole(raw: bytes) -> bool:
-    """Whether there are as many bytes as the IP header says."""
+    """Whether the packet is as long as its IP header says."""
     if len(raw) < 20:
         return False
     if raw[0] >> 4 == 4:

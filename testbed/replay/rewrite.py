@@ -1,4 +1,4 @@
-"""The capture as it would have been with the censor on the line."""
+"""The capture as it would have been with the censor in the path."""
 
 from typing import IO, Final
 
@@ -8,26 +8,26 @@ from testbed.censor.decision import Decision, Verdict
 from testbed.censor.releasequeue import ReleaseQueue
 from testbed.replay.effects import Effect
 from testbed.replay.play import Frame
-from testbed.replay.tally import Tally
+from testbed.replay.totals import Totals
 
 LINE, DROPPED, INJECTED = "line", "dropped", "injected"
-"""The interfaces of the new capture: what goes on, what the censor swallowed, what it made itself."""
+"""The interfaces of the new capture: packets forwarded, dropped and injected by the censor."""
 
-MAX_HELD: Final = 16_384  # packets delayed at a time, as live
+MAX_HELD: Final = 16_384  # packets delayed at a time, as in the middlebox
 
 _Packet = tuple[str, int, int, bytes, int, str]  # the writer's arguments
 
 
 class Rewriter:
-    """Writes the new capture; a watcher of every packet.
+    """Writes the new capture; observes every packet.
 
     Dropped packets stay in the file, on an interface of their own with a comment, so that a reader sees what
-    happened; `frame.interface_name != "dropped"` shows the line as a box behind the censor sees it.
+    happened; `frame.interface_name != "dropped"` shows the packets beyond the censor.
     """
 
-    def __init__(self, file: IO[bytes], tally: Tally, comment: str) -> None:
+    def __init__(self, file: IO[bytes], totals: Totals, comment: str) -> None:
         self._out = PcapngWriter(file, comment)
-        self._tally = tally
+        self._totals = totals
         self._waiting: ReleaseQueue[_Packet] = ReleaseQueue(MAX_HELD)
 
     def packet(self, frame: Frame, decision: Decision, found: tuple[Effect, ...], now: float) -> None:
@@ -47,18 +47,18 @@ class Rewriter:
     def _held(
         self, frame: Frame, decision: Decision, now: float, packet: tuple[int, bytes, int, str]
     ) -> bool:
-        """Whether the packet waits for a later time."""
+        """Whether the packet is delayed."""
         if decision.release_at is None or decision.release_at <= now:
             return False
         due = frame.time + round((decision.release_at - now) * 1e9)
         link, data, wire, what = packet
         if self._waiting.push(due, (LINE, link, due, data, wire, what)):
             return True
-        self._tally.released_early += 1
+        self._totals.released_early += 1
         return False
 
     def close(self) -> None:
-        """Write the packets that are still held, at their times."""
+        """Write the packets that are still delayed, with their due times."""
         self._release(None)
 
     def _release(self, now: int | None) -> None:
@@ -75,6 +75,6 @@ class Rewriter:
 
 
 def comment(found: tuple[Effect, ...]) -> str:
-    """What a reader of the capture sees at a packet."""
-    told = [str(effect) for effect in found if effect.what not in ("injected", "released")]
-    return f"censor: {'; '.join(told)}" if told else ""
+    """The comment on a packet."""
+    parts = [str(effect) for effect in found if effect.what not in ("injected", "released")]
+    return f"censor: {'; '.join(parts)}" if parts else ""

@@ -1,4 +1,4 @@
-"""Which way a packet goes: who is on the subscribers' side."""
+"""The direction of packets: which addresses are on the subscribers' side."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,18 +28,18 @@ _MOST_PAIRS: Final = 65_536  # pairs of hosts remembered; our choice
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """The inside's prefixes, and how they are known."""
+    """The prefixes inside, and how they are known."""
 
     inside: tuple[Network, ...]
     why: str
 
     def __str__(self) -> str:
-        """For the output's first line."""
+        """For the last line of the output."""
         return f"{', '.join(map(str, self.inside)) or 'nobody'} ({self.why})"
 
 
-class Compass:
-    """The direction of packets; remembers pairs of hosts, so that the usual answer is one look-up."""
+class DirectionFinder:
+    """The direction of packets; remembers pairs of hosts, so that most answers take one look-up."""
 
     def __init__(self, sides: Sides) -> None:
         self._inside = Networks(sides.inside)
@@ -60,8 +60,8 @@ class Compass:
             return answer
 
 
-def given(prefixes: Iterable[str]) -> Sides:
-    """As the user says. InputError for what is not a prefix."""
+def sides_from_prefixes(prefixes: Iterable[str]) -> Sides:
+    """From the user's prefixes. Errors: InputError if one is not a prefix."""
     networks: list[Network] = []
     for text in prefixes:
         try:
@@ -71,10 +71,10 @@ def given(prefixes: Iterable[str]) -> Sides:
     return Sides(tuple(networks), "as given")
 
 
-def guessed(packets: Iterable[bytes]) -> Sides:
-    """From a capture's first IP packets, for each IP version by itself.
+def inferred_sides(packets: Iterable[bytes]) -> Sides:
+    """From a capture's first IP packets, for each IP version separately.
 
-    The private ranges where some packet has exactly one end there; else the host that sent the first SYN, or
+    The private ranges if a packet has exactly one end there; otherwise the host that sent the first SYN, or
     the first packet if there is no SYN.
     """
     private = Networks(PRIVATE)

@@ -10,7 +10,7 @@ from testbed.censor.core import Censor
 from testbed.censor.decision import Direction
 from testbed.censor.packet import SYN, TCP, Packet, parse
 from testbed.censor.policy import Policy
-from testbed.replay.sides import Compass, Sides
+from testbed.replay.sides import DirectionFinder, Sides
 from testbed.scenario.loader import load
 from tests.clients.lab import VANTAGE
 
@@ -41,7 +41,7 @@ class Hello:
 def crossings(capture: Path) -> list[Crossing]:
     """The IP packets of a capture, as the box saw them pass."""
     operator = load("free-network").world.operator(VANTAGE)
-    compass = Compass(Sides((operator.prefix4, operator.prefix6), "the world's"))
+    compass = DirectionFinder(Sides((operator.prefix4, operator.prefix6), "the world's"))
     found, first = [], None
     with open_capture(str(capture)) as records:
         for time, link, frame, _ in records:

@@ -65,13 +65,13 @@ def test_table(folder: Path, name: str) -> None:
         "4 0.003000 up tcp 192.168.1.10:40000 > 104.244.42.1:443 matched reset: x.com"
     )
     assert [line.split()[0] for line in lines[1:4]] == ["4", "5", "6"]
-    assert "7 packets in 0.006 s, 7 of them judged, 3 met something" in lines
+    assert "7 packets in 0.006 s, 7 of them judged, 3 affected" in lines
     assert "inside: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16" in lines[-1]
 
 
 def test_a_neutral_capture(folder: Path) -> None:
     done = call("neutral.pcap", "--profile", "t22", "--rules", "rules.yaml", cwd=folder)
-    assert done.stdout.decode().splitlines()[1].endswith("0 met something")
+    assert done.stdout.decode().splitlines()[1].endswith("0 affected")
 
 
 def test_every_packet_and_limit(folder: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_truncated_capture_is_replayed_and_said(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("data", "said"),
-    [(b"", "is empty"), (b"hello world", "is not a capture"), (pcap([]), "holds no packets")],
+    [(b"", "is empty"), (b"hello world", "is not a capture"), (pcap([]), "contains no packets")],
 )
 def test_not_a_capture(folder: Path, data: bytes, said: str) -> None:
     done = call("-", "--profile", "t22", "--rules", "rules.yaml", cwd=folder, stdin=data)
@@ -220,7 +220,7 @@ def test_a_censor_of_a_scenario(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--rules", "rules.yaml"), "rules.yaml: the rules name no profile; give --profile: "),
+        (("--rules", "rules.yaml"), "rules.yaml: the file has no profile; give --profile: "),
         (
             ("--rules", "rules.yaml", "--profile", "t23x"),
             "--profile: there is no profile 't23x'; did you mean",
@@ -229,13 +229,13 @@ def test_a_censor_of_a_scenario(folder: Path) -> None:
         (("--rules", "s.yaml", "--censor", "isq"), "--censor: s has no censor 'isq'; did you mean 'isp'?"),
         (
             ("--rules", "s.yaml", "--censor", "tspu", "--operator", "beeline"),
-            "tspu does not stand at beeline",
+            "beeline has no censor 'tspu'",
         ),
         (
             ("--rules", "s.yaml", "--censor", "tspu", "--operator", "x"),
             "--operator: there is no operator 'x'",
         ),
-        (("--rules", "rules.yaml", "--censor", "a", "--profile", "t22"), "holds rules alone"),
+        (("--rules", "rules.yaml", "--censor", "a", "--profile", "t22"), "contains only rules"),
         (("--rules", "nowhere.yaml"), "there is no scenario file 'nowhere.yaml'"),
         (("--rules", "bad.yaml", "--profile", "t22"), "bad.yaml:3 rules[0].match: unknown key 'tls.snl'"),
         (

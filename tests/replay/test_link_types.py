@@ -19,10 +19,10 @@ from tests.censor.line import sni
 def test_a_packet_is_judged_in_every_frame(kind, frame, at):
     run = Replay(sni(Drop()), 1)
     run.run(CaptureFile(io.BytesIO(pcap([(BEGIN, bytes(frame))], link=kind)), "x"), [], [])
-    assert run.tally.judged == 1
+    assert run.totals.judged == 1
 
 
 def test_an_unknown_link_type_is_named():
     run = Replay(sni(Drop()), 1)
-    with pytest.raises(InputError, match="packet 1: the link type 105 is not known; Ethernet"):
+    with pytest.raises(InputError, match="packet 1: the link type 105 is unknown; Ethernet"):
         run.run(CaptureFile(io.BytesIO(pcap([(BEGIN, b"x")], link=105)), "x"), [], [])

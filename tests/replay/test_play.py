@@ -20,11 +20,11 @@ from testbed.censor.decision import Direction
 from testbed.censor.policy import Match, Policy
 from testbed.errors import InputError
 from testbed.replay.play import LOOK_AHEAD, Replay
-from testbed.replay.sides import given, guessed
+from testbed.replay.sides import inferred_sides, sides_from_prefixes
 from tests.capture.captures import BEGIN, CLIENT, SERVER, Session, ether, pcap
 from tests.censor.line import names, policy, sni
 
-INSIDE = given(["192.168.0.0/16"])
+INSIDE = sides_from_prefixes(["192.168.0.0/16"])
 
 
 class Seen:
@@ -73,15 +73,15 @@ def test_each_kind_of_effect(way):
     action = InjectRst(to="both", **residual) if residual else action
     seen, run = replayed(Session().whole().frames(), sni(action))
     assert seen.whats == expected
-    assert run.tally.rules["rule"]["matched"] == 1
-    assert run.tally.judged == 7
+    assert run.totals.rules["rule"]["matched"] == 1
+    assert run.totals.judged == 7
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_neutral_name_meets_nothing(way):
     seen, run = replayed(Session("neutral.com").whole().frames(), sni(WAYS[way][0]))
     assert seen.packets == []
-    assert (run.tally.met, run.tally.judged) == (0, 7)
+    assert (run.totals.affected, run.totals.judged) == (0, 7)
 
 
 def test_a_miss_is_told():
@@ -139,7 +139,7 @@ def test_the_short_cut_is_used_and_ends_with_a_new_syn(monkeypatch):
     again = Session("x.com", begin=session.packets[-1][0] + 1).whole(1)
     seen, run = replayed(session.frames() + again.frames(), sni(RewriteRst()))
     assert len(asked) < 30
-    assert run.tally.judged == 104 + 6
+    assert run.totals.judged == 104 + 6
     assert seen.whats == [(108, "matched"), (109, "rewritten")]
 
 
@@ -159,7 +159,7 @@ def test_passing_does_not_outlive_its_time(monkeypatch):
 def test_packets_that_are_not_the_boxs():
     cut = Session().whole().frames()
     _, run = replayed(cut, sni(Drop()), snap=100)
-    assert run.tally.aside["cut"] == 3  # the hello and two segments
+    assert run.totals.aside["cut"] == 3  # the hello and two segments
     beside = IP(src="1.2.3.4", dst="5.6.7.8") / TCP()
     wrong = bytearray(bytes(ether(IP(src=CLIENT, dst=SERVER) / TCP())))
     wrong[16:18] = b"\xff\xff"
@@ -169,15 +169,15 @@ def test_packets_that_are_not_the_boxs():
         (BEGIN, b"\0" * 12 + b"\x08\x06" + bytes(28)),
     ]
     _, run = replayed(frames, sni(Drop()))
-    assert dict(run.tally.aside) == {"beside": 1, "unreadable": 1, "not_ip": 1}
-    assert run.tally.judged == 0
+    assert dict(run.totals.aside) == {"beside": 1, "unreadable": 1, "not_ip": 1}
+    assert run.totals.judged == 0
 
 
 def test_time_never_goes_back():
     frames = Session().whole().frames()
     early = [(at - 10**9 if number == 3 else at, frame) for number, (at, frame) in enumerate(frames)]
     seen, run = replayed(early, sni(RewriteRst()))
-    assert run.tally.backwards == 1
+    assert run.totals.backwards == 1
     assert [now for _, _, _, now in seen.packets] == sorted(now for _, _, _, now in seen.packets)
 
 
@@ -202,23 +202,23 @@ def packet(source: str, destination: str, flags: str = "PA") -> bytes:
     ],
 )
 def test_who_is_inside(packets, inside, why):
-    sides = guessed(packets)
+    sides = inferred_sides(packets)
     assert inside in str(sides)
     assert why in str(sides)
 
 
 def test_each_ip_version_has_its_own_inside():
-    sides = guessed([packet("10.0.0.1", "8.8.8.8"), packet("2001:db8::1", "2001:db8::2", "S")])
+    sides = inferred_sides([packet("10.0.0.1", "8.8.8.8"), packet("2001:db8::1", "2001:db8::2", "S")])
     assert sides.why == "IPv4: private ranges; IPv6: sender of the first SYN"
 
 
 def test_packets_looked_at_ahead_are_judged_once():
     frames = Session().whole(LOOK_AHEAD + 20).frames()
     _, run = replayed(frames, sni(RewriteRst()), sides=None)
-    assert run.tally.packets == len(frames)
-    assert run.tally.rules["rule"]["rewritten"] == LOOK_AHEAD + 20
+    assert run.totals.packets == len(frames)
+    assert run.totals.rules["rule"]["rewritten"] == LOOK_AHEAD + 20
 
 
 def test_a_wrong_prefix():
     with pytest.raises(InputError, match=r"--inside: .*host bits set; write 192\.168\.0\.0/16"):
-        given(["10.0.0.1/8"])
+        sides_from_prefixes(["10.0.0.1/8"])

@@ -1,4 +1,4 @@
-"""The policy of a replay: from a scenario's censor, or from a small file that holds rules alone."""
+"""The policy of a replay: from a scenario's censor, or from a small file with rules only."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,11 +21,11 @@ from testbed.scenario.sources import Sources
 from testbed.scenario.values import Share
 from testbed.scenario.worldfile import load_world
 
-_WORLD = "runet"  # whose sites `site:` names, where no scenario gives another
+_WORLD = "runet"  # whose sites `site:` names in a file with rules only
 
 
 class RulesFile(Part):
-    """`rules:` as in a censor of a scenario, and nothing that a replay has no use for."""
+    """`rules:` as in a censor of a scenario, without what a replay does not need."""
 
     profile: str | None = None
     miss: dict[str, Share] = Field(default_factory=dict)
@@ -33,8 +33,8 @@ class RulesFile(Part):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What the command line asks for."""
+class PolicyChoice:
+    """Which policy to use, as chosen on the command line."""
 
     rules: str  # a file, or the name of a scenario
     profile: str | None = None
@@ -42,17 +42,17 @@ class Wish:
     operator: str | None = None
 
 
-def policy(wish: Wish) -> Policy:
-    """The policy. InputError with every problem of the file, or with what the wish lacks."""
-    if wish.profile is not None and wish.profile not in PROFILES:
-        remedy = nearest(wish.profile, PROFILES)
-        raise InputError.at("--profile", f"there is no profile {wish.profile!r}", remedy)
-    path = _path(wish.rules)
+def load_policy(choice: PolicyChoice) -> Policy:
+    """Load the policy. Errors: InputError with every problem of the file or of the choice."""
+    if choice.profile is not None and choice.profile not in PROFILES:
+        remedy = nearest(choice.profile, PROFILES)
+        raise InputError.at("--profile", f"there is no profile {choice.profile!r}", remedy)
+    path = _path(choice.rules)
     document = read(path)
     if "rules" in document.data and "phases" not in document.data:
-        return _of_rules(document, wish)
-    found = _of_scenario(load(path), wish)
-    return found if wish.profile is None else replace(found, profile=PROFILES[wish.profile])
+        return _of_rules(document, choice)
+    found = _of_scenario(load(path), choice)
+    return found if choice.profile is None else replace(found, profile=PROFILES[choice.profile])
 
 
 def _path(name: str) -> Path:
@@ -60,18 +60,18 @@ def _path(name: str) -> Path:
     return path if path.is_file() else library.find(name)
 
 
-def _of_rules(document: Document, wish: Wish) -> Policy:
-    if wish.censor is not None:
-        message = f"{display(document.path)} holds rules alone, not censors by name"
+def _of_rules(document: Document, choice: PolicyChoice) -> Policy:
+    if choice.censor is not None:
+        message = f"{display(document.path)} contains only rules, no named censors"
         raise InputError.at("--censor", message, "leave --censor out")
     problems = Problems()
     part = parse(RulesFile, document, problems)
     problems.raise_if_any()
     assert part is not None
-    profile = wish.profile or part.profile
+    profile = choice.profile or part.profile
     if profile is None:
         known = ", ".join(PROFILES)
-        raise InputError.at(display(document.path), "the rules name no profile", f"give --profile: {known}")
+        raise InputError.at(display(document.path), "the file has no profile", f"give --profile: {known}")
     name = document.path.stem
     world, _ = load_world(library.find_world(_WORLD, document.folder, document.place()))
     inside = _Part(document.path, document.data, document.lines, document.digest)
@@ -82,14 +82,14 @@ def _of_rules(document: Document, wish: Wish) -> Policy:
         CensorPart.model_construct(profile=profile, at="hop", hop=None, miss=part.miss, rules=part.rules),
         sources,
     )
-    made = censor.policy(_operator(world, wish), ("rules",))
+    made = censor.policy(_operator(world, choice), ("rules",))
     problems.raise_if_any()
     assert made is not None
     return made
 
 
 class _Part(Document):
-    """The file as the one censor of a scenario: places inside that censor are places in the file."""
+    """The file as if it were a scenario's only censor: positions in that censor are positions in the file."""
 
     __slots__ = ()
 
@@ -97,30 +97,32 @@ class _Part(Document):
         return Document.place(self, loc[2:] if loc[:1] == ("censors",) else loc)
 
 
-def _operator(world: World, wish: Wish) -> Operator:
-    if wish.operator is None:
+def _operator(world: World, choice: PolicyChoice) -> Operator:
+    if choice.operator is None:
         return world.operators[0]
     known = {operator.key: operator for operator in world.operators}
-    if wish.operator not in known:
+    if choice.operator not in known:
         raise InputError.at(
-            "--operator", f"there is no operator {wish.operator!r}", nearest(wish.operator, known)
+            "--operator", f"there is no operator {choice.operator!r}", nearest(choice.operator, known)
         )
-    return known[wish.operator]
+    return known[choice.operator]
 
 
-def _of_scenario(scenario: Scenario, wish: Wish) -> Policy:
-    """A censor's policy, as it stands at the operator asked for or at the first that has it."""
-    if wish.operator is not None:
-        _operator(scenario.world, wish)
-    standing = [place for places in scenario.phases.values() for place in places]
-    names = list(dict.fromkeys(place.policy.name for place in standing))
-    if wish.censor is None and len(names) != 1:
+def _of_scenario(scenario: Scenario, choice: PolicyChoice) -> Policy:
+    """A censor's policy at the chosen operator, or at the first operator that has it."""
+    if choice.operator is not None:
+        _operator(scenario.world, choice)
+    placements = [place for places in scenario.phases.values() for place in places]
+    names = list(dict.fromkeys(place.policy.name for place in placements))
+    if choice.censor is None and len(names) != 1:
         what = f"has {len(names)} censors: {', '.join(names)}" if names else "has no censor"
         raise InputError.at(scenario.name, what, "choose one with --censor" if names else "name another")
-    name = wish.censor or names[0]
+    name = choice.censor or names[0]
     if name not in names:
         raise InputError.at("--censor", f"{scenario.name} has no censor {name!r}", nearest(name, names))
-    for place in standing:
-        if place.policy.name == name and wish.operator in (None, place.operator):
+    for place in placements:
+        if place.policy.name == name and choice.operator in (None, place.operator):
             return place.policy
-    raise InputError.at("--operator", f"{name} does not stand at {wish.operator}", "name another, or none")
+    raise InputError.at(
+        "--operator", f"{choice.operator} has no censor {name!r}", "name another operator, or none"
+    )
