@@ -1,4 +1,4 @@
-"""Write the parameter tables of docs/mechanisms from the techniques' own code: python tools/mechanisms.py."""
+"""Generate the parameter tables of docs/mechanisms from the actions' code: python tools/mechanisms.py."""
 
 import inspect
 import re
@@ -13,17 +13,17 @@ from testbed.censor.profiles import PROFILES
 FOLDER = Path(__file__).resolve().parents[1] / "docs/mechanisms"
 END = "<!-- end -->"
 _PLACE = re.compile(r"(<!-- python tools/mechanisms\.py: ([\w-]+) -->).*?" + re.escape(END), re.DOTALL)
-_MEANINGS = {  # of parameters whose code says nothing, because their names do
+_MEANINGS = {  # of parameters without a comment in the code
     "to4": "the other server for IPv4; `operator`: the operator's own resolver",
     "to6": "the same for IPv6",
-    "a": "IPv4 addresses of the lie; `operator`: the operator's own sinkholes",
-    "aaaa": "IPv6 addresses of the lie",
-    "refresh": "whether later packets restart the time",
+    "a": "forged IPv4 addresses; `operator`: the operator's own sinkholes",
+    "aaaa": "forged IPv6 addresses",
+    "refresh": "whether later packets restart the timer",
     "ip_id": "left out: the profile's",
     "window": "left out: the profile's",
     "status": "HTTP status",
-    "body": "the page itself, where there is no redirect",
-    "packets": "most that pass; with neither given 25 (DPICH)",
+    "body": "the page itself, if there is no redirect",
+    "packets": "packets that pass; with neither given 25 (DPICH)",
     "prefix6": "the same for IPv6",
     "idle": "left out: the profile's",
 }
@@ -35,17 +35,17 @@ def pages() -> list[Path]:
 
 
 def renewed(page: str) -> str:
-    """The page with its tables as the code has them. KeyError for a technique that does not exist."""
+    """The page with current tables. KeyError for an unknown action."""
     return _PLACE.sub(lambda found: f"{found[1]}\n{table(ACTIONS[found[2]])}\n{END}", page)
 
 
 def tables(page: str) -> list[str]:
-    """The techniques whose tables stand on a page."""
+    """The actions whose tables are on a page."""
     return [found[1] for found in _PLACE.findall(page)]
 
 
 def table(action: type[Action]) -> str:
-    """Parameters with defaults and what the code says of them; then how long a flow is held."""
+    """Parameters with their defaults and comments; then how long a flow is held."""
     own = [field for field in fields(action) if field.init]
     parts = []
     if own:
@@ -57,7 +57,9 @@ def table(action: type[Action]) -> str:
     held = _held(action.key)
     if held:
         parts.append(
-            "\n".join(["| held after the trigger | profiles | source | sure |", "|---|---|---|---|", *held])
+            "\n".join(
+                ["| held after the trigger | profiles | source | confidence |", "|---|---|---|---|", *held]
+            )
         )
     return "\n\n".join(parts)
 
@@ -65,7 +67,7 @@ def table(action: type[Action]) -> str:
 def _default(field: Field[Any]) -> str:
     value = field.default
     if value is MISSING:
-        return "to be given"
+        return "required"
     if value is None or value in ("", ()):
         return "—"
     if isinstance(value, tuple):
@@ -105,7 +107,7 @@ def _choices(kind: Any) -> str:
 
 
 def _held(key: str) -> list[str]:
-    """One line for each time that profiles have for the technique."""
+    """One row for each residual time that profiles have for the action."""
     shared: dict[tuple[str, str, str], list[str]] = {}
     for profile in PROFILES.values():
         if key in profile.residual:
@@ -113,8 +115,8 @@ def _held(key: str) -> list[str]:
             line = (f"{cited.value:g} s", cited.source, cited.confidence)
             shared.setdefault(line, []).append(f"`{profile.name}`")
     return [
-        f"| {seconds} | {', '.join(names)} | {source} | {sure} |"
-        for (seconds, source, sure), names in shared.items()
+        f"| {seconds} | {', '.join(names)} | {source} | {confidence} |"
+        for (seconds, source, confidence), names in shared.items()
     ]
 
 

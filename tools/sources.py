@@ -27,22 +27,22 @@ MEANINGS = {
     "idle_opening": "a one-sided flow is forgotten after, s",
     "idle_answered": "a flow answered but not yet confirmed is forgotten after, s",
     "idle_established": "an established flow is forgotten after, s",
-    "models": "how it looks at TCP, by share of pairs of hosts (see testbed/censor/models.py)",
-    "quic_layouts": "QUIC Initials that it can follow: versions; over several datagrams; padded outside",
-    "fragments": "IP fragments held: most of one packet, time-out in s; none: they pass unread",
+    "models": "how it inspects TCP, by share of pairs of hosts (see testbed/censor/models.py)",
+    "quic_layouts": "QUIC Initials that it reads: versions; over several datagrams; padded outside the packet",
+    "fragments": "IP fragments buffered: most per packet, timeout in s; none: they pass unread",
     "residual": "a flow is held after the trigger by `{}` for, s",
     "reset": "header of an injected RST/ACK, unless the rule says otherwise",
 }
 
 
 def table() -> str:
-    """The table in Markdown; profiles that share a constant share its line."""
+    """The table in Markdown; profiles that share a constant share a row."""
     shared: dict[tuple[str, str, str, str], list[str]] = {}
     for profile in PROFILES.values():
         for meaning, constant in constants(profile):
             line = (meaning, written(constant.value), constant.source, constant.confidence)
             shared.setdefault(line, []).append(f"`{profile.name}`")
-    rows = ["| Constant | Value | Profiles | Source | Sure |", "|---|---|---|---|---|"]
+    rows = ["| Constant | Value | Profiles | Source | Confidence |", "|---|---|---|---|---|"]
     for (meaning, value, source, confidence), profiles in sorted(shared.items(), key=_in_order):
         rows.append(f"| {meaning} | {value} | {', '.join(profiles)} | {source} | {confidence} |")
     return "\n".join(rows)
@@ -60,7 +60,7 @@ def constants(profile: Profile) -> Iterator[tuple[str, Cited[Any]]]:
 
 
 def written(value: object) -> str:
-    """A value as a reader wants it."""
+    """A value as text."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -83,10 +83,10 @@ def written(value: object) -> str:
 
 
 def renewed(page: str) -> str:
-    """The page with the table as the code has it. ValueError if the page has no place for it."""
+    """The page with the current table. ValueError if the page has no place for it."""
     place = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
     if not place.search(page):
-        raise ValueError(f"no place for the table: {BEGIN} … {END}")
+        raise ValueError(f"the page has no {BEGIN} … {END}")
     return place.sub(lambda _: f"{BEGIN}\n{table()}\n{END}", page)
 
 

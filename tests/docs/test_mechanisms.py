@@ -58,7 +58,7 @@ def test_every_parameter_says_what_it_is(key: str) -> None:
 def test_a_page_has_its_parts(page: Path) -> None:
     text = page.read_text("utf-8")
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert headings == ["Parameters", "Rule", "Ways round, then", "Limits"]
+    assert headings == ["Parameters", "Rule", "Circumvention at the time", "Limits"]
     assert "**Seen" in text
     assert "**The subscriber" in text
     assert "](pictures/" in text
