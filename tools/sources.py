@@ -28,7 +28,7 @@ MEANINGS = {
     "idle_answered": "a flow answered but not yet confirmed is forgotten after, s",
     "idle_established": "an established flow is forgotten after, s",
     "models": "how it inspects TCP, by share of pairs of hosts (see testbed/censor/models.py)",
-    "quic_layouts": "QUIC Initials that it reads: versions; over several datagrams; padded outside the packet",
+    "quic_layouts": "QUIC Initials that it reads: versions; over several datagrams; padded outside",
     "fragments": "IP fragments buffered: most per packet, timeout in s; none: they pass unread",
     "residual": "a flow is held after the trigger by `{}` for, s",
     "reset": "header of an injected RST/ACK, unless the rule says otherwise",
