@@ -17,7 +17,7 @@ COUNT = 300_000
 _PROGRAM = """
 import json, random, sys, time
 from pathlib import Path
-from testbed.censor.matching import Networks
+from testbed.censor.match.address import Networks
 from testbed.scenario.namelists import read_networks
 
 def kilobytes(key):

@@ -9,7 +9,8 @@ from typing import Any
 from bench.place import FILTERED, FREE, GRACE, Place, in_place
 from bench.result import Budget, Quantity, Result
 from testbed.censor.actions.police import Police
-from testbed.censor.policy import Match, Policy, QuicForm, Rule
+from testbed.censor.match.quic import QuicForm
+from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from testbed.censor.units import BitsPerSecond
 from testbed.world.addressing import FAR

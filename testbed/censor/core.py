@@ -14,7 +14,7 @@ from testbed.censor.flow import MAX_FLOWS, Flow, FlowTable
 from testbed.censor.fragments import Fragments
 from testbed.censor.inspect import Content, Kind
 from testbed.censor.inspectors import Inspector
-from testbed.censor.matching import CompiledRule, compiled, wanted
+from testbed.censor.match import CompiledRule, compiled, wanted
 from testbed.censor.packet import TCP, UDP, Packet, parse
 from testbed.censor.policy import Policy
 
@@ -79,8 +79,8 @@ class Censor:
 
     def _adopt(self, policy: Policy, rules: list[CompiledRule]) -> None:
         self.policy, self._rules = policy, rules
-        self._plain = [i for i, rule in enumerate(policy.rules) if not rule.match.flipped]
-        self._flipped = [i for i, rule in enumerate(policy.rules) if rule.match.flipped]
+        self._plain = [i for i, rule in enumerate(rules) if not rule.roles_reversed]
+        self._flipped = [i for i, rule in enumerate(rules) if rule.roles_reversed]
         self._either = [i for i in self._plain if policy.rules[i].action.either_opener and not rules[i].kinds]
         looked_for = wanted(policy, self._profile, rules)
         self._inspector = Inspector(self._profile, looked_for, rules, self._draw, self._draw_by_pair)

@@ -1,6 +1,6 @@
 """What a payload shows: names and protocols that rules may match, or at least a known protocol."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -17,6 +17,9 @@ class Kind(Enum):
     QUIC = "quic"  # the outside of a datagram
     INITIAL = "initial"  # the ClientHello in a QUIC Initial
     PROTOCOL = "protocol"
+    PAYLOAD = "payload"  # of any packet, whatever it is
+
+    __hash__ = object.__hash__  # one object each; the one of Enum is slow, and rules are found by kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Content:
     version: int = 0  # QUIC
     size: int = 0  # QUIC: UDP payload, bytes
     hello: tls.ClientHello | None = None  # for fingerprints and extensions
+    payload: bytes = b""  # PAYLOAD: a segment, a datagram, or as much of a stream as was put together
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,19 @@ class Wanted:
         """Whether any content rule could ever match a flow to this far port."""
         kinds = (Kind.TLS, Kind.HTTP) if protocol == TCP else (Kind.QUIC, Kind.INITIAL)
         return protocol in (TCP, UDP) and any(
-            self.on(kind, port) for kind in (*kinds, Kind.DNS, Kind.PROTOCOL)
+            self.on(kind, port) for kind in (*kinds, Kind.DNS, Kind.PROTOCOL, Kind.PAYLOAD)
         )
 
 
 def read_tcp(payload: bytes, port: int, wanted: Wanted, *, first: bool) -> Reading:
     """What the beginning of a TCP direction, or one segment of it, shows; `first`: nothing came before."""
+    reading = _read_tcp(payload, port, wanted, first=first)
+    if not wanted.on(Kind.PAYLOAD, port):
+        return reading
+    return replace(reading, contents=(*reading.contents, Content(Kind.PAYLOAD, payload=payload)))
+
+
+def _read_tcp(payload: bytes, port: int, wanted: Wanted, *, first: bool) -> Reading:
     found = _protocols(payload, port, wanted, "tcp", first=first)
     if wanted.on(Kind.TLS, port):
         hello = tls.client_hello(payload)
@@ -100,7 +111,10 @@ def read_udp(payload: bytes, port: int, wanted: Wanted) -> Reading:
         # The 2022 rule did not look at the first byte, only at bytes 1-4 (NTC1823 #10).
         version = int.from_bytes(payload[1:5], "big")
         found.append(Content(Kind.QUIC, version=version, size=len(payload)))
-    return Reading(tuple(found), recognised=True) if found else NOTHING
+    recognised = bool(found)
+    if wanted.on(Kind.PAYLOAD, port):
+        found.append(Content(Kind.PAYLOAD, payload=payload))
+    return Reading(tuple(found), recognised) if found else NOTHING
 
 
 def _protocols(

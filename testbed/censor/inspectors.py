@@ -6,7 +6,7 @@ from typing import Final
 from testbed.censor.decision import Direction
 from testbed.censor.flow import Flow
 from testbed.censor.inspect import NOTHING, Content, Kind, Reading, Wanted, read_tcp, read_udp
-from testbed.censor.matching import CompiledRule
+from testbed.censor.match import CompiledRule
 from testbed.censor.models import MODELS, Model
 from testbed.censor.packet import SYN, TCP, Packet
 from testbed.censor.parsers import Unread
@@ -76,7 +76,7 @@ class Inspector:
             return self._datagram(packet, flow, port)
         model = self.model_of(flow)
         if model.view == "bytes":
-            return self._search(packet)
+            return self._search(packet, port)
         if model.view == "stream" and direction is Direction.UP:
             reading = self._read_stream(flow, model, port)
         else:
@@ -85,11 +85,14 @@ class Inspector:
             self._go_on(packet, flow, model, reading)
         return reading
 
-    def _search(self, packet: Packet) -> Reading:
+    def _search(self, packet: Packet, port: int) -> Reading:
         payload = packet.payload
         found = dict.fromkeys(name for rule in self._rules for name in rule.keywords(payload))
         kinds = (Kind.TLS, Kind.HTTP)
-        return Reading(tuple(Content(kind, name) for name in found for kind in kinds)) if found else NOTHING
+        contents = [Content(kind, name) for name in found for kind in kinds]
+        if self._wanted.on(Kind.PAYLOAD, port):
+            contents.append(Content(Kind.PAYLOAD, payload=payload))
+        return Reading(tuple(contents)) if contents else NOTHING
 
     def _read_stream(self, flow: Flow, model: Model, port: int) -> Reading:
         prefix = self._stream(flow, model).prefix

@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 from testbed.censor.parsers.tls import ClientHello
 
-Transport = Literal["t", "q", "d"]
+Letter = Literal["t", "q", "d"]  # what a fingerprint begins with: TLS over TCP, QUIC, DTLS
 
 PATTERN: Final = r"[tqd](1[0-3]|s[23]|d[1-3]|00)[di][0-9]{4}[0-9A-Za-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}"
 _FORM: Final = re.compile(PATTERN)
@@ -44,13 +44,13 @@ def is_ja4(text: str) -> bool:
     return _FORM.fullmatch(text) is not None
 
 
-def ja4(hello: ClientHello, transport: Transport) -> str:
+def ja4(hello: ClientHello, letter: Letter) -> str:
     """The fingerprint of a ClientHello over TCP ("t"), QUIC ("q") or DTLS ("d")."""
     ciphers = _plain(hello.ciphers)
     kinds = _plain(kind for kind, _ in hello.extensions)
     named = "d" if _SERVER_NAME in kinds else "i"
     counts = f"{min(len(ciphers), 99):02}{min(len(kinds), 99):02}"
-    first = f"{transport}{_version(hello)}{named}{counts}{_ends(hello.alpn)}"
+    first = f"{letter}{_version(hello)}{named}{counts}{_ends(hello.alpn)}"
     others = _hex(sorted(kind for kind in kinds if kind not in (_SERVER_NAME, _ALPN)))
     signatures = _hex(_plain(hello.signature_algorithms))
     third = _hash(f"{others}_{signatures}" if others and signatures else others)

@@ -1,8 +1,26 @@
-"""Units of the numbers in policies. The scenario loader parses text by these types ("140 kbit/s")."""
+"""Types of the values in policies. The scenario loader parses and checks text by them ("140 kbit/s")."""
 
+from dataclasses import dataclass
 from typing import NewType
 
 Seconds = NewType("Seconds", float)
 BitsPerSecond = NewType("BitsPerSecond", float)
 Octets = NewType("Octets", int)  # bytes on the wire, IP header included
 Share = NewType("Share", float)  # 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Bounds of a number, both included: `Annotated[int, Between(1, 65535)]`."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a text must look: `Annotated[str, Form("[0-9a-f]+", "hexadecimal", "d00d")]`."""
+
+    pattern: str  # a regular expression that the whole text must match
+    what: str  # what such a text is, with its article
+    example: str

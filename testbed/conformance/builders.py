@@ -7,8 +7,10 @@ from typing import Any
 
 from testbed.censor.actions import ACTIONS
 from testbed.censor.actions.base import Action
+from testbed.censor.match import KEYS
+from testbed.censor.match.quic import QuicForm
 from testbed.censor.names import NameList
-from testbed.censor.policy import Match, Policy, QuicForm, Rule
+from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
 from testbed.conformance.case import MissingMechanismError
@@ -45,7 +47,8 @@ def names(*patterns: str) -> NameList:
 
 def match(**parts: Any) -> Match:
     """A rule's match; `ip` may be text, name keys take one name or a list."""
-    _known(Match, parts, "match")
+    for name in parts.keys() - {each.replace(".", "_") for each in KEYS}:
+        raise MissingMechanismError(f"match with '{name}'")
     for key in ("tls_sni", "http_host", "dns_qname", "quic_sni"):
         if isinstance(parts.get(key), str):
             parts[key] = names(parts[key])

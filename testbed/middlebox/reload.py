@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from testbed.censor.core import Censor
 from testbed.censor.decision import Event
-from testbed.censor.matching import CompiledRule, compiled
+from testbed.censor.match import CompiledRule, compiled
 from testbed.censor.policy import Policy
 from testbed.errors import InputError
 from testbed.middlebox.stream import EventStream

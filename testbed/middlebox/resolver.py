@@ -26,7 +26,7 @@ Answer = Callable[[bytes], bytes | None]
 class LyingAnswer:
     """Answers queries for the names of a policy by its rules, all others truthfully. First match wins.
 
-    Only a rule's `dns_qname` counts, for a resolver sees nothing else. `dns` gives the forged answer, `drop`
+    Only a rule's `dns.qname` counts, for a resolver sees nothing else. `dns` gives the forged answer, `drop`
     none, `allow` the true one. Each lie is claimed in `receipts`; `seen` looks for it on the wire.
     """
 
@@ -45,8 +45,9 @@ class LyingAnswer:
                 raise InputError.at(
                     f"censor {policy.name}, rule {rule.name}", problem, "use dns, drop or allow"
                 )
-            if rule.match.dns_qname is not None:
-                self._rules.append((NameMatcher(rule.match.dns_qname.patterns), index, rule.name, action))
+            if "dns.qname" in rule.match:
+                names = NameMatcher(rule.match["dns.qname"].patterns)
+                self._rules.append((names, index, rule.name, action))
 
     def __call__(self, query: bytes) -> bytes | None:
         """The reply to a query in wire format; None for silence."""

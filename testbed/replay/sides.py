@@ -6,9 +6,8 @@ from ipaddress import ip_address, ip_network
 from typing import Final
 
 from testbed.censor.decision import Direction
-from testbed.censor.matching import Networks
+from testbed.censor.match.address import Network, Networks
 from testbed.censor.packet import ACK, SYN, TCP, parse
-from testbed.censor.policy import Network
 from testbed.errors import InputError
 
 PRIVATE: Final = tuple(

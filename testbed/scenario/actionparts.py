@@ -6,13 +6,14 @@ is run when the scenario is loaded.
 """
 
 import dataclasses
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from testbed.censor.actions import ACTIONS
+from testbed.scenario.plugin import is_reference
 from testbed.scenario.problems import fault, nearest
-from testbed.scenario.values import for_hint
+from testbed.scenario.values import given, parameters_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,19 +24,6 @@ class ActionCall:
     parameters: dict[str, Any]
 
 
-def parameters_of(action: Any) -> type[BaseModel]:
-    """A model of an action dataclass' parameters: unknown ones forbidden, units parsed."""
-    hints = get_type_hints(action)
-    fields: dict[str, Any] = {}
-    for field in dataclasses.fields(action):
-        default: Any = ... if field.default is dataclasses.MISSING else field.default
-        if field.default_factory is not dataclasses.MISSING:
-            default = field.default_factory()
-        fields[field.name] = (for_hint(hints[field.name]), default)
-    config = ConfigDict(extra="forbid", strict=True, defer_build=True)
-    return create_model(action.__name__, __config__=config, __doc__=(action.__doc__ or "").strip(), **fields)
-
-
 def _spread(value: object) -> object:
     """`drop` -> {drop: {}}, and the checks that need the mapping as a whole."""
     if isinstance(value, str):
@@ -43,7 +31,7 @@ def _spread(value: object) -> object:
     if not isinstance(value, dict):
         return value
     for key in value:
-        if key not in ACTIONS and ".py:" not in str(key):
+        if key not in ACTIONS and not is_reference(key):
             raise fault(f"unknown action {key!r}", nearest(key, ACTIONS))
     if len(value) != 1:
         raise fault(f"a rule has one action, not {len(value)}", "write one rule for each")
@@ -76,8 +64,3 @@ def call_of(part: BaseModel) -> ActionCall:
     field = next(iter(part.model_fields_set))
     parameters = getattr(part, field)
     return ActionCall(type(part).model_fields[field].alias or field, given(parameters))
-
-
-def given(model: BaseModel) -> dict[str, Any]:
-    """The parameters that were written, parsed."""
-    return {name: getattr(model, name) for name in model.model_fields_set}

@@ -5,6 +5,7 @@ from typing import Any
 from testbed.censor.actions import ACTIONS
 from testbed.censor.profiles import PROFILES
 from testbed.scenario.labels import LABELS
+from testbed.scenario.matchparts import PLUGINS, former_names
 from testbed.scenario.schema import ScenarioFile
 from testbed.scenario.worldfile import WorldFile
 
@@ -23,6 +24,10 @@ def scenario_schema() -> dict[str, Any]:
     }
     names = {"enum": sorted(ACTIONS), "description": "an action without parameters"}
     parts["RulePart"]["properties"]["action"] = {"anyOf": [names, {"$ref": "#/$defs/Action"}]}
+    match = parts["MatchPart"]["properties"]
+    for name in (PLUGINS, *former_names()):
+        del match[name]
+    parts["MatchPart"]["patternProperties"] = {r"\.py:": {}}
     parts["CensorPart"]["properties"]["profile"]["enum"] = sorted(PROFILES)
     outcomes = [{"const": label, "description": meaning} for label, meaning in LABELS.items()]
     parts["ExpectPart"]["properties"]["outcome"] = {"oneOf": outcomes}

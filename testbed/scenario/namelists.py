@@ -7,8 +7,8 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
+from testbed.censor.match.address import Network
 from testbed.censor.names import NameList
-from testbed.censor.policy import Network
 from testbed.errors import InputError, Problem
 from testbed.scenario.document import decode, display, read_bytes
 from testbed.scenario.problems import nearest

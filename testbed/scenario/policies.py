@@ -11,16 +11,15 @@ from testbed.censor.actions.base import Action
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from testbed.errors import InputError
-from testbed.scenario.actionparts import ActionCall, call_of, given, parameters_of
+from testbed.scenario.actionparts import ActionCall, call_of
 from testbed.scenario.matches import build_match
 from testbed.scenario.model import Operator
 from testbed.scenario.plugin import Plugin, load_class
-from testbed.scenario.possible import check_match
 from testbed.scenario.problems import Loc, explain, nearest
 from testbed.scenario.salvage import HOLE
 from testbed.scenario.schema import AS_OPERATOR, CensorPart, RulePart
-from testbed.scenario.shadows import shadows
 from testbed.scenario.sources import Sources
+from testbed.scenario.values import given, parameters_of
 
 OPERATOR = "operator"  # as a parameter's value: the operator's own
 _OPERATOR_FIELDS = {
@@ -51,14 +50,10 @@ class _Line:
             if name in _OPERATOR_FIELDS and value in (OPERATOR, (OPERATOR,))
         ]  # fmt: skip
 
-    @property
-    def by_opening(self) -> bool:
-        """Whether a flow's first packet decides, which shows neither data nor content."""
-        return not (self.match.by_content or self.match.data)
-
     def decides_earlier_than(self, other: "_Line") -> bool:
         """Whether this rule takes a flow before the other sees what it looks for, whatever their order."""
-        return self.by_opening and not other.by_opening and not self.kind.keeps_inspecting
+        mine, others = self.match.by_first_packet, other.match.by_first_packet
+        return mine and not others and not self.kind.keeps_inspecting
 
 
 class Censor:
@@ -144,8 +139,7 @@ class Censor:
         return None
 
     def _line(self, rule: RulePart, loc: Loc) -> _Line | None:
-        match = build_match(rule.match, (*loc, "match"), self._sources)
-        check_match(rule.match, match, (*loc, "match"), self.part.at, self._sources)
+        match = build_match(rule.match, (*loc, "match"), self.part.at, self._sources)
         call = call_of(rule.action)
         where: Loc = (*loc, "action", call.key)
         if call.key in ACTIONS:
@@ -193,9 +187,9 @@ class Censor:
         for position, line in enumerate(self._lines):
             before = [
                 other for index, other in enumerate(self._lines)
-                if other.match != Match() and (index < position or other.decides_earlier_than(line))
+                if other.match and (index < position or other.decides_earlier_than(line))
             ]  # fmt: skip
-            taker = next((other for other in before if shadows(other.match, line.match)), None)
-            if taker is not None and line.match != Match():
+            taker = next((other for other in before if other.match.covers(line.match)), None)
+            if taker is not None and line.match:
                 message = f"the rule {line.name!r} can never match: {taker.name!r} takes all of it before"
                 self._sources.add((*line.loc[:4], "match"), message, "narrow one, reorder, or remove one")

@@ -4,118 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from testbed.censor.ja4 import PATTERN, is_ja4
-from testbed.censor.parsers import Protocol
 from testbed.scenario.actionparts import ActionPart
-from testbed.scenario.namelists import WORDS, network_fault, pattern_fault
+from testbed.scenario.matchparts import MatchPart
 from testbed.scenario.part import Part
-from testbed.scenario.problems import fault, shown
 from testbed.scenario.salvage import HOLED
 from testbed.scenario.values import Key, RateRange, Share, Text, TimeRange, as_list
-
-
-def _check_pattern(value: object) -> object:
-    if isinstance(value, str) and (wrong := pattern_fault(value)):
-        raise fault(*wrong)
-    return value
-
-
-def _check_network(value: object) -> object:
-    if isinstance(value, str) and not value.startswith(WORDS) and (wrong := network_fault(value)):
-        raise fault(*wrong)
-    return value
-
-
-def _listed(value: object) -> object:
-    """A list, or a single entry, as the `entries` of a part; {file: …} as it is."""
-    if isinstance(value, str):
-        return {"entries": [value]}
-    if isinstance(value, list):
-        return {"entries": value}
-    if isinstance(value, dict) and len(value) == 1:
-        return value
-    raise fault(f"a list is wanted, not {shown(value)}", "write [a, b] or {file: names.txt}")
-
-
-_ENTRIES = {
-    "anyOf": [
-        {"type": "string"},
-        {"type": "array", "items": {"type": "string"}, "minItems": 1},
-        {
-            "type": "object",
-            "properties": {"file": {"type": "string"}},
-            "required": ["file"],
-            "additionalProperties": False,
-        },
-    ]
-}
-
-
-def _check_fingerprint(value: object) -> object:
-    if isinstance(value, str) and not is_ja4(value):
-        raise fault(
-            f"{value!r} is not a JA4 fingerprint", "write one like t13d1516h2_8daaf6152771_d8a2da3f94cd"
-        )
-    return value
-
-
-Pattern = Annotated[str, BeforeValidator(_check_pattern)]
-NetworkText = Annotated[str, BeforeValidator(_check_network)]
-
-
-class NamesPart(Part):
-    """Patterns, or the file they are in."""
-
-    entries: Annotated[list[Pattern], Field(min_length=1)] | None = None
-    file: str | None = None
-
-
-class NetworksPart(Part):
-    """Addresses, prefixes and `site:name`, or the file they are in."""
-
-    entries: Annotated[list[NetworkText], Field(min_length=1)] | None = None
-    file: str | None = None
-
-
-class QuicPart(Part):
-    """A QUIC datagram by its outside."""
-
-    version: Annotated[int, Field(ge=0, le=0xFFFFFFFF)] = 1
-    min_payload: Annotated[int, Field(ge=0, le=65527)] = 1001
-
-
-Names = Annotated[NamesPart, BeforeValidator(_listed), WithJsonSchema(_ENTRIES)]
-Networks = Annotated[NetworksPart, BeforeValidator(_listed), WithJsonSchema(_ENTRIES)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Fingerprint = Annotated[
-    str,
-    BeforeValidator(_check_fingerprint),
-    WithJsonSchema({"type": "string", "pattern": f"^{PATTERN}$"}),
-]
-
-
-class MatchPart(Part):
-    """What a rule looks for; all parts given must hold."""
-
-    tls_sni: Names | None = Field(None, alias="tls.sni", description="server name in a TLS ClientHello")
-    http_host: Names | None = Field(None, alias="http.host", description="Host of a plain HTTP request")
-    dns_qname: Names | None = Field(None, alias="dns.qname", description="name in a plain DNS query")
-    quic: QuicPart | None = Field(None, description="a QUIC datagram by version and size")
-    quic_sni: Names | None = Field(None, alias="quic.sni", description="server name in a QUIC Initial")
-    protocol: Annotated[list[Protocol], BeforeValidator(as_list), Field(min_length=1)] | None = Field(
-        None, description="a protocol by its wire form"
-    )
-    ja4: Annotated[list[Fingerprint], BeforeValidator(as_list), Field(min_length=1)] | None = Field(
-        None, description="fingerprints of the ClientHello"
-    )
-    ech: bool | None = Field(None, description="whether the ClientHello carries encrypted_client_hello")
-    data: bool = Field(default=False, description="by address: only packets that carry data")
-    ip: Networks | None = Field(
-        None, description="the far host: addresses, prefixes, site:NAME or country:XX"
-    )
-    ports: Annotated[list[Port], BeforeValidator(as_list), Field(min_length=1)] | None = None
-    transport: Literal["tcp", "udp", "icmp"] | None = None
-    flipped: bool = Field(default=False, description="only flows whose roles a SYN from outside turned round")
 
 
 class RulePart(Part):

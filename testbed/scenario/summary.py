@@ -5,7 +5,6 @@ from typing import Any
 
 from testbed.censor.actions.base import Action
 from testbed.scenario.model import OUTSIDE, Scenario
-from testbed.scenario.tojson import match_json
 
 _SHOWN = 5  # entries of a list
 
@@ -16,7 +15,7 @@ def rule_lines(scenario: Scenario) -> list[str]:
     for placements in scenario.phases.values():
         for place in placements:
             for rule in place.policy.rules:
-                looks = ", ".join(f"{key} {_text(value)}" for key, value in match_json(rule.match).items())
+                looks = ", ".join(f"{key} {_text(value)}" for key, value in rule.match.to_json().items())
                 head = f"{place.policy.name} ({place.policy.profile.name}) {rule.name}"
                 lines[f"{head}: {looks} -> {_action(rule.action)}"] = None
     return list(lines)

@@ -1,15 +1,10 @@
 """A resolved scenario as plain JSON values: for the run folder, and for other programs."""
 
 import dataclasses
-import hashlib
-from collections.abc import Sequence
 from typing import Any
 
-from testbed.censor.names import NameList
-from testbed.censor.policy import Match, Policy
+from testbed.censor.policy import Policy
 from testbed.scenario.model import Expectation, LinkQuality, Operator, Placement, Scenario, World
-
-SHORT = 20  # entries up to which a list is given in full
 
 
 def to_json(scenario: Scenario) -> dict[str, Any]:
@@ -58,55 +53,12 @@ def _policy(policy: Policy) -> dict[str, Any]:
         "rules": [
             {
                 "name": rule.name,
-                "match": match_json(rule.match),
+                "match": rule.match.to_json(),
                 "action": {rule.action.key: dataclasses.asdict(rule.action)},
             }
             for rule in policy.rules
         ],
     }
-
-
-def match_json(match: Match) -> dict[str, Any]:
-    """The parts that a match gives, by their names in scenario files."""
-    lists = {
-        "tls.sni": match.tls_sni,
-        "http.host": match.http_host,
-        "dns.qname": match.dns_qname,
-        "quic.sni": match.quic_sni,
-    }
-    parts: dict[str, Any] = {key: _names(names) for key, names in lists.items() if names is not None}
-    if match.quic is not None:
-        parts["quic"] = dataclasses.asdict(match.quic)
-    if match.protocol:
-        parts["protocol"] = list(match.protocol)
-    if match.ja4:
-        parts["ja4"] = list(match.ja4)
-    if match.ech is not None:
-        parts["ech"] = match.ech
-    if match.data:
-        parts["data"] = True
-    if match.ip:
-        parts["ip"] = _list([str(network) for network in match.ip])
-    if match.ports:
-        parts["ports"] = list(match.ports)
-    if match.transport:
-        parts["transport"] = match.transport
-    if match.flipped:
-        parts["flipped"] = True
-    return parts
-
-
-def _names(names: NameList) -> list[str] | dict[str, Any]:
-    if names.source and len(names.patterns) > SHORT:
-        return {"count": len(names.patterns), "source": names.source}
-    return _list(names.patterns)
-
-
-def _list(entries: Sequence[str]) -> list[str] | dict[str, Any]:
-    if len(entries) <= SHORT:
-        return list(entries)
-    digest = hashlib.sha256("\n".join(entries).encode()).hexdigest()
-    return {"count": len(entries), "sha256": digest}
 
 
 def _expectation(expectation: Expectation) -> dict[str, Any]:

@@ -1,13 +1,26 @@
 """The kinds of value that scenario files hold, for pydantic: parsed, checked, and described for editors."""
 
+import dataclasses
+import re
 import types
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from pydantic import BeforeValidator, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    create_model,
+)
 
 from testbed.censor import units as core
+from testbed.censor.units import Between, Form
 from testbed.scenario import units
+from testbed.scenario.listparts import PARTS
 from testbed.scenario.problems import fault, shown
 
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -72,7 +85,7 @@ _BY_NEWTYPE: dict[Any, Any] = {
 
 HINTS = (
     "it can be str, int, float, bool, a Literal, Seconds, BitsPerSecond, Octets or Share of "
-    "testbed.censor.units, a tuple of these, or one of these | None"
+    "testbed.censor.units, a tuple or frozen dataclass of these, or one of these | None"
 )
 
 
@@ -82,8 +95,11 @@ class HintError(TypeError):
 
 def for_hint(hint: Any) -> Any:
     """The pydantic type for a type hint. HintError if there is none."""
-    if hint in _BY_NEWTYPE:
-        return _BY_NEWTYPE[hint]
+    if hasattr(hint, "__metadata__"):
+        inner, *marks = get_args(hint)
+        return Annotated[(for_hint(inner), *(each for mark in marks for each in _for_mark(mark)))]
+    if hint in _BY_NEWTYPE or hint in PARTS:
+        return _BY_NEWTYPE.get(hint) or PARTS[hint]
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return Union[tuple(for_hint(argument) for argument in arguments)]  # noqa: UP007 - built at run time
@@ -92,9 +108,47 @@ def for_hint(hint: Any) -> Any:
     if origin is tuple:
         items = tuple(for_hint(argument) for argument in arguments)
         return Annotated[tuple[items], BeforeValidator(_as_tuple)]  # type: ignore[valid-type]
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return Annotated[parameters_of(hint), AfterValidator(lambda part: hint(**given(part)))]
     if origin is Literal or hint in (str, int, bool, float, type(None)):
         return hint
     raise HintError(f"a value of a scenario file cannot have the type {getattr(hint, '__name__', hint)}")
+
+
+def _for_mark(mark: Any) -> Iterator[Any]:
+    """What pydantic does for a bound or form of `testbed.censor.units`."""
+    if isinstance(mark, Between):
+        yield Field(ge=mark.least, le=mark.most)
+    elif isinstance(mark, Form):
+        form = re.compile(mark.pattern)
+
+        def check(value: object) -> object:
+            if isinstance(value, str) and not form.fullmatch(value):
+                raise fault(f"{shown(value)} is not {mark.what}", f"write one like {mark.example}")
+            return value
+
+        yield BeforeValidator(check)
+        yield WithJsonSchema({"type": "string", "pattern": f"^{mark.pattern}$", "examples": [mark.example]})
+    else:
+        raise HintError(f"a value of a scenario file cannot be marked with {shown(mark)}")
+
+
+def parameters_of(kind: Any) -> type[BaseModel]:
+    """A model of a dataclass' fields: unknown ones forbidden, units parsed."""
+    hints = get_type_hints(kind, include_extras=True)
+    fields: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        default: Any = ... if field.default is dataclasses.MISSING else field.default
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        fields[field.name] = (for_hint(hints[field.name]), default)
+    config = ConfigDict(extra="forbid", strict=True, defer_build=True)
+    return create_model(kind.__name__, __config__=config, __doc__=(kind.__doc__ or "").strip(), **fields)
+
+
+def given(model: BaseModel) -> dict[str, Any]:
+    """The parameters that were written, parsed."""
+    return {name: getattr(model, name) for name in model.model_fields_set}
 
 
 def _as_tuple(value: object) -> object:

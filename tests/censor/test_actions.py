@@ -19,7 +19,8 @@ from testbed.censor.actions.rst import InjectRst
 from testbed.censor.actions.rst_rewrite import RewriteRst
 from testbed.censor.actions.shape import Shape
 from testbed.censor.decision import HandoverKind, Verdict
-from testbed.censor.policy import Match, Policy, QuicForm, Rule
+from testbed.censor.match.quic import QuicForm
+from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from tests.censor.line import OUTSIDE, Line, checksums_right, hello, names, policy, sni
 

@@ -154,7 +154,7 @@ def test_c78_another_initial_is_dropped(version: int) -> None:
 
 def test_twin_another_network_and_tcp_are_left_alone() -> None:
     rules = tuple(
-        Rule(r.name, Match(quic_sni=r.match.quic_sni, ip=ELSEWHERE, transport="udp"), r.action)
+        Rule(r.name, Match(quic_sni=r.match.get("quic.sni"), ip=ELSEWHERE, transport="udp"), r.action)
         for r in udp_deny().rules
     )
     assert Line(Policy("t26", PROFILES["t26"], rules), udp=True).L(payload=b"x" * 200).arrived is not None

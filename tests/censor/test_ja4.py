@@ -2,7 +2,7 @@
 
 import pytest
 
-from testbed.censor.ja4 import Transport, is_ja4, ja4
+from testbed.censor.ja4 import Letter, is_ja4, ja4
 from testbed.censor.parsers.dtls import recognise as dtls
 from testbed.censor.parsers.message import Message
 from testbed.censor.parsers.quic import InitialReader
@@ -60,7 +60,7 @@ def _hello(
 @pytest.mark.parametrize("fingerprint", PUBLISHED)
 def test_published_fingerprints(fingerprint: str) -> None:
     ciphers, kinds, signatures, alpn = PUBLISHED[fingerprint]
-    transport: Transport = "q" if fingerprint.startswith("q") else "t"
+    transport: Letter = "q" if fingerprint.startswith("q") else "t"
     assert ja4(_hello(ciphers, kinds, signatures, alpn.encode()), transport) == fingerprint
     greased = _hello(
         "dada," + ciphers, f"0a0a,{kinds},fafa", signatures + ",3a3a", alpn.encode(), "1a1a,0304"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbed.censor.matching import Networks
+from testbed.censor.match.address import Networks
 from testbed.censor.names import NameMatcher
 
 LABELS = st.text(alphabet="ab-", min_size=1, max_size=3)

@@ -18,10 +18,11 @@ from testbed.censor.actions.rst import InjectRst
 from testbed.censor.actions.rst_rewrite import RewriteRst
 from testbed.censor.core import Censor
 from testbed.censor.decision import Direction, Verdict
+from testbed.censor.match.quic import QuicForm
 from testbed.censor.names import NameMatcher
 from testbed.censor.packet import parse
 from testbed.censor.parsers import Unread, dns, http, tls
-from testbed.censor.policy import Match, Policy, QuicForm, Rule
+from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from tests.censor.line import INSIDE, OUTSIDE, Line, hello, names, sni
 

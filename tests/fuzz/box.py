@@ -14,9 +14,10 @@ from testbed.censor.actions import ACTIONS
 from testbed.censor.actions.base import Action
 from testbed.censor.core import Censor
 from testbed.censor.decision import Decision, Direction, HandoverKind, Verdict
+from testbed.censor.match.quic import QuicForm
 from testbed.censor.names import NameList
 from testbed.censor.packet import TCP, UDP
-from testbed.censor.policy import Match, Policy, QuicForm, Rule
+from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from testbed.censor.wire import Endpoints, IpForm, TcpForm, ip, tcp, udp
 

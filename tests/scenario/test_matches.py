@@ -10,7 +10,6 @@ from testbed.censor.parsers import PROTOCOLS
 from testbed.censor.policy import Match
 from testbed.scenario.jsonschema import scenario_schema
 from testbed.scenario.summary import rule_lines
-from testbed.scenario.tojson import match_json
 from tests.scenario.conftest import Desk
 
 CHROME = "t13d1516h2_8daaf6152771_d8a2da3f94cd"
@@ -37,22 +36,22 @@ def _match(desk: Desk, text: str, action: str = "drop") -> Match:
         ("{ech: false}", {"ech": False}),
         ("{data: true}", {"data": True}),
         ("{data: true, transport: tcp}", {"data": True, "transport": "tcp"}),
-        ("{tls.sni: a.com, flipped: true}", {"tls.sni": ["a.com"], "flipped": True}),
+        ("{tls.sni: a.com, roles_reversed: true}", {"tls.sni": ["a.com"], "roles_reversed": True}),
         ('{tls.sni: "*"}', {"tls.sni": ["*"]}),
     ],
 )
 def test_written_and_read_back(text: str, written: object, desk: Desk) -> None:
-    shown = match_json(_match(desk, text))
+    shown = _match(desk, text).to_json()
     if isinstance(written, str):
         written = {"protocol": ["openvpn", "wireguard"], "transport": "udp"}
     assert shown == written
     again = json.dumps(shown)
-    assert match_json(_match(desk, again)) == shown
+    assert _match(desk, again).to_json() == shown
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_protocol_is_known(protocol: str, desk: Desk) -> None:
-    assert _match(desk, f"{{protocol: {protocol}}}").protocol == (protocol,)
+    assert _match(desk, f"{{protocol: {protocol}}}")["protocol"] == (protocol,)
 
 
 def test_any_name_is_any_name() -> None:
@@ -64,15 +63,14 @@ def test_any_name_is_any_name() -> None:
 
 def test_any_name_may_stand_in_a_file(desk: Desk) -> None:
     (desk.folder / "names.txt").write_text("# all\n*\n")
-    names = _match(desk, "{tls.sni: {file: names.txt}}").tls_sni
-    assert names is not None
+    names = _match(desk, "{tls.sni: {file: names.txt}}")["tls.sni"]
     assert names.patterns == ("*",)
 
 
 def test_country_is_all_its_sites(desk: Desk) -> None:
     russian = {ip_network(each) for each in ("87.240.132.78", "2a00:bdc0::1", "5.3.3.17", "2a02:2699::17")}
-    assert set(_match(desk, '{ip: "country:RU"}').ip) == russian
-    assert set(_match(desk, '{ip: ["country:RU", 192.0.2.1]}').ip) == russian | {ip_network("192.0.2.1")}
+    assert set(_match(desk, '{ip: "country:RU"}')["ip"]) == russian
+    assert set(_match(desk, '{ip: ["country:RU", 192.0.2.1]}')["ip"]) == russian | {ip_network("192.0.2.1")}
 
 
 def test_shown_in_words(desk: Desk) -> None:
@@ -82,7 +80,7 @@ def test_shown_in_words(desk: Desk) -> None:
 
 def test_editors_know_them() -> None:
     properties = scenario_schema()["$defs"]["MatchPart"]["properties"]
-    assert {"quic.sni", "protocol", "ja4", "ech", "data", "flipped"} <= set(properties)
+    assert {"quic.sni", "protocol", "ja4", "ech", "data", "roles_reversed"} <= set(properties)
     assert set(PROTOCOLS) == set(properties["protocol"]["anyOf"][0]["items"]["enum"])
     assert properties["ja4"]["anyOf"][0]["items"]["pattern"].startswith("^[tqd]")
 
@@ -117,13 +115,13 @@ WRONG = {
     "two kinds of name": (
         "{tls.sni: a.com, quic.sni: a.com}",
         "",
-        "no packet shows both tls.sni and quic.sni",
+        "no packet shows both quic.sni and tls.sni",
         "one rule for each",
     ),
     "name and protocol": (
         "{tls.sni: a.com, protocol: tls}",
         "",
-        "a rule cannot have both tls.sni and protocol",
+        "a rule cannot have both protocol and tls.sni",
         "one rule for each",
     ),
     "fingerprint of HTTP": (
@@ -163,7 +161,12 @@ WRONG = {
         "protocol: dtls",
     ),
     "data of a name": ("{tls.sni: a.com, data: true}", ".data", "content comes in data anyway", "leave it"),
-    "roles over UDP": ("{transport: udp, flipped: true}", ".flipped", "UDP has no SYN", "leave it out"),
+    "roles over UDP": (
+        "{transport: udp, roles_reversed: true}",
+        ".roles_reversed",
+        "UDP has no SYN",
+        "leave it out",
+    ),
 }  # fmt: skip
 
 
@@ -188,7 +191,7 @@ TAKEN = [
     ("{ip: 1.2.3.4, data: true}", "{ip: 1.2.3.4, tls.sni: a.com}"),
     ("{tls.sni: a.com, ip: 1.2.3.4}", "{ip: 1.2.3.4}"),
     ("{ip: 1.2.3.4, data: true}", "{ip: 1.2.3.0/24}"),  # at the SYN already, whatever the order
-    ("{flipped: true, tls.sni: [a.com, b.com]}", "{flipped: true, tls.sni: a.com}"),
+    ("{roles_reversed: true, tls.sni: [a.com, b.com]}", "{roles_reversed: true, tls.sni: a.com}"),
 ]
 BOTH = [
     ("{tls.sni: a.com, ech: true}", "{tls.sni: a.com}"),
@@ -201,8 +204,8 @@ BOTH = [
     ("{protocol: wireguard}", "{transport: udp, data: true}"),
     ("{tls.sni: a.com, ip: 1.2.3.4}", "{ip: 1.2.3.4, data: true}"),  # decided by data: the order counts
     ("{ip: 1.2.3.0/24, data: true}", "{ip: 1.2.3.4}"),
-    ("{tls.sni: a.com}", "{tls.sni: a.com, flipped: true}"),  # SNI-I and, behind it, SNI-IV
-    ("{tls.sni: a.com, flipped: true}", "{tls.sni: a.com}"),
+    ("{tls.sni: a.com}", "{tls.sni: a.com, roles_reversed: true}"),  # SNI-I and, behind it, SNI-IV
+    ("{tls.sni: a.com, roles_reversed: true}", "{tls.sni: a.com}"),
 ]
 
 
@@ -224,9 +227,12 @@ def test_each_has_its_share(first: str, second: str, desk: Desk) -> None:
 def test_sni_iv_behind_sni_i(desk: Desk) -> None:
     """The second line of 2022 (CP22 Fig. 7): the same names, for flows that the first cannot take."""
     load = desk.rule(
-        "{tls.sni: [a.com, b.com]}", "rst-rewrite", more=_second("{tls.sni: a.com, flipped: true}")
+        "{tls.sni: [a.com, b.com]}", "rst-rewrite", more=_second("{tls.sni: a.com, roles_reversed: true}")
     )
-    assert [rule.match.flipped for rule in load().phases["block"][0].policy.rules] == [False, True]
+    assert ["roles_reversed" in rule.match for rule in load().phases["block"][0].policy.rules] == [
+        False,
+        True,
+    ]
 
 
 def test_freeze_by_address_leaves_rules_above_their_names(desk: Desk) -> None:

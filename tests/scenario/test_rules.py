@@ -38,7 +38,7 @@ NEVER = {
         "{tls.sni: a.com, http.host: a.com}",
         "drop",
         "x.yaml:10 censors.tspu.rules[0].match",
-        "no packet shows both tls.sni and http.host",
+        "no packet shows both http.host and tls.sni",
         "one rule for each",
     ),
     "empty pattern": (

@@ -128,7 +128,7 @@ def _case_sni_4(profile: str) -> Iterator[Dialogue]:
     second_line = policy(
         profile,
         (match(tls_sni=X), action("rst-rewrite")),
-        (match(tls_sni=X, flipped=True), action("drop")),
+        (match(tls_sni=X, roles_reversed=True), action("drop")),
     )
     after = Series("LR", 6, 100, "nothing passes")
     yield dialogue(

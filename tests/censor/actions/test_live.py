@@ -133,7 +133,7 @@ def test_about_half_of_the_datagrams_are_lost_each_way(family):
 @BOTH
 @pytest.mark.parametrize("blocked", [True, False])
 def test_a_blocked_host_is_refused_in_the_inside_hosts_name(family, blocked):
-    networks = (ip_network(SERVER[family]),) if blocked else ELSEWHERE.ip
+    networks = (ip_network(SERVER[family]),) if blocked else ELSEWHERE["ip"]
 
     def answered(lab: Lab) -> str:
         """The blocked host connects to a listening inside host."""

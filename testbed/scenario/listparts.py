@@ -1,0 +1,125 @@
+"""Lists of names and of networks in a file: written there, or named by the file that they are in."""
+
+from ipaddress import ip_network
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from testbed.censor.match.address import Network
+from testbed.censor.names import NameList
+from testbed.errors import InputError, Problem
+from testbed.scenario.model import Site, World
+from testbed.scenario.namelists import WORDS, network_fault, pattern_fault, read_names, read_networks
+from testbed.scenario.part import Part
+from testbed.scenario.problems import Loc, fault, nearest, shown
+from testbed.scenario.sources import Sources
+
+
+def _check_pattern(value: object) -> object:
+    if isinstance(value, str) and (wrong := pattern_fault(value)):
+        raise fault(*wrong)
+    return value
+
+
+def _check_network(value: object) -> object:
+    if isinstance(value, str) and not value.startswith(WORDS) and (wrong := network_fault(value)):
+        raise fault(*wrong)
+    return value
+
+
+def _listed(value: object) -> object:
+    """A list, or a single entry, as the `entries` of a part; {file: …} as it is."""
+    if isinstance(value, str):
+        return {"entries": [value]}
+    if isinstance(value, list):
+        return {"entries": value}
+    if isinstance(value, dict) and len(value) == 1:
+        return value
+    raise fault(f"a list is wanted, not {shown(value)}", "write [a, b] or {file: names.txt}")
+
+
+_ENTRIES = {
+    "anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        {
+            "type": "object",
+            "properties": {"file": {"type": "string"}},
+            "required": ["file"],
+            "additionalProperties": False,
+        },
+    ]
+}
+
+Pattern = Annotated[str, BeforeValidator(_check_pattern)]
+NetworkText = Annotated[str, BeforeValidator(_check_network)]
+
+
+class NamesPart(Part):
+    """Patterns, or the file they are in."""
+
+    entries: Annotated[list[Pattern], Field(min_length=1)] | None = None
+    file: str | None = None
+
+
+class NetworksPart(Part):
+    """Addresses, prefixes, `site:name` and `country:XX`, or the file they are in."""
+
+    entries: Annotated[list[NetworkText], Field(min_length=1)] | None = None
+    file: str | None = None
+
+
+Names = Annotated[NamesPart, BeforeValidator(_listed), WithJsonSchema(_ENTRIES)]
+Networks = Annotated[NetworksPart, BeforeValidator(_listed), WithJsonSchema(_ENTRIES)]
+
+PARTS = {NameList: Names, tuple[Network, ...]: Networks}
+"""How the lists of `testbed.censor` are written, by their types there."""
+
+
+def with_lists_read(value: object, loc: Loc, sources: Sources) -> object:
+    """The value that a policy holds for a parsed one; InputError if a list cannot be read."""
+    if isinstance(value, NamesPart):
+        return _names(value, loc, sources)
+    return _networks(value, loc, sources) if isinstance(value, NetworksPart) else value
+
+
+def _names(part: NamesPart, loc: Loc, sources: Sources) -> NameList:
+    if part.file is None:
+        return NameList(tuple(part.entries or ()))
+    path = sources.document.folder / part.file
+    names, digest = read_names(path, sources.document.place((*loc, "file")))
+    sources.used(path, digest)
+    return names
+
+
+def _networks(part: NetworksPart, loc: Loc, sources: Sources) -> tuple[Network, ...]:
+    if part.file is not None:
+        path = sources.document.folder / part.file
+        networks, digest = read_networks(path, sources.document.place((*loc, "file")))
+        sources.used(path, digest)
+        return networks
+    found: list[Network] = []
+    problems: list[Problem] = []
+    for index, entry in enumerate(part.entries or ()):
+        if not entry.startswith(WORDS):
+            found.append(ip_network(entry))
+            continue
+        sites, known = _sites(entry, sources.world)
+        found += [ip_network(address) for site in sites for address in (site.ipv4, site.ipv6)]
+        if not sites:
+            kind, _, name = entry.partition(":")
+            message = f"no site of the world is {'called' if kind == 'site' else 'in'} {name!r}"
+            problems.append(Problem(sources.document.place((*loc, index)), message, nearest(entry, known)))
+    if problems:
+        raise InputError(*problems)
+    return tuple(found)
+
+
+def _sites(entry: str, world: World) -> tuple[list[Site], list[str]]:
+    """The world's sites behind `site:NAME` or `country:XX`, and what might have been written."""
+    kind, _, name = entry.partition(":")
+    if kind == "site":
+        site = world.site_of(name)
+        return [] if site is None else [site], [f"site:{each}" for one in world.sites for each in one.names]
+    countries = sorted({site.country for site in world.sites})
+    return [site for site in world.sites if site.country == name], [f"country:{each}" for each in countries]
