@@ -69,10 +69,10 @@ class NetworksPart(Part):
     file: str | None = None
 
 
-Names = Annotated[NamesPart, BeforeValidator(_listed), WithJsonSchema(_ENTRIES)]
-Networks = Annotated[NetworksPart, BeforeValidator(_listed), WithJsonSchema(_ENTRIES)]
+NameEntries = Annotated[NamesPart, BeforeValidator(_listed), WithJsonSchema(_ENTRIES)]
+NetworkEntries = Annotated[NetworksPart, BeforeValidator(_listed), WithJsonSchema(_ENTRIES)]
 
-PARTS = {NameList: Names, tuple[Network, ...]: Networks}
+PARTS = {NameList: NameEntries, tuple[Network, ...]: NetworkEntries}
 """How the lists of `testbed.censor` are written, by their types there."""
 
 

@@ -3,8 +3,8 @@
 The keys are found by themselves: a new file needs no line elsewhere.
 """
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import import_module
 from inspect import isabstract
 from pkgutil import iter_modules
 from typing import Any, Final
@@ -14,7 +14,7 @@ from testbed.censor.match.rule import CompiledRule, compiled, wanted
 
 __all__ = ["KEYS", "CompiledRule", "ContentKey", "HeaderKey", "Match", "MatchKey", "compiled", "wanted"]
 
-Part = tuple[MatchKey[Any], Any]
+KeyValue = tuple[MatchKey[Any], Any]
 
 
 def _rank(key: MatchKey[Any]) -> tuple[int, str]:
@@ -25,11 +25,13 @@ def _rank(key: MatchKey[Any]) -> tuple[int, str]:
 
 
 def _found() -> dict[str, MatchKey[Any]]:
-    modules = [import_module(f"{__name__}.{each.name}") for each in iter_modules(__path__)]
+    names = [f"{__name__}.{each.name}" for each in iter_modules(__path__)]
+    for name in names:
+        __import__(name)
     classes = {
         each
-        for module in modules
-        for each in vars(module).values()
+        for name in names
+        for each in vars(sys.modules[name]).values()
         if isinstance(each, type) and issubclass(each, MatchKey) and each.name and not isabstract(each)
     }
     return {key.name: key for key in sorted((each() for each in classes), key=_rank)}
@@ -51,7 +53,7 @@ class Match(Mapping[str, Any]):
 
     __slots__ = ("_parts",)
 
-    def __init__(self, parts: Iterable[Part] = (), /, **values: Any) -> None:
+    def __init__(self, parts: Iterable[KeyValue] = (), /, **values: Any) -> None:
         """TypeError for a built-in key that does not exist."""
         if unknown := values.keys() - _BY_PARAMETER.keys():
             raise TypeError(f"there is no match key {min(unknown)!r}; there are: {', '.join(_BY_PARAMETER)}")
@@ -77,7 +79,7 @@ class Match(Mapping[str, Any]):
         return f"Match({', '.join(f'{name}={value!r}' for name, value in self.items())})"
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[KeyValue, ...]:
         """The keys with their values."""
         return tuple(self._parts.values())
 

@@ -16,7 +16,7 @@ Network = IPv4Network | IPv6Network
 _TRANSPORTS: Final = {"tcp": (TCP,), "udp": (UDP,), "icmp": (ICMP, ICMP6)}
 
 
-class Ip(HeaderKey[tuple[Network, ...]]):
+class FarAddress(HeaderKey[tuple[Network, ...]]):
     """The far host's address."""
 
     name = "ip"
@@ -44,7 +44,7 @@ class Ip(HeaderKey[tuple[Network, ...]]):
         return plain_list([str(network) for network in value])
 
 
-class Ports(HeaderKey[tuple[int, ...]]):
+class FarPorts(HeaderKey[tuple[int, ...]]):
     """The far host's port; if left out, the profile's ports for what the rule looks for."""
 
     name = "ports"

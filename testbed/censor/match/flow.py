@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from testbed.censor.match.key import Fault, HeaderKey, MatchKey
+from testbed.censor.match.key import HeaderKey, Impossible, MatchKey
 from testbed.censor.packet import Packet
 
 if TYPE_CHECKING:
@@ -30,11 +30,11 @@ class Data(HeaderKey[bool]):
         """Content comes in packets with data."""
         return self.name in match or match.by_content
 
-    def faults(self, value: bool, match: "Match") -> Iterator[Fault]:  # noqa: FBT001
+    def faults(self, value: bool, match: "Match") -> Iterator[Impossible]:  # noqa: FBT001
         """Beside content it says nothing."""
         if match.by_content:
             message = "'data' is for rules by address: content comes in data anyway"
-            yield Fault((self.name,), message, "leave it out")
+            yield Impossible((self.name,), message, "leave it out")
 
 
 class RolesReversed(MatchKey[bool]):
@@ -53,7 +53,7 @@ class RolesReversed(MatchKey[bool]):
         """`roles_reversed: false` asks for nothing."""
         return bool(value)
 
-    def faults(self, value: bool, match: "Match") -> Iterator[Fault]:  # noqa: FBT001
+    def faults(self, value: bool, match: "Match") -> Iterator[Impossible]:  # noqa: FBT001
         """Roles are reversed by a SYN."""
         if match.get("transport") == "udp":
-            yield Fault((self.name,), "the rule can never match: UDP has no SYN", "leave it out")
+            yield Impossible((self.name,), "the rule can never match: UDP has no SYN", "leave it out")

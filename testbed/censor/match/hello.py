@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
 
 from testbed.censor.inspect import Content, Kind
 from testbed.censor.ja4 import PATTERN, Letter, ja4
-from testbed.censor.match.key import ContentKey, Fault
+from testbed.censor.match.key import ContentKey, Impossible
 from testbed.censor.parsers.tls import ClientHello
 from testbed.censor.units import Form
 
@@ -41,12 +41,14 @@ class HelloKey(ContentKey[V]):
         hello = content.hello
         return hello is not None and self.hello_fits(compiled, hello, _letter(content))
 
-    def faults(self, value: V, match: "Match") -> Iterator[Fault]:
+    def faults(self, value: V, match: "Match") -> Iterator[Impossible]:
         """Other content keys in whose contents no ClientHello is read."""
         if not _letters(match):
             what = ", ".join(_content_words(match)) or f"transport: {match.get('transport')}"
             message = f"the rule can never match: no ClientHello is read with {what}"
-            yield Fault((self.name,), message, "use it alone, or with tls.sni, quic.sni or protocol: dtls")
+            yield Impossible(
+                (self.name,), message, "use it alone, or with tls.sni, quic.sni or protocol: dtls"
+            )
 
 
 class Ech(HelloKey[bool]):
@@ -75,7 +77,7 @@ class Ja4(HelloKey[tuple[str, ...]]):
         """Whether the fingerprint is one of those asked for."""
         return ja4(hello, letter) in compiled
 
-    def faults(self, value: tuple[str, ...], match: "Match") -> Iterator[Fault]:
+    def faults(self, value: tuple[str, ...], match: "Match") -> Iterator[Impossible]:
         """Also fingerprints of another kind of ClientHello."""
         yield from super().faults(value, match)
         letters = _letters(match)
@@ -84,7 +86,7 @@ class Ja4(HelloKey[tuple[str, ...]]):
                 kind = _MEANINGS[fingerprint[0]]
                 message = f"the rule can never match: {fingerprint!r} is a fingerprint of {kind}"
                 remedy = "add protocol: dtls" if fingerprint[0] == "d" else "write a rule of its own for it"
-                yield Fault((self.name, index), message, remedy)
+                yield Impossible((self.name, index), message, remedy)
 
 
 def _letter(content: Content) -> Letter:

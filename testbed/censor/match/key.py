@@ -28,7 +28,7 @@ V = TypeVar("V")
 SHORT: Final = 20  # entries up to which JSON gives a list in full
 
 
-class Fault(NamedTuple):
+class Impossible(NamedTuple):
     """Why a match can never hold, or must not be written so."""
 
     at: tuple[str | int, ...]  # the part of the match: ("ports",)
@@ -69,7 +69,7 @@ class MatchKey(ABC, Generic[V]):
             return set(other) <= set(value)
         return bool(other == value)
 
-    def faults(self, value: V, match: "Match") -> Iterator[Fault]:
+    def faults(self, value: V, match: "Match") -> Iterator[Impossible]:
         """Why the value, beside the other keys of its match, can never hold."""
         yield from ()
 
@@ -120,22 +120,22 @@ class ContentKey(MatchKey[V]):
         """How JA4 fingerprints of the ClientHellos in its contents begin: letters of "t", "q" and "d"."""
         return "".join(letter for kind, letter in _LETTERS.items() if kind in self.kinds)
 
-    def faults(self, value: V, match: "Match") -> Iterator[Fault]:
+    def faults(self, value: V, match: "Match") -> Iterator[Impossible]:
         """Another transport, only ports on which it is never seen, or nothing that it could narrow."""
         others = match.content_parts if self.narrows else []
         if others and not any(self.kinds & key.kinds for key, _ in others):
             message = f"the rule can never match: {others[0][0].name} shows no {self.name}"
-            yield Fault((self.name,), message, "write one rule for each")
+            yield Impossible((self.name,), message, "write one rule for each")
         asked, ports = match.get("transport"), match.get("ports", ())
         if self.transport and asked and asked != self.transport:
             message = f"the rule can never match: {self.name} is not seen over {asked}"
-            yield Fault(("transport",), message, f"write transport: {self.transport}, or leave it out")
+            yield Impossible(("transport",), message, f"write transport: {self.transport}, or leave it out")
         if not ports:
             return
         if (self.only_port and self.only_port not in ports) or self.never_ports.issuperset(ports):
             message = f"the rule can never match: no {self.name} on port {', '.join(map(str, ports))}"
             own = f"write ports: [{self.only_port}], or leave it out"
-            yield Fault(
+            yield Impossible(
                 ("ports",), message, own if self.only_port else "leave 'ports' out for the profile's own"
             )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from testbed.censor.inspect import Content, Kind
-from testbed.censor.match.key import ContentKey, Fault
+from testbed.censor.match.key import ContentKey, Impossible
 from testbed.censor.parsers import PROTOCOLS, Protocol
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class ProtocolForm(ContentKey[tuple[Protocol, ...]]):
         """Of the protocols that begin with a readable ClientHello."""
         return "".join(_LETTERS.get(name, "") for name in value)
 
-    def faults(self, value: tuple[str, ...], match: "Match") -> Iterator[Fault]:
+    def faults(self, value: tuple[str, ...], match: "Match") -> Iterator[Impossible]:
         """A protocol that does not run over the match's transport."""
         transport = match.get("transport")
         if not transport:
@@ -46,6 +46,6 @@ class ProtocolForm(ContentKey[tuple[Protocol, ...]]):
         for name in PROTOCOLS:
             if name in value and transport not in transports(name):
                 message = f"the rule can never match: {name} is not seen over {transport}"
-                yield Fault(
+                yield Impossible(
                     ("transport",), message, f"write transport: {transports(name)[0]}, or leave it out"
                 )
