@@ -1,4 +1,4 @@
-"""The core alone, on one CPU: prepared packets are replayed into it, no kernel in between."""
+"""The core alone, on one CPU: prepared packets, no kernel."""
 
 import gc
 import time
@@ -12,7 +12,7 @@ from testbed.censor.packet import ACK, PSH, parse
 from testbed.errors import InvalidRunError
 
 Packets = list[tuple[bytes, Direction]]
-_FLOWS = 200  # that decided packets are spread over
+_FLOWS = 200  # over which the packets are spread
 _UNREADABLE = bytes(range(0, 256, 2)) * 8  # ends the inspection of a flow at once: longer than 100 bytes
 
 
@@ -44,14 +44,14 @@ def measure(*, quick: bool) -> list[Result]:
 
 
 def data_of_decided_flows(count: int) -> Packets:
-    """`count` packets of `_FLOWS` flows, taken in turns."""
+    """`count` packets of `_FLOWS` flows, interleaved."""
     each = count // _FLOWS
     flows = [data(20_000 + number, each) for number in range(_FLOWS)]
     return [flow[at] for at in range(each) for flow in flows]
 
 
 def _after_decisions(censor: Censor) -> Censor:
-    """The censor with `_FLOWS` flows that it has given up on."""
+    """The censor with `_FLOWS` flows that it no longer inspects."""
     for number in range(_FLOWS):
         first = segment(20_000 + number, Direction.UP, PSH | ACK, _UNREADABLE)
         for packet, direction in [*opening(20_000 + number), (first, Direction.UP)]:
@@ -71,7 +71,7 @@ def _with_open_flows(censor: Censor, count: int) -> Censor:
 def _rate(censor: Censor, packets: Packets) -> float:
     process = censor.process
     gc.collect()
-    gc.freeze()  # as the middlebox does: a list of names is not walked again and again
+    gc.freeze()  # as the middlebox does, so that the collector skips the list of names
     start = time.perf_counter()
     for packet, direction in packets:
         process(packet, direction, 1.0)

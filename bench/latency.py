@@ -1,4 +1,4 @@
-"""What a censor adds to a handshake that it inspects, and to no more than that."""
+"""The latency that a censor adds to a handshake that it inspects."""
 
 import socket
 import time
@@ -7,16 +7,16 @@ from statistics import median
 from typing import Any
 
 from bench.material import LISTED, client_hello, listing_policy
-from bench.place import FILTERED, FREE, SERVER, Place, in_place, serving
 from bench.result import Budget, Quantity, Result
+from bench.rig import FILTERED, FREE, SERVER, Rig, in_rig, serving
 
-_BATCH = 25  # handshakes before the other path has its turn
+_BATCH = 25  # handshakes per turn of a path
 
 
 def measure(*, quick: bool) -> list[Result]:
     """One line: TCP connect and ClientHello until the server's first byte, median, filtered less free."""
     count = 200 if quick else 2_000
-    times, receipt = in_place(listing_policy(), partial(_work, count=count))
+    times, receipt = in_rig(listing_policy(), partial(_work, count=count))
     measured, baseline = median(times[FILTERED]), median(times[FREE])
     seen = receipt["packets"] / count * _BATCH / (_BATCH + 1)
     note = (
@@ -39,14 +39,14 @@ def measure(*, quick: bool) -> list[Result]:
     ]
 
 
-def _work(place: Place, count: int) -> tuple[dict[str, list[float]], dict[str, Any]]:
+def _work(rig: Rig, count: int) -> tuple[dict[str, list[float]], dict[str, Any]]:
     times: dict[str, list[float]] = {FILTERED: [], FREE: []}
     hello = client_hello()
-    with serving(place, _answer):
+    with serving(rig, _answer):
         for _ in range(count // _BATCH):
             for vantage in times:
-                times[vantage] += place.call(vantage, partial(_handshakes, hello))
-    return times, place.receipt()
+                times[vantage] += rig.call(vantage, partial(_handshakes, hello))
+    return times, rig.receipt()
 
 
 def _answer(connection: socket.socket) -> None:
@@ -58,7 +58,7 @@ def _answer(connection: socket.socket) -> None:
 
 
 def _handshakes(hello: bytes) -> list[float]:
-    """Seconds of each of a batch. The first of a process pays for its caches and is not counted."""
+    """Seconds of each handshake of a batch. The first of a process warms caches and is not counted."""
     return [_handshake(hello) for _ in range(_BATCH + 1)][1:]
 
 

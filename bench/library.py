@@ -14,7 +14,7 @@ _LONGEST = 900  # seconds for one scenario
 
 
 def measure(*, quick: bool) -> list[Result]:  # noqa: ARG001 (every benchmark has it)
-    """One line: the sum; the seconds of each scenario are in the note."""
+    """One line: the total; the note has the seconds of each scenario."""
     taken: dict[str, float] = {}
     ended: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -39,7 +39,7 @@ def measure(*, quick: bool) -> list[Result]:  # noqa: ARG001 (every benchmark ha
             f"library of {len(taken)} scenarios, built-in probe",
             total,
             Quantity(taken[slowest] / 60, "min"),
-            "the slowest alone",
+            "the slowest one",
             total,
             Budget(most=10.0),  # "minutes, not tens of minutes"
             note,

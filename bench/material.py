@@ -1,4 +1,4 @@
-"""What benchmarks are made of: names that match nothing, a policy, a real ClientHello, sample packets."""
+"""Material for benchmarks: names that match nothing, a policy, a real ClientHello, sample packets."""
 
 import ssl
 from collections.abc import Iterator
@@ -18,14 +18,14 @@ _INSIDE, _OUTSIDE = bytes([91, 76, 0, 100]), bytes([87, 245, 192, 2])
 
 
 def listed_names(count: int) -> Iterator[str]:
-    """Names of the shapes a register's have, half of them with all their subdomains; none is asked for."""
+    """Names shaped like those of a registry, half of them with all subdomains; no benchmark uses them."""
     for number in range(count):
         name = f"site-{number * 7919 % count:07d}.listed{number % 97}.example"
         yield f"*.{name}" if number % 2 else name
 
 
 def listing_policy(count: int = LISTED) -> Policy:
-    """The box of March 2022 with one rule by server name, whose `count` names nobody here asks for."""
+    """The box of March 2022 with one rule by server name, whose `count` names no benchmark uses."""
     match = Match(tls_sni=NameList(tuple(listed_names(count))))
     return Policy("tspu", PROFILES["t22"], (Rule("register", match, Drop()),))
 

@@ -1,4 +1,4 @@
-"""What an idle censor's process keeps resident, read from outside it in a run like any other."""
+"""The resident memory of an idle censor's process in an ordinary run."""
 
 import json
 import subprocess
@@ -44,25 +44,25 @@ def measure(*, quick: bool) -> list[Result]:  # noqa: ARG001 (every benchmark ha
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
         if done.returncode:
             raise InvalidRunError(f"memory: exit status {done.returncode}: {done.stderr.strip()}")
-        told: dict[str, Any] = json.loads(done.stdout)
-    if len(told["censors"]) != 1:
-        raise InvalidRunError(f"memory: {len(told['censors'])} processes in {_HOP}, not one")
-    censor = told["censors"][0]
+        measured: dict[str, Any] = json.loads(done.stdout)
+    if len(measured["censors"]) != 1:
+        raise InvalidRunError(f"memory: {len(measured['censors'])} processes in {_HOP}, not one")
+    censor = measured["censors"][0]
     resident = Quantity(censor["Rss"] / 1024, "MB")
     own = (censor["Private_Clean"] + censor["Private_Dirty"]) / 1024
     note = (
         "RSS, which counts pages that it shares with the run's other processes in full; its proportional "
-        f"share (PSS) is {censor['Pss'] / 1024:.1f} MB, its own alone {own:.1f} MB; {SCENARIO}"
+        f"share (PSS) is {censor['Pss'] / 1024:.1f} MB, private {own:.1f} MB; {SCENARIO}"
     )
     return [
         Result(
             "censor's process, idle, resident",
             resident,
-            Quantity(told["python"]["Rss"] / 1024, "MB"),
+            Quantity(measured["python"]["Rss"] / 1024, "MB"),
             "a bare Python",
             resident,
             Budget(most=60.0),
             note,
-            {"kB": told},
+            {"kB": measured},
         )
     ]

@@ -1,4 +1,4 @@
-"""A million listed names: how long they take to load, what they take to keep, how fast one is looked up."""
+"""A million listed names: load time, memory, and time of a look-up."""
 
 import json
 import subprocess
@@ -33,11 +33,11 @@ matcher = NameMatcher(names.patterns)
 end = time.perf_counter()
 after, peak = kilobytes("VmRSS"), kilobytes("VmHWM")
 
-def microseconds(asked):
+def microseconds(queries):
     hits, begin = 0, time.perf_counter()
-    for name in asked:
+    for name in queries:
         hits += name in matcher
-    return (time.perf_counter() - begin) / len(asked) * 1e6, hits
+    return (time.perf_counter() - begin) / len(queries) * 1e6, hits
 
 exact = [name for name in names.patterns[::199] if name[0] != "*"]
 below = ["www" + name[1:] for name in names.patterns[1::199] if name[0] == "*"]
@@ -75,10 +75,10 @@ def _fresh(path: Path, count: int) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode:
         raise InvalidRunError(f"names: the measuring process failed: {done.stderr.strip()}")
-    told: dict[str, Any] = json.loads(done.stdout)
-    if not told["right"]:
+    measured: dict[str, Any] = json.loads(done.stdout)
+    if not measured["right"]:
         raise InvalidRunError("names: a look-up gave the wrong answer")
-    return told
+    return measured
 
 
 def _loading(tried: list[dict[str, Any]], few: dict[str, Any], size: int) -> list[Result]:

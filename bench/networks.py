@@ -1,4 +1,4 @@
-"""300,000 listed addresses and prefixes: how long they take to load, to keep, and to look up one."""
+"""300,000 listed addresses and prefixes: load time, memory, and time of a look-up."""
 
 import json
 import subprocess
@@ -31,10 +31,10 @@ table = Networks(networks)
 end = time.perf_counter()
 after, peak = kilobytes("VmRSS"), kilobytes("VmHWM")
 
-def microseconds(asked):
+def microseconds(queries):
     begin = time.perf_counter()
-    hits = sum(address in table for address in asked)
-    return (time.perf_counter() - begin) / len(asked) * 1e6, hits
+    hits = sum(address in table for address in queries)
+    return (time.perf_counter() - begin) / len(queries) * 1e6, hits
 
 rng = random.Random(7)
 four = microseconds([rng.getrandbits(32).to_bytes(4, "big") for _ in range(20000)])
@@ -83,10 +83,10 @@ def _fresh(path: Path, count: int) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode:
         raise InvalidRunError(f"networks: the measuring process failed: {done.stderr.strip()}")
-    told: dict[str, Any] = json.loads(done.stdout)
-    if not told["right"]:
+    measured: dict[str, Any] = json.loads(done.stdout)
+    if not measured["right"]:
         raise InvalidRunError("networks: a look-up gave the wrong answer")
-    return told
+    return measured
 
 
 def _results(tried: list[dict[str, Any]], few: dict[str, Any]) -> list[Result]:

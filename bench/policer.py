@@ -1,4 +1,4 @@
-"""Whether a policer lets through the rate that the scenario asks for, in each direction."""
+"""Whether a policer achieves the rate of the scenario, in each direction."""
 
 import socket
 import threading
@@ -6,8 +6,8 @@ import time
 from functools import partial
 from typing import Any
 
-from bench.place import FILTERED, FREE, GRACE, Place, in_place
 from bench.result import Budget, Quantity, Result
+from bench.rig import FILTERED, FREE, GRACE, Rig, in_rig
 from testbed.censor.actions.police import Police
 from testbed.censor.match.quic import QuicForm
 from testbed.censor.policy import Match, Policy, Rule
@@ -28,7 +28,7 @@ Counts = dict[str, dict[int, float]]  # "up" or "down" -> port -> bit/s
 def measure(*, quick: bool) -> list[Result]:
     """Two lines for each rate, up and down."""
     seconds, free_seconds = (8.0, 1.0) if quick else (30.0, 5.0)
-    flooded, free, receipt = in_place(_policy(), partial(_work, seconds=seconds, free_seconds=free_seconds))
+    flooded, free, receipt = in_rig(_policy(), partial(_work, seconds=seconds, free_seconds=free_seconds))
     return [
         _result(port, way, flooded[way][port], free[way][port], seconds, receipt)
         for port in RATES
@@ -63,19 +63,19 @@ def _result(port: int, way: str, got: float, free: float, seconds: float, receip
     )
 
 
-def _work(place: Place, seconds: float, free_seconds: float) -> tuple[Counts, Counts, dict[str, Any]]:
-    free = _flood(place, FREE, free_seconds)
-    flooded = _flood(place, FILTERED, seconds)
-    return flooded, free, place.receipt()
+def _work(rig: Rig, seconds: float, free_seconds: float) -> tuple[Counts, Counts, dict[str, Any]]:
+    free = _flood(rig, FREE, free_seconds)
+    flooded = _flood(rig, FILTERED, seconds)
+    return flooded, free, rig.receipt()
 
 
-def _flood(place: Place, vantage: str, seconds: float) -> Counts:
+def _flood(rig: Rig, vantage: str, seconds: float) -> Counts:
     """Flood every port in both directions at once; bit/s of IP packets that arrived."""
     start = time.monotonic() + _DRAIN
     window = (start, start + seconds)
-    far = {port: place.start("far", partial(_far_end, port, window)) for port in RATES}
+    far = {port: rig.start("far", partial(_far_end, port, window)) for port in RATES}
     time.sleep(0.3)  # until they are bound; a lost first datagram would only be sent again
-    near = {port: place.start(vantage, partial(_near_end, port, window)) for port in RATES}
+    near = {port: rig.start(vantage, partial(_near_end, port, window)) for port in RATES}
     total = _DRAIN + seconds
     down = {port: child.result(total + GRACE) for port, child in near.items()}
     return {"up": {port: child.result(total + GRACE) for port, child in far.items()}, "down": down}

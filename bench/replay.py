@@ -1,4 +1,4 @@
-"""`testbed replay` as a whole: a capture of passed flows, from the command's start to its end."""
+"""`testbed replay` as a whole command, on a capture of passed flows."""
 
 import subprocess
 import tempfile
@@ -34,7 +34,7 @@ def measure(*, quick: bool) -> list[Result]:
     reading = [count / seconds for _, seconds in timed]
     figure = Quantity(median(rates), "/s")
     note = (
-        f"median of {rounds} rounds of {count:,} packets, {_FLOWS} flows that the box has given up on; "
+        f"median of {rounds} rounds of {count:,} packets, {_FLOWS} flows that the box no longer inspects; "
         "the whole process, start-up and summary included"
     )
     return [
@@ -47,7 +47,7 @@ def measure(*, quick: bool) -> list[Result]:
 
 
 def write(path: Path, packets: int) -> int:
-    """A capture of so many packets of flows whose first payload shows nothing; how many it has in all."""
+    """Write a capture of this many packets of flows with an unreadable first payload; return their number."""
     made = [raw for number in range(_FLOWS) for raw, _ in opening(20_000 + number)]
     made += [segment(20_000 + n, Direction.UP, PSH | ACK, _UNREADABLE) for n in range(_FLOWS)]
     made += [raw for raw, _ in data_of_decided_flows(packets)]

@@ -18,13 +18,13 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The range that a figure must lie in, in the figure's own unit; None: no bound on that side."""
+    """The range for a figure, in its unit; None: no bound on that side."""
 
     least: float | None = None
     most: float | None = None
 
     def missed_by(self, figure: float) -> float:
-        """How far the figure lies outside, as a share of the bound it breaks; 0.0 if the budget is held."""
+        """How far the figure is outside, as a share of the bound; 0.0 if the budget is met."""
         if self.least is not None and figure < self.least:
             return (self.least - figure) / self.least
         if self.most is not None and figure > self.most:
@@ -45,23 +45,23 @@ class Result:
     measured: Quantity
     baseline: Quantity
     against: str  # what the baseline is
-    figure: Quantity  # what the budget is about: often a ratio of the two
+    figure: Quantity  # what the budget applies to: often a ratio of the two
     budget: Budget
-    note: str = ""  # what was done, and what limits it
-    details: Mapping[str, Any] = field(default_factory=dict)  # rounds and the like, for the JSON only
+    note: str = ""  # what was measured, and what limits it
+    details: Mapping[str, Any] = field(default_factory=dict)  # rounds and so on, only in the JSON
 
     @property
     def held(self) -> bool:
-        """Whether the budget is."""
+        """Whether the budget is met."""
         return self.budget.missed_by(self.figure.value) == 0
 
     @property
     def verdict(self) -> str:
-        """'held', or by how much not."""
+        """'held', or by how much it is missed."""
         return "held" if self.held else f"missed by {self.budget.missed_by(self.figure.value):.0%}"
 
     def to_json(self) -> dict[str, Any]:
-        """Every field, and what follows from them."""
+        """All fields and the verdict."""
         missed = self.budget.missed_by(self.figure.value)
         return {**asdict(self), "held": self.held, "missed_by": round(missed, 4)}
 
@@ -75,9 +75,9 @@ class Failure:
 
 
 def round_ratios(measured: list[float], baseline: list[float]) -> list[float]:
-    """Each round's own ratio, sorted; the two of a round were taken one right after the other.
+    """The ratio of each round, sorted; both values of a round were measured in succession.
 
-    Their median is the figure: what disturbs the machine for a while disturbs both of a round.
+    Their median is the figure: a disturbance of the machine affects both values of a round.
     """
     return sorted(one / other for one, other in zip(measured, baseline, strict=True))
 

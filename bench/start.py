@@ -1,4 +1,4 @@
-"""How long a whole `testbed run … -- true` takes, from the shell's point of view."""
+"""The duration of a whole `testbed run … -- true`, as the shell sees it."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ SCENARIO = "twitter-facebook-block-2022-03"
 FOUR = ("rostelecom", "mts", "beeline", "megafon")
 
 TESTBED = (sys.executable, "-c", "from testbed.cli.main import main; main()")
-# On the command line a command runs as one subscriber, so four operators are asked of the library.
+# On the command line a command runs as one subscriber, so four operators need the Python API.
 _FOUR_OPERATORS = f"""
 import sys
 from testbed import Job, execute
@@ -39,7 +39,7 @@ def measure(*, quick: bool) -> list[Result]:
             }
             for name, command in commands.items():
                 seconds = _timed(command)
-                if number:  # the first round reads everything from the disk
+                if number:  # the first round warms the disk cache
                     taken[name].append(seconds)
     python = Quantity(median(taken["python"]), "s")
     note = (

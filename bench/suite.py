@@ -1,4 +1,4 @@
-"""Every benchmark by name, and running a choice of them."""
+"""The benchmarks by name, and running some of them."""
 
 import importlib
 import sys
@@ -28,7 +28,7 @@ NOT_QUICK = ("library",)  # minutes
 
 
 def run(names: Sequence[str], *, quick: bool) -> tuple[list[Result], list[Failure]]:
-    """Run these benchmarks one after the other; one that cannot be run does not keep the others from it."""
+    """Run these benchmarks one after the other; a failure does not stop the others."""
     results: list[Result] = []
     failures: list[Failure] = []
     for number, name in enumerate(names, 1):
@@ -39,7 +39,7 @@ def run(names: Sequence[str], *, quick: bool) -> tuple[list[Result], list[Failur
             results += measure(quick=quick)
         except TestbedError as error:
             failures.append(Failure(name, str(error)))
-        except Exception as error:  # a bug in one benchmark is told, and the others still run
+        except Exception as error:  # a bug in one benchmark is reported, and the others still run
             traceback.print_exc()
             failures.append(Failure(name, f"{type(error).__name__}: {error}"))
     return results, failures

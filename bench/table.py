@@ -1,4 +1,4 @@
-"""The table a person reads, and the JSON a machine does."""
+"""The table for people and the JSON for machines."""
 
 import os
 import platform
@@ -20,7 +20,7 @@ _HEAD = ("what", "measured", "baseline", "against", "figure", "budget", "")
 
 
 def show(results: Sequence[Result], failures: Sequence[Failure], *, file: IO[str] | None = None) -> None:
-    """Print results, notes and failures: in colour on a terminal, else plain text of a fixed width."""
+    """Print results, notes and failures: in colour on a terminal, otherwise as plain text of fixed width."""
     out = file or sys.stdout
     console = Console(file=out, highlight=False, width=None if out.isatty() else PLAIN_WIDTH)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
@@ -49,7 +49,7 @@ def summary(results: Sequence[Result], failures: Sequence[Failure]) -> str:
 
 
 def document(results: Sequence[Result], failures: Sequence[Failure], *, quick: bool) -> dict[str, Any]:
-    """What is written as JSON."""
+    """The JSON document."""
     return {
         "testbed": __version__,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -61,7 +61,7 @@ def document(results: Sequence[Result], failures: Sequence[Failure], *, quick: b
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were taken on, and how busy it was at the end."""
+    """The machine and its load at the end."""
     return {
         "cpus": len(os.sched_getaffinity(0)),
         "cpu": _cpu_model(),

@@ -9,8 +9,8 @@ from statistics import median
 from typing import Any
 
 from bench.material import LISTED, client_hello, listing_policy
-from bench.place import FILTERED, FREE, SERVER, Place, in_place, serving
 from bench.result import Budget, Quantity, Result, middle_half, round_ratios
+from bench.rig import FILTERED, FREE, SERVER, Rig, in_rig, serving
 
 _PIECE = 16 << 20  # bytes of the file that is sent again and again
 _RAMP = 0.3  # seconds after the ClientHello until the clock starts
@@ -19,15 +19,15 @@ _RAMP = 0.3  # seconds after the ClientHello until the clock starts
 def measure(*, quick: bool) -> list[Result]:
     """One line: a download by sendfile over one TCP connection that begins with a ClientHello."""
     rounds, seconds = (4, 0.7) if quick else (24, 1.0)
-    rates, receipt = in_place(listing_policy(), partial(_work, rounds=rounds, seconds=seconds))
+    rates, receipt = in_rig(listing_policy(), partial(_work, rounds=rounds, seconds=seconds))
     measured, baseline = rates[FILTERED], rates[FREE]
     ratios = round_ratios(measured, baseline)
     seen = receipt["packets"] / (rounds + 1)
     note = (
-        f"{rounds} rounds, in each {seconds:g} s on both paths; the ratio is the median of the rounds' own, "
-        f"half of which lie in {middle_half(ratios)}; one TCP download from port 443 after a real "
+        f"{rounds} rounds, in each {seconds:g} s on both paths; the ratio is the median of the rounds, "
+        f"half of which are within {middle_half(ratios)}; one TCP download from port 443 after a real "
         f"ClientHello ({LISTED:,} names, none matching); of each flow's packets the core saw {seen:.0f}, the "
-        "kernel the rest"
+        "kernel the others"
     )
     details = {"filtered": measured, "free": baseline, "ratios": ratios, "receipt": receipt}
     return [
@@ -44,21 +44,21 @@ def measure(*, quick: bool) -> list[Result]:
     ]
 
 
-def _work(place: Place, rounds: int, seconds: float) -> tuple[dict[str, list[float]], dict[str, Any]]:
+def _work(rig: Rig, rounds: int, seconds: float) -> tuple[dict[str, list[float]], dict[str, Any]]:
     rates: dict[str, list[float]] = {FILTERED: [], FREE: []}
     hello = client_hello()
-    with serving(place, _send_for_ever):
-        for vantage in (FILTERED, FREE):  # caches and routes are warm in both afterwards
-            place.call(vantage, partial(_download, hello, 0.3), 1)
+    with serving(rig, _send_for_ever):
+        for vantage in (FILTERED, FREE):  # warms caches and routes of both
+            rig.call(vantage, partial(_download, hello, 0.3), 1)
         for number in range(rounds):
             order = (FILTERED, FREE) if number % 2 else (FREE, FILTERED)
             for vantage in order:
-                rates[vantage].append(place.call(vantage, partial(_download, hello, seconds), seconds))
-    return rates, place.receipt()
+                rates[vantage].append(rig.call(vantage, partial(_download, hello, seconds), seconds))
+    return rates, rig.receipt()
 
 
 def _send_for_ever(connection: socket.socket) -> None:
-    """Wait for the ClientHello, then send until the client goes away."""
+    """Wait for the ClientHello, then send until the client disconnects."""
     if not connection.recv(1 << 16):
         return
     with tempfile.TemporaryFile() as file:

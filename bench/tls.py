@@ -12,17 +12,17 @@ from typing import Any, NamedTuple
 
 from bench.cpu import busy
 from bench.material import LISTED, SERVER_NAME, listing_policy
-from bench.place import FILTERED, FREE, GRACE, SERVER, Place, in_place, serving
 from bench.result import Budget, Quantity, Result, middle_half, round_ratios
+from bench.rig import FILTERED, FREE, GRACE, SERVER, Rig, in_rig, serving
 
-_CLIENTS = 4  # processes; with two the CPUs have pauses
+_CLIENTS = 4  # processes; with two the CPUs are sometimes idle
 _SERVERS = 4
 _WARMING = 0.5  # seconds
 Rounds = dict[str, list[float]]  # path -> one number a round
 
 
-class Taken(NamedTuple):
-    """What the rounds gave."""
+class TlsRounds(NamedTuple):
+    """What the rounds measured."""
 
     rates: Rounds  # connections per second
     busy: Rounds  # share of all CPUs
@@ -33,7 +33,7 @@ class Taken(NamedTuple):
 def measure(*, quick: bool) -> list[Result]:
     """One line: full TLS 1.3 handshakes, each on a new TCP connection."""
     rounds, seconds = (5, 0.6) if quick else (40, 0.75)
-    taken = in_place(listing_policy(), partial(_work, rounds=rounds, seconds=seconds))
+    taken = in_rig(listing_policy(), partial(_work, rounds=rounds, seconds=seconds))
     measured, baseline = taken.rates[FILTERED], taken.rates[FREE]
     ratios = round_ratios(measured, baseline)
     connections = sum(measured) * seconds
@@ -41,11 +41,11 @@ def measure(*, quick: bool) -> list[Result]:
     seen = taken.receipt["packets"] / (connections + _WARMING * median(measured))
     full, free = (f"{median(taken.busy[path]):.0%}" for path in (FILTERED, FREE))
     note = (
-        f"{rounds} rounds, in each {seconds:g} s on both paths; the ratio is the median of the rounds' own, "
-        f"half of which lie in {middle_half(ratios)}; {_CLIENTS} client and {_SERVERS} server processes "
+        f"{rounds} rounds, in each {seconds:g} s on both paths; the ratio is the median of the rounds, "
+        f"half of which are within {middle_half(ratios)}; {_CLIENTS} client and {_SERVERS} server processes "
         "(Python's ssl, TLS 1.3, P-256, chain checked, no resumption), one byte each way; the CPUs are "
         f"{full} busy with the filter, {free} without; the censor's process takes {own:.0f} µs of CPU for "
-        f"each connection, with {seen:.1f} packets of it to judge; {LISTED:,} names, none matching"
+        f"each connection, which decides about {seen:.1f} packets of it; {LISTED:,} names, none matching"
     )
     details = {"ratios": ratios, **taken._asdict()}
     return [
@@ -62,26 +62,26 @@ def measure(*, quick: bool) -> list[Result]:
     ]
 
 
-def _work(place: Place, rounds: int, seconds: float) -> Taken:
+def _work(rig: Rig, rounds: int, seconds: float) -> TlsRounds:
     rates: Rounds = {FILTERED: [], FREE: []}
     shares: Rounds = {FILTERED: [], FREE: []}
-    authority = place.laboratory.authority
+    authority = rig.laboratory.authority
     connect = partial(_connections, authority.root_pem)
-    with serving(place, _answering(authority.certificate_for([SERVER_NAME])), _SERVERS):
+    with serving(rig, _answering(authority.certificate_for([SERVER_NAME])), _SERVERS):
         for vantage in (FILTERED, FREE):
-            _together(place, vantage, partial(connect, _WARMING), _WARMING)
-        before = place.censor_seconds()
+            _together(rig, vantage, partial(connect, _WARMING), _WARMING)
+        before = rig.censor_seconds()
         for number in range(rounds):
             order = (FILTERED, FREE) if number % 2 else (FREE, FILTERED)
             for vantage in order:
                 with busy(shares[vantage]):
-                    rates[vantage].append(_together(place, vantage, partial(connect, seconds), seconds))
-        spent = place.censor_seconds() - before
-    return Taken(rates, shares, spent, place.receipt())
+                    rates[vantage].append(_together(rig, vantage, partial(connect, seconds), seconds))
+        spent = rig.censor_seconds() - before
+    return TlsRounds(rates, shares, spent, rig.receipt())
 
 
-def _together(place: Place, vantage: str, body: Callable[[], float], seconds: float) -> float:
-    clients = [place.start(vantage, body) for _ in range(_CLIENTS)]
+def _together(rig: Rig, vantage: str, body: Callable[[], float], seconds: float) -> float:
+    clients = [rig.start(vantage, body) for _ in range(_CLIENTS)]
     return float(sum(client.result(seconds + GRACE) for client in clients))
 
 
@@ -104,7 +104,7 @@ def _answering(certificate: tuple[str, str]) -> Callable[[socket.socket], None]:
 
 
 def _connections(root: str, seconds: float) -> float:
-    """Connections per second that this process gets done, one after the other."""
+    """Connections per second of this process, one after the other."""
     context = ssl.create_default_context(cadata=root)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     done, begin = 0, time.perf_counter()
@@ -114,7 +114,7 @@ def _connections(root: str, seconds: float) -> float:
             context.wrap_socket(_at_once(plain), server_hostname=SERVER_NAME) as secure,
         ):
             secure.sendall(b"x")
-            # The server closes first, so that its side keeps the closed connection and no port of ours.
+            # The server closes first, so that TIME_WAIT holds its side of the connection and not our port.
             while secure.recv(1):
                 pass
         done += 1
@@ -122,6 +122,6 @@ def _connections(root: str, seconds: float) -> float:
 
 
 def _at_once(plain: socket.socket) -> socket.socket:
-    """Without Nagle's algorithm: it would wait 40 ms for the acknowledgement of our Finished."""
+    """Disable Nagle's algorithm, which would wait 40 ms for the acknowledgement of our Finished."""
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return plain

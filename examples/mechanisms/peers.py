@@ -3,7 +3,7 @@ r"""Clients and servers of protocols that the built-in probe does not speak, in 
     testbed run examples/mechanisms/ech.yaml -- \
         python examples/mechanisms/peers.py hello 104.18.10.118 cloudflare-ech.com ech
 
-The handshakes are true to form on the wire; behind them is no cryptography.
+The handshakes look right on the wire, without the cryptography behind them.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ PATIENCE = 0.6  # seconds without an answer
 
 
 def hello(address: str, name: str, *more: str) -> None:
-    """Send a ClientHello in one packet, with the ECH extension if asked, and wait for the answer."""
+    """Send a ClientHello in one packet, with the ECH extension on request, and wait for the answer."""
     _say(_connected(address, 443), payloads.hello(name, after=payloads.ECH if "ech" in more else b""))
 
 
@@ -38,7 +38,7 @@ def split(address: str, name: str) -> None:
 
 
 def many(address: str, name: str, count: str) -> None:
-    """Open TLS connections one after another, and keep them."""
+    """Open TLS connections one after another, and keep them open."""
     kept = []
     for _ in range(int(count)):
         kept.append(_connected(address, 443))
@@ -56,13 +56,13 @@ class _Handshake:
         self._tls = context.wrap_bio(self._in, self._out, server_hostname=name)
 
     def step(self) -> bytes:
-        """What is to be sent next."""
+        """The next bytes to send."""
         with contextlib.suppress(ssl.SSLWantReadError):
             self._tls.do_handshake()
         return self._out.read()
 
     def finish(self, connection: socket.socket, message: bytes) -> None:
-        """Send `message`, and go on until the handshake is done or nothing comes back."""
+        """Send `message` and continue until the handshake is complete or no answer arrives."""
         try:
             while message:
                 connection.sendall(message)
@@ -195,7 +195,7 @@ def _checksum(data: bytes) -> int:
 
 
 def _ready() -> None:
-    """Whoever started a server reads its standard output to the end before going on."""
+    """Close standard output: whoever started the server waits for that."""
     sys.stdout.flush()
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from bench.material import SERVER_NAME, client_hello, listed_names, listing_policy
-from bench.place import FILTERED, FREE, SERVER, in_place, serving
+from bench.rig import FILTERED, FREE, SERVER, in_rig, serving
 from testbed.errors import InvalidRunError
 
 pytestmark = pytest.mark.world
@@ -29,21 +29,21 @@ def _ask(name: str) -> bytes:
             return b"nothing"
 
 
-def _paths(place):
+def _paths(rig):
     listed = next(name for name in listed_names(100) if not name.startswith("*"))
-    with serving(place, _answer):
+    with serving(rig, _answer):
         seen = {
-            (vantage, name): place.call(vantage, partial(_ask, name))
+            (vantage, name): rig.call(vantage, partial(_ask, name))
             for vantage in (FREE, FILTERED)
             for name in (SERVER_NAME, listed)
         }
         with pytest.raises(ZeroDivisionError):
-            place.call(FREE, lambda: 1 / 0)
-    return listed, seen, place.receipt()
+            rig.call(FREE, lambda: 1 / 0)
+    return listed, seen, rig.receipt()
 
 
 def test_only_one_of_the_two_paths_has_the_censor():
-    listed, seen, receipt = in_place(listing_policy(100), _paths)
+    listed, seen, receipt = in_rig(listing_policy(100), _paths)
     assert seen == {
         (FREE, SERVER_NAME): b"!",
         (FREE, listed): b"!",
@@ -53,10 +53,10 @@ def test_only_one_of_the_two_paths_has_the_censor():
     assert receipt["rules"]["register"]["kernel"]["drop"] >= 1
 
 
-def _interrupted(place):
-    child = place.laboratory._services[f"{FILTERED}.tspu"]
-    place.call(FREE, partial(_kill, child.pid))
-    return place.receipt()
+def _interrupted(rig):
+    child = rig.laboratory._services[f"{FILTERED}.tspu"]
+    rig.call(FREE, partial(_kill, child.pid))
+    return rig.receipt()
 
 
 def _kill(pid: int) -> None:
@@ -65,4 +65,4 @@ def _kill(pid: int) -> None:
 
 def test_a_censor_that_dies_ends_the_benchmark():
     with pytest.raises(InvalidRunError, match="killed by SIGKILL"):
-        in_place(listing_policy(100), _interrupted)
+        in_rig(listing_policy(100), _interrupted)

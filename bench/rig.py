@@ -1,7 +1,7 @@
 """The world that data-plane benchmarks run in: one path with a censor and one without, of the same hops.
 
-Both operators stand in the same world at the same time, so rounds can take turns (A B A B …) and whatever
-disturbs the machine disturbs both.
+Both operators are in the same world at the same time, so rounds can alternate (A B A B …) and a disturbance
+of the machine affects both.
 """
 
 import os
@@ -29,20 +29,20 @@ from testbed.world.netns import inside
 T = TypeVar("T")
 
 FILTERED, FREE = "mts", "rostelecom"  # both have five hops
-HOP = 2  # where the censor stands
+HOP = 2  # of the censor
 PORT = 443
-SERVER = (FAR[0], PORT)  # the far side's own address: no site serves there
-GRACE = 30.0  # seconds beyond the expected end before a process of ours counts as stuck
+SERVER = (FAR[0], PORT)  # the far side's own address: no site uses it
+GRACE = 30.0  # seconds beyond the expected end before a process counts as stuck
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A laboratory at work, seen by a benchmark."""
+class Rig:
+    """A running laboratory with the two paths."""
 
     laboratory: Laboratory
 
     def start(self, node: str, body: Callable[[], T]) -> Call[T]:
-        """Run `body` in a process of its own at `node`."""
+        """Run `body` in its own process at `node`."""
         return Call(body, namespace=self.laboratory.world.namespaces[node], name="a process of the benchmark")
 
     def call(self, node: str, body: Callable[[], T], seconds: float = 0.0) -> T:
@@ -50,7 +50,7 @@ class Place:
         return self.start(node, body).result(seconds + GRACE)
 
     def censor_seconds(self) -> float:
-        """CPU time that the censor's process has used so far, which other work hardly disturbs."""
+        """CPU time that the censor's process has used so far, almost independent of other load."""
         hop = os.fstat(self.laboratory.world.namespaces[f"{FILTERED}.hop{HOP}"].fd).st_ino
         ticks = 0
         for entry in Path("/proc").iterdir():
@@ -64,7 +64,7 @@ class Place:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def receipt(self) -> dict[str, Any]:
-        """Stop everything; the censor's receipt. InvalidRunError if the laboratory failed meanwhile."""
+        """Stop everything and return the censor's receipt. InvalidRunError if the laboratory failed."""
         problems = self.laboratory.finish()
         receipts = self.laboratory.folder.receipts()
         receipt: dict[str, Any] = receipts.get(f"{FILTERED}/tspu", {})
@@ -78,30 +78,30 @@ class Place:
         return receipt
 
 
-def in_place(policy: Policy, work: Callable[[Place], T]) -> T:
-    """Build the two paths, the policy on one of them, and do `work`; its (picklable) value."""
+def in_rig(policy: Policy, work: Callable[[Rig], T]) -> T:
+    """Build the two paths, one with the policy, and return the (picklable) value of `work`."""
 
     def body() -> T:
-        with tempfile.TemporaryDirectory() as folder, _standing(policy, Path(folder)) as place:
-            return work(place)
+        with tempfile.TemporaryDirectory() as folder, _standing(policy, Path(folder)) as rig:
+            return work(rig)
 
     return isolated_call(body)
 
 
 @contextmanager
-def _standing(policy: Policy, folder: Path) -> Iterator[Place]:
+def _standing(policy: Policy, folder: Path) -> Iterator[Rig]:
     scenario = load("free-network")
     phase = scenario.default_phase
     scenario = replace(scenario, phases={phase: (Placement(FILTERED, policy, HOP),)})
     run = RunFolder.create(folder / "run", scenario.name)
     with Laboratory(scenario, phase, (FILTERED, FREE), run) as laboratory:
         time.sleep(2.0)  # the far side loads HTTP/3 a second after the start, on a CPU that we measure on
-        yield Place(laboratory)
+        yield Rig(laboratory)
 
 
 @contextmanager
-def serving(place: Place, handle: Callable[[socket.socket], None], processes: int = 1) -> Iterator[None]:
-    """A TCP server on `SERVER`: each process takes one connection after the other."""
+def serving(rig: Rig, handle: Callable[[socket.socket], None], processes: int = 1) -> Iterator[None]:
+    """A TCP server on `SERVER`: each process serves one connection after the other."""
 
     def serve(listener: socket.socket) -> None:
         while True:
@@ -112,10 +112,10 @@ def serving(place: Place, handle: Callable[[socket.socket], None], processes: in
                 except OSError:  # the client went away: the round is over
                     continue
 
-    with inside(place.laboratory.world.namespaces["far"]):
+    with inside(rig.laboratory.world.namespaces["far"]):
         listener = socket.create_server(SERVER, backlog=1024)
     with listener:
-        servers = [place.start("far", partial(serve, listener)) for _ in range(processes)]
+        servers = [rig.start("far", partial(serve, listener)) for _ in range(processes)]
     try:
         yield
     finally:
