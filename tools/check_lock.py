@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 LOCKS = {"requirements.lock": ("dev",), "requirements-slow.lock": None}  # name -> extras that it pins
 
 
-def asked(pyproject: dict, extras: Sequence[str] | None = None) -> dict[str, Requirement]:
+def requirements(pyproject: dict, extras: Sequence[str] | None = None) -> dict[str, Requirement]:
     """Every requirement of the project and these extras (None: all), by canonical name."""
     project = pyproject["project"]
     optional = project["optional-dependencies"]
@@ -39,8 +39,8 @@ def pinned(lock: str) -> dict[str, tuple[str, bool]]:
 
 def disagreements(pyproject: dict, lock: str, extras: Sequence[str] | None = None) -> list[str]:
     """What is wrong, one line each; empty when they are in step. `extras`: those in the lock (None: all)."""
-    requirements, pins = asked(pyproject, extras), pinned(lock)
-    found = [f"{name} is not pinned" for name in requirements.keys() - pins.keys()]
+    needed, pins = requirements(pyproject, extras), pinned(lock)
+    found = [f"{name} is not pinned" for name in needed.keys() - pins.keys()]
     for name, (version, direct) in pins.items():
         requirement = requirements.get(name)
         if requirement and not requirement.specifier.contains(version, prereleases=True):

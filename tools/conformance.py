@@ -11,7 +11,7 @@ BEGIN, END = "<!-- python tools/conformance.py -->", "<!-- end -->"
 
 
 def renewed(page: str, outcomes: list[CaseResult]) -> str:
-    """The page with the tables of these outcomes. ValueError if the page has no place for them."""
+    """The page with the tables of these results. ValueError if the page has no place for them."""
     place = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
     if not place.search(page):
         raise ValueError(f"no place for the tables: {BEGIN} … {END}")

@@ -1,6 +1,6 @@
 """Draw what a censor did to packets, from a real run: python tools/diagram.py [--text] [NAME…].
 
-Without a name it makes every picture of docs/mechanisms again. With --scenario it draws a scenario of yours:
+Without a name it regenerates every picture of docs/mechanisms. With --scenario it draws any scenario:
 
     python tools/diagram.py --text --scenario mine.yaml --vantage mts https://twitter.com/
     python tools/diagram.py --scenario mine.yaml --out mine.svg -- curl https://twitter.com/
@@ -28,7 +28,7 @@ FOLDER = ROOT / "docs/mechanisms/pictures"
 
 
 def sheet(picture: Picture) -> Sheet:
-    """Run it and lay it out. InvalidRunError if no rule acted."""
+    """Run it and lay out the diagram. InvalidRunError if no rule acted."""
     name = picture.scenario if "/" not in picture.scenario else str(ROOT / picture.scenario)
     scenario = load(name)
     wanted = Wanted(
@@ -83,30 +83,30 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--scenario", help="a scenario of the library or a file")
     parser.add_argument("--vantage", default="")
     parser.add_argument("--phase", default="")
-    parser.add_argument("--censor", default="", help="which, if several stand on the path")
+    parser.add_argument("--censor", default="", help="which one, if the path has several")
     parser.add_argument("--port", type=int, action="append", default=[], help="only this far port")
     parser.add_argument("--delay", type=float, default=20.0, help="ms each way beyond the operator")
     parser.add_argument("--most", type=int, default=40, help="lines")
     parser.add_argument("--out", type=Path, help="with --scenario: where the SVG goes")
-    given = parser.parse_args(own)
-    if given.scenario:
-        chosen = [_free(given, command)]
+    options = parser.parse_args(own)
+    if options.scenario:
+        chosen = [_free(options, command)]
     else:
-        unknown = set(given.names) - set(PICTURES)
+        unknown = set(options.names) - set(PICTURES)
         if unknown:
             parser.error(f"no picture {', '.join(sorted(unknown))}; there are {', '.join(PICTURES)}")
-        chosen = [PICTURES[name] for name in given.names or PICTURES]
+        chosen = [PICTURES[name] for name in options.names or PICTURES]
     for picture in chosen:
         try:
             made = sheet(picture)
         except TestbedError as error:
             print(f"{picture.name}: {error}", file=sys.stderr)
             return error.exit_status
-        if given.text:
+        if options.text:
             print(text(made), end="")
         else:
-            path = given.out or (
-                Path(f"{picture.name}.svg") if given.scenario else FOLDER / f"{picture.name}.svg"
+            path = options.out or (
+                Path(f"{picture.name}.svg") if options.scenario else FOLDER / f"{picture.name}.svg"
             )
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(svg(made), "utf-8")
@@ -114,18 +114,18 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _free(given: argparse.Namespace, command: list[str]) -> Picture:
+def _free(options: argparse.Namespace, command: list[str]) -> Picture:
     return Picture(
-        name=Path(given.scenario).stem,
-        scenario=given.scenario if "/" not in given.scenario else str(Path(given.scenario).resolve()),
-        vantage=given.vantage,
-        phase=given.phase,
-        censor=given.censor,
-        targets=tuple(given.names),
+        name=Path(options.scenario).stem,
+        scenario=options.scenario if "/" not in options.scenario else str(Path(options.scenario).resolve()),
+        vantage=options.vantage,
+        phase=options.phase,
+        censor=options.censor,
+        targets=tuple(options.names),
         command=tuple(command),
-        ports=tuple(given.port),
-        most=given.most,
-        delay=given.delay / 1000,
+        ports=tuple(options.port),
+        most=options.most,
+        delay=options.delay / 1000,
         idle=True,
     )
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BLANK = "\u00a0"
 PICTURES = ROOT / "docs/pictures"
 BLOCK = "testbed run twitter-facebook-block-2022-03"
-# Pictures on a web page load nothing: the font is whatever monospaced one is there.
+# Pictures on a web page load nothing: they use any monospaced font.
 FORMAT = re.sub(r"\s*@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
 
 
@@ -37,7 +37,7 @@ class Picture:
     title: str
     commands: tuple[str, ...]
     width: int
-    left_out: str = ""  # a regular expression; "…" stands in its place
+    left_out: str = ""  # a regular expression; replaced by "…"
 
 
 ALL = (
@@ -61,7 +61,7 @@ ALL = (
 
 
 def in_terminal(command: str, width: int, folder: str) -> tuple[int, str]:
-    """Exit status of a command, and what it printed to a terminal `width` columns wide, colours included."""
+    """A command's exit status, and its output on a terminal `width` columns wide, including colours."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, width, 0, 0))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
@@ -103,7 +103,7 @@ def draw(picture: Picture) -> str:
 
 
 def placed(svg: str) -> str:
-    """Each word at its own place: not every viewer keeps leading blanks, or has a font of the same width."""
+    """Place each word separately: viewers differ in leading blanks and font width."""
 
     def apart(text: re.Match[str]) -> str:
         before, x, middle, length, after, content = text.groups()

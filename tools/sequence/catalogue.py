@@ -1,4 +1,4 @@
-"""The pictures of docs/mechanisms: which run each is made from, and what of it is shown."""
+"""The pictures of docs/mechanisms: the run behind each, and the part that is shown."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ class Picture:
     title: str = ""  # "": the scenario's
     phase: str = ""
     censor: str = ""
-    command: tuple[str, ...] = ()  # PYTHON and ROOT stand for the interpreter and this repository
+    command: tuple[str, ...] = ()  # PYTHON and ROOT: the interpreter and this repository
     peer: tuple[str, ...] = ()  # a program on the far side
     ports: tuple[int, ...] = ()  # far ports shown; (): all
     acks: bool = True
@@ -53,7 +53,7 @@ _ALL = (
         "twitter-facebook-2022-02",
         "tele2",
         ("https://twitter.com/bytes/100000",),
-        title="SNI-II: a few more packets, then silence",
+        title="SNI-II: a few more packets, then none",
         ports=(443,),
         timeout=1.0,
         most=18,
@@ -83,7 +83,7 @@ _ALL = (
     _own(
         "silent-drop",
         targets=("https://rutracker.org/",),
-        title="SNI-IV: the ClientHello vanishes, and all after it",
+        title="SNI-IV: the ClientHello and everything after it dropped",
         ports=(443,),
         timeout=1.5,
         most=14,
@@ -93,7 +93,7 @@ _ALL = (
         "linkedin-ban-2016",
         "rostelecom",
         ("https://www.linkedin.com/",),
-        title="A reset from a mirror port: the true answer comes too late",
+        title="A reset from an on-path box: the genuine answer is too late",
         ports=(443,),
     ),
     Picture(
@@ -101,7 +101,7 @@ _ALL = (
         "linkedin-ban-2016",
         "megafon",
         ("https://www.linkedin.com/",),
-        title="A reset from a box in the path, to both ends",
+        title="A reset from an in-path box, to both ends",
         ports=(443,),
     ),
     _own("close", targets=("https://twitter.com/",), title="A forged close", ports=(443,), most=14),
@@ -110,7 +110,7 @@ _ALL = (
         "linkedin-ban-2016",
         "rostelecom",
         ("http://www.linkedin.com/",),
-        title="A block page from a mirror port",
+        title="A block page from an on-path box",
         ports=(80,),
     ),
     Picture(
@@ -118,7 +118,7 @@ _ALL = (
         "linkedin-ban-2016",
         "beeline",
         ("http://www.linkedin.com/",),
-        title="A block page from a box in the path",
+        title="A block page from an in-path box",
         ports=(80,),
     ),
     Picture(
@@ -126,7 +126,7 @@ _ALL = (
         _2022,
         "ertelecom",
         ("dns://resolver/www.bbc.com",),
-        title="The operator's resolver lies",
+        title="A forged answer of the operator's resolver",
         censor="isp-dns",
         ports=(53,),
         far="",
@@ -136,7 +136,7 @@ _ALL = (
         "linkedin-ban-2016",
         "tele2",
         ("dns://8.8.8.8/www.linkedin.com",),
-        title="A lie injected ahead of the true answer",
+        title="A forged answer injected before the genuine one",
         ports=(53,),
         far="8.8.8.8",
     ),
@@ -144,7 +144,7 @@ _ALL = (
         "dns-nxdomain",
         "nxdomain",
         targets=("dns://resolver/www.youtube.com",),
-        title="The resolver denies the name",
+        title="The resolver answers NXDOMAIN",
         phase="february",
         ports=(53,),
         far="",
@@ -172,7 +172,7 @@ _ALL = (
     _own(
         "ip-block",
         targets=("https://twitter.com/",),
-        title="An address cut off",
+        title="An address blocked",
         ports=(443,),
         timeout=2.0,
     ),
@@ -227,7 +227,7 @@ _ALL = (
     _own(
         "connection-limit",
         command=(*_PEERS, "many", "104.244.42.1", "twitter.com", "3"),
-        title="The third TLS connection is one too many",
+        title="The third TLS connection exceeds the limit",
         ports=(443,),
         acks=False,
         most=24,
@@ -236,7 +236,7 @@ _ALL = (
         "data-drop",
         command=(*_PEERS, "wireguard", "45.76.1.1"),
         peer=(*_PEERS, "serve-wireguard", "45.76.1.1"),
-        title="WireGuard: two data packets, then silence",
+        title="WireGuard: two data packets, then none",
         far="VPN server",
     ),
     _own(
@@ -268,7 +268,7 @@ _ALL = (
     _own(
         "redirection",
         targets=("dns://8.8.8.8/rutracker.org",),
-        title="Port 53 led to the operator's resolver",
+        title="Port 53 redirected to the operator's resolver",
         censor="port-53",
         ports=(53,),
         far="resolvers",
@@ -278,7 +278,7 @@ _ALL = (
         _2022,
         "mts",
         ("https://www.dw.com/",),
-        title="TLS ended by the operator's box, under another certificate",
+        title="TLS terminated by the operator's box, with another certificate",
         censor="isp-mitm",
         ports=(443,),
         far="servers",
@@ -296,7 +296,7 @@ _ALL = (
         "fragments",
         command=(*_PEERS, "ping", "91.198.174.192", "600", "3"),
         idle=True,
-        title="A ping in three fragments, held and released",
+        title="A ping in three fragments, buffered and released",
         ports=(7,),
     ),
     _own(
@@ -313,14 +313,14 @@ _ALL = (
         "inspectors",
         command=(*_PEERS, "split", "104.244.42.1", "twitter.com"),
         idle=True,
-        title="A ClientHello in two segments, at a node that reads packets",
+        title="A ClientHello in two segments, at a node that reads single packets",
         ports=(443,),
     ),
     _own(
         "inspectors-stream",
         "inspectors",
         command=(*_PEERS, "split", "157.240.205.35", "www.facebook.com"),
-        title="The same at a node that puts the stream together",
+        title="The same at a node that reassembles the stream",
         ports=(443,),
         most=14,
     ),

@@ -1,4 +1,4 @@
-"""From packets seen on both sides of a censor to what it did with each of them."""
+"""From packets captured on both sides of a censor to what it did with each."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
@@ -9,14 +9,14 @@ from testbed.censor.packet import ICMP6, TCP, UDP, Packet, parse
 from tools.sequence.capture import Sight
 from tools.sequence.words import flags, words
 
-_LATE = 0.015  # seconds from one place to the other: what takes longer was held (else: 0.1 to some 5 ms)
+_LATE = 0.015  # seconds between the two places; more means delayed (otherwise 0.1 to about 5 ms)
 _REWRITTEN_WITHIN = 1.0  # seconds
-_LINK_LOCAL = 130  # ICMPv6 types from here on are neighbours' and listeners' chatter
-_CLOCK = 0.0005  # seconds: a packet may be stamped at the far place a little before the near one
+_LINK_LOCAL = 130  # ICMPv6 types from here on are neighbour and listener discovery
+_CLOCK = 0.0005  # seconds: the far time stamp may be slightly earlier than the near one
 
 
 class Fate(StrEnum):
-    """What became of a packet at the censor."""
+    """What the censor did to a packet."""
 
     PASSED = "passed"
     DROPPED = "dropped"
@@ -27,12 +27,12 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """One packet: as it came to the censor, and as it left it."""
+    """One packet: as it arrived at the censor, and as it left."""
 
     up: bool  # from the subscriber's side
     fate: Fate
-    start: float  # seconds: when it was seen first
-    end: float  # when it was seen on the other side; `start` if it never was
+    start: float  # seconds: first captured
+    end: float  # captured on the other side; `start` if never
     before: Packet | None  # None: injected
     after: Packet | None  # None: dropped
     name: str = ""  # of `before`, else of `after`
@@ -44,13 +44,13 @@ class Arrow:
 def arrows(sights: Iterable[Sight], hops: int, ports: Sequence[int] = ()) -> list[Arrow]:
     """The arrows in order of time.
 
-    `hops`: routers between the two places, which is how much a packet's TTL differs. `ports`: far ports to
-    look at, all without any; ICMP and fragments always are.
+    `hops`: routers between the two places, by which a packet's TTL differs. `ports`: far ports to
+    include, none means all; ICMP and fragments are always included.
     """
     seen = [
         (sight, packet)
         for sight in sights
-        if (packet := parse(sight.raw)) and _wanted(packet, sight.up, ports)
+        if (packet := parse(sight.raw)) and _included(packet, sight.up, ports)
     ]
     found = []
     for up in (True, False):
@@ -59,13 +59,13 @@ def arrows(sights: Iterable[Sight], hops: int, ports: Sequence[int] = ()) -> lis
         received = [pair for pair in way if pair[0].near is not up]
         found += _one_way(up, sent, received, hops)
     found.sort(key=lambda arrow: arrow.start)
-    return _told_apart(found)
+    return _labelled(found)
 
 
 _Pair = tuple[Sight, Packet]
 
 
-def _wanted(packet: Packet, up: bool, ports: Sequence[int]) -> bool:  # noqa: FBT001
+def _included(packet: Packet, up: bool, ports: Sequence[int]) -> bool:  # noqa: FBT001
     if packet.protocol == ICMP6 and packet.raw[packet.transport_at] >= _LINK_LOCAL:
         return False
     if packet.fragment or packet.protocol not in (TCP, UDP) or not ports:
@@ -74,18 +74,18 @@ def _wanted(packet: Packet, up: bool, ports: Sequence[int]) -> bool:  # noqa: FB
 
 
 def _one_way(up: bool, sent: list[_Pair], received: list[_Pair], hops: int) -> list[Arrow]:  # noqa: FBT001
-    """One direction: first the packets that only aged, then those that changed; the rest had one end."""
+    """One direction: packets that only lost TTL, then changed ones; the others have one end."""
     arriving: dict[bytes, deque[_Pair]] = defaultdict(deque)
     for pair in received:
-        arriving[_ageless(pair[1])].append(pair)
+        arriving[_without_ttl(pair[1])].append(pair)
     made, lost = [], []
     for sight, packet in sent:
-        same = arriving[_ageless(packet)]
+        same = arriving[_without_ttl(packet)]
         while same and same[0][0].t < sight.t - _CLOCK:
-            same.popleft()  # it has no sender: it stays in `strangers`
+            same.popleft()  # without a sender: it stays in `strangers`
         if same:
             other, after = same.popleft()
-            late = other.t - sight.t > (0 if packet.fragment else _LATE)  # held until all have come
+            late = other.t - sight.t > (0 if packet.fragment else _LATE)  # fragments wait for the last one
             made.append(Arrow(up, Fate.DELAYED if late else Fate.PASSED, sight.t, other.t, packet, after))
         else:
             lost.append((sight, packet))
@@ -102,16 +102,16 @@ def _one_way(up: bool, sent: list[_Pair], received: list[_Pair], hops: int) -> l
     return made
 
 
-def _ageless(packet: Packet) -> bytes:
-    """The packet without what every router changes: TTL and header checksum."""
+def _without_ttl(packet: Packet) -> bytes:
+    """The packet without the fields that every router changes: TTL and header checksum."""
     raw = packet.raw[: packet.end]
     return raw[:8] + raw[9:10] + raw[12:] if packet.version == 4 else raw[:7] + raw[8:]
 
 
 def _rewritten(sent: _Pair, got: _Pair, hops: int) -> bool:
-    """Whether a packet that nobody sent is one that did not arrive, changed on its way.
+    """Whether a packet without a sender is a rewritten one that did not arrive.
 
-    It has aged as much as any, and kept its IP-ID and either its place in the stream or its contents.
+    Its TTL fits, and its IP-ID and either its sequence number or its contents are unchanged.
     """
     (before_seen, before), (after_seen, after) = sent, got
     if not -_CLOCK <= after_seen.t - before_seen.t <= _REWRITTEN_WITHIN or before.protocol != after.protocol:
@@ -123,11 +123,11 @@ def _rewritten(sent: _Pair, got: _Pair, hops: int) -> bool:
     return before.payload == after.payload
 
 
-def _told_apart(found: list[Arrow]) -> list[Arrow]:
-    """Named, numbered by flow, retransmissions marked."""
+def _labelled(found: list[Arrow]) -> list[Arrow]:
+    """Add names, flow numbers and retransmission marks."""
     numbers: dict[tuple[object, ...], int] = {}
     sent: set[tuple[object, ...]] = set()
-    told = []
+    labelled = []
     for arrow in found:
         packet = arrow.before or arrow.after
         assert packet is not None
@@ -142,7 +142,7 @@ def _told_apart(found: list[Arrow]) -> list[Arrow]:
         after = words(arrow.after).name if arrow.fate is Fate.REWRITTEN and arrow.after else ""
         if after == name and arrow.before and arrow.after:
             after += _readdressed(arrow.before, arrow.after, up=arrow.up)
-        told.append(
+        labelled.append(
             Arrow(
                 *(arrow.up, arrow.fate, arrow.start, arrow.end, arrow.before, arrow.after),
                 name=name,
@@ -151,11 +151,11 @@ def _told_apart(found: list[Arrow]) -> list[Arrow]:
                 flow=number,
             )
         )
-    return told
+    return labelled
 
 
 def _flow(packet: Packet, *, up: bool) -> tuple[object, ...]:
-    """The subscriber's end decides: a diverted flow's packets have two far ends."""
+    """By the subscriber's end, because a diverted flow's packets have two far ends."""
     mine = (packet.source, packet.sport) if up else (packet.destination, packet.dport)
     return (packet.protocol, *mine)
 

@@ -1,4 +1,4 @@
-"""The lines of a diagram: arrows cut where they are held, runs of alike ones put together."""
+"""The lines of a diagram: delayed arrows in two parts, similar neighbours merged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ from tools.sequence.words import words
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line. `part`: the whole way, or, of a packet that was held, its way there or on from there."""
+    """One line. `part`: the whole way, or the first or second part of a delayed packet's way."""
 
     t: float  # seconds since the first
     up: bool
@@ -24,7 +24,7 @@ class Row:
     octets: int = 0
     until: float = 0.0  # time of the last of them
     flow: int = 0
-    late: float = 0.0  # seconds it was held
+    late: float = 0.0  # seconds of delay
 
     @property
     def label(self) -> str:
@@ -38,7 +38,7 @@ class Row:
 
     @property
     def extent(self) -> str:
-        """The details; of several, how much and how long."""
+        """The details; of several packets their total size and duration."""
         if self.count == 1:
             return self.detail
         spread = self.until - self.t
@@ -47,12 +47,12 @@ class Row:
 
     @property
     def wait(self) -> str:
-        """How long it was held."""
+        """Its delay."""
         return f"after {self.late * 1000:.0f} ms" if self.late < 1 else f"after {self.late:.1f} s"
 
     @property
     def signature(self) -> str:
-        """What must be the same when the picture is made again."""
+        """What must not change when the picture is generated again."""
         way = "up" if self.up else "down"
         return f"{way} {self.fate} {self.part}: {self.name}" + (
             f" -> {self.after_name}" if self.after_name else ""
@@ -68,7 +68,7 @@ class Sheet:
     actors: tuple[str, str, str]  # subscriber, censor, far side
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
-    ends_at_censor: bool = False  # a resolver that lies is the far side itself
+    ends_at_censor: bool = False  # a lying resolver is the far end itself
 
 
 def rows(
@@ -76,8 +76,8 @@ def rows(
 ) -> tuple[list[Row], list[str]]:
     """The lines in order of time, and notes about what they leave out.
 
-    acks: whether passing TCP acknowledgements without data are shown; most: lines; fold: whether alike
-    packets in a row become one line.
+    acks: whether passing TCP acknowledgements without data are shown; most: lines; fold: whether similar
+    neighbours share a line.
     """
     notes = []
     kept = [arrow for arrow in arrows if acks or not _bare(arrow)]
@@ -89,7 +89,7 @@ def rows(
     cut.sort(key=lambda row: row.t)
     folded: list[Row] = []
     for row in cut:
-        if fold and folded and _alike(folded[-1], row):
+        if fold and folded and _similar(folded[-1], row):
             last = folded[-1]
             folded[-1] = replace(
                 last,
@@ -146,5 +146,5 @@ def _octets(packet: Packet) -> int:
     return packet.end - packet.payload_at if not packet.fragment else packet.end
 
 
-def _alike(one: Row, other: Row) -> bool:
+def _similar(one: Row, other: Row) -> bool:
     return one.signature == other.signature and one.flow == other.flow

@@ -6,7 +6,7 @@ from tools.sequence.match import Fate
 from tools.sequence.rows import Row, Sheet
 
 _LEFT, _MIDDLE, _RIGHT, _WIDTH = 96, 424, 752, 800
-_STEP, _GAP, _PAUSE = 32, 16, 0.3  # a line's height; more height after so many seconds of nothing
+_STEP, _GAP, _PAUSE = 32, 16, 0.3  # height of a line; extra height after this many idle seconds
 _BELOW = 12  # details under the line, where both halves have a name
 _TOP = 92
 _SPACE = 8
@@ -130,7 +130,7 @@ def _from_censor(row: Row, near: int, far: int, y: int) -> list[str]:
 
 
 def _at_resolver(row: Row, _near: int, _far: int, y: int) -> list[str]:
-    """The censor is the far side: what goes up ends there, what comes down begins there."""
+    """The censor is the far end: packets up end there, packets down begin there."""
     here, there = (_LEFT, _MIDDLE) if row.up else (_MIDDLE, _LEFT)
     return [
         _line(here, there, y),
@@ -154,7 +154,7 @@ def _with(what: str, extent: str) -> str:
 
 
 def moment(t: float) -> str:
-    """A time as it stands at a line's beginning."""
+    """A time at the beginning of a line."""
     return f"{t * 1000:.1f} ms" if t < 0.9995 else f"{t:.2f} s"
 
 
@@ -172,7 +172,7 @@ def _spot(y: int) -> str:
 
 
 def _half(x: int) -> int:
-    """The middle of the half of the picture in which that end lies."""
+    """The middle of that end's half of the picture."""
     return (_LEFT + _MIDDLE) // 2 if x < _MIDDLE else (_MIDDLE + _RIGHT) // 2
 
 

@@ -31,7 +31,7 @@ def _line(row: Row, *, ends_at_censor: bool) -> str:
 
 
 def _halves(row: Row, *, ends_at_censor: bool) -> tuple[str, str]:
-    """What stands left and right of the censor."""
+    """The parts left and right of the censor."""
     if ends_at_censor:
         return _shaft(row.label, up=row.up, tip=True), _blank(row.detail)
     mine, other = _mine(row), _other(row)

@@ -1,4 +1,4 @@
-"""What a packet is, in the few words that fit on an arrow."""
+"""A packet's label on an arrow."""
 
 from dataclasses import dataclass
 
@@ -18,16 +18,16 @@ _TUNNELS = ("wireguard", "openvpn", "dtls")
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """A name, and the header fields worth knowing."""
+class PacketLabel:
+    """A name, and the important header fields."""
 
     name: str
     detail: str
 
 
-def words(packet: Packet) -> Words:
+def words(packet: Packet) -> PacketLabel:
     """Name and details of one packet."""
-    return Words(_name(packet), _detail(packet))
+    return PacketLabel(_name(packet), _detail(packet))
 
 
 def _name(packet: Packet) -> str:
@@ -45,21 +45,21 @@ def _name(packet: Packet) -> str:
 
 
 def flags(packet: Packet) -> str:
-    """As "RST/ACK"; PSH is left out, since it says nothing."""
+    """As "RST/ACK"; PSH is omitted, since it carries no meaning."""
     named = [name for bit, name in _FLAGS if packet.flags & bit and bit != PSH]
     return "/".join(named) or "no flags"
 
 
 def _detail(packet: Packet) -> str:
     length = packet.end - packet.payload_at
-    said = [f"TTL {packet.hop_limit}"]
+    parts = [f"TTL {packet.hop_limit}"]
     if packet.version == 4:
-        said.append(f"IP-ID {packet.ip_id}")
+        parts.append(f"IP-ID {packet.ip_id}")
     if packet.protocol == TCP and packet.flags & RST:
-        said.append(f"window {packet.window}")
+        parts.append(f"window {packet.window}")
     if length or packet.fragment:
-        said.append(f"{length if not packet.fragment else packet.end} B")
-    return ", ".join(said)
+        parts.append(f"{length if not packet.fragment else packet.end} B")
+    return ", ".join(parts)
 
 
 def _tcp(packet: Packet, payload: bytes) -> str:
