@@ -1,7 +1,7 @@
-"""Check, without the network, that the locks are in step with pyproject.toml.
+"""Check, without the network, that the locks match pyproject.toml.
 
-Every requirement of the project has a pin that satisfies it, and every pin that names the project as its
-reason is still asked for. Exit status 1 with one line per disagreement; `make lock` puts it right.
+Every requirement of the project must have a pin that satisfies it, and every pin with the project as its
+reason must still be required. Exit status 1 with one line per disagreement; `make lock` repairs it.
 """
 
 import re
@@ -28,7 +28,7 @@ def requirements(pyproject: dict, extras: Sequence[str] | None = None) -> dict[s
 
 
 def pinned(lock: str) -> dict[str, tuple[str, bool]]:
-    """Every pin by canonical name: its version, and whether the project itself asked for it."""
+    """Every pin by canonical name: its version, and whether the project itself requires it."""
     entries = re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)
     pins = {}
     for entry in entries:
@@ -38,11 +38,11 @@ def pinned(lock: str) -> dict[str, tuple[str, bool]]:
 
 
 def disagreements(pyproject: dict, lock: str, extras: Sequence[str] | None = None) -> list[str]:
-    """What is wrong, one line each; empty when they are in step. `extras`: those in the lock (None: all)."""
+    """The disagreements, one line each. `extras`: those in the lock (None: all)."""
     needed, pins = requirements(pyproject, extras), pinned(lock)
     found = [f"{name} is not pinned" for name in needed.keys() - pins.keys()]
     for name, (version, direct) in pins.items():
-        requirement = requirements.get(name)
+        requirement = needed.get(name)
         if requirement and not requirement.specifier.contains(version, prereleases=True):
             found.append(f"{name} is pinned to {version}, but pyproject.toml asks for {requirement}")
         if direct and not requirement:

@@ -1,4 +1,4 @@
-"""`testbed doctor`: what this machine can do, what is missing, what it costs, and how to get it."""
+"""`testbed doctor`: what this machine supports, what is missing, what that costs, and how to get it."""
 
 import json
 import shutil
@@ -20,8 +20,8 @@ _TITLE = 37  # columns; the longest title has 35
 def command(*, as_json: bool) -> int:
     """Try every kernel feature and program that the laboratory uses, and report.
 
-    Each is tried for real, in a throw-away namespace of its own. Exit status: 0 if everything required is
-    there, 4 if not.
+    Each is tried for real, in a temporary namespace. Exit status: 0 if everything required is
+    present, 4 if not.
     """
     from testbed.doctor import examine
 
@@ -63,7 +63,7 @@ def _print(findings: list["Finding"]) -> None:
 
 
 def _lines(finding: "Finding", width: int) -> list[str]:
-    """What is there in one line; what is missing with its cost and its remedy below."""
+    """A present feature in one line; a missing one with its cost and remedy below."""
     feature = finding.feature
     sign = click.style("yes", fg="green") if finding.present else click.style("no ", fg="red", bold=True)
     lines = [

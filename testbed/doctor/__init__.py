@@ -1,7 +1,7 @@
-"""What this machine can do: every kernel feature and program that the laboratory uses, tried for real.
+"""What this machine supports: every kernel feature and program that the laboratory uses, tried for real.
 
-Nothing is guessed from a version. Each feature has one check, which tries the thing itself in a throw-away
-isolated namespace and has a bound in time.
+Nothing is inferred from a version. Each feature has one check, which tries the feature itself in a temporary
+isolated namespace, with a time limit.
 """
 
 from testbed.doctor.examine import examine, missing, required

@@ -1,4 +1,4 @@
-"""Ask a child process to try features, and say what is missing."""
+"""Trying features in a child process, and reporting what is missing."""
 
 import json
 import subprocess
@@ -6,22 +6,22 @@ import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from testbed.doctor.catalogue import FEATURES
+from testbed.doctor.checks import FEATURES
 from testbed.doctor.feature import Feature, Finding, Need
 from testbed.errors import InputError
 
-ALL_SECONDS = 120.0  # our choice: far above what all checks take together, far below for ever
+ALL_SECONDS = 120.0  # our choice: far more than all checks take together
 
 
 def required() -> list[str]:
-    """The features without which no world works."""
+    """The features that every world needs."""
     return [feature.name for feature in FEATURES.values() if feature.need is Need.REQUIRED]
 
 
 def missing(features: Iterable[str] | None = None) -> list[Feature]:
     """Those of the named features (default: the required ones) that this machine lacks.
 
-    Takes some 30 ms for each: ask after something failed, or once before many tests.
+    Takes about 30 ms for each: call it after a failure, or once before many tests.
     """
     names = required() if features is None else features
     return [finding.feature for finding in examine(names) if not finding.present]
@@ -32,20 +32,20 @@ def examine(features: Iterable[str] | None = None) -> list[Finding]:
 
     Raises InputError for a name that is not in the catalogue.
     """
-    wanted = set(FEATURES) if features is None else set(features)
-    for name in sorted(wanted - FEATURES.keys()):
+    chosen = set(FEATURES) if features is None else set(features)
+    for name in sorted(chosen - FEATURES.keys()):
         near = get_close_matches(name, FEATURES, n=1)
         raise InputError.at(
             "doctor", f"unknown feature '{name}'", f"did you mean '{near[0]}'?" if near else ""
         )
-    names = [name for name in FEATURES if name in wanted]
+    names = [name for name in FEATURES if name in chosen]
     answers = _ask(names) if names else {}
     return [_finding(FEATURES[name], answers.get(name)) for name in names]
 
 
 def _ask(names: list[str]) -> dict[str, dict[str, str | bool]]:
-    """The answers of the trying process by feature name; fewer than asked if it died."""
-    # -P: a folder named testbed in the current directory is not us.
+    """The answers of the checking process by feature name; some are missing if it died."""
+    # -P: do not import a folder named testbed in the current directory.
     command = [sys.executable, "-P", "-m", "testbed.doctor.inside", *names]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     try:

@@ -1,4 +1,4 @@
-"""A feature of the machine, and what was found out about it."""
+"""A feature of the machine, and the result of its check."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from enum import StrEnum
 
 
 class Need(StrEnum):
-    """How much depends on a feature."""
+    """How important a feature is."""
 
     REQUIRED = "required"  # without it no world can be built, or its censors would do nothing
-    OPTIONAL = "optional"  # without it something named does not work
-    INFORMATION = "information"  # nothing of ours uses it; good to know when comparing machines
+    OPTIONAL = "optional"  # without it something specific does not work
+    INFORMATION = "information"  # unused; helps to compare machines
 
 
 class Absent(Exception):  # noqa: N818 - not an error: the answer of a check
-    """The feature is not there. Carries what was seen, and a remedy if the check knows a better one."""
+    """The feature is missing. Carries what was seen, and a remedy if the check knows a better one."""
 
     def __init__(self, seen: str, remedy: str = "") -> None:
         super().__init__(seen)
@@ -24,27 +24,27 @@ class Absent(Exception):  # noqa: N818 - not an error: the answer of a check
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One thing that a machine has or lacks."""
+    """A kernel feature or a program that a machine has or lacks."""
 
     name: str  # short, for markers and JSON: "nfqueue"
-    title: str  # for a person: "NFQUEUE through iptables-nft"
+    title: str  # for people: "NFQUEUE through iptables-nft"
     need: Need
     cost: str  # what does not work without it
     remedy: str  # how to get it
-    check: Callable[[], str]  # tries it: what was seen, or Absent
+    check: Callable[[], str]  # tries it: returns what was seen, or raises Absent
     isolated: bool = True  # tried inside private user, mount, network and PID namespaces
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found."""
+    """The result of a check."""
 
     feature: Feature
     present: bool
     detail: str  # what was seen: a version, a kernel's message
-    remedy: str = ""  # how to get it; "" when it is there
+    remedy: str = ""  # how to get it; "" if present
 
     @property
     def blocks(self) -> bool:
-        """Whether nothing can run because of this."""
+        """Whether no world can be built because of this."""
         return not self.present and self.feature.need is Need.REQUIRED

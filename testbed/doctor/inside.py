@@ -12,7 +12,7 @@ import sys
 from typing import Any, NoReturn
 
 from testbed.doctor import sandbox
-from testbed.doctor.catalogue import FEATURES
+from testbed.doctor.checks import FEATURES
 from testbed.doctor.feature import Absent, Feature
 from testbed.world import linux
 

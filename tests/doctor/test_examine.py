@@ -3,7 +3,7 @@
 import pytest
 
 from testbed import doctor
-from testbed.doctor.catalogue import FEATURES
+from testbed.doctor.checks import FEATURES
 from testbed.errors import InputError
 
 

@@ -1,4 +1,4 @@
-"""nft sets keyed by 4-tuple: what decides on every packet of a flow that Python has decided on once."""
+"""nft sets keyed by 4-tuple, which carry out a decision for every later packet of its flow."""
 
 from testbed.doctor.checks.tools import datagrams_through, run
 from testbed.doctor.feature import Absent, Feature, Need
@@ -9,7 +9,7 @@ _DATAGRAMS, _BYTES = 20, 500
 
 
 def _arrived(*rules: str) -> int:
-    """How many of a burst of datagrams of one flow pass these rules, and leave the table to be looked at."""
+    """How many of a burst of datagrams of one flow pass these rules. The table remains for inspection."""
     loopback_up()
     table = f"""
     table inet t {{
@@ -25,7 +25,7 @@ def _elements() -> str:
 
 
 def timeout() -> str:
-    """A packet puts its own flow into a set, for a time of its own."""
+    """A packet adds its flow to a set, with a timeout of its own."""
     _arrived(f"add @s {{ {_FLOW} timeout 30s }}")
     if "expires" not in _elements():
         raise Absent("the packet's flow is not in the set, or has no timeout")
@@ -33,7 +33,7 @@ def timeout() -> str:
 
 
 def limit() -> str:
-    """A flow's own limit drops what exceeds its rate, and only that."""
+    """A flow's own limit drops packets above its rate, and only those."""
     arrived = _arrived(
         f"add @s {{ {_FLOW} timeout 30s limit rate over 100 bytes/second burst 5000 bytes }}",
         f"{_FLOW} @s drop",
@@ -42,7 +42,7 @@ def limit() -> str:
 
 
 def quota() -> str:
-    """A flow's own quota drops what exceeds its volume, and only that."""
+    """A flow's own quota drops packets beyond its volume, and only those."""
     arrived = _arrived(f"add @s {{ {_FLOW} timeout 30s quota over 5000 bytes }}", f"{_FLOW} @s drop")
     return _some(arrived)
 
@@ -54,7 +54,7 @@ def _some(arrived: int) -> str:
 
 
 def delete() -> str:
-    """A packet takes its own flow out of a set."""
+    """A packet removes its flow from a set."""
     _arrived(f"add @s {{ {_FLOW} timeout 30s }}", f"delete @s {{ {_FLOW} }}")
     if left := _elements():
         raise Absent(f"the flow is still in the set:{left}")

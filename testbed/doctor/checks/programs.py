@@ -1,4 +1,4 @@
-"""Programs: the ones that build a world, and clients that people run in it."""
+"""Programs that build a world, and clients that people run in it."""
 
 import shutil
 from functools import partial
@@ -8,7 +8,7 @@ from testbed.doctor.feature import Absent, Feature, Need
 
 
 def runs(names: tuple[str, ...], option: str) -> str:
-    """Start the first of these programs that is there, and let it say its version."""
+    """Run the first of these programs that is installed, and print its version."""
     name = next((name for name in names if shutil.which(name)), None)
     if name is None:
         raise Absent("not installed")
@@ -26,14 +26,14 @@ _NEEDED, _USEFUL = Need.REQUIRED, Need.OPTIONAL
 FEATURES = (
     _program("nft", "--version", "nftables", "no censor", _NEEDED),
     _program("iptables-nft", "--version", "iptables", "no censor and no delay line", _NEEDED),
-    _program("ip6tables-nft", "--version", "iptables", "IPv6 goes uncensored", _NEEDED),
+    _program("ip6tables-nft", "--version", "iptables", "IPv6 is not censored", _NEEDED),
     _program("ip", "-V", "iproute2", "no world", _NEEDED),
     _program("tc", "-V", "iproute2", "links have no rate", _NEEDED),
     _program("curl", "--version", "curl", "examples and tests with curl", _USEFUL),
     _program("dig", "-v", "dnsutils", "examples and tests with dig", _USEFUL),
     _program("openssl", "version", "openssl", "examples and tests with s_client", _USEFUL),
-    _program("traceroute", "--version", "traceroute", "looking at the path hop by hop", _USEFUL),
-    _program("ping", "-V", "iputils-ping", "looking at delay and loss", _USEFUL),
+    _program("traceroute", "--version", "traceroute", "showing the path hop by hop", _USEFUL),
+    _program("ping", "-V", "iputils-ping", "showing delay and loss", _USEFUL),
     _program("tcpdump", "--version", "tcpdump", "captures", _USEFUL),
     _program("tshark", "--version", "tshark", "reading captures in the terminal", _USEFUL),
     _program("iperf3", "--version", "iperf3", "throughput tests with iperf3", _USEFUL),

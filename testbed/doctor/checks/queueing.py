@@ -1,4 +1,4 @@
-"""NFQUEUE: how packets come to a censor and to a delay line."""
+"""NFQUEUE: how packets reach a censor or a delay line."""
 
 import socket
 import time
@@ -13,7 +13,7 @@ _MARK, _QUEUE = 1, 5
 def module() -> str:
     """Import the Python module."""
     try:
-        # The doctor tries what it reports on; nobody else but the middlebox imports this.
+        # An exception to the layers: the doctor tries what it reports on.
         import netfilterqueue
     except ImportError as error:
         raise Absent(str(error)) from error
@@ -21,12 +21,12 @@ def module() -> str:
 
 
 def queue4() -> str:
-    """A marked IPv4 packet comes to the queue, is accepted and goes on."""
+    """A marked IPv4 packet is queued, accepted and delivered."""
     return _through_queue("iptables-nft", socket.AF_INET)
 
 
 def queue6() -> str:
-    """A marked IPv6 packet comes to the queue, is accepted and goes on."""
+    """A marked IPv6 packet is queued, accepted and delivered."""
     return _through_queue("ip6tables-nft", socket.AF_INET6)
 
 
@@ -58,16 +58,16 @@ def _through_queue(program: str, family: int) -> str:
             queue.run(block=False)
             time.sleep(0.001)
         if not queued:
-            raise Absent("the packet did not come to the queue")
+            raise Absent("the packet was not queued")
         try:
             receiver.recv(100)
         except TimeoutError as error:
-            raise Absent("the packet was accepted and did not go on") from error
-    return "a packet came and went on"
+            raise Absent("the packet was accepted but not delivered") from error
+    return "queued, accepted, delivered"
 
 
 def statement() -> str:
-    """nft's own way to the queue."""
+    """nft's own queue statement."""
     run(
         "nft",
         "-f",
@@ -98,7 +98,7 @@ FEATURES = (
         queue4,
     ),
     Feature(
-        "nfqueue6", "NFQUEUE through ip6tables-nft", Need.REQUIRED, "IPv6 goes uncensored", _KERNEL, queue6
+        "nfqueue6", "NFQUEUE through ip6tables-nft", Need.REQUIRED, "IPv6 is not censored", _KERNEL, queue6
     ),
     Feature(
         "nft-queue",

@@ -1,4 +1,4 @@
-"""Raw sockets with headers of our own: how a censor injects."""
+"""Raw sockets with custom headers, by which a censor injects."""
 
 import socket
 import struct
@@ -14,7 +14,7 @@ _PAYLOAD = b"injected"
 
 
 def raw4() -> str:
-    """An IPv4 packet with a header of ours arrives."""
+    """An IPv4 packet with a custom header arrives."""
 
     def packet(port: int) -> bytes:
         udp = struct.pack("!HHHH", 7, port, 8 + len(_PAYLOAD), 0) + _PAYLOAD
@@ -26,7 +26,7 @@ def raw4() -> str:
 
 
 def raw6() -> str:
-    """An IPv6 packet with a header of ours arrives."""
+    """An IPv6 packet with a custom header arrives."""
 
     def packet(port: int) -> bytes:
         length = 8 + len(_PAYLOAD)
@@ -60,7 +60,7 @@ def _arrives(raw: socket.socket, host: str, packet: Callable[[int], bytes]) -> s
         try:
             payload, sender = receiver.recvfrom(100)
         except TimeoutError as error:
-            raise Absent("the packet was sent and did not arrive") from error
+            raise Absent("the packet was sent but did not arrive") from error
     if payload != _PAYLOAD:
         raise Absent(f"another packet arrived: {payload!r}")
     return f"a packet arrived from {sender[0]}"
@@ -74,7 +74,7 @@ def _checksum(data: bytes) -> int:
 
 
 def ipv6() -> str:
-    """An address of our own, forwarding, and a datagram over IPv6."""
+    """An added address, forwarding, and a datagram over IPv6."""
     loopback_up()
     run("ip", "-6", "address", "add", "fd00::1/128", "dev", "lo", "nodad")
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as receiver:
@@ -86,7 +86,7 @@ def ipv6() -> str:
 
 
 def _until_received(receiver: socket.socket) -> None:
-    """Send to oneself until it arrives: the kernel makes a new address's local route a moment later."""
+    """Send to itself until it arrives: the kernel adds a new address's local route a moment later."""
     for _ in range(100):
         receiver.sendto(b"x", receiver.getsockname())
         try:
@@ -102,7 +102,7 @@ FEATURES = (
         "ipv6",
         "IPv6",
         Need.REQUIRED,
-        "half of every world",
+        "no IPv6 in any world",
         "boot without ipv6.disable=1; use a kernel with CONFIG_IPV6",
         ipv6,
     ),
