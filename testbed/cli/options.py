@@ -75,6 +75,18 @@ out_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Run folder (new or empty); default runs/<scenario>-<time>.",
 )
+serve_option = click.option(
+    "--serve",
+    multiple=True,
+    metavar="HOST[:PORT]='CMD'",
+    help="Run CMD as a server on HOST: a vantage, a host of the scenario, or a new one abroad. Repeatable.",
+)
+authority_option = click.option(
+    "--authority",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the certificate authority in DIR, over runs; made on first use.",
+)
 time_scale_option = click.option(
     "--time-scale",
     type=click.FloatRange(min=0.001, max=100_000),

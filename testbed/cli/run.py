@@ -20,6 +20,8 @@ from testbed.cli import options
 @options.vantage_option
 @options.seed_option
 @options.time_scale_option
+@options.serve_option
+@options.authority_option
 @options.out_option
 @click.option(
     "--timeout", type=click.FloatRange(0.2, 60), default=4.0, show_default=True, help="Seconds per step."
@@ -36,6 +38,8 @@ def command(
     vantages: tuple[str, ...],
     seed: int | None,
     time_scale: float | None,
+    serve: tuple[str, ...],
+    authority: Path | None,
     out: Path | None,
     timeout: float,
     command_line: tuple[str, ...],
@@ -64,6 +68,8 @@ def command(
         command=command_line or None,
         timeout=timeout,
         ipv=6 if ipv6 else 4,
+        serve=serve,
+        authority=authority,
         out=out,
     )
     result = execute(job)

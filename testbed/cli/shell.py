@@ -16,6 +16,8 @@ from testbed.cli import options
 @options.vantage_option
 @options.seed_option
 @options.time_scale_option
+@options.serve_option
+@options.authority_option
 @options.out_option
 def command(
     name: str,
@@ -23,6 +25,8 @@ def command(
     vantages: tuple[str, ...],
     seed: int | None,
     time_scale: float | None,
+    serve: tuple[str, ...],
+    authority: Path | None,
     out: Path | None,
 ) -> int:
     """Open a shell in scenario NAME; its prompt names the operator, the scenario and the phase.
@@ -35,6 +39,7 @@ def command(
 
     options.must_be_one(vantages)
     scenario = options.loaded(name, seed, time_scale)
-    result = execute(Job(scenario, phase=phase, vantages=vantages, shell=True, out=out))
+    job = Job(scenario, phase=phase, vantages=vantages, shell=True, serve=serve, authority=authority, out=out)
+    result = execute(job)
     show(result, scenario)
     return result.exit_status

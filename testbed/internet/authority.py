@@ -1,20 +1,26 @@
 """The run's own certification authority: a root that the vantage trusts, an intermediate, leaves.
 
 Chains look like those of public authorities of 2022: ECDSA P-256, one intermediate, leaves valid for 90 days.
-No private key touches a disk. Importing this takes 50 ms, for the sake of cryptography.
+No private key touches a disk, unless the user has one kept (`keep`). Importing this takes 50 ms.
 """
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from testbed.internet.bundles import system_bundle
@@ -30,7 +36,7 @@ MAX_COMMON_NAME = 64  # characters (RFC 5280, ub-common-name)
 
 @dataclass(frozen=True)
 class Authority:
-    """A root and its intermediate. Lives in memory for one run."""
+    """A root and its intermediate, in memory. It can be pickled."""
 
     root: x509.Certificate
     intermediate: x509.Certificate
@@ -42,6 +48,23 @@ class Authority:
         root_key, key = _new_key(), _new_key()
         root = _authority(ROOT, root_key, root_key, path_length=1)
         return cls(root, _authority(INTERMEDIATE, key, root_key, path_length=0), key)
+
+    @classmethod
+    def from_pem(cls, root: str, intermediate: str, key: str) -> "Authority":
+        """What `to_pem` gave. ValueError or TypeError for what is not that."""
+        loaded = load_pem_private_key(key.encode(), None)
+        if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+            raise TypeError("the key is not one of an elliptic curve")
+        load = x509.load_pem_x509_certificate
+        return cls(load(root.encode()), load(intermediate.encode()), loaded)
+
+    def to_pem(self) -> tuple[str, str, str]:
+        """Root, intermediate and the intermediate's private key."""
+        return _pem(self.root), _pem(self.intermediate), _key_pem(self.key)
+
+    def __reduce__(self) -> tuple[Callable[..., "Authority"], tuple[str, str, str]]:
+        """Pickled as text: cryptography's objects cannot be."""
+        return Authority.from_pem, self.to_pem()
 
     @property
     def root_pem(self) -> str:
@@ -73,17 +96,25 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName(identities), critical=not common)
             .sign(self.key, hashes.SHA256())
         )
-        key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-        return _pem(leaf) + _pem(self.intermediate), key_pem
+        return _pem(leaf) + _pem(self.intermediate), _key_pem(key)
 
     def files_for(self, names: Sequence[str], addresses: Sequence[str] = ()) -> tuple[str, str]:
         """`certificate_for` as two files that only this process and those it forks can open: (chain, key)."""
         chain, key = self.certificate_for(names, addresses)
         return _in_memory(chain), _in_memory(key)
 
+    def write_for(self, folder: Path, names: Sequence[str], addresses: Sequence[str] = ()) -> tuple[str, str]:
+        """`certificate_for` as the files chain.pem and key.pem of `folder`, which must be in memory."""
+        chain, key = folder / "chain.pem", folder / "key.pem"
+        chain_pem, key_pem = self.certificate_for(names, addresses)
+        chain.write_text(chain_pem)
+        with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(key_pem)
+        return str(chain), str(key)
+
 
 def self_signed(names: Sequence[str]) -> tuple[str, str]:
-    """A certificate that nobody should believe, as (chain, key) files like `Authority.files_for`.
+    """A certificate that no client should accept, as (chain, key) files like `Authority.files_for`.
 
     Its subject is OpenSSL's default, it signs itself, and it expired on 12 November 2014: what OONI saw in
     place of bbc.com's in March 2022 (OONI22).
@@ -100,8 +131,7 @@ def self_signed(names: Sequence[str]) -> tuple[str, str]:
         .not_valid_after(expired)
         .sign(key, hashes.SHA256())
     )
-    key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    return _in_memory(_pem(certificate)), _in_memory(key_pem)
+    return _in_memory(_pem(certificate)), _in_memory(_key_pem(key))
 
 
 def _in_memory(text: str) -> str:
@@ -166,3 +196,7 @@ def _key_usage(*used: str) -> x509.KeyUsage:
 
 def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from socket import socket
 from typing import NoReturn
 
-from testbed.internet.service import Ready, run_service
+from testbed.internet.service import run_service
+from testbed.internet.services.base import Ready
 from testbed.internet.sockets import stream_socket, udp_socket
 from testbed.internet.transports import Respond, new_failure, serve_datagrams, serve_streams
 from testbed.internet.zone import Zone, answer, for_udp

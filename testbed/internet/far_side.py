@@ -7,7 +7,8 @@ from typing import NoReturn
 
 from testbed.internet.authority import Authority
 from testbed.internet.hosts import Opened, far_hosts, opened, zone_of
-from testbed.internet.service import Ready, run_service, run_together
+from testbed.internet.service import run_service, run_together
+from testbed.internet.services.base import Ready
 from testbed.scenario.model import World
 from testbed.world import interrupt
 

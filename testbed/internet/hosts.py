@@ -50,28 +50,27 @@ def far_hosts(world: World) -> list[Host]:
 def opened(
     host: Host, addresses: Sequence[str], authority: Authority, zone: "Callable[[], Zone]"
 ) -> list[Opened]:
-    """The services of `host`, their sockets open on its `addresses`.
+    """The services of `host`, their sockets open on its `addresses`. Errors: as `open_service`.
 
     A host has one certificate for all its names and shows it to whoever asks, under any name or none.
-    Errors: OSError naming address and port.
     """
     certificate = _certificate(host, addresses, authority)
-    return [
-        Opened(
-            service,
-            Place(
-                host,
-                tuple(addresses),
-                {
-                    (transport, port): tuple(_OPEN[transport](address, port) for address in addresses)
-                    for transport, port in service.ports()
-                },
-                certificate,
-                zone,
-            ),
-        )
-        for service in host.services
-    ]
+    return [open_service(service, host, addresses, certificate, zone) for service in host.services]
+
+
+def open_service(
+    service: Service,
+    host: Host,
+    addresses: Sequence[str],
+    certificate: tuple[str, str] | None,
+    zone: "Callable[[], Zone]",
+) -> Opened:
+    """One service of `host` with its sockets open. Errors: OSError naming address and port."""
+    sockets = {
+        (transport, port): tuple(_OPEN[transport](address, port) for address in addresses)
+        for transport, port in service.ports()
+    }
+    return Opened(service, Place(host, tuple(addresses), sockets, certificate, zone))
 
 
 def zone_of(world: World) -> "Callable[[], Zone]":
@@ -87,7 +86,7 @@ def zone_of(world: World) -> "Callable[[], Zone]":
 
 
 def _certificate(host: Host, addresses: Sequence[str], authority: Authority) -> tuple[str, str] | None:
-    needed = {service.certificate for service in host.services} - {None}
+    needed = {service.certificate for service in host.services} - {"no"}
     if not needed:
         return None
     if host.certificate == "self-signed":

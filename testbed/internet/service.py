@@ -24,7 +24,7 @@ _STOP = 3.0  # seconds until all have ended; our choice: less than whoever stops
 def run_service(serve: Serve, ready: Ready) -> NoReturn:
     """Run `serve(ready)` until SIGTERM, then leave the process with status 0.
 
-    `serve` calls `ready` once everything listens and then serves for ever. If it ends or raises, the process
+    `serve` calls `ready` once everything listens and then serves forever. If it ends or raises, the process
     leaves with status 1 and the traceback on stderr: a server that is gone makes the run invalid. SIGINT is
     ignored, for Ctrl-C at the user's terminal is meant for the program under test.
     """

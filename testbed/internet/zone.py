@@ -17,6 +17,7 @@ import dns.reversename
 import dns.rrset
 
 from testbed.scenario.model import World
+from testbed.world.addressing import addresses_of
 
 MAX_MESSAGE = 65535  # bytes
 TTL = 300  # seconds, for every record: our choice
@@ -44,16 +45,15 @@ class Zone:
 
     @classmethod
     def from_world(cls, world: World) -> "Zone":
-        """Names of sites and of public resolvers, forward and reverse."""
-        addresses: dict[str, tuple[str, ...]] = {
-            name.lower(): (site.ipv4, site.ipv6) for site in world.sites for name in site.names
-        }
-        addresses |= {r.name.lower(): (*r.ipv4, *r.ipv6) for r in world.resolvers}
-        mains: list[tuple[str, tuple[str, ...]]] = [(s.name, (s.ipv4, s.ipv6)) for s in world.sites]
-        mains += [(r.name, (*r.ipv4, *r.ipv6)) for r in world.resolvers]
+        """Names of sites, public resolvers and hosts, forward and reverse (by the main name)."""
+        owners: list[tuple[tuple[str, ...], tuple[str, ...]]]
+        owners = [(site.names, (site.ipv4, site.ipv6)) for site in world.sites]
+        owners += [((each.name,), (*each.ipv4, *each.ipv6)) for each in world.resolvers]
+        owners += [(host.names, addresses_of(host, world)) for host in world.hosts if host.names]
+        addresses = {name.lower(): owned for names, owned in owners for name in names}
         pointers = {
-            dns.reversename.from_address(address).to_text(omit_final_dot=True): name
-            for name, owned in mains
+            dns.reversename.from_address(address).to_text(omit_final_dot=True): names[0]
+            for names, owned in owners
             for address in owned
         }
         return cls(addresses, pointers)

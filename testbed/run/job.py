@@ -34,7 +34,7 @@ class Job:
     timeout: float = 4.0  # seconds per step of the built-in probe
     ipv: int = 4  # IP version that the built-in probe uses, 4 or 6
     model: str | None = None  # the inspector model of every censor, instead of its profile's
-    serve: tuple[str, ...] = ()  # servers to add, each "HOST=COMMAND"
+    serve: tuple[str, ...] = ()  # servers to add: "HOST=COMMAND" or "HOST:PORT=COMMAND"
     authority: Path | None = None  # folder of a certificate authority that is kept over runs
     out: Path | None = None  # the run folder, new or empty; None: runs/<scenario>-<time>
 
@@ -111,6 +111,10 @@ def _adjusted(scenario: Scenario, job: Job) -> Scenario:
         scenario = replace(scenario, seed=job.seed)
     if job.time_scale is not None:
         scenario = replace(scenario, time_scale=job.time_scale)
+    if job.serve:
+        from testbed.scenario.served import with_served  # few runs need it
+
+        scenario = with_served(scenario, job.serve)
     return scenario
 
 

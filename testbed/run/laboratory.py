@@ -26,10 +26,17 @@ READY_WITHIN = 30.0  # seconds; our choice: generous, for machines under load
 class Laboratory:
     """Builds the world of one phase for some operators. Use it inside `run_isolated`, with `with`."""
 
-    def __init__(self, scenario: Scenario, phase: str, operators: tuple[str, ...], folder: RunFolder) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        phase: str,
+        operators: tuple[str, ...],
+        folder: RunFolder,
+        authority: Authority | None = None,
+    ) -> None:
         self.scenario, self.operators, self.folder = scenario, operators, folder
         self.phase, self.placements = phase, self._placements(phase)
-        self.authority = Authority.create()
+        self.authority = authority or Authority.create()
         self.started_at = time.monotonic()
         self._stack = ExitStack()
         self._services: Services | None = None
@@ -54,6 +61,7 @@ class Laboratory:
             self._start_world()
             self._start_phase(resolvers=self.operators)
             self._services.wait_ready(READY_WITHIN)
+            self._start_hosts(self._services)
         except BaseException:
             self._stack.close()
             raise
@@ -147,6 +155,17 @@ class Laboratory:
 
         with inside(self.world.namespaces[f"{placement.operator}.hop{placement.hop}"]):
             kernel.remove(placement.policy, self.scenario.time_scale)
+
+    def _start_hosts(self, services: Services) -> None:
+        if self.scenario.world.hosts:
+            from testbed.run.servers import start_hosts
+
+            logs = self.folder.path / "logs"
+            start_hosts(services, self.world, self.authority, self._resolvers_at, logs)
+
+    def _resolvers_at(self, vantage: str) -> tuple[str, ...]:
+        """The resolver addresses of a host at `vantage`, or abroad ("")."""
+        return self.resolvers(vantage or OUTSIDE)
 
     # What follows runs in the service's own process, and imports there what only that process needs.
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from testbed.errors import Exit, InvalidRunError, TestbedError
+from testbed.internet.authority import Authority
+from testbed.internet.keep import kept_authority
 from testbed.run.events import rules_by_flow
 from testbed.run.folder import RunFolder, versions
 from testbed.run.job import Job
@@ -31,12 +33,14 @@ class Session:
     job: Job
     scenario: Scenario
     folder: RunFolder
+    authority: Authority | None = None  # None: one of its own for this run
 
     @classmethod
     def prepare(cls, job: Job) -> "Session":
         """Load, choose, make the folder. InputError for whatever is wrong with the job."""
         settled, scenario = job.settled()
-        return cls(settled, scenario, RunFolder.create(job.out, scenario.name))
+        authority = kept_authority(job.authority) if job.authority else None
+        return cls(settled, scenario, RunFolder.create(job.out, scenario.name), authority)
 
     @property
     def phase(self) -> str:
@@ -46,7 +50,7 @@ class Session:
 
     def laboratory(self) -> Laboratory:
         """The world of this session, to be entered inside `run_isolated`."""
-        return Laboratory(self.scenario, self.phase, self.job.operators, self.folder)
+        return Laboratory(self.scenario, self.phase, self.job.operators, self.folder, self.authority)
 
 
 Work = Callable[[Session, Laboratory], Findings]

@@ -75,6 +75,8 @@ def explain(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
     context = error.get("ctx", {})
     if kind == "fault":
         return context["message"], context["remedy"]
+    if kind == "value_error":  # a dataclass' own check
+        return str(context["error"]), ""
     if kind == "extra_forbidden":
         return f"unknown key {str(loc[-1])!r}", nearest(loc[-1], _keys(model, loc[:-1]))
     if kind == "missing":

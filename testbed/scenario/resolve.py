@@ -1,7 +1,11 @@
 """A valid file to a resolved scenario: everything that its words refer to is looked up."""
 
+import hashlib
+import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import ip_address
+from pathlib import Path
 
 from testbed.scenario.document import Document
 from testbed.scenario.expectations import ALL, controls, expand
@@ -26,6 +30,8 @@ def resolve(
     for each in (document, world_document):
         sources.used(each.path, each.digest)
     sources.world = _with_operators(part.operators, sources)
+    if part.hosts or sources.world.hosts:
+        sources.world = _with_hosts(part.hosts, sources)
     censors = {
         name: None if given is HOLE else Censor(name, given, sources) for name, given in part.censors.items()
     }
@@ -56,6 +62,18 @@ def resolve(
     )
 
 
+def _with_hosts(given: Mapping[str, object], sources: Sources) -> World:
+    """The world with the file's own hosts. Noted: the Python files that services are from."""
+    from testbed.internet.services import SERVICES  # slow, and few scenarios have hosts
+    from testbed.scenario.hostparts import hosts_of
+
+    hosts = hosts_of(given, sources.document, sources.world, sources.problems)
+    for kind in {type(service) for host in hosts for service in host.services} - set(SERVICES.values()):
+        path = Path(inspect.getfile(kind))
+        sources.used(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    return replace(sources.world, hosts=hosts)
+
+
 def _with_operators(chosen: list[str] | None, sources: Sources) -> World:
     """The world with the chosen operators only, in the order chosen."""
     if chosen is None:
@@ -65,7 +83,11 @@ def _with_operators(chosen: list[str] | None, sources: Sources) -> World:
         if key not in known:
             sources.add(("operators", index), f"unknown operator {key!r}", nearest(key, known))
     kept = tuple(known[key] for key in dict.fromkeys(chosen) if key in known)
-    return replace(sources.world, operators=kept) if kept else sources.world
+    if not kept:
+        return sources.world
+    left_out = known.keys() - {operator.key for operator in kept}
+    hosts = tuple(host for host in sources.world.hosts if host.at not in left_out)
+    return replace(sources.world, operators=kept, hosts=hosts)
 
 
 def _placements(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from testbed.scenario.actionparts import ActionPart
+from testbed.scenario.hostfield import HostsField
 from testbed.scenario.matchparts import MatchPart
 from testbed.scenario.part import Part
 from testbed.scenario.salvage import HOLED
@@ -92,6 +93,9 @@ class ScenarioFile(Part):
     notes: str = ""
     world: Text = Field("runet", description="a world of the library, or a file beside the scenario")
     operators: OneOrMore | None = Field(None, description="those of the world that take part; default: all")
+    hosts: HostsField = Field(
+        default_factory=dict, description="machines with services, added to those of the world"
+    )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     censors: dict[Key, Annotated[CensorPart, HOLED]] = Field(default_factory=dict)
     phases: Annotated[dict[Key, Phase], Field(min_length=1)]

@@ -88,19 +88,21 @@ class WorldHosts:
         self._world = world.name
         self._names = {name for site in world.sites for name in site.names}
         self._names |= {resolver.name for resolver in world.resolvers}
-        self._addresses = {text for site in world.sites for text in (site.ipv4, site.ipv6)}
-        self._resolvers = {text for each in world.resolvers for text in (*each.ipv4, *each.ipv6)}
+        self._names |= {name for host in world.hosts for name in host.names}
+        hosts = {text for host in world.hosts for text in (*host.ipv4, *host.ipv6)}
+        self._addresses = {text for site in world.sites for text in (site.ipv4, site.ipv6)} | hosts
+        self._resolvers = {text for each in world.resolvers for text in (*each.ipv4, *each.ipv6)} | hosts
 
     def host(self, name: str) -> Fault | None:
-        """None if a site or a resolver has this name, or a site this address."""
+        """None if a site, resolver or host has this name, or a site or host this address."""
         if name in self._names or _shortest(name) in self._addresses:
             return None
-        add = "add it to the world's sites"
+        add = "add it to the world's sites, or as a host"
         remedy = f"{nearest(name, self._names)} Otherwise {add}" if self._names else add
         return f"no site of the world {self._world!r} answers to {name!r}", remedy
 
     def resolver(self, address: str) -> Fault | None:
-        """None if a public resolver has this address."""
+        """None if a public resolver, or a host that may run one, has this address."""
         if _shortest(address) in self._resolvers:
             return None
         return f"the world has no resolver at {address!r}", nearest(address, self._resolvers)

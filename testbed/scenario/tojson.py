@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from testbed.censor.policy import Policy
-from testbed.scenario.model import Expectation, LinkQuality, Operator, Placement, Scenario, World
+from testbed.scenario.model import Expectation, Host, LinkQuality, Operator, Placement, Scenario, World
 
 
 def to_json(scenario: Scenario) -> dict[str, Any]:
@@ -79,7 +79,13 @@ def _world(world: World) -> dict[str, Any]:
         "operators": [_operator(operator) for operator in world.operators],
         "sites": [_plain(site) for site in world.sites],
         "resolvers": [_plain(resolver) for resolver in world.resolvers],
+        "hosts": [_host(host) for host in world.hosts],
     }
+
+
+def _host(host: Host) -> dict[str, Any]:
+    services = [{service.key: dataclasses.asdict(service)} for service in host.services]
+    return {**_plain(host), "services": services}
 
 
 def _operator(operator: Operator) -> dict[str, Any]:

@@ -1,57 +1,22 @@
 """World files: operators, sites, resolvers and links, and the checks that they can coexist."""
 
-import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field
 
+from testbed.scenario.addresses import Address4, Address6, Asn, Prefix4, Prefix6
 from testbed.scenario.document import Document, read
-from testbed.scenario.model import OUTSIDE, LinkQuality, Operator, PublicResolver, Site, World
+from testbed.scenario.hostfield import HOST_KEY, RESERVED_KEYS, HostsField
+from testbed.scenario.model import LinkQuality, Operator, PublicResolver, Site, World
 from testbed.scenario.part import Part, parse
-from testbed.scenario.problems import Problems, fault, shown
+from testbed.scenario.problems import Loc, Problems
 from testbed.scenario.values import BitsPerSecond, Key, Seconds, Share, Text, as_list
-
-RESERVED_KEYS = (OUTSIDE, "all", "title", "backbone", "far", "lo")
-
-_KEY = re.compile(r"[a-z][a-z0-9-]{0,14}")  # becomes the name of an interface: at most 15 characters
-_LONGEST = {4: 25, 6: 119}  # room for hops, resolver and subscriber
-
-N = TypeVar("N", IPv4Network, IPv6Network)
-A = TypeVar("A", IPv4Address, IPv6Address)
-
-
-def _as(kind: type, version: int, what: str) -> Any:
-    """A validator for an address or prefix of one IP version, outside reserved ranges."""
-
-    def validate(value: object) -> object:
-        try:
-            made = kind(value) if isinstance(value, str) else None
-        except ValueError as error:
-            hint = f"write '{kind(value, strict=False)}'" if "host bits" in str(error) else ""
-            raise fault(f"{shown(value)} is not {what}", hint or f"an IPv{version} one is wanted") from error
-        if made is None:
-            raise fault(f"{shown(value)} is not {what}", f"write an IPv{version} one as text, in quotes")
-        if isinstance(made, IPv4Network | IPv6Network) and made.prefixlen > _LONGEST[version]:
-            raise fault(f"the prefix {shown(value)} is too small", f"at most /{_LONGEST[version]}")
-        if not made.is_global:
-            remedy = "detectors take reserved addresses for signs of censorship: use a public one"
-            raise fault(f"{shown(value)} is in a reserved range", remedy)
-        return made
-
-    return BeforeValidator(validate)
-
-
-_TEXT = WithJsonSchema({"type": "string"})
-Address4 = Annotated[IPv4Address, _as(IPv4Address, 4, "an IPv4 address"), _TEXT]
-Address6 = Annotated[IPv6Address, _as(IPv6Address, 6, "an IPv6 address"), _TEXT]
-Prefix4 = Annotated[IPv4Network, _as(IPv4Network, 4, "an IPv4 prefix"), _TEXT]
-Prefix6 = Annotated[IPv6Network, _as(IPv6Network, 6, "an IPv6 prefix"), _TEXT]
-Asn = Annotated[int, Field(ge=1, lt=2**32)]
 
 
 class LinkPart(Part):
@@ -107,6 +72,7 @@ class WorldFile(Part):
     sites: Annotated[list[SitePart], Field(min_length=1)]
     resolvers: dict[Text, ResolverPart] = Field(default_factory=dict)
     backbone: LinkPart = LinkPart()
+    hosts: HostsField = Field(default_factory=dict, description="machines with services")
     notes: str = ""
 
 
@@ -125,7 +91,13 @@ def _load_world(path: Path, _mtime: int, _size: int) -> tuple[World, Document]:
         _check(part, document, problems)
     problems.raise_if_any()
     assert part is not None
-    return _build(path.stem, part), document
+    world = _build(path.stem, part)
+    if part.hosts:
+        from testbed.scenario.hostparts import hosts_of
+
+        world = replace(world, hosts=hosts_of(part.hosts, document, world, problems))
+        problems.raise_if_any()
+    return world, document
 
 
 def _build(name: str, part: WorldFile) -> World:
@@ -157,9 +129,6 @@ def _build(name: str, part: WorldFile) -> World:
     return World(name, operators, sites, resolvers, LinkQuality(**part.backbone.model_dump()))
 
 
-Loc = tuple[str | int, ...]
-
-
 def _check(part: WorldFile, document: Document, problems: Problems) -> None:
     prefixes = list(_prefixes(part))
     for index, (loc, prefix) in enumerate(prefixes):
@@ -172,7 +141,7 @@ def _check(part: WorldFile, document: Document, problems: Problems) -> None:
     for key in part.operators:
         if key in RESERVED_KEYS:
             problems.add(document, ("operators", key), f"{key!r} is a reserved word", "choose another key")
-        elif not _KEY.fullmatch(key):
+        elif not HOST_KEY.fullmatch(key):
             remedy = "use at most 15 of a-z, 0-9 and -, a letter first"
             problems.add(document, ("operators", key), f"{key!r} cannot be an operator's key", remedy)
 

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from testbed.errors import InputError, Problem
-from testbed.scenario.model import OUTSIDE, Operator, World
+from testbed.scenario.model import OUTSIDE, Host, Operator, World
 
 Addresses = tuple[str, str]  # IPv4, IPv6
 
@@ -19,9 +19,9 @@ Addresses = tuple[str, str]  # IPv4, IPv6
 BACKBONE: Addresses = ("87.245.192.1", "2a02:2d8::1")
 FAR: Addresses = ("87.245.192.2", "2a02:2d8::2")
 OUTSIDE_HOST: Addresses = ("95.216.0.100", "2a01:4f9::100")
+OUTSIDE_RANGE: Addresses = ("95.216.0.0/24", "2a01:4f9::/64")  # routed there: it may add addresses to itself
 OUTSIDE_ASN = 24940
 
-_SUBSCRIBER, _SUBSCRIBER6 = 100, 0x100
 _MOST_HOPS = 50
 _KEY = re.compile(r"[a-z][a-z0-9_-]{0,14}")  # also the name of an interface: at most 15 characters
 _TAKEN = {OUTSIDE, "backbone", "far", "lo"}
@@ -35,10 +35,20 @@ def numbered(operator: Operator) -> dict[str, Addresses]:
 
     hops = {f"{operator.key}.hop{i}": pair(i, i) for i in range(1, operator.hops + 1)}
     return {
-        operator.key: pair(_SUBSCRIBER, _SUBSCRIBER6),
+        operator.key: (operator.subscriber4, operator.subscriber6),
         **hops,
         f"{operator.key}.resolver": (operator.resolver4, operator.resolver6),
     }
+
+
+def addresses_of(host: Host, world: World) -> tuple[str, ...]:
+    """Where `host` is reached, IPv4 first: its own addresses, or those of the vantage that it is at."""
+    if not host.at:
+        return (*host.ipv4, *host.ipv6)
+    if host.at == OUTSIDE:
+        return OUTSIDE_HOST
+    operator = world.operator(host.at)
+    return operator.subscriber4, operator.subscriber6
 
 
 def check(world: World, chosen: Sequence[str] | None) -> None:
@@ -125,3 +135,7 @@ def _all(world: World) -> Iterator[tuple[str, int, str]]:
         place = f"resolver {resolver.name}"
         yield from ((place, 4, text) for text in resolver.ipv4)
         yield from ((place, 6, text) for text in resolver.ipv6)
+    for host in world.hosts:
+        place = f"host {host.key}"
+        yield from ((place, 4, text) for text in host.ipv4)
+        yield from ((place, 6, text) for text in host.ipv6)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import pairwise
 
-from testbed.scenario.model import OUTSIDE, PERFECT, LinkQuality, Operator, World
-from testbed.world.addressing import BACKBONE, FAR, OUTSIDE_HOST, Addresses, check, numbered
+from testbed.scenario.model import OUTSIDE, PERFECT, Host, LinkQuality, Operator, World
+from testbed.world.addressing import BACKBONE, FAR, OUTSIDE_HOST, OUTSIDE_RANGE, Addresses, check, numbered
 
 ANY = ("0.0.0.0/0", "::/0")
 
@@ -56,11 +56,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """At `node`, `to` (a prefix) is reached through `dev`, by next hop `via` if it is not there itself."""
+    """At `node`, `to` (a prefix) is reached through `dev`, by next hop `via` unless the neighbour has it."""
 
     node: str
     to: str
-    dev: str = ""  # "" : there is no such host, say so
+    dev: str = ""  # "": unreachable
     via: str = ""
 
 
@@ -107,6 +107,11 @@ class _Draft:
             shown = str(ip_network(prefix))
             self.routes.append(Route(node, shown, dev, hop if ip_network(prefix) != _host(hop) else ""))
 
+    def housed(self, node: str, address: str, dev: str, via: Addresses) -> None:
+        """One address that is reached by the next hop of its IP version."""
+        version = int(ip_address(address).version == 6)
+        self.routes.append(Route(node, str(_host(address)), dev, via[version]))
+
 
 def plan(world: World, operators: Sequence[str] | None = None) -> Plan:
     """Lay out `world` with the operators of these keys (None: all; "outside" is always there).
@@ -133,8 +138,15 @@ def plan(world: World, operators: Sequence[str] | None = None) -> Plan:
     draft.link(("backbone", OUTSIDE), (OUTSIDE, "eth0"))
     draft.route("backbone", ANY, "far", FAR)
     draft.route("backbone", OUTSIDE_HOST, OUTSIDE, OUTSIDE_HOST)
+    draft.route("backbone", OUTSIDE_RANGE, OUTSIDE, OUTSIDE_HOST)
     draft.route("far", ANY, "eth0", BACKBONE)
     draft.route(OUTSIDE, ANY, "eth0", BACKBONE)
+    for host in world.hosts:
+        if not host.at:
+            _abroad(draft, host)
+    for address in served:
+        if _within(address, OUTSIDE_RANGE):
+            draft.housed("backbone", address, "far", FAR)
     for operator in chosen:
         _operator(draft, operator, world, served)
     return Plan(world, chosen, tuple(draft.nodes), tuple(draft.links), tuple(draft.routes))
@@ -167,13 +179,28 @@ def _operator(draft: _Draft, operator: Operator, world: World, served: tuple[str
 
     whole = (str(operator.prefix4), str(operator.prefix6))
     draft.route("backbone", whole, key, own[last])
-    draft.route(last, whole)  # what nobody has must not travel back and forth until its hop limit ends
-    for address in served:  # servers housed in the operator's own range stand on the far side as well
-        version = int(ip_address(address).version == 6)
-        if ip_address(address) in (operator.prefix4, operator.prefix6)[version]:
-            prefix = str(_host(address))
-            draft.routes.append(Route("backbone", prefix, "far", FAR[version]))
-            draft.routes.append(Route(last, prefix, "out", BACKBONE[version]))
+    draft.route(last, whole)  # packets to an unused address must not loop until their hop limit ends
+    for address in served:  # servers with an address of the operator's own range are on the far side as well
+        if _within(address, whole):
+            draft.housed("backbone", address, "far", FAR)
+            draft.housed(last, address, "out", BACKBONE)
+
+
+def _abroad(draft: _Draft, host: Host) -> None:
+    """A server of its own behind the backbone. Its further addresses are on its loopback interface."""
+    main = host.ipv4[0], host.ipv6[0]
+    further = (*host.ipv4[1:], *host.ipv6[1:])
+    draft.nodes.append(Node(host.key, main, "eth0", served=further))
+    draft.link(("backbone", host.key), (host.key, "eth0"))
+    draft.route(host.key, ANY, "eth0", BACKBONE)
+    draft.route("backbone", main, host.key, main)
+    for address in further:
+        draft.housed("backbone", address, host.key, main)
+
+
+def _within(address: str, prefixes: Addresses) -> bool:
+    found = ip_address(address)
+    return any(found in ip_network(prefix) for prefix in prefixes)
 
 
 def _host(address: str) -> IPv4Network | IPv6Network | None:

@@ -1,11 +1,12 @@
 """The plan: pure."""
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
 
 from testbed.errors import InputError
-from testbed.scenario.model import LinkQuality, Site
+from testbed.scenario.model import Host, LinkQuality, Site
 from testbed.world.plan import plan
 
 from .worlds import HOUSED4, KEYS, SITE4, operator, small
@@ -152,3 +153,45 @@ def test_all_problems_are_said_at_once():
     with pytest.raises(InputError) as caught:
         plan(changed(small(1), operators=(operator(0, hops=0), operator(0, "far"))))
     assert len(caught.value.problems) >= 3
+
+
+VPN = Host(
+    "vpn", ("vpn.example.net",), ("95.216.1.1", "95.216.1.2"), ("2a01:4f9:0:1::1", "2a01:4f9:0:1::2"), 24940
+)
+
+
+@pytest.mark.parametrize("goal", [*VPN.ipv4, *VPN.ipv6])
+def test_a_host_abroad_is_reached_at_all_its_addresses_and_answers(goal):
+    laid = plan(changed(small(2), hosts=(VPN,)), ["mts"])
+    assert walk(laid, "mts", goal)[-2:] == ["backbone", "vpn"]
+    assert walk(laid, "outside", goal) == ["outside", "backbone", "vpn"]
+    home = laid.vantage_address("mts")[":" in goal]
+    assert walk(laid, "vpn", home)[:2] == ["vpn", "backbone"]
+    assert walk(laid, "vpn", home)[-1] == "mts"
+
+
+def test_a_host_at_a_vantage_needs_no_node_of_its_own():
+    world = small(2)
+    assert plan(changed(world, hosts=(Host("helper", at="mts"),))).nodes == plan(world).nodes
+
+
+@pytest.mark.parametrize("goal", ["95.216.0.7", "2a01:4f9::7"])
+def test_addresses_that_outside_adds_to_itself_are_routed_there(goal):
+    laid = plan(small(1))
+    outside = laid.node("outside")
+    added = replace(outside, served=(goal,))
+    laid = replace(laid, nodes=tuple(added if node is outside else node for node in laid.nodes))
+    assert walk(laid, "mts", goal)[-2:] == ["backbone", "outside"]
+
+
+@pytest.mark.parametrize("goal", ["95.216.0.9", "2a01:4f9::9"])
+def test_a_site_in_the_range_of_outside_is_on_the_far_side(goal):
+    world = small(1)
+    site = Site(("a.example",), "95.216.0.9", "2a01:4f9::9", 1)
+    laid = plan(changed(world, sites=(*world.sites, site)))
+    assert walk(laid, "mts", goal)[-2:] == ["backbone", "far"]
+
+
+def test_a_hosts_address_is_used_once():
+    with pytest.raises(InputError, match=r"host vpn: address .* is already that of site"):
+        plan(changed(small(1), hosts=(replace(VPN, ipv4=(SITE4,)),)))

@@ -1,7 +1,7 @@
 """What a service of the far side is: a frozen dataclass of parameters that says where it listens and serves.
 
 To add one, add a file with one class and put it into `SERVICES`, or keep the file beside a scenario. The
-class gives a `key`, its parameters as typed fields (`Port`, `Seconds`, … as techniques do), `ports` and
+class gives a `key`, its parameters as typed fields (`PortNumber`, `Seconds`, … as techniques do), `ports` and
 `serve`. A service module MUST be cheap to import, because checking a scenario imports all of them: load
 servers and libraries inside `serve`.
 """
@@ -9,7 +9,9 @@ servers and libraries inside `serve`.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal, NewType, NoReturn
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NoReturn, Self
+
+from testbed.censor.units import Between
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,10 +20,9 @@ if TYPE_CHECKING:
     from testbed.internet.zone import Zone
     from testbed.scenario.model import Host
 
-Port = NewType("Port", int)  # 1 to 65535
-Transport = Literal["tcp", "udp"]
-Listener = tuple[Transport, int]
-Certified = Literal["names", "names and addresses"] | None
+PortNumber = Annotated[int, Between(1, 65535)]
+Listener = tuple[Literal["tcp", "udp"], int]  # transport and port
+Certified = Literal["no", "names", "names and addresses"]
 Ready = Callable[[], None]
 
 
@@ -43,15 +44,21 @@ class Service(ABC):
     """One server program of a host."""
 
     key: ClassVar[str] = ""  # how a file names it: "dns"
-    certificate: ClassVar[Certified] = None  # what the host's certificate must name, if it needs one
+    certificate: ClassVar[Certified] = "no"  # whether it needs the host's, and what that must name
     late: ClassVar[bool] = False  # slow to load and rarely used: loaded once something arrives for it
-    start_within: ClassVar[float] = (
-        30.0  # seconds until it must be ready: our choice, for machines under load
-    )
+
+    @property
+    def start_within(self) -> float:
+        """Seconds until it must be ready: our choice, generous for machines under load."""
+        return 30.0
 
     @abstractmethod
     def ports(self) -> tuple[Listener, ...]:
         """What it listens on, at every address of its host. The sockets are opened before `serve`."""
+
+    def beside(self, folder: "Path") -> Self:
+        """The same for a file in `folder`: a service that names files finds them there."""
+        return self
 
     async def serve(self, place: Place, ready: Ready) -> None:
         """Serve on `place.sockets` forever. MUST call `ready` once, when it answers; MUST NOT return.
@@ -59,9 +66,9 @@ class Service(ABC):
         An exception ends the process and makes the run invalid. Connections that clients or censors break
         are no errors.
         """
-        raise NotImplementedError(f"the service {self.key!r} implements neither serve nor run")
+        raise NotImplementedError(f"the service {self.key!r} does not implement serve")
 
-    def run(self, place: Place, ready: Ready) -> NoReturn:
+    def start(self, place: Place, ready: Ready) -> NoReturn:
         """Serve until SIGTERM in a process of its own, then leave it with status 0."""
         from testbed.internet.service import run_service
 

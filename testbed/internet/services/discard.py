@@ -6,7 +6,7 @@ A client meets a server that accepts and stays silent: the control for a censor 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from testbed.internet.services.base import Listener, Place, Port, Ready, Service
+from testbed.internet.services.base import Listener, Place, PortNumber, Ready, Service
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -20,7 +20,7 @@ class Discard(Service):
 
     key: ClassVar[str] = "discard"
 
-    port: Port = Port(9)
+    port: PortNumber = 9
 
     def ports(self) -> tuple[Listener, ...]:
         """TCP and UDP: without a UDP socket the kernel would answer with ICMP."""

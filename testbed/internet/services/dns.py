@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from testbed.internet.services.base import Listener, Place, Port, Ready, Service
+from testbed.internet.services.base import Listener, Place, PortNumber, Ready, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class Dns(Service):
 
     key: ClassVar[str] = "dns"
 
-    port: Port = Port(53)
+    port: PortNumber = 53
 
     def ports(self) -> tuple[Listener, ...]:
         """UDP and TCP."""

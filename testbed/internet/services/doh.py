@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from testbed.internet.services.base import Certified, Listener, Place, Port, Ready, Service
+from testbed.internet.services.base import Certified, Listener, Place, PortNumber, Ready, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Doh(Service):
     certificate: ClassVar[Certified] = "names and addresses"
     late: ClassVar[bool] = True
 
-    port: Port = Port(443)
+    port: PortNumber = 443
 
     def ports(self) -> tuple[Listener, ...]:
         """TCP, and UDP for HTTP/3."""

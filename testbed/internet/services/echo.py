@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from testbed.internet.services.base import Listener, Place, Port, Ready, Service
+from testbed.internet.services.base import Listener, Place, PortNumber, Ready, Service
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -17,7 +17,7 @@ class Echo(Service):
 
     key: ClassVar[str] = "echo"
 
-    port: Port = Port(7)
+    port: PortNumber = 7
 
     def ports(self) -> tuple[Listener, ...]:
         """TCP and UDP."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from testbed.internet.services.base import Certified, Listener, Place, Port, Ready, Service
+from testbed.internet.services.base import Certified, Listener, Place, PortNumber, Ready, Service
 from testbed.internet.services.http3 import Http3
 
 
@@ -14,8 +14,8 @@ class Web(Service):
     key: ClassVar[str] = "web"
     certificate: ClassVar[Certified] = "names"
 
-    http: Port | None = Port(80)  # None: no plain HTTP
-    https: Port | None = Port(443)  # None: no TLS
+    http: PortNumber | None = 80  # None: no plain HTTP
+    https: PortNumber | None = 443  # None: no TLS
 
     def ports(self) -> tuple[Listener, ...]:
         """TCP, one port for each of the two."""

@@ -1,0 +1,93 @@
+"""Starting the hosts of a built world: servers abroad, and programs at the subscribers.
+
+Each service is a process of its own, `host.<host>.<service>`, with a log of that name, supervised like every
+other process of the run. Its files (resolver, authorities, certificate) are in the world's own /run: no
+private key touches a disk.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from testbed.internet.authority import Authority
+from testbed.internet.hosts import open_service, zone_of
+from testbed.internet.services.base import Ready, Service
+from testbed.scenario.model import Host
+from testbed.vantage.environment import Environment, prepare
+from testbed.vantage.overlay import lay_over
+from testbed.world.addressing import addresses_of
+from testbed.world.build import BuiltWorld
+from testbed.world.children import Children
+from testbed.world.linux import CLONE_NEWNS, unshare
+
+FILES = Path("/run/hosts")
+_MARGIN = 5.0  # seconds above what a service gives itself to become ready: our choice
+
+
+def start_hosts(
+    services: Children,
+    built: BuiltWorld,
+    authority: Authority,
+    resolvers: Callable[[str], Sequence[str]],
+    logs: Path,
+) -> None:
+    """Start the hosts of `built`: those abroad first, then those at its vantages, which may be their clients.
+
+    `resolvers` gives the resolver addresses of a vantage. Errors: InvalidRunError if a service ends or is not
+    ready in time, with the end of its log.
+    """
+    hosts = [host for host in built.plan.world.hosts if (host.at or host.key) in built.namespaces]
+    for stage in ([host for host in hosts if not host.at], [host for host in hosts if host.at]):
+        for host in stage:
+            _start(services, built, host, authority, resolvers(host.at), logs)
+        if stage:
+            longest = max(service.start_within for host in stage for service in host.services)
+            services.wait_ready(longest + _MARGIN)
+
+
+def _start(
+    services: Children,
+    built: BuiltWorld,
+    host: Host,
+    authority: Authority,
+    resolvers: Sequence[str],
+    logs: Path,
+) -> None:
+    world, addresses = built.plan.world, addresses_of(host, built.plan.world)
+    environment = prepare(FILES, authority, resolvers, host.key)
+    certificate = authority.write_for(FILES / host.key, host.names, addresses)
+    variables = _variables(host, addresses, environment, certificate)
+    zone = zone_of(world)
+    for name, service in _named(host):
+
+        def serve(ready: Ready, service: Service = service, name: str = name) -> None:
+            unshare(CLONE_NEWNS)
+            lay_over(environment.tree, environment.scratch)
+            one = open_service(service, host, addresses, certificate, zone)
+            one.service.start(replace(one.place, environment=variables, log=logs / f"{name}.log"), ready)
+
+        services.spawn(name, serve, built.namespaces[host.at or host.key])
+
+
+def _named(host: Host) -> Iterable[tuple[str, Service]]:
+    """Each service with the name of its process: the second `command` of a host is `command-2`."""
+    seen: dict[str, int] = {}
+    for service in host.services:
+        seen[service.key] = number = seen.get(service.key, 0) + 1
+        yield f"host.{host.key}.{service.key}" + (f"-{number}" if number > 1 else ""), service
+
+
+def _variables(
+    host: Host, addresses: Sequence[str], environment: Environment, certificate: tuple[str, str]
+) -> Mapping[str, str]:
+    chain, key = certificate
+    return {
+        **environment.for_program(os.environ),
+        "TESTBED_HOST": (*host.names, host.key)[0],
+        "TESTBED_IPV4": next(address for address in addresses if ":" not in address),
+        "TESTBED_IPV6": next(address for address in addresses if ":" in address),
+        "TESTBED_CHAIN": chain,
+        "TESTBED_KEY": key,
+        "TESTBED_CA": str(FILES / host.key / "root.pem"),
+    }

@@ -1,0 +1,270 @@
+"""Servers abroad and at the subscriber, as an ordinary user has them: reached, and required to be well.
+
+Each failure has a twin in which the same host is well.
+"""
+
+import ssl
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import Done
+
+pytestmark = pytest.mark.world
+Run = Callable[..., Done]
+
+SCENARIO = """
+title: A server of one's own
+period: any
+sources: [our choice]
+operators: [mts]
+hosts:
+{hosts}
+phases: {{p: {{}}}}
+default_phase: p
+controls: ["https://vk.com/"]
+"""
+
+WEB = f"{sys.executable} -m http.server --bind :: 8000"
+
+VPN = """
+  vpn:
+    names: vpn.example.net
+    ipv4: [95.216.1.10, 95.216.1.11]
+    ipv6: ["2a01:4f9:0:1::10", "2a01:4f9:0:1::11"]
+    asn: 24940
+    services:
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Callable[[str], str]:
+    """Write a scenario with these hosts; gives its path."""
+
+    def write(hosts: str) -> str:
+        folder = tmp_path / "mine"
+        folder.mkdir(exist_ok=True)
+        (folder / "hello").write_text("hello from abroad\n")
+        (folder / "own.yaml").write_text(SCENARIO.format(hosts=hosts))
+        return str(folder / "own.yaml")
+
+    return write
+
+
+def abroad(*services: str) -> str:
+    return VPN + "".join(f"      - {service}\n" for service in services)
+
+
+@pytest.mark.parametrize("version", ["-4", "-6"])
+def test_a_subscriber_reaches_a_program_abroad(
+    testbed: Run, scenario: Callable[[str], str], version: str
+) -> None:
+    path = scenario(abroad(f'command: {{run: "{WEB}", ready: {{tcp: 8000}}}}'))
+    done = testbed(path, "--", "curl", version, "-s", "http://vpn.example.net:8000/hello")
+    assert (done.status, done.out) == (0, "hello from abroad\n"), done.err
+    log = (done.folder / "logs" / "host.vpn.command.log").read_text()
+    assert '"GET /hello HTTP/1.1" 200' in log
+    assert done.summary["valid"] is True
+
+
+TLS = "openssl s_server -port 4433 -cert $TESTBED_CHAIN -cert_chain $TESTBED_CHAIN -key $TESTBED_KEY -www"
+
+
+def test_a_program_abroad_has_a_certificate_that_subscribers_trust(
+    testbed: Run, scenario: Callable[[str], str]
+) -> None:
+    path = scenario(abroad(f'command: {{run: "{TLS}", ready: {{tcp: 4433}}}}'))
+    reached = testbed(path, "--", "curl", "-sS", "-o", "/dev/null", "https://vpn.example.net:4433/")
+    assert reached.status == 0, reached.err
+    wrong = testbed(
+        path, "--", "curl", "-sS", "--connect-to", "::vpn.example.net:", "https://other.example:4433/"
+    )
+    assert wrong.status == 60  # peer's certificate: another name
+
+
+SHOW = (
+    "cat /etc/resolv.conf; echo $TESTBED_HOST $TESTBED_IPV4 $TESTBED_IPV6; "
+    "ip -o addr; ls -l $TESTBED_KEY; sleep 60"
+)
+
+
+def test_a_host_abroad_has_a_resolver_addresses_and_a_key_of_its_own(
+    testbed: Run, scenario: Callable[[str], str]
+) -> None:
+    done = testbed(
+        scenario(abroad(f'command: {{run: "{SHOW}", ready: {{output: key.pem}}}}')),
+        *("--", "cat", "/etc/resolv.conf"),
+    )
+    log = (done.folder / "logs" / "host.vpn.command.log").read_text()
+    assert (done.status, done.out) == (0, "nameserver 91.76.0.53\nnameserver 2a02:28::53\n"), done.err
+    assert log.startswith("nameserver 8.8.8.8\n")
+    assert "vpn.example.net 95.216.1.10 2a01:4f9:0:1::10" in log
+    for address in ("95.216.1.10/", "95.216.1.11/", "2a01:4f9:0:1::10/", "2a01:4f9:0:1::11/"):
+        assert address in log
+    assert "-rw-------" in log
+
+
+ECHO = """
+import socket, sys
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    for address in ("95.216.1.10", "95.216.1.11", "2a01:4f9:0:1::10", "2a01:4f9:0:1::11"):
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as one:
+            one.settimeout(2)
+            one.connect((address, int(sys.argv[1])))
+            one.send(b"ping")
+            try:
+                print(one.recv(9).decode(), end=" ")
+            except TimeoutError:
+                print("silence", end=" ")
+"""
+
+
+def test_echo_and_discard_at_every_address_over_tcp_and_udp(
+    testbed: Run, scenario: Callable[[str], str]
+) -> None:
+    path = scenario(abroad("echo", "discard"))
+    echoed = testbed(path, "--", sys.executable, "-c", ECHO, "7")
+    assert (echoed.status, echoed.out.split()) == (0, ["ping"] * 8), echoed.err
+    discarded = testbed(path, "--", sys.executable, "-c", ECHO, "9")
+    assert (discarded.status, discarded.out.split()) == (0, ["silence"] * 8), discarded.err
+
+
+def test_web_http3_and_dns_abroad(testbed: Run, scenario: Callable[[str], str]) -> None:
+    path = scenario(abroad("web", "http3", "dns"))
+    done = testbed(path, "--", "curl", "-sSI", "https://vpn.example.net/")
+    assert done.out.splitlines()[0].strip() == "HTTP/2 200", done.err
+    assert 'alt-svc: h3=":443"' in done.out
+    assert sorted(log.name for log in (done.folder / "logs").glob("host.*")) == [
+        "host.vpn.dns.log",
+        "host.vpn.http3.log",
+        "host.vpn.web.log",
+    ]
+    asked = testbed(path, "--", "dig", "+short", "@95.216.1.11", "vpn.example.net", "AAAA")
+    assert asked.out.split() == ["2a01:4f9:0:1::10", "2a01:4f9:0:1::11"]
+
+
+def test_a_program_at_the_subscriber(testbed: Run, scenario: Callable[[str], str]) -> None:
+    helper = f'  helper:\n    at: mts\n    names: helper.example\n    services: [command: "{WEB}"]\n'
+    path = scenario(helper)
+    for url in ("http://127.0.0.1:8000/hello", "http://helper.example:8000/hello"):
+        done = testbed(path, "--", "curl", "-s", url)
+        assert (done.status, done.out) == (0, "hello from abroad\n"), done.err
+    # It is not there for whom it does not concern:
+    other = testbed(path, "--vantage", "outside", "--", "curl", "-s", "http://127.0.0.1:8000/hello")
+    assert other.status == 7, other.err
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("echo 'no such key' >&2; exit 4", "the command ended with exit status 4 before it was ready"),
+        ("echo 'no such key'; kill -9 $$", "the command was killed by SIGKILL before it was ready"),
+    ],
+)
+def test_a_program_that_dies_makes_the_run_invalid_with_the_end_of_its_log(
+    testbed: Run, scenario: Callable[[str], str], command: str, reason: str
+) -> None:
+    done = testbed(scenario(abroad(f'command: "{command}"')), "--", "true")
+    assert done.status == 3, done.err
+    for text in ("host.vpn.command", "no such key", reason):
+        assert text in done.err
+        assert text in " ".join(done.summary["problems"])
+
+
+def test_a_program_that_dies_during_the_work_makes_the_run_invalid(
+    testbed: Run, scenario: Callable[[str], str]
+) -> None:
+    path = scenario(
+        abroad('command: {run: "echo up; sleep 1; echo out of memory; exit 9", ready: {output: up}}')
+    )
+    done = testbed(path, "--", "sleep", "2")
+    assert done.status == 3, done.err
+    assert "out of memory" in done.err
+    assert "the command ended with exit status 9" in done.err
+    sooner = testbed(path, "--", "true")
+    assert sooner.status == 0, sooner.err
+
+
+def test_a_program_that_is_never_ready_makes_the_run_invalid_in_bounded_time(
+    testbed: Run, scenario: Callable[[str], str]
+) -> None:
+    command = 'command: {run: "echo thinking; sleep 60", ready: {tcp: 4433, within: 1 s}}'
+    done = testbed(scenario(abroad(command)), "--", "true", timeout=30)
+    assert done.status == 3, done.err
+    assert "thinking" in done.err
+    assert "not ready after 1 s: waited until something listens on TCP port 4433" in done.err
+    assert done.summary["seconds"] < 10
+
+
+def test_serve_a_new_host_abroad(testbed: Run, tmp_path: Path) -> None:
+    (tmp_path / "hello").write_text("served\n")
+    served = f"files.example.net:8000={WEB}"
+    line = ("--vantage", "mts", "--", "curl", "-s", "http://files.example.net:8000/hello")
+    done = testbed("free-network", "--serve", served, *line)
+    assert (done.status, done.out) == (0, "served\n"), done.err
+    assert "GET /hello" in (done.folder / "logs" / "host.files.command.log").read_text()
+    without = testbed("free-network", *line)
+    assert without.status == 6, without.err  # could not resolve host
+
+
+def test_serve_at_the_subscriber_and_at_a_host_of_the_scenario(
+    testbed: Run, scenario: Callable[[str], str], tmp_path: Path
+) -> None:
+    (tmp_path / "hello").write_text("served\n")
+    path = scenario(abroad("echo"))
+    urls = ("http://127.0.0.1:8000/hello", "http://vpn.example.net:8000/hello")
+    done = testbed(path, "--serve", f"mts={WEB}", "--serve", f"vpn={WEB}", "--", "curl", "-s", *urls)
+    assert (done.status, done.out) == (0, "served\nserved\n"), done.err
+    assert sorted(log.name for log in (done.folder / "logs").glob("host.*")) == [
+        "host.mts.command.log",
+        "host.vpn.command.log",
+        "host.vpn.echo.log",
+    ]
+
+
+def test_a_served_command_that_dies_makes_the_run_invalid(testbed: Run) -> None:
+    done = testbed("free-network", "--vantage", "mts", "--serve", "vpn=echo gone; exit 1", "--", "true")
+    assert done.status == 3, done.err
+    assert "gone" in done.err
+
+
+@pytest.mark.parametrize("text", ["vpn", "twitter.com=true", "VPN=true"])
+def test_a_wrong_serve_is_input(testbed: Run, text: str) -> None:
+    done = testbed("free-network", "--serve", text, "--", "true")
+    assert done.status == 2, done.err
+    assert "--serve" in done.err
+    assert not done.folder.exists()
+
+
+def test_an_authority_is_kept_over_runs(testbed: Run, tmp_path: Path) -> None:
+    # the root that the subscriber's bundle ends with
+    line = (
+        "--vantage",
+        "mts",
+        "--",
+        "sh",
+        "-c",
+        "tail -n 20 $SSL_CERT_FILE; curl -sSo /dev/null https://vk.com/",
+    )
+    kept = ("--authority", str(tmp_path / "authority"))
+    first, second = (testbed("free-network", *kept, *line) for _ in range(2))
+    other = testbed("free-network", *line)
+    assert [done.status for done in (first, second, other)] == [0, 0, 0], first.err
+    root = (tmp_path / "authority" / "root.pem").read_text()
+    assert ssl.PEM_cert_to_DER_cert(root)
+    assert first.out.endswith(root)
+    assert second.out == first.out
+    assert not other.out.endswith(root)
+
+
+def test_an_authority_that_others_can_read_is_refused(testbed: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "authority"
+    folder.mkdir(mode=0o755)
+    done = testbed("free-network", "--authority", str(folder), "--", "true")
+    assert done.status == 2, done.err
+    assert done.err == (
+        f"testbed: --authority: {folder} is open to others (mode 755); "
+        f"if nobody had a chance to read it: chmod 700 {folder}; otherwise name a new folder\n"
+    )
