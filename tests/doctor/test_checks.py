@@ -44,7 +44,7 @@ def test_a_flow_that_nothing_deletes_stays(monkeypatch):
 @pytest.mark.parametrize("check", [queueing.queue4, queueing.queue6])
 def test_a_queue_that_no_rule_feeds_is_absent(check, monkeypatch):
     monkeypatch.setattr(queueing, "run", lambda *command: "")
-    assert tried(check)["detail"] == "the packet did not come to the queue"
+    assert tried(check)["detail"] == "the packet was not queued"
 
 
 @pytest.mark.parametrize("check", [sockets.raw4, sockets.raw6])
@@ -54,7 +54,7 @@ def test_an_injected_packet_that_does_not_arrive_is_absent(check, monkeypatch):
         tools.run("nft", "add table inet t { chain c { type filter hook input priority 0; policy drop; }; }")
 
     monkeypatch.setattr(sockets, "loopback_up", deaf)
-    assert tried(check)["detail"] == "the packet was sent and did not arrive"
+    assert tried(check)["detail"] == "the packet was sent but did not arrive"
 
 
 def test_a_setting_that_forbids_user_namespaces_is_named(monkeypatch, tmp_path):
