@@ -43,7 +43,7 @@ class Expected:
 
 
 PASSES = Expected("passes untouched", lambda it: it.untouched)
-DROPPED = Expected("silence", lambda it: it.silent)
+DROPPED = Expected("is dropped", lambda it: it.silent)
 RESET = Expected("arrives as RST/ACK", lambda it: it.became_reset and it.checksums_valid)
 ANYTHING = Expected("anything", lambda _: True)
 

@@ -82,8 +82,8 @@ def _case_sni_2(profile: str) -> Iterator[Dialogue]:
     "t26",
     "NEVOD",
     "M",
-    "SNI-II and a near server that answers at length",
-    "L gets ACKs and a part of the ServerHello, then silence for 20 s",
+    "SNI-II and a nearby server with a long answer",
+    "L gets ACKs and part of the ServerHello, then nothing for 20 s",
 )
 def _case_sni_2_near(profile: str) -> Dialogue:
     return dialogue(
@@ -103,7 +103,7 @@ def _case_sni_2_near(profile: str) -> Dialogue:
     "OONI22; NEVOD",
     "M",
     "SNI-III: ClientHello of X, then a server's answer of 6.5 KB in packets of 517 bytes",
-    "crawls at 600 to 700 bytes/s by drops, so a reader that waits 10 s gets about 6 KB; nothing is delayed",
+    "600 to 700 bytes/s, by drops, so a client with a timeout of 10 s gets about 6 KB; nothing is delayed",
 )
 def _case_sni_3(profile: str) -> Dialogue:
     crawl = Transfer(("R",), 6500, 2000, (8.4, 10.6), packet=517)
@@ -116,7 +116,7 @@ def _case_sni_3(profile: str) -> Dialogue:
     "CP22 Fig. 6",
     "H",
     "X in the SNI-IV list, R's SYN having reversed the roles",
-    "ClientHello dropped, silence both ways; SNI-I alone would not fire",
+    "ClientHello and everything after it dropped; SNI-I alone would not fire",
 )
 def _case_sni_4(profile: str) -> Iterator[Dialogue]:
     roles_reversed = (
@@ -146,7 +146,7 @@ def _case_sni_4(profile: str) -> Iterator[Dialogue]:
     "t26",
     "NEVOD",
     "M",
-    "SNI-IV by itself: ClientHello of X after an ordinary handshake, sent again and again",
+    "SNI-IV by itself: ClientHello of X after an ordinary handshake, retransmitted repeatedly",
     "never arrives, nor do its retransmissions at 0.3, 0.6, 1.2, 2.4, 4.8 and 9.7 s; no answer",
 )
 def _case_sni_4_alone(profile: str) -> Dialogue:
@@ -169,7 +169,7 @@ def _neutral() -> tuple[DialogueStep, ...]:
     "t21",
     "IMC21 §6.4",
     "H",
-    "GET of X with a TTL that ends behind hop 2, then one that ends behind hop 4",
+    "GET of X with a TTL that ends after hop 2, then one that ends after hop 4",
     "RST alone; then RST and the operator's page",
 )
 def _case_megafon(profile: str) -> Dialogue:
@@ -210,7 +210,7 @@ def _reset_and_page(it: Observation) -> bool:
     "IMC22q p.6",
     "H",
     "20,000 attempts under SNI-I at Rostelecom (0.084 %) and OBIT (0.14 %)",
-    "as many succeed as the measured share gives, within four standard deviations, and some do",
+    "the measured shares succeed, within four standard deviations, and at least one does",
     core_only=_MANY,
 )
 def _case_missed_1(profile: str) -> Iterator[Dialogue]:
@@ -226,7 +226,7 @@ def _case_missed_1(profile: str) -> Iterator[Dialogue]:
     "IMC22q p.6",
     "H",
     "20,000 attempts under SNI-II at ER-Telecom",
-    "1.76 % succeed, within four standard deviations of 20,000 draws",
+    "1.76 % succeed, within four standard deviations",
     core_only=_MANY,
 )
 def _case_missed_2(profile: str) -> Dialogue:

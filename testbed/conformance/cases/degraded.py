@@ -40,7 +40,7 @@ def _throttled(profile: str) -> Policy:
     "IMC21 §5",
     "H",
     "Download of 383 KB after the ClientHello of abs.twimg.com",
-    "130 to 150 kbit/s, so 20 to 24 s; packets are lost, none is late",
+    "130 to 150 kbit/s, so 20 to 24 s; packets are dropped, none is delayed",
 )
 def _case_throttled(profile: str) -> Dialogue:
     load = Transfer(("R",), _PHOTO, 60_000, (19.5, 24.5))
@@ -60,7 +60,7 @@ def _case_inverted(profile: str) -> Dialogue:
     "IMC21 §6.1; CP21",
     "H",
     "Upload on a throttled flow, with a download at the same time",
-    "each at the policed rate, as alone: a bucket per direction",
+    "each at the policed rate, as an upload on its own: a bucket per direction",
 )
 def _case_both_ways(profile: str) -> Iterator[Dialogue]:
     choices: tuple[tuple[str, tuple[Who, ...]], ...] = (("upload alone", ("L",)), ("both", ("L", "R")))
@@ -143,7 +143,7 @@ def _ech(profile: str) -> Policy:
     "N4P#417",
     "H",
     "SNI cloudflare-ech.com with the ECH extension",
-    "silence, by TCP and by QUIC",
+    "dropped, by TCP and by QUIC",
 )
 def _case_ech(profile: str) -> Iterator[Dialogue]:
     silent = Series("LR", 4, 60, "nothing passes")
@@ -192,7 +192,7 @@ _MODES = (("by bytes", {"octets": 16_384}), ("by packets", {"packets": 25}))
     "N4P#490; DPID",
     "M",
     "HTTPS GET of 64 KB from a listed hosting network",
-    "the first 14 to 34 KB arrive, then silence both ways, no RST",
+    "the first 14 to 34 KB arrive, then nothing in either direction, no RST",
 )
 def _case_frozen(profile: str) -> Iterator[Dialogue]:
     for label, limit in _MODES:
@@ -201,7 +201,7 @@ def _case_frozen(profile: str) -> Iterator[Dialogue]:
         yield dialogue(_freezer(profile, **limit), *steps, label=label)
 
 
-@case("C92", "t25 t26", "N4P#490", "M", "GET of 8 KB from there", "completes")
+@case("C92", "t25 t26", "N4P#490", "M", "GET of 8 KB from the same network", "completes")
 def _case_small(profile: str) -> Iterator[Dialogue]:
     for label, limit in _MODES:
         steps = (*_secured(_INSIDE), Series("R", 6, 1366), L(flags="FA").passes, R(flags="FA").passes)
@@ -213,7 +213,7 @@ def _case_small(profile: str) -> Iterator[Dialogue]:
     "t25",
     "DPICH",
     "M",
-    "64 bytes sent there as writes of 2 bytes, 50 ms apart, each answered",
+    "64 bytes sent to the same network as writes of 2 bytes, 50 ms apart, each answered",
     "stalls near the 25th packet of the flow",
 )
 def _case_trickle(profile: str) -> Dialogue:
@@ -221,7 +221,7 @@ def _case_trickle(profile: str) -> Dialogue:
     return dialogue(_freezer(profile, packets=25), tcp(right=_INSIDE), *OPENED, writes)
 
 
-@case("C94", "t25", "N4P#490", "M", "An SSH session of 1 MB to there", "completes")
+@case("C94", "t25", "N4P#490", "M", "An SSH session of 1 MB to the same network", "completes")
 def _case_ssh(profile: str) -> Iterator[Dialogue]:
     for label, limit in _MODES:
         banners = (R(SSH_BANNER, "banner").passes, L(SSH_BANNER, "banner").passes)
@@ -242,7 +242,7 @@ def _case_not_listed(profile: str) -> Iterator[Dialogue]:
     "N4P#546; DPICH",
     "L",
     "14 TLS flows of a Chrome to one server within a second, then one after 61 s",
-    "those beyond the 12th freeze, the late one lives; so does one flow with many requests",
+    "those beyond the 12th freeze, the late one works; so does one flow with many requests",
 )
 def _case_many_flows(profile: str) -> Dialogue:
     rule = policy(profile, (match(tls_sni="*"), action("connection-limit")))

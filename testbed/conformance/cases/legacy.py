@@ -129,7 +129,7 @@ def _lies(it: Observation) -> bool:
     "OONI22; NDSS20",
     "H",
     "A query for X to the operator's resolver",
-    "one sinkhole address; another name is answered truly",
+    "one sinkhole address; another name gets the genuine answer",
 )
 def _case_sinkhole(profile: str) -> Dialogue:
     rule = policy(profile, (match(dns_qname=X), action("dns", a=(_SINKHOLE,))))
@@ -172,10 +172,10 @@ def _diverted(asked: bytes, reply: bytes, to: str) -> tuple[DialogueStep, ...]:
     "BC",
     "M",
     "A query for X to 8.8.8.8 where port 53 is redirected; a DoH connection to it",
-    "the operator's resolver answers in its name, with the sinkhole; DoH passes",
+    "the operator's resolver answers with its address, with the sinkhole; DoH passes",
 )
 def _case_redirected(profile: str) -> Dialogue:
-    router = replace(given_profile(profile), in_path=True)  # who redirects stands in the path
+    router = replace(given_profile(profile), in_path=True)  # a redirection needs an in-path box
     rule = policy(router, (match(ports=(53,)), action("divert", to4=_RESOLVER)))
     lie = answer(address=bytes(map(int, _SINKHOLE.split("."))))
     doh = (tcp(right=_GOOGLE, what="DoH"), *OPENED, L(hello("dns.google")).passes, R(SERVER_HELLO).passes)
@@ -188,7 +188,7 @@ def _case_redirected(profile: str) -> Dialogue:
     "OONI22",
     "H",
     "HTTPS to bbc.com at an operator that intercepts",
-    "a self-signed certificate: the client knows no such authority; another site keeps its own",
+    "a self-signed certificate, which the client does not trust; another site keeps its own",
 )
 def _case_intercepted(profile: str) -> Iterator[Dialogue]:
     bbc, box = "151.101.0.81", "213.87.9.9"
@@ -204,7 +204,7 @@ def _case_intercepted(profile: str) -> Iterator[Dialogue]:
     "N4P#657",
     "M",
     "A query for youtube.com to 8.8.8.8 over UDP, August 2026; over TCP",
-    "answered by another resolver: NXDOMAIN; answered truly",
+    "another resolver answers: NXDOMAIN; the genuine answer",
 )
 def _case_hijack(profile: str) -> Dialogue:
     rule = policy(
@@ -223,7 +223,7 @@ def _case_hijack(profile: str) -> Dialogue:
     "N4P#81",
     "H",
     "ClientHello of dns.google to 8.8.8.8 in September 2021, by DoH and DoT; a query to it over UDP",
-    "RST after the ClientHello; another name to the address passes; the query meets silence",
+    "RST after the ClientHello; another name to the address passes; the query gets no answer",
 )
 def _case_doh(profile: str) -> Dialogue:
     rule = policy(
@@ -257,7 +257,7 @@ def _case_doh(profile: str) -> Dialogue:
     "N4P#516",
     "H",
     "Allow-list (Beeline): TCP and ping to an unlisted address",
-    "SYN delivered and answered, the ClientHello meets silence; ping silent; listed addresses and names pass",
+    "SYN delivered and answered, ClientHello and ping dropped; listed addresses and names pass",
 )
 def _case_allow_list(profile: str) -> Dialogue:
     listed = "87.240.132.72"
@@ -295,7 +295,7 @@ def _case_allow_list(profile: str) -> Dialogue:
     "press",
     "M",
     "Connectivity is lost in steps until 80 % of the hosts are gone",
-    "no packet either way for a growing share of hosts, the same ones at each step; no RST, no ICMP, no DNS",
+    "no packet in either direction for a growing share of hosts; no RST, no ICMP, no DNS",
 )
 def _case_outage(profile: str) -> Iterator[Dialogue]:
     every = match(ip=("95.24.0.0/16", "104.244.42.1/32", f"{_RESOLVER}/32"))

@@ -99,7 +99,7 @@ def _case_padded(profile: str) -> Dialogue:
     "t21",
     "IMC21 §6.2",
     "H",
-    "ChangeCipherSpec in a segment of its own, then the ClientHello of X",
+    "ChangeCipherSpec in its own segment, then the ClientHello of X",
     "the rule's action follows",
 )
 def _case_change_cipher_spec(profile: str) -> Dialogue:
@@ -142,28 +142,26 @@ def _case_proxies(profile: str) -> Iterator[Dialogue]:
 
 @case("C17", "t21", "IMC21 §6.2", "H", "TLS content type inverted", "untouched")
 def _case_content_type(profile: str) -> Dialogue:
-    return _spoilt(profile, flipped(hello(), _AT_TYPE), "spoilt ClientHello")
+    return _malformed(profile, flipped(hello(), _AT_TYPE), "malformed ClientHello")
 
 
-@case(
-    "C18", "t21", "IMC21 §6.2", "H", "Handshake, extension or name type inverted", "untouched, each of them"
-)
+@case("C18", "t21", "IMC21 §6.2", "H", "Handshake, extension or name type inverted", "all untouched")
 def _case_types(profile: str) -> Iterator[Dialogue]:
     name = hello().index(b"\0\0\x05x.com")  # name type, length, name
     for label, at in (("handshake type", _AT_HANDSHAKE), ("extension type", name - 6), ("name type", name)):
-        yield _spoilt(profile, flipped(hello(), at), label)
+        yield _malformed(profile, flipped(hello(), at), label)
 
 
-@case("C19", "t21", "IMC21 §6.2", "H", "Record or handshake length wrong", "untouched, each of them")
+@case("C19", "t21", "IMC21 §6.2", "H", "Record or handshake length wrong", "all untouched")
 def _case_lengths(profile: str) -> Iterator[Dialogue]:
     for what, at in (("record", _AT_RECORD), ("handshake", _AT_LENGTH)):
         for by in (-1, 1):
-            yield _spoilt(profile, moved(hello(), at, by), f"{what} length {by:+d}")
+            yield _malformed(profile, moved(hello(), at, by), f"{what} length {by:+d}")
 
 
 @case("C21", "t21", "CP21", "M", "A dot after the name", "untouched")
 def _case_dot(profile: str) -> Dialogue:
-    return _spoilt(profile, hello(X + "."), "with a dot")
+    return _malformed(profile, hello(X + "."), "with a dot")
 
 
 @case(
@@ -218,7 +216,7 @@ def _cut(payload: bytes, at: int) -> tuple[DialogueStep, DialogueStep]:
     return first, L(payload[at:], "rest of it").passes
 
 
-def _spoilt(profile: str, payload: bytes, label: str) -> Dialogue:
+def _malformed(profile: str, payload: bytes, label: str) -> Dialogue:
     steps = (*OPENED, L(payload, "ClientHello").passes, no_rule_acts(), *control(profile))
     return dialogue(sni_policy(profile), *steps, label=label)
 

@@ -60,13 +60,20 @@ def _case_residual_4(profile: str) -> Dialogue:
     )
 
 
-@case("C43", "t22", "IMC22q; FOCI26q", "M", "SNI-I hit, at once a new port with a neutral name", "passes")
+@case(
+    "C43",
+    "t22",
+    "IMC22q; FOCI26q",
+    "M",
+    "SNI-I hit, then a neutral name from a new port",
+    "passes",
+)
 def _case_fresh_port(profile: str) -> Dialogue:
-    anew = (tcp(what="a new port"), *OPENED, L(hello(N)).passes, no_rule_acts())
-    return dialogue(sni(profile, action("rst-rewrite")), *OPENED, *_HIT, *anew)
+    fresh = (tcp(what="a new port"), *OPENED, L(hello(N)).passes, no_rule_acts())
+    return dialogue(sni(profile, action("rst-rewrite")), *OPENED, *_HIT, *fresh)
 
 
-@case("C44", "t22", "CP22", "H", "SNI-I hit, a new port with X again", "blocked anew")
+@case("C44", "t22", "CP22", "H", "SNI-I hit, followed by X from a new port", "blocked again")
 def _case_fresh_port_again(profile: str) -> Dialogue:
     return dialogue(
         sni(profile, action("rst-rewrite")), *OPENED, *_HIT, tcp(what="a new port"), *OPENED, *_HIT
@@ -83,12 +90,12 @@ def _case_syn_from_r(profile: str) -> Dialogue:
     )
 
 
-@case("C48", "t22", "CP22 Fig. 7; ASBI", "M", "ACK from L, no SYN ever, ClientHello of X", "blocked")
+@case("C48", "t22", "CP22 Fig. 7; ASBI", "M", "ACK from L without any SYN, ClientHello of X", "blocked")
 def _case_no_syn(profile: str) -> Dialogue:
     return dialogue(sni(profile, action("rst-rewrite")), L(flags="A").passes, *_HIT)
 
 
-@case("C49", "t21", "IMC21 §6.6", "H", "A throttled flow rests for 11 minutes", "no longer throttled")
+@case("C49", "t21", "IMC21 §6.6", "H", "A throttled flow is idle for 11 minutes", "no longer throttled")
 def _case_rested(profile: str) -> Iterator[Dialogue]:
     hit = (*OPENED, L(hello()).passes, rule_acts(profile))
     yield dialogue(
@@ -121,7 +128,7 @@ def _any(profile: str) -> Policy:
     "CP22 Fig. 8",
     "H",
     "A datagram in 45 fragments, and one in 46",
-    "all arrive, after the last was sent and not put together; none arrives",
+    "all arrive, after the last was sent, not reassembled; none arrives",
 )
 def _case_many_fragments(profile: str) -> Iterator[Dialogue]:
     for count, arrive in ((45, True), (46, False)):
@@ -149,8 +156,8 @@ def _case_first_fragment_lost(profile: str) -> Dialogue:
     "t22",
     "IMC22 (from memory)",
     "L",
-    "The last fragment is never sent; 6 s later the same packet comes whole",
-    "nothing arrives; then the queue is free, and all arrives",
+    "The last fragment is never sent; 6 s later the same packet is sent complete",
+    "nothing arrives; then the buffer is free, and everything arrives",
 )
 def _case_last_fragment_missing(profile: str) -> Dialogue:
     steps: tuple[DialogueStep, ...] = (
@@ -172,7 +179,7 @@ def _blocked(profile: str) -> Policy:
     return policy(profile, (match(ip=f"{R_ADDRESS}/32"), action("block-host")))
 
 
-@case("C58", "t22", "CP22 Fig. 6", "H", "SYN from L to a blocked address, any port", "silence")
+@case("C58", "t22", "CP22 Fig. 6", "H", "SYN from L to a blocked address, any port", "dropped")
 def _case_syn_to_blocked(profile: str) -> Dialogue:
     tries: list[DialogueStep] = [
         step
@@ -188,8 +195,8 @@ def _case_syn_to_blocked(profile: str) -> Dialogue:
     "t22",
     "CP22 Fig. 6",
     "H",
-    "A blocked address opens",
-    "L receives its SYN; L's SYN/ACK, and what follows, arrives there as RST/ACK",
+    "A blocked address opens a connection",
+    "L receives its SYN; L's SYN/ACK, and everything after it, arrives there as RST/ACK",
 )
 def _case_blocked_opens(profile: str) -> Dialogue:
     return dialogue(
@@ -214,7 +221,7 @@ def _case_blocked_ping(profile: str) -> Dialogue:
     "ASBI",
     "M",
     "The box fails open for 30 minutes, then works again",
-    "everything passes, then new flows are blocked; flows of that time are not punished",
+    "everything passes, then new flows are blocked; flows opened meanwhile are not",
 )
 def _case_fails_open(profile: str) -> Dialogue:
     box = sni(profile, action("rst-rewrite"), off=((1800.0, 3600.0),))

@@ -48,7 +48,7 @@ def _quic_sni(profile: str) -> Policy:
     "NTC1823 #10",
     "H",
     "UDP to port 443: 1,001 bytes, bytes 1 to 4 are 00000001",
-    "dropped, and the flow is dead both ways",
+    "dropped, as is everything after it in both directions",
 )
 def _case_blanket(profile: str) -> Dialogue:
     return dialogue(_blanket(profile), udp(), *_V1_DEAD)
@@ -76,7 +76,7 @@ def _case_inbound(profile: str) -> Dialogue:
     return dialogue(_blanket(profile), *steps, *_proof())
 
 
-@case("C69", "t22", "NTC1823 #3", "H", "An Initial to a white-listed address (vk.com)", "passes")
+@case("C69", "t22", "NTC1823 #3", "H", "An Initial to an exempt address (vk.com)", "passes")
 def _case_white_list(profile: str) -> Dialogue:
     there = udp(right="87.240.132.72")
     steps = (there, L(quic_form(1200)).passes, R(short_header(), "answer").passes)
@@ -93,7 +93,7 @@ def _proof() -> tuple[DialogueStep, ...]:
     "NTC1823 #74",
     "H",
     "A valid v1 Initial with SNI X, laid out as by ngtcp2 and as by Chromium",
-    "the flow is dropped, silence",
+    "dropped, as is everything after it",
 )
 def _case_quic_name(profile: str) -> Iterator[Dialogue]:
     for layout in ("ngtcp2", "chromium"):
@@ -114,8 +114,8 @@ def _case_quic_neutral(profile: str) -> Iterator[Dialogue]:
     "t26",
     "FOCI26q",
     "H",
-    "An Initial with SNI X, short-header packets for 400 s, then 430 s of rest",
-    "dead all the time; then alive again",
+    "An Initial with SNI X, short-header packets for 400 s, then 430 s idle",
+    "dropped all the time; then it passes again",
 )
 def _case_quic_residual(profile: str) -> Dialogue:
     kept = Series("LR", 4, 60, "nothing passes", prefix=b"\x43", every=100)
@@ -163,7 +163,7 @@ def _openvpn() -> tuple[DialogueStep, ...]:
     "N4P#274",
     "M",
     "WireGuard: initiation and response, then data",
-    "the handshake and 2 data packets pass, then silence",
+    "the handshake and 2 data packets pass, then none",
 )
 def _case_wireguard(profile: str) -> Dialogue:
     rest = Series("LR", 10, 128, "some pass, then none", 2, 2, prefix=wireguard_data(0))
@@ -176,7 +176,7 @@ def _case_wireguard(profile: str) -> Dialogue:
     "N4P#274",
     "M",
     "OpenVPN: handshake, then data",
-    "the handshake and 15 data packets pass, then silence",
+    "the handshake and 15 data packets pass, then none",
 )
 def _case_openvpn(profile: str) -> Dialogue:
     rest = Series("LR", 25, 128, "some pass, then none", 15, 15, prefix=openvpn_data(1))
@@ -199,7 +199,7 @@ def _case_vpn_at_home(profile: str) -> Iterator[Dialogue]:
     "t26",
     "NTC1823 #76-77",
     "L",
-    "UDP without a form to a listed hosting network, and after an Initial of an allowed name",
+    "Random UDP payload to a listed hosting network, and after an Initial of an allowed name",
     "dropped; passes",
 )
 def _case_default_deny(profile: str) -> Dialogue:
