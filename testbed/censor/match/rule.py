@@ -19,7 +19,7 @@ HeaderTest = tuple[Callable[[Any, Packet, bytes, int], bool], Any]
 class CompiledRule:
     """One rule's match, ready to be asked."""
 
-    __slots__ = ("_address", "_content", "_keywords", "_packet", "kinds", "protocols", "roles_reversed")
+    __slots__ = ("_address", "_content", "_header", "_keywords", "kinds", "protocols", "roles_reversed")
 
     def __init__(self, match: "Match") -> None:
         self._content: dict[Kind, tuple[ContentTest, ...]] = {}
@@ -44,7 +44,7 @@ class CompiledRule:
             for key, value in match.parts if isinstance(key, HeaderKey)
         ]  # fmt: skip
         self._address = tuple(test for key, test in header if not key.per_packet)
-        self._packet = tuple(test for key, test in header if key.per_packet)
+        self._header = (*(test for key, test in header if key.per_packet), *self._address)
 
     def keywords(self, payload: bytes) -> Iterator[str]:
         """What the rule's names show as anywhere in the payload."""
@@ -53,14 +53,14 @@ class CompiledRule:
 
     def header_fits(self, packet: Packet, outside: bytes, port: int) -> bool:
         """Whether the parts that the header decides hold."""
-        for fits, value in self._packet:
+        for fits, value in self._header:  # noqa: SIM110 - a generator would cost more
             if not fits(value, packet, outside, port):
                 return False
-        return self.address_fits(packet, outside, port)
+        return True
 
     def address_fits(self, packet: Packet, outside: bytes, port: int) -> bool:
         """Whether those parts hold that are the same for every packet of a flow."""
-        for fits, value in self._address:  # noqa: SIM110 - a generator would cost more
+        for fits, value in self._address:  # noqa: SIM110 - as above
             if not fits(value, packet, outside, port):
                 return False
         return True
