@@ -54,6 +54,12 @@ def _complete_of(what: str) -> Any:
     return complete
 
 
+def _complete_model(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from testbed.censor.models import MODELS
+
+    return [CompletionItem(key, help=m.title) for key, m in MODELS.items() if key.startswith(incomplete)]
+
+
 scenario_argument = click.argument("name", shell_complete=complete_scenario)
 phase_option = click.option(
     "--phase", metavar="PHASE", shell_complete=_complete_of("phase"), help="Phase of the scenario."
@@ -93,13 +99,22 @@ time_scale_option = click.option(
     metavar="FACTOR",
     help="Let the censors' timers run FACTOR times faster (420 makes 420 s one second).",
 )
+model_option = click.option(
+    "--model",
+    metavar="KEY",
+    shell_complete=_complete_model,
+    help="Inspector model of every censor at a hop: A, P, C, D, T, Dv, R, Rl, Rv or Rvm.",
+)
 
 
-def loaded(name: str, seed: int | None, time_scale: float | None) -> Scenario:
-    """The scenario with the command line's own seed and time scale."""
+def loaded(name: str, seed: int | None, time_scale: float | None, model: str | None = None) -> Scenario:
+    """The scenario with the command line's own seed, time scale and inspector model."""
+    from testbed.scenario.inspection import with_model
     from testbed.scenario.loader import load
 
     scenario = load(name)
+    if model is not None:
+        scenario = with_model(scenario, model)
     if seed is not None:
         scenario = replace(scenario, seed=seed)
     return scenario if time_scale is None else replace(scenario, time_scale=time_scale)

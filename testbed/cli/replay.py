@@ -19,6 +19,7 @@ from testbed.cli.options import examples
     "--rules", required=True, metavar="FILE", help="A file with 'rules:', or a scenario by file or name."
 )
 @click.option("--profile", metavar="P", help="Profile of the box; default: the one in the rules file.")
+@click.option("--model", metavar="KEY", help="Inspector model; default: the rules' or the profile's.")
 @click.option("--censor", metavar="NAME", help="Which censor of the scenario.")
 @click.option("--operator", metavar="KEY", help="Operator substituted for 'operator' in rules.")
 @click.option(
@@ -41,6 +42,7 @@ def command(
     capture: str,
     rules: str,
     profile: str | None,
+    model: str | None,
     censor: str | None,
     operator: str | None,
     inside: tuple[str, ...],
@@ -63,7 +65,7 @@ def command(
     from testbed.replay.policyfile import PolicyChoice, load_policy
     from testbed.replay.sides import sides_from_prefixes
 
-    choice = PolicyChoice(rules, profile, censor, operator)
+    choice = PolicyChoice(rules, profile, censor, operator, model)
     options = ReplayOptions(
         capture,
         load_policy(choice),

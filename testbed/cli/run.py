@@ -19,6 +19,7 @@ from testbed.cli import options
 @options.phase_option
 @options.vantage_option
 @options.seed_option
+@options.model_option
 @options.time_scale_option
 @options.serve_option
 @options.authority_option
@@ -37,6 +38,7 @@ def command(
     phase: str | None,
     vantages: tuple[str, ...],
     seed: int | None,
+    model: str | None,
     time_scale: float | None,
     serve: tuple[str, ...],
     authority: Path | None,
@@ -60,7 +62,7 @@ def command(
 
     if command_line:
         options.must_be_one(vantages)
-    scenario = options.loaded(name, seed, time_scale)
+    scenario = options.loaded(name, seed, time_scale, model)
     job = Job(
         scenario,
         phase=phase,

@@ -6,17 +6,19 @@ from typing import Annotated
 
 from pydantic import Field
 
+from testbed.censor.models import MODELS
 from testbed.censor.policy import Policy
 from testbed.censor.profiles import PROFILES
 from testbed.errors import InputError
 from testbed.scenario import library
 from testbed.scenario.document import Document, display, read
+from testbed.scenario.inspection import policy_with_model, unknown
 from testbed.scenario.loader import load
 from testbed.scenario.model import Operator, Scenario, World
 from testbed.scenario.part import Part, parse
 from testbed.scenario.policies import Censor
 from testbed.scenario.problems import Loc, Problems, nearest
-from testbed.scenario.schema import CensorPart, RulePart
+from testbed.scenario.schema import CensorPart, ModelShares, RulePart
 from testbed.scenario.sources import Sources
 from testbed.scenario.values import Share
 from testbed.scenario.worldfile import load_world
@@ -28,6 +30,7 @@ class RulesFile(Part):
     """`rules:` as in a censor of a scenario, without what a replay does not need."""
 
     profile: str | None = None
+    model: ModelShares | None = None
     miss: dict[str, Share] = Field(default_factory=dict)
     rules: Annotated[list[RulePart], Field(min_length=1)]
 
@@ -40,6 +43,7 @@ class PolicyChoice:
     profile: str | None = None
     censor: str | None = None
     operator: str | None = None
+    model: str | None = None  # instead of the file's or the profile's
 
 
 def load_policy(choice: PolicyChoice) -> Policy:
@@ -47,12 +51,16 @@ def load_policy(choice: PolicyChoice) -> Policy:
     if choice.profile is not None and choice.profile not in PROFILES:
         remedy = nearest(choice.profile, PROFILES)
         raise InputError.at("--profile", f"there is no profile {choice.profile!r}", remedy)
+    if choice.model is not None and choice.model not in MODELS:
+        raise InputError.at("--model", *unknown(choice.model))
     path = _path(choice.rules)
     document = read(path)
     if "rules" in document.data and "phases" not in document.data:
-        return _of_rules(document, choice)
-    found = _of_scenario(load(path), choice)
-    return found if choice.profile is None else replace(found, profile=PROFILES[choice.profile])
+        found = _of_rules(document, choice)
+    else:
+        found = _of_scenario(load(path), choice)
+        found = found if choice.profile is None else replace(found, profile=PROFILES[choice.profile])
+    return found if choice.model is None else policy_with_model(found, choice.model)
 
 
 def _path(name: str) -> Path:
@@ -79,7 +87,9 @@ def _of_rules(document: Document, choice: PolicyChoice) -> Policy:
     # Not validated a second time: the parts are, and their raw values are gone.
     censor = Censor(
         name,
-        CensorPart.model_construct(profile=profile, at="hop", hop=None, miss=part.miss, rules=part.rules),
+        CensorPart.model_construct(
+            profile=profile, at="hop", hop=None, model=part.model, miss=part.miss, rules=part.rules
+        ),
         sources,
     )
     made = censor.policy(_operator(world, choice), ("rules",))

@@ -7,6 +7,7 @@ from typing import Any
 
 from testbed.errors import InputError
 from testbed.run.choose import phase_of, vantages_of
+from testbed.scenario.inspection import with_model
 from testbed.scenario.loader import load
 from testbed.scenario.model import OUTSIDE, Scenario
 
@@ -33,7 +34,7 @@ class Job:
     time_scale: float | None = None  # the censors' timers run this many times faster; None: the scenario's
     timeout: float = 4.0  # seconds per step of the built-in probe
     ipv: int = 4  # IP version that the built-in probe uses, 4 or 6
-    model: str | None = None  # the inspector model of every censor, instead of its profile's
+    model: str | None = None  # the inspector model of every censor at a hop; None: the scenario's
     serve: tuple[str, ...] = ()  # servers to add: "HOST=COMMAND" or "HOST:PORT=COMMAND"
     authority: Path | None = None  # folder of a certificate authority that is kept over runs
     out: Path | None = None  # the run folder, new or empty; None: runs/<scenario>-<time>
@@ -85,6 +86,7 @@ class Job:
             vantages=vantages,
             seed=scenario.seed,
             time_scale=scenario.time_scale,
+            model=scenario.model or None,
         )
         return made, scenario
 
@@ -111,6 +113,8 @@ def _adjusted(scenario: Scenario, job: Job) -> Scenario:
         scenario = replace(scenario, seed=job.seed)
     if job.time_scale is not None:
         scenario = replace(scenario, time_scale=job.time_scale)
+    if job.model is not None:
+        scenario = with_model(scenario, job.model, "model")
     if job.serve:
         from testbed.scenario.served import with_served  # few runs need it
 

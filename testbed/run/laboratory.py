@@ -179,7 +179,8 @@ class Laboratory:
             from testbed.middlebox.loop import serve_censor
 
             scale, seed, path = self.scenario.time_scale, self.scenario.seed, self.scenario.path
-            reread = partial(policy_again, path, self.phase, placement.name) if path else None
+            model = self.scenario.model
+            reread = partial(policy_again, path, self.phase, placement.name, model) if path else None
             serve_censor(placement, seed, self.folder.path, self.started_at, scale, ready, reread)
 
         return serve

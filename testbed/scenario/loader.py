@@ -6,6 +6,7 @@ from testbed.censor.policy import Policy
 from testbed.errors import InputError
 from testbed.scenario import library
 from testbed.scenario.document import Document, read
+from testbed.scenario.inspection import with_model
 from testbed.scenario.model import Scenario, World
 from testbed.scenario.part import parse
 from testbed.scenario.problems import Problems
@@ -33,9 +34,14 @@ def load(name_or_path: str | Path) -> Scenario:
     return resolve(part, document, *world, problems)
 
 
-def policy_again(path: Path, phase: str, placement: str) -> Policy:
-    """The policy of one placement as the files have it now. InputError if they are wrong, or it is gone."""
+def policy_again(path: Path, phase: str, placement: str, model: str = "") -> Policy:
+    """The policy of one placement as the files have it now. InputError if they are wrong, or it is gone.
+
+    `model`: the inspector model that the user gave instead of the files'.
+    """
     scenario = load(path)
+    if model:
+        scenario = with_model(scenario, model)
     for place in scenario.phases.get(phase, ()):
         if place.name == placement:
             return place.policy

@@ -191,6 +191,7 @@ class Scenario:
     phase_titles: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)  # every file it was made from -> sha256
     time_scale: float = 1.0  # the censors' clocks run this many times faster than real time
+    model: str = ""  # the inspector model of every censor at a hop, if the user gave one
     path: Path | None = None  # where it was loaded from; says nothing about the world
 
     def vantages(self) -> tuple[str, ...]:

@@ -8,10 +8,13 @@ from pydantic import ValidationError
 
 from testbed.censor.actions import ACTIONS
 from testbed.censor.actions.base import Action
+from testbed.censor.models import MODELS
 from testbed.censor.policy import Match, Policy, Rule
+from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
 from testbed.errors import InputError
 from testbed.scenario.actionparts import ActionCall, call_of
+from testbed.scenario.inspection import Shares, unknown, with_shares, wrong_sum
 from testbed.scenario.matches import build_match
 from testbed.scenario.model import Operator
 from testbed.scenario.plugin import Plugin, load_class
@@ -70,6 +73,8 @@ class Censor:
             sources.add(
                 (*loc, "profile"), f"unknown profile {part.profile!r}", nearest(part.profile, PROFILES)
             )
+        if self._profile is not None and part.model is not None:
+            self._profile = self._with_models(self._profile, part.model, (*loc, "model"))
         self._lines = [
             line for index, rule in enumerate(part.rules)
             if rule is not HOLE and (line := self._line(rule, (*loc, "rules", index))) is not None
@@ -81,6 +86,17 @@ class Censor:
                 sources.add(
                     (*loc, "miss", key), f"no rule of {name!r} has the action {key!r}", nearest(key, used)
                 )
+
+    def _with_models(self, profile: Profile, shares: Shares, loc: Loc) -> Profile:
+        """The profile with the models that the file gives; problems noted."""
+        for key in shares:
+            if key not in MODELS:
+                self._sources.add((*loc, key), *unknown(key))
+        if self.part.at == "resolver":
+            self._sources.add(loc, "a resolver inspects no packets", "leave it out")
+        elif MODELS.keys() >= shares.keys() and (wrong := wrong_sum(shares)):
+            self._sources.add(loc, *wrong)
+        return with_shares(profile, shares)
 
     @property
     def default_hop(self) -> int:

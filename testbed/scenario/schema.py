@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from testbed.censor.models import MODELS
 from testbed.scenario.actionparts import ActionPart
 from testbed.scenario.hostfield import HostsField
 from testbed.scenario.matchparts import MatchPart
@@ -27,12 +28,30 @@ def _as_the_operator(value: object) -> object:
     return AS_OPERATOR if value == "operator" else value
 
 
+def _as_shares(value: object) -> object:
+    """One model -> all pairs of hosts."""
+    return {value: 1.0} if isinstance(value, str) else value
+
+
+_MODEL_NAMES = {"enum": list(MODELS)}
+ModelShares = Annotated[
+    dict[str, Share],
+    BeforeValidator(_as_shares),
+    WithJsonSchema(
+        {"anyOf": [_MODEL_NAMES, {"type": "object", "propertyNames": _MODEL_NAMES, "minProperties": 1}]}
+    ),
+]
+
+
 class CensorPart(Part):
     """One make of box with its rules; phases say where it stands."""
 
     profile: Text
     at: Literal["hop", "resolver"] = "hop"
     hop: Annotated[int, Field(ge=1)] | None = Field(None, description="default: 2, for leg-* profiles 5")
+    model: ModelShares | None = Field(
+        None, description="inspector model, or models with their shares; default: the profile's"
+    )
     miss: Annotated[dict[str, Share], BeforeValidator(_as_the_operator)] = Field(
         {}, description="share of triggers that get through, by action; operator: as the world says of each"
     )

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from testbed.censor.actions.base import Action
+from testbed.scenario.inspection import other_models
 from testbed.scenario.model import OUTSIDE, Scenario
 
 _SHOWN = 5  # entries of a list
@@ -16,7 +17,10 @@ def rule_lines(scenario: Scenario) -> list[str]:
         for place in placements:
             for rule in place.policy.rules:
                 looks = ", ".join(f"{key} {_text(value)}" for key, value in rule.match.to_json().items())
-                head = f"{place.policy.name} ({place.policy.profile.name}) {rule.name}"
+                profile = place.policy.profile
+                models = other_models(profile)
+                box = f"{profile.name}, model {models}" if models else profile.name
+                head = f"{place.policy.name} ({box}) {rule.name}"
                 lines[f"{head}: {looks} -> {_action(rule.action)}"] = None
     return list(lines)
 

@@ -46,6 +46,7 @@ def _placement(placement: Placement) -> dict[str, Any]:
 def _policy(policy: Policy) -> dict[str, Any]:
     return {
         "profile": policy.profile.name,
+        "models": dict(policy.profile.models.value),
         "miss": dict(sorted(policy.miss.items())),
         "bypass": policy.bypass,
         "off": [list(each) for each in policy.off],

@@ -13,6 +13,7 @@ from scapy.layers.l2 import Ether
 from scapy.utils import RawPcapNgReader
 
 from tests.capture.captures import BEGIN, Session, pcap, pcapng
+from tests.censor.line import hello
 
 RULES = """\
 rules:
@@ -217,9 +218,38 @@ def test_a_censor_of_a_scenario(folder: Path) -> None:
     assert json.loads(older.stdout.splitlines()[-1])["summary"]["profile"] == "t21"
 
 
+def split() -> Session:
+    """A ClientHello in two segments, cut inside the name."""
+    first, second = hello("x.com")[:50], hello("x.com")[50:]
+    session = Session().send("up", "S").send("down", "SA").send("up", "A")
+    session.send("up", "PA", first).send("up", "PA", second)
+    return session.send("down", "PA", b"\x16\x03\x03\x00\x7a" + bytes(122))
+
+
+@pytest.mark.parametrize(("model", "matched"), [("T", False), ("D", False), ("R", True), ("Rvm", True)])
+def test_another_model(folder: Path, model: str, matched: bool) -> None:
+    (folder / "split.pcap").write_bytes(pcap(split().frames()))
+    arguments = ("split.pcap", "--rules", "s.yaml", "--censor", "tspu", "--model", model)
+    done = call(*arguments, cwd=folder)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (b"rewritten by reset" in done.stdout) is matched
+
+
+def test_the_model_of_the_rules(folder: Path) -> None:
+    (folder / "split.pcap").write_bytes(pcap(split().frames()))
+    (folder / "own.yaml").write_text(f"profile: t22\nmodel: R\n{RULES}")
+    assert b"rewritten by reset" in call("split.pcap", "--rules", "own.yaml", cwd=folder).stdout
+    other = call("split.pcap", "--rules", "own.yaml", "--model", "T", cwd=folder)
+    assert b"rewritten by reset" not in other.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (
+            ("--rules", "s.yaml", "--censor", "tspu", "--model", "rvm"),
+            "--model: unknown model 'rvm'; did you mean 'Rvm'?",
+        ),
         (("--rules", "rules.yaml"), "rules.yaml: the file has no profile; give --profile: "),
         (
             ("--rules", "rules.yaml", "--profile", "t23x"),
