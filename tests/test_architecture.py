@@ -169,7 +169,11 @@ def repeated(modules: Mapping[str, str]) -> set[str]:
 def repeated_files(modules: Iterable[str]) -> set[str]:
     """File names that several packages use, as "name.py x2"."""
     places = defaultdict(list)
+    modules = list(modules)
+    packages = {module.rpartition(".")[0] for module in modules}
     for module in modules:
+        if module in packages:
+            continue
         *folders, name = module.split(".")
         if len(folders) > 1 and folders[-1] not in NAMED_BY_THEIR_FOLDER:
             places[name].append(module)

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from testbed.conformance.results import counts, markdown
 from testbed.conformance.suite import CaseResult, choose, run_live, run_on_core
-from testbed.conformance.table import counts, markdown
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/conformance.md"
 BEGIN, END = "<!-- python tools/conformance.py -->", "<!-- end -->"

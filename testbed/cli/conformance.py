@@ -33,7 +33,7 @@ def command(*, profiles: tuple[str, ...], ids: tuple[str, ...], live: bool, json
     Each case also runs without its rules, where every packet must pass. Exit status: 0 if every case of
     confidence H held, 1 if not.
     """
-    from testbed.conformance import suite, table
+    from testbed.conformance import results, suite
 
     chosen = suite.choose(ids, profiles)
     if json_file not in (None, "-"):
@@ -48,10 +48,10 @@ def command(*, profiles: tuple[str, ...], ids: tuple[str, ...], live: bool, json
     if json_file == "-":
         click.echo(result)
     else:
-        table.show(outcomes)
+        results.show(outcomes)
     if json_file not in (None, "-"):
         Path(str(json_file)).write_text(result + "\n", "utf-8")
-    return Exit.UNEXPECTED if table.failed(outcomes) else Exit.OK
+    return Exit.UNEXPECTED if results.failed(outcomes) else Exit.OK
 
 
 @contextmanager

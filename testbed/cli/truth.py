@@ -18,7 +18,7 @@ def command(name: str, phase: str | None, vantages: tuple[str, ...], *, as_json:
     Nothing is built and nothing is measured. Exit status: 0, or 2 for a name that does not exist.
     """
     from testbed.run.choose import phase_of, vantages_of
-    from testbed.truth.expectations import truth
+    from testbed.truth.expected import truth
 
     scenario = options.loaded(name, None, None)
     chosen = phase_of(scenario, phase)

@@ -7,7 +7,7 @@ from socket import socket
 from typing import NoReturn
 
 from testbed.internet.service import run_service
-from testbed.internet.services.base import Ready
+from testbed.internet.services.base import ReportReady
 from testbed.internet.sockets import stream_socket, udp_socket
 from testbed.internet.transports import Respond, new_failure, serve_datagrams, serve_streams
 from testbed.internet.zone import Zone, answer, for_udp
@@ -23,7 +23,7 @@ def truth(zone: Zone) -> Respond:
     return lambda query: answer(query, zone)
 
 
-def serve_operator_resolver(addresses: Sequence[str], respond: Respond, ready: Ready) -> NoReturn:
+def serve_operator_resolver(addresses: Sequence[str], respond: Respond, ready: ReportReady) -> NoReturn:
     """Serve an operator's own resolver on port 53 of `addresses`, UDP and TCP, until SIGTERM.
 
     Call it in the resolver's network namespace. `respond` may lie, or return None for no answer.
@@ -31,7 +31,7 @@ def serve_operator_resolver(addresses: Sequence[str], respond: Respond, ready: R
     run_service(lambda ready: serve_dns(addresses, respond, ready), ready)
 
 
-async def serve_dns(addresses: Iterable[str], respond: Respond, ready: Ready) -> None:
+async def serve_dns(addresses: Iterable[str], respond: Respond, ready: ReportReady) -> None:
     """Answer on port 53 of each address, UDP and TCP, forever."""
     udp = [udp_socket(address, PORT) for address in addresses]
     tcp = [stream_socket(address, PORT) for address in addresses]
@@ -42,7 +42,7 @@ async def serve_sockets(
     udp: Iterable[socket],
     tcp: Iterable[socket],
     respond: Respond,
-    ready: Ready,
+    ready: ReportReady,
     context: ssl.SSLContext | None = None,
 ) -> None:
     """Answer on open sockets forever: datagrams, and length-prefixed queries over TCP (RFC 7766).

@@ -8,14 +8,14 @@ from typing import NoReturn
 from testbed.internet.authority import Authority
 from testbed.internet.hosts import Opened, far_hosts, opened, zone_of
 from testbed.internet.service import run_service, run_together
-from testbed.internet.services.base import Ready
+from testbed.internet.services.base import ReportReady
 from testbed.scenario.model import World
 from testbed.world import interrupt
 
 WARM_UP = 1.0  # seconds: our choice
 
 
-def serve_far_side(world: World, authority: Authority, ready: Ready) -> NoReturn:
+def serve_far_side(world: World, authority: Authority, ready: ReportReady) -> NoReturn:
     """Serve the sites and public resolvers of `world` until SIGTERM. Call it in the far namespace.
 
     Every socket is open before anything is served. One process for each kind of service, side by side, and
@@ -29,7 +29,7 @@ def serve_far_side(world: World, authority: Authority, ready: Ready) -> NoReturn
     run_together({key: partial(_serve_group, key, group) for key, group in groups.items()}, ready)
 
 
-def _serve_group(key: str, group: Sequence[Opened], ready: Ready) -> NoReturn:
+def _serve_group(key: str, group: Sequence[Opened], ready: ReportReady) -> NoReturn:
     if key == "late":
         ready()
         wait_for_traffic(group)
@@ -47,7 +47,7 @@ def wait_for_traffic(group: Iterable[Opened]) -> None:
     interrupt.wait(waiting, WARM_UP)
 
 
-async def _serve_all(group: Sequence[Opened], ready: Ready) -> None:
+async def _serve_all(group: Sequence[Opened], ready: ReportReady) -> None:
     missing = len(group)
 
     def up() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from testbed.internet.listening import listening
-from testbed.internet.services.base import Place, Ready
+from testbed.internet.services.base import Place, ReportReady
 from testbed.internet.services.command import Command, Readiness
 from testbed.world.linux import die_with_parent
 
@@ -21,7 +21,7 @@ _PATIENCE = 2.0  # seconds that a program has to end after SIGTERM: our choice, 
 _AWAITED = {signal.SIGTERM, signal.SIGCHLD}
 
 
-def run_program(command: Command, place: Place, ready: Ready) -> NoReturn:
+def run_program(command: Command, place: Place, ready: ReportReady) -> NoReturn:
     """Run `command` until SIGTERM, then end its process group and leave with status 0.
 
     Calls `ready` once the program shows that it serves. Leaves with status 1 and the reason on stderr, which

@@ -13,7 +13,7 @@ from testbed.censor.policy import Policy
 from testbed.errors import InputError
 from testbed.replay import output
 from testbed.replay.play import Observer, Replay
-from testbed.replay.rewrite import Rewriter
+from testbed.replay.rewriter import Rewriter
 from testbed.replay.sides import Sides
 
 

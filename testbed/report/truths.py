@@ -11,7 +11,7 @@ from rich.text import Text
 from testbed.report.table import PLAIN_WIDTH, heading, rate_range
 from testbed.scenario.labels import LABELS
 from testbed.scenario.model import Scenario
-from testbed.truth.expectations import Truth
+from testbed.truth.expected import Truth
 
 
 def show(scenario: Scenario, phase: str, expected: Sequence[Truth], *, file: IO[str] | None = None) -> None:

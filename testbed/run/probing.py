@@ -7,7 +7,7 @@ from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
 from testbed.run.result import Findings
 from testbed.run.session import Session
-from testbed.truth.expectations import truth
+from testbed.truth.expected import truth
 from testbed.truth.judge import judge
 
 

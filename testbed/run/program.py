@@ -8,7 +8,7 @@ from testbed.run.result import Findings
 from testbed.run.session import Session
 from testbed.scenario.model import OUTSIDE
 from testbed.truth.classify import classify
-from testbed.truth.receipts import problems as receipt_problems
+from testbed.truth.proofs import problems as receipt_problems
 from testbed.vantage.programs import ProgramError
 from testbed.vantage.shell import shell_argv
 from testbed.vantage.subscriber import run_as

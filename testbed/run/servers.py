@@ -12,7 +12,7 @@ from pathlib import Path
 
 from testbed.internet.authority import Authority
 from testbed.internet.hosts import open_service, zone_of
-from testbed.internet.services.base import Ready, Service
+from testbed.internet.services.base import ReportReady, Service
 from testbed.scenario.model import Host
 from testbed.vantage.environment import Environment, prepare
 from testbed.vantage.overlay import lay_over
@@ -61,7 +61,7 @@ def _start(
     zone = zone_of(world)
     for name, service in _named(host):
 
-        def serve(ready: Ready, service: Service = service, name: str = name) -> None:
+        def serve(ready: ReportReady, service: Service = service, name: str = name) -> None:
             unshare(CLONE_NEWNS)
             lay_over(environment.tree, environment.scratch)
             one = open_service(service, host, addresses, certificate, zone)

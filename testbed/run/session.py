@@ -20,7 +20,7 @@ from testbed.run.laboratory import Laboratory
 from testbed.run.result import Findings, RunResult, exit_status
 from testbed.scenario.model import Scenario
 from testbed.scenario.tojson import to_json
-from testbed.truth.receipts import fired
+from testbed.truth.proofs import fired
 from testbed.world.enter import run_isolated
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -8,13 +8,13 @@ from typing import Any, Literal
 from testbed.errors import Exit
 from testbed.measurement.ooni import Measurement
 from testbed.scenario.model import OUTSIDE, Scenario
-from testbed.truth import receipts as proofs
+from testbed.truth import proofs
 from testbed.truth.classify import classify
-from testbed.truth.expectations import Role, Truth, truth
+from testbed.truth.expected import Role, Truth, truth
 from testbed.truth.timeline import Timeline
 
 ByVantageAndUrl = Mapping[tuple[str, str], list[Measurement]]  # by vantage and URL, in the order measured
-Verdict = Literal["ok", "differs", "no receipt", "unexpected receipt", "control harmed", "not measured"]
+RowVerdict = Literal["ok", "differs", "no receipt", "unexpected receipt", "control harmed", "not measured"]
 MISSING = "not measured"
 
 
@@ -27,7 +27,7 @@ class Row:
     role: Role
     expected: str  # label
     observed: str  # label, or "not measured"
-    verdict: Verdict
+    verdict: RowVerdict
     by: str = ""
     claimed: int = 0  # decisions of the rule, all flows of this vantage together
     kernel: int = 0  # packets that the kernel counted for it
@@ -74,7 +74,7 @@ def judge(
     scenario: Scenario,
     phase: str,
     measurements: Sequence[Measurement],
-    receipts: proofs.Receipts,
+    receipts: proofs.CensorReceipts,
     vantages: Sequence[str] | None = None,
 ) -> Judgement:
     """Compare a run's measurements and receipts with the truth of `phase`.
@@ -132,7 +132,7 @@ def _rate(measurement: Measurement) -> float | None:
     return speed.bits_per_second if speed else None
 
 
-def _verdict(one: Truth, proof: proofs.Proof, *, agrees: bool) -> Verdict:
+def _verdict(one: Truth, proof: proofs.Proof, *, agrees: bool) -> RowVerdict:
     if not agrees:
         return "control harmed" if one.role == "control" else "differs"
     return "no receipt" if _must_fire(one.by, one.outcome) and not proof.fired else "ok"
@@ -160,7 +160,7 @@ def _also_seen(scenario: Scenario, phase: str, one: Truth) -> set[str]:
     }
 
 
-def _surprises(expected: Sequence[Truth], receipts: proofs.Receipts, about: Sequence[str]) -> list[Row]:
+def _surprises(expected: Sequence[Truth], receipts: proofs.CensorReceipts, about: Sequence[str]) -> list[Row]:
     """Rules that fired at a vantage where nothing at all is expected to interfere."""
     rows: list[Row] = []
     for vantage in dict.fromkeys(about):
@@ -171,7 +171,7 @@ def _surprises(expected: Sequence[Truth], receipts: proofs.Receipts, about: Sequ
 
 
 def _surprise(vantage: str, by: str, proof: proofs.Proof) -> Row:
-    seen: Verdict = "unexpected receipt"
+    seen: RowVerdict = "unexpected receipt"
     return Row(vantage, "(any)", "expectation", "ok", "interference", seen, by, proof.claimed, proof.kernel)
 
 
@@ -198,7 +198,7 @@ def _probe_errors(measurements: Sequence[Measurement]) -> list[str]:
     ]
 
 
-def _notes(expected: Sequence[Truth], receipts: proofs.Receipts, about: Sequence[str]) -> list[str]:
+def _notes(expected: Sequence[Truth], receipts: proofs.CensorReceipts, about: Sequence[str]) -> list[str]:
     notes = []
     for vantage in dict.fromkeys(about):
         named = {one.by.rpartition("/")[2] for one in expected if one.vantage == vantage and one.by}

@@ -23,7 +23,7 @@ from testbed.run.result import Findings
 from testbed.run.session import Session, carry_out
 from testbed.scenario.loader import load
 from testbed.scenario.model import Scenario
-from testbed.truth.receipts import problems as receipt_problems
+from testbed.truth.proofs import problems as receipt_problems
 from testbed.vantage.environment import SBIN
 from testbed.vantage.subscriber import run_as
 from testbed.world.services import Services

@@ -1,8 +1,8 @@
 """docs/conformance.md tells what the cases do on the core today, and in the last run through the kernel."""
 
 from testbed.conformance.case import CASES
+from testbed.conformance.results import markdown
 from testbed.conformance.suite import CaseResult
-from testbed.conformance.table import markdown
 from tests.conformance.outcomes import ALL, on_core
 from tools.conformance import BEGIN, END, PAGE
 

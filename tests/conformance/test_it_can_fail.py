@@ -17,9 +17,9 @@ from testbed.conformance.case import CASES, Dialogue, MissingMechanismError
 from testbed.conformance.cases import SUBJECTS, actions, common
 from testbed.conformance.corebackend import CoreBackend
 from testbed.conformance.payloads import RECORD
+from testbed.conformance.results import failed
 from testbed.conformance.steps import R
 from testbed.conformance.suite import run
-from testbed.conformance.table import failed
 
 
 def under(monkeypatch, profile: str, **changes: object) -> None:

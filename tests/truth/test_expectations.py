@@ -1,7 +1,7 @@
 import pytest
 
 from testbed.measurement.kinds import parse
-from testbed.truth.expectations import Truth, truth
+from testbed.truth.expected import Truth, truth
 
 from .conftest import BLOCKED, CONTROL, SLOW
 

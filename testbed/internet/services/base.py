@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PortNumber = Annotated[int, Between(1, 65535)]
 Listener = tuple[Literal["tcp", "udp"], int]  # transport and port
 Certified = Literal["no", "names", "names and addresses"]
-Ready = Callable[[], None]
+ReportReady = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Service(ABC):
         """The same for a file in `folder`: a service that names files finds them there."""
         return self
 
-    async def serve(self, place: Place, ready: Ready) -> None:
+    async def serve(self, place: Place, ready: ReportReady) -> None:
         """Serve on `place.sockets` forever. MUST call `ready` once, when it answers; MUST NOT return.
 
         An exception ends the process and makes the run invalid. Connections that clients or censors break
@@ -68,7 +68,7 @@ class Service(ABC):
         """
         raise NotImplementedError(f"the service {self.key!r} does not implement serve")
 
-    def start(self, place: Place, ready: Ready) -> NoReturn:
+    def start(self, place: Place, ready: ReportReady) -> NoReturn:
         """Serve until SIGTERM in a process of its own, then leave it with status 0."""
         from testbed.internet.service import run_service
 

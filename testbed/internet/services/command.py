@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, NoReturn, Self
 
 from testbed.censor.units import Seconds
-from testbed.internet.services.base import Listener, Place, PortNumber, Ready, Service
+from testbed.internet.services.base import Listener, Place, PortNumber, ReportReady, Service
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,7 @@ class Command(Service):
         """The same with its working folder below `folder`."""
         return replace(self, folder=str(folder / self.folder))
 
-    def start(self, place: Place, ready: Ready) -> NoReturn:
+    def start(self, place: Place, ready: ReportReady) -> NoReturn:
         """Run the program until SIGTERM."""
         from testbed.internet.launch import run_program
 

@@ -6,7 +6,7 @@ A client meets a server that accepts and stays silent: the control for a censor 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from testbed.internet.services.base import Listener, Place, PortNumber, Ready, Service
+from testbed.internet.services.base import Listener, Place, PortNumber, ReportReady, Service
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -26,7 +26,7 @@ class Discard(Service):
         """TCP and UDP: without a UDP socket the kernel would answer with ICMP."""
         return ("tcp", self.port), ("udp", self.port)
 
-    async def serve(self, place: Place, ready: Ready) -> None:
+    async def serve(self, place: Place, ready: ReportReady) -> None:
         """Read until the client closes its side."""
         from testbed.internet.transports import new_failure, serve_datagrams, serve_streams
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from testbed.internet.services.base import Listener, Place, PortNumber, Ready, Service
+from testbed.internet.services.base import Listener, Place, PortNumber, ReportReady, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Dns(Service):
         """UDP and TCP."""
         return ("udp", self.port), ("tcp", self.port)
 
-    async def serve(self, place: Place, ready: Ready) -> None:
+    async def serve(self, place: Place, ready: ReportReady) -> None:
         """Answer from the world's names."""
         from testbed.internet.dns import serve_sockets, truth
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from testbed.internet.services.base import Certified, Listener, Place, PortNumber, Ready, Service
+from testbed.internet.services.base import Certified, Listener, Place, PortNumber, ReportReady, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Doh(Service):
         """TCP, and UDP for HTTP/3."""
         return ("tcp", self.port), ("udp", self.port)
 
-    async def serve(self, place: Place, ready: Ready) -> None:
+    async def serve(self, place: Place, ready: ReportReady) -> None:
         """Answer from the world's names."""
         from testbed.internet.dns import truth
         from testbed.internet.doh import resolver_pages

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from testbed.internet.services.base import Certified, Listener, Place, PortNumber, Ready, Service
+from testbed.internet.services.base import Certified, Listener, Place, PortNumber, ReportReady, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Dot(Service):
         """TCP."""
         return (("tcp", self.port),)
 
-    async def serve(self, place: Place, ready: Ready) -> None:
+    async def serve(self, place: Place, ready: ReportReady) -> None:
         """Answer from the world's names."""
         from testbed.internet.dns import serve_sockets, truth
         from testbed.internet.web import tls_context

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from testbed.internet.services.base import Listener, Place, PortNumber, Ready, Service
+from testbed.internet.services.base import Listener, Place, PortNumber, ReportReady, Service
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -23,7 +23,7 @@ class Echo(Service):
         """TCP and UDP."""
         return ("tcp", self.port), ("udp", self.port)
 
-    async def serve(self, place: Place, ready: Ready) -> None:
+    async def serve(self, place: Place, ready: ReportReady) -> None:
         """Echo until the client closes its side."""
         from testbed.internet.transports import new_failure, serve_datagrams, serve_streams
 

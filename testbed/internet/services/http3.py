@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from testbed.internet.services.base import Certified, Listener, Place, PortNumber, Ready, Service
+from testbed.internet.services.base import Certified, Listener, Place, PortNumber, ReportReady, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Http3(Service):
         """UDP alone; `web` announces it in Alt-Svc."""
         return (("udp", self.port),)
 
-    async def serve(self, place: Place, ready: Ready) -> None:
+    async def serve(self, place: Place, ready: ReportReady) -> None:
         """Serve the pages of the host under every name."""
         from testbed.internet.pages import host_pages
         from testbed.internet.web import WebServer, serve_web

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from testbed.internet.services.base import Certified, Listener, Place, PortNumber, Ready, Service
+from testbed.internet.services.base import Certified, Listener, Place, PortNumber, ReportReady, Service
 from testbed.internet.services.http3 import Http3
 
 
@@ -21,7 +21,7 @@ class Web(Service):
         """TCP, one port for each of the two."""
         return tuple(("tcp", port) for port in (self.http, self.https) if port is not None)
 
-    async def serve(self, place: Place, ready: Ready) -> None:
+    async def serve(self, place: Place, ready: ReportReady) -> None:
         """Serve the pages of the host under every name, with one certificate for all of them."""
         from testbed.internet.pages import host_pages
         from testbed.internet.web import WebServer, serve_web

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Receipt = Mapping[str, Any]
-Receipts = Mapping[str, Receipt]  # by censor: "mts/tspu"
+CensorReceipts = Mapping[str, Receipt]  # by censor: "mts/tspu"
 
 _LOSSES = {
     "faults": "an exception in the packet path",
@@ -32,7 +32,7 @@ class Proof:
         return self.claimed > 0 and self.kernel > 0
 
 
-def proof(receipts: Receipts, vantage: str, by: str) -> Proof:
+def proof(receipts: CensorReceipts, vantage: str, by: str) -> Proof:
     """What the rule `by` ("rule" or "policy/rule") did at the censors of `vantage`, added up."""
     policy, _, rule = by.rpartition("/")
     claimed = kernel = 0
@@ -45,7 +45,7 @@ def proof(receipts: Receipts, vantage: str, by: str) -> Proof:
     return Proof(claimed, kernel)
 
 
-def fired(receipts: Receipts, vantage: str) -> dict[str, Proof]:
+def fired(receipts: CensorReceipts, vantage: str) -> dict[str, Proof]:
     """Every rule of a vantage's censors that did anything, as "policy/rule"."""
     found = {}
     for censor, receipt in receipts.items():
@@ -57,7 +57,7 @@ def fired(receipts: Receipts, vantage: str) -> dict[str, Proof]:
     return found
 
 
-def problems(receipts: Receipts, placed: Iterable[str] = ()) -> list[str]:
+def problems(receipts: CensorReceipts, placed: Iterable[str] = ()) -> list[str]:
     """Why the receipts make the run invalid, one sentence each; empty when they do not.
 
     `placed` names the censors that stood in the run: one without a receipt has died.
