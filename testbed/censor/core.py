@@ -78,6 +78,8 @@ class Censor:
             raise ValueError(f"there are {len(new)} rules, and were {len(old)}")
 
     def _adopt(self, policy: Policy, rules: list[CompiledRule]) -> None:
+        for rule in policy.rules:
+            rule.action.prepare()
         self.policy, self._rules = policy, rules
         self._plain = [i for i, rule in enumerate(rules) if not rule.roles_reversed]
         self._flipped = [i for i, rule in enumerate(rules) if rule.roles_reversed]

@@ -49,6 +49,9 @@ class Action:
         """Decide about a later packet of a flow that this rule holds, either direction."""
         return PASS
 
+    def prepare(self) -> None:
+        """Load what deciding needs. Called once where the rule is at work, before the first packet."""
+
     def holds_for(self, profile: Profile) -> float:
         """Seconds (censor's clock) for which the rule keeps the flow; 0 ends it with the trigger."""
         return 0.0
