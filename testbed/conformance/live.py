@@ -5,15 +5,12 @@ arrives is captured at each end's interface, before anything can change it.
 """
 
 import json
-import os
-import select
-import signal
 import socket
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from tempfile import mkdtemp
@@ -25,8 +22,9 @@ from testbed.conformance.packets import FENCE, ICMP, Ip
 from testbed.errors import InvalidRunError
 from testbed.middlebox.loop import serve_censor
 from testbed.scenario.model import Operator, Placement, World
-from testbed.world import linux, netns
+from testbed.world import interrupt, linux, netns
 from testbed.world.build import BuiltWorld, build
+from testbed.world.children import Children, run_program
 from testbed.world.plan import plan
 
 _ETH_P_IP: Final = 0x0800
@@ -35,6 +33,7 @@ _TIME_EXCEEDED: Final = 11
 _FIRST_PATIENCE: Final = 1.0  # s for the first fence, which a policy may drop
 _PATIENCE: Final = 5.0  # s after which a later fence counts as lost
 _QUIET: Final = 0.25  # s of silence to wait for where a policy drops fences
+_START: Final = 30.0  # s for a censor to be ready
 _LATE: Final = 0.03  # s at the end of a dialogue, for packets that a box delayed
 _BUFFER: Final = 8 << 20  # bytes of captured packets
 _BATCH: Final = 32  # packets sent before the captures are read
@@ -67,7 +66,7 @@ class LiveWorld:
         for node in (_FIRST, _SECOND, "far"):
             with netns.inside(self.built.namespaces[node]):
                 flush = [linux.program("ip", "iproute2"), "address", "flush", "dev", "eth0"]
-                subprocess.run(flush, check=True, capture_output=True)
+                run_program(flush, f"taking the addresses of {node} away")
 
     @contextmanager
     def backend(self, dialogue: Dialogue) -> Iterator[Backend]:
@@ -103,50 +102,27 @@ class _Running:
         self._namespace = built.namespaces[f"{operator}.hop{box.hop}"]
         self._folder, self._name = folder / str(number), placement.name
         self._folder.mkdir()
-        ready, tell = os.pipe()
-        self._pid = linux.fork()
-        if self._pid == 0:
-            status = 1
-            try:
-                os.close(ready)
-                linux.die_with_parent()
-                netns.enter(self._namespace)
-                serve_censor(
-                    placement,
-                    dialogue.seed,
-                    self._folder,
-                    started,
-                    dialogue.scale,
-                    lambda: _say_ready(tell),
-                )
-                status = 0
-            except BaseException as error:
-                os.write(2, f"{placement.name}: {type(error).__name__}: {error}\n".encode())
-            finally:
-                os._exit(status)
-        os.close(tell)
-        came_up = os.read(ready, 1)
-        os.close(ready)
-        if not came_up:
+        self._children = Children(self._folder / "logs")
+        serve = partial(serve_censor, placement, dialogue.seed, self._folder, started, dialogue.scale)
+        self._children.spawn(self._name, serve, self._namespace)
+        try:
+            self._children.wait_ready(_START)
+        except BaseException:
             self.stop()
-            raise InvalidRunError(f"{placement.name}: the censor ended before it was ready; see above")
+            raise
 
     def stop(self) -> None:
         """Stop it; it writes its receipt as it ends."""
-        if self._pid:
-            with suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGTERM)
-            self._status = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
-            self._pid = 0
+        if ended := self._children.stop():
+            self._status = ended[self._name]
             with netns.inside(self._namespace):  # or packets would queue without a reader
-                flush = [linux.program("nft", "nftables"), "flush", "ruleset"]
-                subprocess.run(flush, check=True, capture_output=True)
+                run_program([linux.program("nft", "nftables"), "flush", "ruleset"], f"clearing {self._name}")
 
     def check(self) -> None:
         """Compare what the core claimed with what the kernel counted. InvalidRunError if they differ."""
         where = self._folder / "receipts" / f"{self._name.replace('/', '.')}.json"
-        if self._status or not where.is_file():
-            raise InvalidRunError(f"{self._name}: the censor ended with status {self._status}")
+        if not self._status.ok or not where.is_file():
+            raise InvalidRunError(str(self._status))
         receipt = json.loads(where.read_text("utf-8"))
         wrong = [what for what in ("faults", "queue_dropped", "user_dropped", "evictions") if receipt[what]]
         for rule, counts in receipt["rules"].items():
@@ -155,10 +131,6 @@ class _Running:
                     wrong.append(f"{rule}: {claimed} x {what} claimed, {counts['kernel'][what]} counted")
         if wrong:
             raise InvalidRunError(f"{self._name}: its receipt shows {', '.join(wrong)}")
-
-
-def _say_ready(pipe: int) -> None:
-    os.write(pipe, b"r")
 
 
 @dataclass(slots=True)
@@ -263,9 +235,9 @@ class LiveBackend:
 
     def _read(self, wire: Wire, patience: float = 0.0) -> bytes | None:
         """Read both ends: the last fence's body, b"" if only other packets arrived, None if nothing did."""
-        sockets = {end.socket: who for who, end in self._ends.items()}
+        sockets = {end.socket.fileno(): who for who, end in self._ends.items()}
         last: bytes | None = None
-        for ready in select.select(list(sockets), [], [], patience)[0]:
+        for ready in interrupt.wait(sockets, patience):
             who = sockets[ready]
             for raw in self._ends[who].received():
                 if raw[9] == FENCE:

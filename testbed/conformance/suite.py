@@ -76,7 +76,7 @@ def run_live(chosen: Sequence[tuple[Case, str]], on_result: OnResult) -> list[Ca
     Errors: UnsupportedError if this machine cannot build worlds; InvalidRunError if a censor failed.
     """
     from testbed.conformance.live import LiveWorld
-    from testbed.world.testing import in_world
+    from testbed.world.enter import isolated_call
 
     def main() -> list[CaseResult]:
         world = LiveWorld()
@@ -84,7 +84,7 @@ def run_live(chosen: Sequence[tuple[Case, str]], on_result: OnResult) -> list[Ca
         results = (run(case, profile, world.backend, live=True) for case, profile in able)
         return list(_reported(results, on_result))
 
-    return in_world(main)
+    return isolated_call(main)
 
 
 @contextmanager

@@ -6,15 +6,15 @@ forks and unshares, which a process with threads (a test runner) must not do.
 
 import json
 import os
-import select
-import signal
 import sys
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any
 
 from testbed.doctor import sandbox
 from testbed.doctor.checks import FEATURES
 from testbed.doctor.feature import Absent, Feature
-from testbed.world import linux
+from testbed.errors import InvalidRunError
+from testbed.world.children import call
 
 CHECK_SECONDS = 5.0  # our choice: the slowest check here takes 0.3 s
 ELSEWHERE = "get the namespaces first"
@@ -31,45 +31,37 @@ def main(names: list[str]) -> None:
 
 def attempt(feature: Feature, seconds: float = CHECK_SECONDS) -> dict[str, Any]:
     """Try one feature in a child: whether it is present, what was seen, a better remedy if one is known."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:
-        _in_child(feature, writer)
-    os.close(writer)
-    answer = b""
-    while select.select([reader], [], [], seconds)[0] and (piece := os.read(reader, 65536)):
-        answer += piece
-    os.close(reader)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    if not answer:
-        return _absent(f"gave no answer within {seconds:g} s")
-    result: dict[str, Any] = json.loads(answer)
-    return result
-
-
-def _in_child(feature: Feature, writer: int) -> NoReturn:
-    linux.die_with_parent()
     try:
-        result = _try(feature)
+        seen = call(partial(_try, feature), timeout=seconds)
     except Absent as absent:
-        result = _absent(absent.seen, absent.remedy or _rights(feature, absent.seen))
+        return _absent(absent.seen, absent.remedy or _rights(feature, absent.seen))
     except OSError as error:
         seen = error.strerror or str(error)
-        result = _absent(seen, _rights(feature, seen))
-    except Exception as error:  # a check that breaks has not found the feature; say how
-        result = _absent(f"{type(error).__name__}: {error}")
-    os.write(writer, json.dumps(result).encode())
-    os._exit(0)
+        return _absent(seen, _rights(feature, seen))
+    except InvalidRunError:  # it was killed, or is not done
+        return _absent(f"gave no answer within {seconds:g} s")
+    except Exception as error:  # a check that breaks has not found the feature
+        return _absent(f"{type(error).__name__}: {error}")
+    return {"present": True, "detail": seen, "remedy": ""}
 
 
-def _try(feature: Feature) -> dict[str, Any]:
-    if feature.isolated:
-        try:
-            sandbox.enter()
-        except OSError as error:
-            return _absent(f"not tried: {error.strerror}", ELSEWHERE)
-    return {"present": True, "detail": feature.check(), "remedy": ""}
+def _try(feature: Feature) -> str:
+    if not feature.isolated:
+        return feature.check()
+    try:
+        sandbox.unshare(sandbox.ALL)
+    except OSError as error:
+        raise Absent(f"not tried: {error.strerror}", ELSEWHERE) from error
+    return call(partial(_check_as_first_process, feature))
+
+
+def _check_as_first_process(feature: Feature) -> str:
+    try:
+        sandbox.private_run()
+        sandbox.private_proc()
+    except OSError as error:
+        raise Absent(f"not tried: {error.strerror}", ELSEWHERE) from error
+    return feature.check()
 
 
 def _rights(feature: Feature, seen: str) -> str:

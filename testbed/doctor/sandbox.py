@@ -23,6 +23,7 @@ def unshare(flags: int) -> None:
     if needs_user_namespace():
         flags |= linux.CLONE_NEWUSER
     linux.unshare(flags)
+    linux.die_with_parent()  # a change of credentials has cleared it
     if flags & linux.CLONE_NEWUSER:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
@@ -35,16 +36,6 @@ def private_run() -> None:
     linux.mount("tmpfs", "/run", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV)
 
 
-def enter() -> None:
-    """Continue as the first process of private user, mount, network and PID namespaces.
-
-    The calling process stays behind as the parent and leaves with the child's exit status.
-    """
-    unshare(ALL)
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-    linux.die_with_parent()
-    private_run()
+def private_proc() -> None:
+    """Mount a /proc that shows the PID namespace of this process."""
     linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)

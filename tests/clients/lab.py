@@ -26,7 +26,7 @@ from testbed.scenario.model import Scenario
 from testbed.truth.proofs import problems as receipt_problems
 from testbed.vantage.environment import SBIN
 from testbed.vantage.subscriber import run_as
-from testbed.world.services import Services
+from testbed.world.children import Children
 
 Rule = Mapping[str, Any]
 VANTAGE, BOX = "mts", "mts.hop2"
@@ -143,7 +143,7 @@ def _work(
     path, world = session.folder.path, laboratory.world.namespaces
     environment = laboratory.environment(VANTAGE)
     environment = replace(environment, variables={**environment.variables, **env})
-    with Services(path / "logs") as services:
+    with Children(path / "logs") as services:
         for server in servers:
             services.spawn(server.name, partial(_serve, server), world["far"])
         if capture:

@@ -4,7 +4,7 @@ import pytest
 
 from testbed.conformance.case import CASES, Dialogue
 from testbed.conformance.suite import CaseResult, choose, run, run_live
-from testbed.world.testing import in_world
+from testbed.world.enter import isolated_call
 
 pytestmark = pytest.mark.world
 
@@ -64,7 +64,7 @@ def live_with(change, id_: str, profile: str) -> CaseResult:
         change()
         return run(CASES[id_], profile, world.backend, live=True)
 
-    return in_world(main)
+    return isolated_call(main)
 
 
 def test_a_twin_that_is_not_untouched_makes_the_case_invalid() -> None:

@@ -67,7 +67,7 @@ def test_a_check_is_process_1_and_leaves_the_hosts_network_alone():
 
 
 def test_what_namespaces_refuse_is_not_tried(monkeypatch):
-    monkeypatch.setattr(sandbox, "enter", raising(OSError(1, "Operation not permitted")))
+    monkeypatch.setattr(sandbox, "unshare", lambda flags: raising(OSError(1, "Operation not permitted"))())
     answer = attempt(feature(lambda: "seen", isolated=True))
     assert answer == {
         "present": False,

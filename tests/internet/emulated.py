@@ -1,20 +1,17 @@
 """A small far side in a world of its own, in which tests call functions."""
 
-import os
 import pickle
-import signal
 import socket
 import subprocess
 import tempfile
-import traceback
 from pathlib import Path
 
 from testbed.internet.authority import Authority
 from testbed.internet.far_side import serve_far_side
 from testbed.scenario.model import PublicResolver, Site, World
 from testbed.vantage.environment import prepare
+from testbed.world.children import Call, Children, call
 from testbed.world.enter import run_isolated
-from testbed.world.linux import die_with_parent
 from testbed.world.netns import Namespace, inside
 
 TWITTER = Site(("twitter.com", "www.twitter.com", "api.twitter.com"), "104.244.42.1", "2606:1f80::1", 13414)
@@ -28,14 +25,12 @@ class FarSide:
 
     def __init__(self):
         self.ours, theirs = socket.socketpair()
-        self.pid = os.fork()
-        if self.pid == 0:
-            die_with_parent()
+
+        def world():
             self.ours.close()
-            try:
-                os._exit(run_isolated(lambda: _serve_calls(theirs)))
-            finally:
-                os._exit(99)
+            return run_isolated(lambda: _serve_calls(theirs))
+
+        self.world = Call(world, name="the world")
         theirs.close()
 
     def call(self, function, *arguments, **options):
@@ -45,7 +40,7 @@ class FarSide:
         try:
             fine, value = _receive(self.ours)
         except TimeoutError:
-            os.kill(self.pid, signal.SIGKILL)
+            self.world.kill()
             raise
         if not fine:
             raise value
@@ -53,7 +48,7 @@ class FarSide:
 
     def close(self):
         self.ours.close()
-        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        status = self.world.result()
         assert status == 0, f"the world ended with status {status}"
 
 
@@ -73,17 +68,13 @@ def _serve_calls(connection):
     with inside(namespace):
         _give_addresses()
         authority = Authority.create()
-        told, tell = os.pipe()
-        if os.fork() == 0:
-            connection.close()
-            serve_far_side(WORLD, authority, lambda: os.write(tell, b"."))
-        os.close(tell)
-        assert os.read(told, 1) == b".", "the far side did not start"
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, Children(Path(folder) / "logs") as children:
+            children.spawn("far", lambda ready: (connection.close(), serve_far_side(WORLD, authority, ready)))
+            children.wait_ready(30)
             environment = prepare(Path(folder), authority, GOOGLE.ipv4, "mts")
             vantage = Vantage(namespace, environment, authority, Path(folder))
-            while (call := _receive(connection)) is not None:
-                _call(connection, vantage, *call)
+            while (wanted := _receive(connection)) is not None:
+                _send(connection, _outcome(vantage, *wanted))
     return 0
 
 
@@ -97,19 +88,11 @@ def _length(address):
     return "128 nodad" if ":" in address else 32
 
 
-def _call(connection, vantage, function, arguments, options):
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        return
+def _outcome(vantage, function, arguments, options):
     try:
-        outcome = (True, function(vantage, *arguments, **options))
-    except BaseException as error:
-        outcome = (False, RuntimeError("".join(traceback.format_exception(error))))
-    try:
-        _send(connection, outcome)
-    finally:
-        os._exit(0)
+        return True, call(lambda: function(vantage, *arguments, **options))
+    except Exception as error:
+        return False, error
 
 
 def _send(connection, value):

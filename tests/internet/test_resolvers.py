@@ -2,7 +2,6 @@
 
 import base64
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -13,6 +12,7 @@ import dns.rcode
 import pytest
 
 from testbed.internet.dns import Zone, answer, serve_operator_resolver
+from testbed.world.children import Children
 from tests.internet.emulated import GOOGLE, TWITTER, VK, WORLD
 from tests.internet.test_sites import curl
 
@@ -130,18 +130,13 @@ def test_junk_does_not_stop_it(far_side):
 
 def with_operator_resolver(vantage, respond, use):
     """`use(vantage)` while an operator's resolver answers by `respond`: (value, exit status, time to end)."""
-    told, tell = os.pipe()
-    resolver = os.fork()
-    if resolver == 0:
-        serve_operator_resolver(["127.0.0.53", "::1"], respond, lambda: os.write(tell, b"."))
-    os.close(tell)
-    assert os.read(told, 1) == b"."
-    try:
+    addresses = ["127.0.0.53", "::1"]
+    with Children() as children:
+        children.spawn("resolver", lambda ready: serve_operator_resolver(addresses, respond, ready))
+        children.wait_ready()
         value = use(vantage)
-    finally:
         began = time.monotonic()
-        os.kill(resolver, signal.SIGTERM)
-        status = os.waitstatus_to_exitcode(os.waitpid(resolver, 0)[1])
+        status = children.stop()["resolver"].code
         took = time.monotonic() - began
     return value, status, took
 

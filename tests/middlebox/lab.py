@@ -1,25 +1,21 @@
 """A small world for the middlebox alone: client - hop - server, a censor on the hop, nothing else.
 
-Everything here runs inside `in_world`. Addresses are documentation ones.
+Everything here runs inside `isolated_call`. Addresses are documentation ones.
 """
 
 import array
 import json
-import os
-import pickle
 import select
-import signal
 import socket
 import struct
 import subprocess
-import sys
 import time
-import traceback
 from collections.abc import Callable
 from fcntl import ioctl
 from pathlib import Path
 from tempfile import mkdtemp
 from types import SimpleNamespace
+from typing import TypeVar
 
 from testbed.censor.actions.base import Action
 from testbed.censor.decision import PASS, Decision, Direction
@@ -27,8 +23,11 @@ from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from testbed.middlebox.box import Clock
 from testbed.middlebox.loop import QUEUE_LENGTH, serve
-from testbed.world.netns import Namespace, enter, inside
-from testbed.world.testing import in_world
+from testbed.world.children import Call, Children
+from testbed.world.enter import isolated_call
+from testbed.world.netns import Namespace, inside
+
+T = TypeVar("T")
 
 CLIENT = {4: "192.0.2.2", 6: "2001:db8:1::2"}
 SERVER = {4: "198.51.100.2", 6: "2001:db8:2::2"}
@@ -84,50 +83,15 @@ class Lab:
             Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
         self.run_dir = Path(mkdtemp(prefix="run-", dir="/run"))
 
-    def fork(self, where: str, body: Callable[[], object]) -> "Child":
+    def fork(self, where: str, body: Callable[[], T]) -> Call[T]:
         """Run `body` in a process of its own in a namespace."""
-        return Child(self.ns[where], body)
+        return Call(body, namespace=self.ns[where], name=f"the {where}")
 
     def censor(
         self, core, policy: Policy, time_scale: float = 1.0, queue_length: int = QUEUE_LENGTH
     ) -> "Running":
         """Start a censor on the hop; returns when packets are judged."""
         return Running(self, core, policy, time_scale, queue_length)
-
-
-class Child:
-    """A forked process and, at its end, its value."""
-
-    def __init__(self, namespace: Namespace, body: Callable[[], object]) -> None:
-        reader, writer = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            status = 0
-            try:
-                os.close(reader)
-                enter(namespace)
-                value: object = body()
-            except BaseException as error:
-                traceback.print_exc()
-                value, status = error, 1
-            with os.fdopen(writer, "wb") as out:
-                out.write(pickle.dumps(value))
-            sys.stderr.flush()
-            os._exit(status)
-        os.close(writer)
-        self._reader = reader
-
-    def result(self, timeout: float = 60.0) -> object:
-        """Wait for the end; raise what the child raised."""
-        if not select.select([self._reader], [], [], timeout)[0]:
-            os.kill(self.pid, signal.SIGKILL)
-            raise TimeoutError(f"child {self.pid} took more than {timeout} s")
-        with os.fdopen(self._reader, "rb") as data:
-            value = pickle.loads(data.read() or pickle.dumps(None))
-        self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        if isinstance(value, BaseException):
-            raise value
-        return value
 
 
 class Running:
@@ -137,36 +101,22 @@ class Running:
         self, lab: Lab, core, policy: Policy, time_scale: float, queue_length: int, reread=None
     ) -> None:
         self._lab = lab
-        ready, tell = os.pipe()
         self.started = time.monotonic()
 
-        def body() -> None:
+        def body(ready: Callable[[], None]) -> None:
             clock = Clock(self.started, time_scale)
-            serve(
-                core,
-                policy,
-                "lab/stub",
-                lab.run_dir,
-                clock,
-                lambda: os.write(tell, b"r") and None,
-                queue_length,
-                reread,
-            )
+            serve(core, policy, "lab/stub", lab.run_dir, clock, ready, queue_length, reread)
 
-        self.child = lab.fork("hop", body)
-        os.close(tell)
-        if not os.read(ready, 1):
-            self.child.result()
-            raise RuntimeError("the censor ended before it was ready")
-        os.close(ready)
+        self._children = Children(lab.run_dir / "logs")
+        self.child = self._children.spawn("censor", body, lab.ns["hop"])
+        self._children.wait_ready(30)
 
     def stop(self) -> SimpleNamespace:
         """End it; its receipt and events."""
-        os.kill(self.child.pid, signal.SIGTERM)
-        self.child.result()
+        [ended] = self._children.stop(60).values()
         receipt = json.loads((self._lab.run_dir / "receipts" / "lab.stub.json").read_text())
         events = [json.loads(line) for line in (self._lab.run_dir / "events.jsonl").read_text().splitlines()]
-        return SimpleNamespace(**receipt, events=events, status=self.child.status)
+        return SimpleNamespace(**receipt, events=events, status=ended.code)
 
 
 class Stub:
@@ -204,10 +154,10 @@ def _plain(device: str) -> None:
                 continue
 
 
-def echo(lab: Lab) -> Child:
+def echo(lab: Lab) -> None:
     """A server that sends back every datagram and every byte, both IP versions; ends with the world."""
 
-    def body() -> None:
+    def body(ready: Callable[[], None]) -> None:
         datagrams, listeners, streams = [], [], []
         for family in (4, 6):
             datagrams.append(socket.socket(FAMILY[family], socket.SOCK_DGRAM))
@@ -216,7 +166,7 @@ def echo(lab: Lab) -> Child:
             for sock in (datagrams[-1], listeners[-1]):
                 sock.bind((SERVER[family], PORT))
             listeners[-1].listen(64)
-        os.write(tell, b"r")
+        ready()
         while True:
             for sock in select.select(datagrams + listeners + streams, [], [])[0]:
                 if sock in datagrams:
@@ -234,12 +184,9 @@ def echo(lab: Lab) -> Child:
                         streams.remove(sock)
                         sock.close()
 
-    ready, tell = os.pipe()
-    child = lab.fork("server", body)
-    os.close(tell)
-    assert os.read(ready, 1), "the echo server did not start"
-    os.close(ready)
-    return child
+    children = Children(lab.run_dir / "logs")
+    children.spawn("echo", body, lab.ns["server"])
+    children.wait_ready(30)
 
 
 def ask(
@@ -279,4 +226,4 @@ def with_censor(
         value = script(lab, running)
         return value, running.stop()
 
-    return in_world(body)
+    return isolated_call(body)

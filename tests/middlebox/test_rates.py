@@ -7,7 +7,7 @@ import pytest
 
 from testbed.censor.actions.police import Police
 from testbed.censor.decision import PASS, Decision, Direction, Handover, HandoverKind
-from testbed.world.testing import in_world
+from testbed.world.enter import isolated_call
 from tests.middlebox.lab import CLIENT, FAMILY, SERVER, Lab, Stub, payload_of, policy
 
 pytestmark = [pytest.mark.world, pytest.mark.slow]
@@ -104,7 +104,7 @@ def policed(action, ends):
         values = [child.result(90) for child in children]
         return values, running.stop().rules["r0"]["kernel"]
 
-    return in_world(body)
+    return isolated_call(body)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
 """The real core behind the real kernel: `serve_censor` as a run calls it."""
 
 import json
-import os
-import signal
 import socket
 import time
+from functools import partial
 
 import pytest
 
@@ -20,7 +19,8 @@ from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from testbed.middlebox.loop import serve_censor
 from testbed.scenario.model import Placement
-from testbed.world.testing import in_world
+from testbed.world.children import Children
+from testbed.world.enter import isolated_call
 from tests.censor.line import hello
 from tests.middlebox.lab import CLIENT, FAMILY, PORT, SERVER, Lab, echo
 
@@ -66,21 +66,15 @@ def run(action, family, names):
     def body():
         lab = Lab()
         echo(lab)
-        ready, tell = os.pipe()
-
-        def censor():
-            serve_censor(placement, 1, lab.run_dir, time.monotonic(), 1.0, lambda: os.write(tell, b"r"))
-
-        child = lab.fork("hop", censor)
-        os.close(tell)
-        assert os.read(ready, 1)
-        seen = [lab.fork("client", lambda name=name: talk(family, name)).result() for name in names]
-        os.kill(child.pid, signal.SIGTERM)
-        child.result()
+        serve = partial(serve_censor, placement, 1, lab.run_dir, time.monotonic(), 1.0)
+        with Children(lab.run_dir / "logs") as children:
+            children.spawn("censor", serve, lab.ns["hop"])
+            children.wait_ready(30)
+            seen = [lab.fork("client", lambda name=name: talk(family, name)).result() for name in names]
         events = [json.loads(line) for line in (lab.run_dir / "events.jsonl").read_text().splitlines()]
         return seen, json.loads((lab.run_dir / "receipts" / "lab.tspu.json").read_text()), events
 
-    return in_world(body)
+    return isolated_call(body)
 
 
 @pytest.mark.parametrize("family", [4, 6])

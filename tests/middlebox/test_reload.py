@@ -16,7 +16,7 @@ from testbed.censor.profiles import PROFILES
 from testbed.errors import InputError
 from testbed.middlebox.loop import QUEUE_LENGTH
 from testbed.scenario.namelists import read_names
-from testbed.world.testing import in_world
+from testbed.world.enter import isolated_call
 from tests.censor.line import hello, names
 from tests.middlebox.lab import CLIENT, SERVER, Lab, Running, ask, echo
 
@@ -81,7 +81,7 @@ def test_the_new_list_holds_and_old_flows_keep_their_fate():
         held = answered_again(lab, 5001)
         return before, after, held, told, box.stop()
 
-    before, after, held, told, receipt = in_world(body)
+    before, after, held, told, receipt = isolated_call(body)
     assert before == (False, True)
     assert after == (True, False)
     assert held is False, "a flow that the old list had dropped stays dropped for its residual time"
@@ -138,7 +138,7 @@ def test_no_packet_is_lost_while_a_long_list_is_read(count):
         sent, longest = flooding.result()
         return sent, longest, told, answered(lab, f"www.site-{count - 1}.example", 5001), box.stop()
 
-    sent, longest, told, listed, receipt = in_world(body)
+    sent, longest, told, listed, receipt = isolated_call(body)
     assert "refused" not in told[0]
     assert listed is False
     assert sent > 500
@@ -168,7 +168,7 @@ def test_what_cannot_be_taken_over_changes_nothing():
         time.sleep(0.3)
         return told, answered(lab, "x.com", 5001), ask(lab, 4, b"hi"), box.stop()
 
-    told, listed, replies, receipt = in_world(body)
+    told, listed, replies, receipt = isolated_call(body)
     assert told[0]["refused"] == "names.txt:3: is wrong"
     assert told[1]["refused"] == "the profile is t21, and was t22"
     assert listed is False
@@ -194,6 +194,6 @@ def test_many_signals_at_once_are_one_or_two_reloads():
         time.sleep(0.5)
         return len(wait_for_reloads(lab, 2)), told, box.stop()
 
-    count, _, receipt = in_world(body)
+    count, _, receipt = isolated_call(body)
     assert count == 2
     assert receipt.status == 0

@@ -1,8 +1,6 @@
 """A resolver that lies: what it answers, and what leaves its host."""
 
 import json
-import os
-import signal
 import socket
 import time
 from pathlib import Path
@@ -24,7 +22,8 @@ from testbed.censor.wire import Endpoints, IpForm, udp
 from testbed.errors import InputError
 from testbed.middlebox.resolver import lying_answer, serve_lying_resolver
 from testbed.scenario.model import Placement
-from testbed.world.testing import in_world
+from testbed.world.children import Children
+from testbed.world.enter import isolated_call
 from tests.middlebox.lab import FAMILY, SERVER, Lab
 
 SINKHOLE = "192.0.2.99"
@@ -152,15 +151,11 @@ def test_junk_on_the_wire_is_ignored():
 def test_served_over_udp_and_tcp_with_a_receipt(family, armed):
     def body():
         lab = Lab()
-        ready, tell = os.pipe()
         placement = Placement("lab", LIES if armed else policy(), at="resolver")
         addresses = list(SERVER.values())
 
-        def serve():
-            def tell_ready():
-                return os.write(tell, b"r")
-
-            serve_lying_resolver(placement, addresses, truthful, lab.run_dir, time.monotonic(), tell_ready)
+        def serve(ready):
+            serve_lying_resolver(placement, addresses, truthful, lab.run_dir, time.monotonic(), ready)
 
         def client():
             answers = [
@@ -177,15 +172,15 @@ def test_served_over_udp_and_tcp_with_a_receipt(family, armed):
                     answers.append(None)
             return answers
 
-        child = lab.fork("server", serve)
-        assert os.read(ready, 1)
-        answers = lab.fork("client", client).result()
-        os.kill(child.pid, signal.SIGTERM)
-        child.result()
+        with Children(lab.run_dir / "logs") as children:
+            children.spawn("resolver", serve, lab.ns["server"])
+            children.wait_ready(30)
+            answers = lab.fork("client", client).result()
+            status = children.stop()["resolver"].code
         receipt = json.loads((Path(lab.run_dir) / "receipts" / "lab.dns.json").read_text())
-        return answers, receipt, child.status, (lab.run_dir / "events.jsonl").read_text().count("match")
+        return answers, receipt, status, (lab.run_dir / "events.jsonl").read_text().count("match")
 
-    answers, receipt, status, events = in_world(body)
+    answers, receipt, status, events = isolated_call(body)
     true = ("NOERROR", ["203.0.113.1"])
     lie, gone = (("NOERROR", [SINKHOLE]), ("NXDOMAIN", [])) if armed else (true, true)
     assert answers == [lie, lie, gone, gone, true, true, None if armed else true]

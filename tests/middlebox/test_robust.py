@@ -18,8 +18,8 @@ from testbed.errors import InvalidRunError, UnsupportedError
 from testbed.middlebox.box import Clock
 from testbed.middlebox.loop import serve
 from testbed.world import linux
+from testbed.world.enter import isolated_call
 from testbed.world.netns import inside
-from testbed.world.testing import in_world
 from tests.middlebox.lab import CLIENT, FAMILY, SERVER, Lab, Stub, ask, echo, payload_of, policy, with_censor
 
 pytestmark = pytest.mark.world
@@ -181,7 +181,7 @@ def test_the_censor_stops_under_full_load():
         lab = Lab()
         return script(lab, lab.censor(Stub(), policy(Drop())))
 
-    status, packets, took = in_world(body)
+    status, packets, took = isolated_call(body)
     assert status == 0
     assert packets > 100
     assert took < 1
@@ -204,7 +204,7 @@ def test_a_second_censor_on_a_hop_is_refused():
         lab.censor(Stub(), policy(Drop()))
 
     with pytest.raises(InvalidRunError, match="has this hop a censor already"):
-        in_world(body)
+        isolated_call(body)
 
 
 def test_no_censor_outside_a_world(tmp_path):
@@ -218,7 +218,7 @@ def test_no_censor_in_a_namespace_that_the_world_did_not_build():
         serve(Stub(), policy(Drop()), "a/b", Path("/run"), Clock(0.0, 1.0), lambda: None)
 
     with pytest.raises(InvalidRunError, match="not built by this testbed"):
-        in_world(body)
+        isolated_call(body)
 
 
 def test_iptables_of_the_legacy_kind_is_refused_by_name():
@@ -236,7 +236,7 @@ def test_iptables_of_the_legacy_kind_is_refused_by_name():
         Lab().censor(Stub(), policy(Drop()))
 
     with pytest.raises(UnsupportedError, match=r"legacy.*apt-get install iptables"):
-        in_world(body)
+        isolated_call(body)
 
 
 def test_a_full_set_of_held_flows_is_a_fault(monkeypatch):
@@ -269,6 +269,6 @@ def test_a_packet_with_somebody_elses_mark_is_judged_like_any_other():
         running = lab.censor(Stub(lambda *_: Decision(Verdict.DROP, rule=0)), policy(Drop()))
         return ask(lab, 4, b"hi"), running.stop()
 
-    replies, receipt = in_world(body)
+    replies, receipt = isolated_call(body)
     assert replies == [None]
     assert receipt.rules["r0"]["kernel"]["drop"] == receipt.rules["r0"]["claimed"]["drop"] > 0

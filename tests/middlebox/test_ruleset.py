@@ -14,7 +14,7 @@ from testbed.middlebox import kernel
 from testbed.middlebox.marks import MAX_RULES
 from testbed.middlebox.policer import Policer
 from testbed.middlebox.ruleset import COUNTED, counter, ruleset
-from testbed.world.testing import in_world
+from testbed.world.enter import isolated_call
 from tests.middlebox.lab import policy
 
 
@@ -147,7 +147,7 @@ def test_the_kernel_takes_it(actions):
         kernel.install(policy(*actions), 1.0, 1)
         return kernel.counters()
 
-    counters = in_world(load)
+    counters = isolated_call(load)
     assert counters == {"pass_full": 0, "held_full": 0} | {
         counter(what, rule): 0 for what in COUNTED for rule in range(len(actions))
     }
@@ -174,7 +174,7 @@ def test_what_was_installed_can_be_removed_and_installed_again():
         kernel.install(mine, 1.0, 1)
         return *found, listed()
 
-    once, twice, installed = in_world(body)
+    once, twice, installed = isolated_call(body)
     assert once == twice
     assert "police_1" in installed
     assert [word for word in ("police", "drop_0", "full", "before", "sent", "set ") if word in once] == []

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from testbed.vantage.overlay import lay_over
+from testbed.world.enter import isolated_call
 from testbed.world.linux import CLONE_NEWNS, unshare
-from testbed.world.testing import in_world
 
 pytestmark = pytest.mark.world
 
@@ -30,7 +30,7 @@ def seen(folders, *names):
         lay_over(tree, scratch, root)
         return [(root / name).read_text() if (root / name).exists() else None for name in names]
 
-    return in_world(look)
+    return isolated_call(look)
 
 
 def listing(folders, name):
@@ -41,7 +41,7 @@ def listing(folders, name):
         lay_over(tree, scratch, root)
         return sorted(entry.name for entry in (root / name).iterdir() if not entry.name.startswith("."))
 
-    return in_world(look)
+    return isolated_call(look)
 
 
 def test_a_plain_file_is_covered_and_the_others_stay(folders):
@@ -114,6 +114,6 @@ def test_writing_into_a_rebuilt_folder_leaves_no_trace(folders):
         (root / "etc/written").write_text("by a program")
         return (root / "etc/written").read_text()
 
-    assert in_world(write) == "by a program"
+    assert isolated_call(write) == "by a program"
     assert not (root / "etc/written").exists()
     assert not list(scratch.iterdir())

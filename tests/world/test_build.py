@@ -14,10 +14,10 @@ import pytest
 from testbed.errors import InvalidRunError
 from testbed.scenario.model import LinkQuality
 from testbed.world.build import build
+from testbed.world.enter import isolated_call
 from testbed.world.netns import Namespace, inside
 from testbed.world.offloads import Offloads
 from testbed.world.plan import plan
-from testbed.world.testing import in_world
 
 from .worlds import HOUSED4, HOUSED6, SITE4, SITE6, in_lab, small
 
@@ -128,7 +128,7 @@ def test_a_new_link_has_offloads_on_and_one_that_keeps_them_is_an_error():
                 Deaf().off(["aa"])
         return on
 
-    on = in_world(main)
+    on = isolated_call(main)
     assert {
         "tx-tcp-segmentation",
         "tx-generic-segmentation",
@@ -280,11 +280,11 @@ def test_building_is_fast(operators, limit):
         build(plan(small(operators)))
         return time.perf_counter() - start
 
-    assert min(in_world(main) for _ in range(3)) < limit
+    assert min(isolated_call(main) for _ in range(3)) < limit
 
 
 def test_what_the_kernel_refuses_names_the_place():
     laid = plan(small(1))
     broken = type(laid)(laid.world, laid.operators, laid.nodes, (*laid.links, laid.links[0]), laid.routes)
     with pytest.raises(InvalidRunError, match=r"building links: ip said: .*File exists"):
-        in_world(lambda: build(broken))
+        isolated_call(lambda: build(broken))

@@ -7,9 +7,9 @@ import pytest
 from pyroute2 import IPRoute
 
 from testbed.world.build import build
+from testbed.world.enter import isolated_call
 from testbed.world.netns import inside
 from testbed.world.plan import plan
-from testbed.world.testing import in_world
 
 from .worlds import small
 
@@ -37,7 +37,7 @@ def account() -> dict[str, Any]:
 
 
 def test_nothing_but_the_planned_cables_and_addresses() -> None:
-    planned, found = plan(small()), in_world(account)
+    planned, found = plan(small()), isolated_call(account)
     assert set(found) == {node.name for node in planned.nodes}
     ends = Counter(end.node for link in planned.links for end in (link.a, link.b))
     for node in planned.nodes:

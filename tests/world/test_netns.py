@@ -6,8 +6,8 @@ import pytest
 
 from testbed.errors import InvalidRunError
 from testbed.world import linux
+from testbed.world.enter import isolated_call
 from testbed.world.netns import Namespace, assert_ours, enter, inside
-from testbed.world.testing import in_world
 
 pytestmark = pytest.mark.world
 
@@ -33,7 +33,7 @@ def test_going_in_and_coming_back():
         again = os.fstat(Namespace.open("mts.hop1").fd).st_ino
         return home == here(), home != within, entered, str(within) in by_name, again == within
 
-    assert in_world(main) == (True, True, True, True, True)
+    assert isolated_call(main) == (True, True, True, True, True)
 
 
 def test_a_namespace_of_ours_is_recognised():
@@ -44,7 +44,7 @@ def test_a_namespace_of_ours_is_recognised():
             assert_ours()
             assert_ours(Namespace.open("mts"))
 
-    in_world(main)
+    isolated_call(main)
 
 
 def test_any_other_is_refused():
@@ -62,7 +62,7 @@ def test_any_other_is_refused():
             with pytest.raises(InvalidRunError, match="not built"):
                 assert_ours()
 
-    in_world(main)
+    isolated_call(main)
 
 
 def test_the_hosts_own_is_refused():

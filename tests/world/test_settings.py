@@ -4,8 +4,8 @@ import pytest
 
 from testbed.errors import UnsupportedError
 from testbed.world import settings
+from testbed.world.enter import isolated_call
 from testbed.world.netns import Namespace, inside
-from testbed.world.testing import in_world
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_they_hold_inside_and_nowhere_else():
             within = Path("/proc/sys/net/ipv4/ip_forward").read_text()
         return within, Path("/proc/sys/net/ipv4/ip_forward").read_text()
 
-    assert in_world(main) == ("1\n", "0\n")
+    assert isolated_call(main) == ("1\n", "0\n")
 
 
 @pytest.mark.world
@@ -32,4 +32,4 @@ def test_one_that_this_kernel_lacks_is_named():
         with pytest.raises(UnsupportedError, match=r"cannot set net/ipv4/no_such to '1': No such file"):
             settings.apply({"ipv4/no_such": "1"})
 
-    in_world(main)
+    isolated_call(main)

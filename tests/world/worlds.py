@@ -10,9 +10,9 @@ from pathlib import Path
 from testbed.scenario.model import PERFECT, LinkQuality, Operator, PublicResolver, Site, World
 from testbed.world import delay
 from testbed.world.build import build
+from testbed.world.children import Children
 from testbed.world.netns import inside
 from testbed.world.plan import plan
-from testbed.world.services import Services
 
 SITE4, SITE6 = "104.244.42.1", "2606:1f80:f000:1::1"
 HOUSED4, HOUSED6 = "213.87.0.200", "2a00:1fa0::200"  # a site inside the first operator's own range
@@ -47,7 +47,7 @@ def small(
 class Lab:
     """A built world with its delay line running."""
 
-    def __init__(self, world: World, run: Path, services: Services, seed: int) -> None:
+    def __init__(self, world: World, run: Path, services: Children, seed: int) -> None:
         self.built = build(plan(world))
         self.services = services
         self.run = run
@@ -67,17 +67,17 @@ class Lab:
 
 @contextmanager
 def lab(world: World, seed: int = 1):
-    """For use inside `in_world`; leaves with every service stopped."""
-    with tempfile.TemporaryDirectory() as folder, Services(Path(folder) / "logs") as services:
+    """For use inside `isolated_call`; leaves with every service stopped."""
+    with tempfile.TemporaryDirectory() as folder, Children(Path(folder) / "logs") as services:
         yield Lab(world, Path(folder), services, seed)
 
 
 def in_lab(world: World, use: Callable[[Lab], object], seed: int = 1):
     """Build `world` in new namespaces, call `use` with its Lab and return what it returns."""
-    from testbed.world.testing import in_world
+    from testbed.world.enter import isolated_call
 
     def run():
         with lab(world, seed) as built:
             return use(built)
 
-    return in_world(run)
+    return isolated_call(run)

@@ -1,12 +1,9 @@
 """Catching the packets of one run on both sides of a censor, in the world that the testbed builds for it."""
 
 import os
-import pickle
-import select
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,9 +21,10 @@ from testbed.run.laboratory import Laboratory
 from testbed.scenario.model import LinkQuality, Placement, Scenario
 from testbed.vantage.environment import prepare
 from testbed.vantage.subscriber import spawn_as
-from testbed.world import linux
-from testbed.world.enter import run_isolated
-from testbed.world.netns import Namespace, enter, inside
+from testbed.world import interrupt
+from testbed.world.children import Call, call
+from testbed.world.enter import isolated_call
+from testbed.world.netns import Namespace, inside
 
 _ANY_PROTOCOL = 3  # ETH_P_ALL
 _OUTGOING = 4  # PACKET_OUTGOING
@@ -86,26 +84,21 @@ def capture(wanted: Wanted) -> Capture:
     scenario = replace(wanted.scenario, world=replace(world, operators=operators))
     preload(map(parse, wanted.targets))
     with tempfile.TemporaryDirectory(prefix="diagram-") as folder:
-        result = Path(folder, "sights")
         run = RunFolder.create(Path(folder, "run"), scenario.name)
 
-        def main() -> int:
+        def main() -> list[Sight]:
             with Laboratory(scenario, phase, (vantage,), run) as laboratory:
                 sights = _listen(laboratory, placement, wanted, vantage, Path(folder))
                 if problems := laboratory.finish():
                     raise InvalidRunError("\n".join(problems))
-            result.write_bytes(pickle.dumps(sights))
-            return 0
+            return sights
 
-        if run_isolated(main):
-            raise InvalidRunError(f"{scenario.name}: the run failed, see above")
+        sights = isolated_call(main)
         receipt = run.receipts().get(placement.name, {"rules": {}})
         if receipt.get("faults"):
             raise InvalidRunError(f"{scenario.name}: {placement.name} met {receipt['faults']} faults")
         fired = tuple(name for name, rule in receipt["rules"].items() if any(rule["kernel"].values()))
-        return Capture(
-            pickle.loads(result.read_bytes()), vantage, phase, placement, fired, world.backbone.delay
-        )
+        return Capture(tuple(sights), vantage, phase, placement, fired, world.backbone.delay)
 
 
 def _placement(scenario: Scenario, phase: str, vantage: str, name: str) -> Placement:
@@ -127,7 +120,7 @@ def _listen(
     else:
         places.append((namespaces[f"{vantage}.hop{placement.hop + 1}"], "in", False))
     environment = prepare(laboratory.folder.path, laboratory.authority, laboratory.resolvers(vantage))
-    with _recorder(places, folder / "raw") as recorded, _peer(namespaces["far"], wanted.peer):
+    with _recorder(places) as recorded, _peer(namespaces["far"], wanted.peer):
         if wanted.command:
             streams = {
                 "stdin": subprocess.DEVNULL,
@@ -145,12 +138,8 @@ def _probe(namespace: Namespace, laboratory: Laboratory, wanted: Wanted, vantage
     """The built-in probe, in a child of its own inside the vantage."""
     authority = folder / "authority.pem"
     authority.write_text(laboratory.authority.root_pem)
-    pid = linux.fork()
-    if pid:
-        os.waitpid(pid, 0)
-        return
-    try:
-        enter(namespace)
+
+    def probe() -> None:
         for target in wanted.targets:
             measure(
                 parse(target),
@@ -159,8 +148,8 @@ def _probe(namespace: Namespace, laboratory: Laboratory, wanted: Wanted, vantage
                 ca_file=str(authority),
                 vantage=vantage,
             )
-    finally:
-        os._exit(0)
+
+    call(probe, namespace=namespace, name="the probe")
 
 
 @contextmanager
@@ -181,31 +170,24 @@ def _peer(far: Namespace, argv: Sequence[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _recorder(
-    places: Sequence[tuple[Namespace, str, bool]], file: Path
-) -> Iterator[Callable[[], list[Sight]]]:
+def _recorder(places: Sequence[tuple[Namespace, str, bool]]) -> Iterator[Callable[[], list[Sight]]]:
     """Record at these interfaces while the block runs; afterwards the function that it gave has them."""
     tapes = [(_tape(namespace, interface), near) for namespace, interface, near in places]
     stop, stopping = os.pipe()
-    pid = linux.fork()
-    if pid == 0:
-        status = 1
-        try:
-            linux.die_with_parent()
-            os.close(stopping)
-            file.write_bytes(pickle.dumps(sorted(_recorded(tapes, stop), key=lambda sight: sight.t)))
-            status = 0
-        finally:
-            os._exit(status)
+
+    def record() -> list[Sight]:
+        os.close(stopping)
+        return sorted(_recorded(tapes, stop), key=lambda sight: sight.t)
+
+    recorder, found = Call(record, name="the recorder"), list[Sight]()
     os.close(stop)
     try:
-        yield lambda: pickle.loads(file.read_bytes())
+        yield lambda: found
     finally:
         os.close(stopping)
         for tape, _ in tapes:
             tape.close()
-        if os.waitpid(pid, 0)[1]:
-            print("the recorder died", file=sys.stderr)
+        found += recorder.result()
 
 
 def _tape(namespace: Namespace, interface: str) -> socket.socket:
@@ -221,14 +203,12 @@ def _tape(namespace: Namespace, interface: str) -> socket.socket:
 def _recorded(tapes: Sequence[tuple[socket.socket, bool]], stop: int) -> Iterator[Sight]:
     stopping = False
     while True:
-        ready = select.select([*(tape for tape, _ in tapes), *([] if stopping else [stop])], [], [], _QUIET)[
-            0
-        ]
+        ready = interrupt.wait([*(tape.fileno() for tape, _ in tapes), *([] if stopping else [stop])], _QUIET)
         if stopping and not ready:
             return
         stopping = stopping or stop in ready
         for tape, near in tapes:
-            if tape in ready:
+            if tape.fileno() in ready:
                 raw, controls, _, address = tape.recvmsg(_LONGEST, 64)
                 seconds, nanoseconds = struct.unpack("@ll", controls[0][2][:16])
                 outgoing = address[2] == _OUTGOING

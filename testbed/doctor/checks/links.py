@@ -2,29 +2,32 @@
 
 import fcntl
 import os
+import signal
 import struct
 from pathlib import Path
 
 from testbed.doctor.checks.tools import run
 from testbed.doctor.feature import Feature, Need
 from testbed.world import linux
+from testbed.world.children import Children, Ready
 
 _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 
 
 def veth() -> str:
     """A cable from this namespace to another one."""
-    reader, writer = os.pipe()
-    other = os.fork()
-    if not other:
-        linux.die_with_parent()
-        linux.unshare(linux.CLONE_NEWNET)
-        os.write(writer, b"ready")
-        os.read(os.pipe()[0], 1)  # until our parent ends
-    os.read(reader, 5)
-    run("ip", "link", "add", "dev", "a", "type", "veth", "peer", "name", "b", "netns", str(other))
-    run("ip", "link", "set", "dev", "a", "up")
+    with Children() as children:
+        other = children.spawn("the other end", _other_end)
+        children.wait_ready()
+        run("ip", "link", "add", "dev", "a", "type", "veth", "peer", "name", "b", "netns", str(other.pid))
+        run("ip", "link", "set", "dev", "a", "up")
     return "a pair across two namespaces"
+
+
+def _other_end(ready: Ready) -> None:
+    linux.unshare(linux.CLONE_NEWNET)
+    ready()
+    signal.pause()
 
 
 def dummy() -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from testbed.doctor import sandbox
 from testbed.doctor.feature import Absent, Feature, Need
 from testbed.world import linux
+from testbed.world.children import call
 
 _RESTRICTIONS = (
     ("/proc/sys/user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=10000"),
@@ -66,20 +67,20 @@ def network() -> str:
 def processes() -> str:
     """Be process 1."""
     sandbox.unshare(linux.CLONE_NEWPID)
-    reader, writer = os.pipe()
-    child = os.fork()
-    if not child:
-        os.write(writer, str(os.getpid()).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    if (seen := os.read(reader, 16)) != b"1":
-        raise Absent(f"the first process is number {seen.decode()}")
+    if (number := call(os.getpid)) != 1:
+        raise Absent(f"the first process is number {number}")
     return "own process 1"
 
 
 def proc() -> str:
     """Mount a fresh /proc and turn on forwarding in it."""
-    sandbox.enter()
+    sandbox.unshare(sandbox.ALL)
+    return call(_forward)
+
+
+def _forward() -> str:
+    sandbox.private_run()
+    sandbox.private_proc()
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     if Path("/proc/self").readlink() != Path("1"):
         raise Absent("/proc shows another PID namespace")

@@ -18,7 +18,7 @@ from testbed.censor.actions.freeze import Freeze
 from testbed.censor.actions.loss import Loss
 from testbed.censor.core import Censor
 from testbed.censor.policy import Match
-from testbed.world.testing import in_world
+from testbed.world.enter import isolated_call
 from tests.censor.line import hello, names, policy
 from tests.censor.parsers.real import WG_DATA, WG_INITIATION
 from tests.middlebox.lab import CLIENT, FAMILY, PORT, SERVER, Lab, ask, echo
@@ -47,7 +47,7 @@ def live(match: Match, action: Action, script: Callable[[Lab], object], profile:
         assert counts["claimed"].items() <= counts["kernel"].items()
         return seen, counts["kernel"]
 
-    return in_world(body)
+    return isolated_call(body)
 
 
 def greet(lab: Lab, family: int, name: str = "x.com", times: int = 1, host: str = "") -> list[str]:
