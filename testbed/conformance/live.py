@@ -104,7 +104,7 @@ class _Running:
         self._folder.mkdir()
         self._children = Children(self._folder / "logs")
         serve = partial(serve_censor, placement, dialogue.seed, self._folder, started, dialogue.scale)
-        self._children.spawn(self._name, serve, self._namespace)
+        self._children.spawn("censor", serve, self._namespace)
         try:
             self._children.wait_ready(_START)
         except BaseException:
@@ -114,7 +114,7 @@ class _Running:
     def stop(self) -> None:
         """Stop it; it writes its receipt as it ends."""
         if ended := self._children.stop():
-            self._status = ended[self._name]
+            self._status = ended["censor"]
             with netns.inside(self._namespace):  # or packets would queue without a reader
                 run_program([linux.program("nft", "nftables"), "flush", "ruleset"], f"clearing {self._name}")
 
@@ -122,7 +122,7 @@ class _Running:
         """Compare what the core claimed with what the kernel counted. InvalidRunError if they differ."""
         where = self._folder / "receipts" / f"{self._name.replace('/', '.')}.json"
         if not self._status.ok or not where.is_file():
-            raise InvalidRunError(str(self._status))
+            raise InvalidRunError(f"{self._name}: {self._status}")
         receipt = json.loads(where.read_text("utf-8"))
         wrong = [what for what in ("faults", "queue_dropped", "user_dropped", "evictions") if receipt[what]]
         for rule, counts in receipt["rules"].items():

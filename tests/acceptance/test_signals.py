@@ -29,7 +29,7 @@ def running(folder: Path, *command: str) -> Iterator[subprocess.Popen[str]]:
     line = [TESTBED, "run", "free-network", "--vantage", "mts", "--out", str(folder), *command]
     with subprocess.Popen(
         line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env={**os.environ, MARK: mark}, cwd=folder.parent,
+        env={**os.environ, MARK: mark}, cwd=folder.parent, preexec_fn=heeding,
     ) as run:  # fmt: skip
         try:
             yield run
@@ -39,6 +39,12 @@ def running(folder: Path, *command: str) -> Iterator[subprocess.Popen[str]]:
     while (left := marked(mark)) and time.monotonic() < end:
         time.sleep(0.02)
     assert left == {}, "processes of the run are still there"
+
+
+def heeding() -> None:
+    """Whoever started the tests may ignore Ctrl-C, as a shell's `&` does."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
 
 
 def marked(mark: str) -> dict[int, str]:
