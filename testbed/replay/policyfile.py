@@ -20,7 +20,7 @@ from testbed.scenario.policies import Censor
 from testbed.scenario.problems import Loc, Problems, nearest
 from testbed.scenario.schema import CensorPart, ModelShares, RulePart
 from testbed.scenario.sources import Sources
-from testbed.scenario.values import Share
+from testbed.scenario.values import ParsedShare
 from testbed.scenario.worldfile import load_world
 
 _WORLD = "runet"  # whose sites `site:` names in a file with rules only
@@ -31,7 +31,7 @@ class RulesFile(Part):
 
     profile: str | None = None
     model: ModelShares | None = None
-    miss: dict[str, Share] = Field(default_factory=dict)
+    miss: dict[str, ParsedShare] = Field(default_factory=dict)
     rules: Annotated[list[RulePart], Field(min_length=1)]
 
 

@@ -10,7 +10,7 @@ from testbed.scenario.hostfield import HostsField
 from testbed.scenario.matchparts import MatchPart
 from testbed.scenario.part import Part
 from testbed.scenario.salvage import HOLED
-from testbed.scenario.values import Key, RateRange, Share, Text, TimeRange, as_list
+from testbed.scenario.values import Key, ParsedShare, RateRange, Text, TimeRange, as_list
 
 
 class RulePart(Part):
@@ -35,7 +35,7 @@ def _as_shares(value: object) -> object:
 
 _MODEL_NAMES = {"enum": list(MODELS)}
 ModelShares = Annotated[
-    dict[str, Share],
+    dict[str, ParsedShare],
     BeforeValidator(_as_shares),
     WithJsonSchema(
         {"anyOf": [_MODEL_NAMES, {"type": "object", "propertyNames": _MODEL_NAMES, "minProperties": 1}]}
@@ -52,10 +52,10 @@ class CensorPart(Part):
     model: ModelShares | None = Field(
         None, description="inspector model, or models with their shares; default: the profile's"
     )
-    miss: Annotated[dict[str, Share], BeforeValidator(_as_the_operator)] = Field(
+    miss: Annotated[dict[str, ParsedShare], BeforeValidator(_as_the_operator)] = Field(
         {}, description="share of triggers that get through, by action; operator: as the world says of each"
     )
-    bypass: Share = Field(0.0, description="share of pairs of hosts whose path avoids this box")
+    bypass: ParsedShare = Field(0.0, description="share of pairs of hosts whose path avoids this box")
     off: Annotated[list[TimeRange], BeforeValidator(as_list)] = Field(
         [], description="times of the censor's clock in which it fails open"
     )

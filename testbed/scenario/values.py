@@ -19,7 +19,7 @@ from pydantic import (
 
 from testbed.censor import units as core
 from testbed.censor.units import Between, Form
-from testbed.scenario import units
+from testbed.scenario import quantities
 from testbed.scenario.listparts import PARTS
 from testbed.scenario.problems import fault, shown
 
@@ -49,7 +49,7 @@ def quantity(parse: Callable[[object], Any], example: str) -> BeforeValidator:
     def validate(value: object) -> Any:
         try:
             return parse(value)
-        except units.UnitError as error:
+        except quantities.UnitError as error:
             raise fault(str(error), error.remedy) from error
 
     validate.__doc__ = example
@@ -60,26 +60,28 @@ def _text_schema(example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": ["string", "number"], "examples": [example]})
 
 
-Seconds = Annotated[float, quantity(units.seconds, "75 s"), _text_schema("75 s")]
-BitsPerSecond = Annotated[float, quantity(units.bits_per_second, "140 kbit/s"), _text_schema("140 kbit/s")]
-Octets = Annotated[int, quantity(units.octets, "16 KiB"), _text_schema("16 KiB")]
-Share = Annotated[float, quantity(units.share, "5 %"), _text_schema("5 %")]
+ParsedSeconds = Annotated[float, quantity(quantities.seconds, "75 s"), _text_schema("75 s")]
+ParsedBitsPerSecond = Annotated[
+    float, quantity(quantities.bits_per_second, "140 kbit/s"), _text_schema("140 kbit/s")
+]
+ParsedOctets = Annotated[int, quantity(quantities.octets, "16 KiB"), _text_schema("16 KiB")]
+ParsedShare = Annotated[float, quantity(quantities.share, "5 %"), _text_schema("5 %")]
 RateRange = Annotated[
     tuple[float, float],
-    quantity(units.rate_range, "130..150 kbit/s"),
+    quantity(quantities.rate_range, "130..150 kbit/s"),
     WithJsonSchema({"type": "string", "examples": ["130..150 kbit/s"]}),
 ]
 TimeRange = Annotated[
     tuple[float, float],
-    quantity(units.time_range, "10..40 min"),
+    quantity(quantities.time_range, "10..40 min"),
     WithJsonSchema({"type": "string", "examples": ["10..40 min"]}),
 ]
 
 _BY_NEWTYPE: dict[Any, Any] = {
-    core.Seconds: Seconds,
-    core.BitsPerSecond: BitsPerSecond,
-    core.Octets: Octets,
-    core.Share: Share,
+    core.Seconds: ParsedSeconds,
+    core.BitsPerSecond: ParsedBitsPerSecond,
+    core.Octets: ParsedOctets,
+    core.Share: ParsedShare,
 }
 
 

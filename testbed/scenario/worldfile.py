@@ -16,16 +16,16 @@ from testbed.scenario.hostfield import HOST_KEY, RESERVED_KEYS, HostsField
 from testbed.scenario.model import LinkQuality, Operator, PublicResolver, Site, World
 from testbed.scenario.part import Part, parse
 from testbed.scenario.problems import Loc, Problems
-from testbed.scenario.values import BitsPerSecond, Key, Seconds, Share, Text, as_list
+from testbed.scenario.values import Key, ParsedBitsPerSecond, ParsedSeconds, ParsedShare, Text, as_list
 
 
 class LinkPart(Part):
     """Link quality, each way."""
 
-    rate: BitsPerSecond | None = None
-    delay: Seconds = 0.0
-    jitter: Seconds = 0.0
-    loss: Share = 0.0
+    rate: ParsedBitsPerSecond | None = None
+    delay: ParsedSeconds = 0.0
+    jitter: ParsedSeconds = 0.0
+    loss: ParsedShare = 0.0
 
 
 class OperatorPart(Part):
@@ -43,7 +43,7 @@ class OperatorPart(Part):
     block_source: str = ""
     sinkhole4: Annotated[list[Address4], BeforeValidator(as_list)] = Field(default_factory=list)
     sinkhole6: Annotated[list[Address6], BeforeValidator(as_list)] = Field(default_factory=list)
-    miss: dict[str, Share] = Field({}, description="share of triggers its boxes let through, by action")
+    miss: dict[str, ParsedShare] = Field({}, description="share of triggers its boxes let through, by action")
 
 
 class SitePart(Part):
