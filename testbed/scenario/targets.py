@@ -23,17 +23,21 @@ class TargetParser:
         self._sources = sources
         self._hosts = WorldHosts(sources.world)
         self._plugins: dict[str, Plugin[type[ProbeKind]]] = {}
+        self._incomplete = False  # a kind of the scenario could not be loaded
         self.kinds: Mapping[str, ProbeKind] = {**KINDS, **self._loaded(references)}
 
     def target(self, url: str, loc: Loc) -> Target | None:
         """The target; None if something is wrong with it, which is then noted."""
-        plugin = self._plugins.get(url.partition("://")[0].lower())
+        scheme = url.partition("://")[0].lower()
+        if self._incomplete and scheme not in self.kinds:
+            return None  # probably the kind that was reported already
+        plugin = self._plugins.get(scheme)
         place = self._sources.document.place(loc)
         guard: AbstractContextManager[None] = plugin.running(place) if plugin else nullcontext()
         try:
             with guard:
                 target = parse(url, self.kinds)
-                fault = self._needless_port(target) or target.kind.missing(target, self._hosts)
+                fault = self._port_fault(target) or target.kind.missing(target, self._hosts)
         except InputError as error:
             for problem in error.problems:
                 self._sources.add(loc, problem.message, problem.remedy)
@@ -43,10 +47,11 @@ class TargetParser:
             return None
         return target
 
-    def _needless_port(self, target: Target) -> Fault | None:
-        if target.written_port is None or target.kind.any_port:
+    def _port_fault(self, target: Target) -> Fault | None:
+        port = target.written_port
+        if port is None or target.kind.any_port or self._hosts.listens(target.host, port):
             return None
-        return f"{target.url!r}: such a target has no port", "servers listen on standard ports: leave it out"
+        return f"{target.url!r} has port {port}", "sites listen on standard ports: leave it out"
 
     def _loaded(self, references: list[str]) -> dict[str, ProbeKind]:
         kinds: dict[str, ProbeKind] = {}
@@ -60,10 +65,12 @@ class TargetParser:
                     kind = plugin.value()
             except InputError as error:
                 self._sources.problems.found.extend(error.problems)
+                self._incomplete = True
                 continue
             self._sources.used(plugin.path, plugin.digest)
             if fault := _scheme_fault(plugin, kinds):
                 self._sources.add(loc, *fault)
+                self._incomplete = True
             else:
                 kinds[kind.scheme] = kind
                 self._plugins[kind.scheme] = plugin
@@ -92,6 +99,11 @@ class WorldHosts:
         hosts = {text for host in world.hosts for text in (*host.ipv4, *host.ipv6)}
         self._addresses = {text for site in world.sites for text in (site.ipv4, site.ipv6)} | hosts
         self._resolvers = {text for each in world.resolvers for text in (*each.ipv4, *each.ipv6)} | hosts
+        self._ports = {
+            name: {port for service in host.services for _, port in service.ports()}
+            for host in world.hosts
+            for name in (*host.names, *host.ipv4, *host.ipv6)
+        }
 
     def host(self, name: str) -> Fault | None:
         """None if a site, resolver or host has this name, or a site or host this address."""
@@ -100,6 +112,10 @@ class WorldHosts:
         add = "add it to the world's sites, or as a host"
         remedy = f"{nearest(name, self._names)} Otherwise {add}" if self._names else add
         return f"no site of the world {self._world!r} answers to {name!r}", remedy
+
+    def listens(self, name: str, port: int) -> bool:
+        """Whether a service of a host with this name or address uses this port."""
+        return port in self._ports.get(_shortest(name), ())
 
     def resolver(self, address: str) -> Fault | None:
         """None if a public resolver, or a host that may run one, has this address."""
