@@ -4,6 +4,7 @@
 written `match: {mykey.py:HopLimit: 30}`: its code is run when the scenario is loaded.
 """
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_origin
 
 from pydantic import BeforeValidator, Field, create_model
@@ -12,7 +13,7 @@ from testbed.censor.match import KEYS, MatchKey
 from testbed.scenario.listparts import PARTS
 from testbed.scenario.part import Part
 from testbed.scenario.plugin import is_reference
-from testbed.scenario.problems import fault, shown
+from testbed.scenario.problems import fault
 from testbed.scenario.values import for_hint
 
 PLUGINS: Final = "FILE.py:Class"  # where the model keeps the keys from Python files
@@ -38,8 +39,7 @@ def _renamed(former: str, name: str) -> Any:
     """A type for a key's former name: always an error that says the new one."""
 
     def refuse(value: object) -> object:
-        written = str(value).lower() if isinstance(value, bool) else shown(value)
-        raise fault(f"the key {former!r} is now called {name!r}", f"write {name}: {written}")
+        raise fault(f"the key {former!r} is now called {name!r}", f"write {name}: {json.dumps(value)[:80]}")
 
     return Annotated[Any, BeforeValidator(refuse)]
 

@@ -5,7 +5,7 @@ that it expects, and what is checked follows from that class:
 
 - a class is derived from it (of a Protocol: has its members), and is a frozen dataclass if the base is one;
 - every abstract method is there, and every method can be called as the base's can;
-- class variables that the base leaves empty have a value, and all have the base's type.
+- class variables that the base leaves without a value have one, and all have the base's type.
 
 The file is run with the rights of whoever loads the scenario. Whatever it raises, `sys.exit` included,
 becomes an InputError; only KeyboardInterrupt passes.
@@ -16,7 +16,7 @@ import hashlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,8 @@ from testbed.scenario.values import HINTS, HintError
 T = TypeVar("T")
 
 _MARK: Final = ".py:"
+_MODULES: Final = "testbed_plugin_"  # how the names of their modules begin
+_loaded: set[str] = set()  # file names as tracebacks have them
 _TYPE_NAMES: Final = {str: "text", bool: "True or False", int: "a whole number", float: "a number"}
 
 
@@ -60,14 +62,32 @@ class Plugin(Generic[T]):
             yield
 
 
+@contextmanager
+def blaming_plugins(place: str) -> Iterator[None]:
+    """Around code that may call plug-ins: what one raises becomes an InputError that names its file.
+
+    Exceptions of any other code pass.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, InputError):
+        raise
+    except BaseException as error:
+        path = _culprit(error)
+        if path is None:
+            raise
+        with _running(path, place, "fails"):
+            raise
+
+
 def load_class(
-    folder: Path, reference: str, place: str, base: type[T], what: str, required: Iterable[str] = ()
+    folder: Path, reference: str, place: str, base: type[T], what: str, required: Collection[str] = ()
 ) -> Plugin[type[T]]:
     """The class `freeze.py:Freeze`, derived from `base`.
 
-    `what` is the base in words ("an action"). `required` names methods that must be overridden although the
-    base has them. `place` is where the scenario names the class. InputError says what is wrong, where in the
-    Python file, and what is expected.
+    `what` is the base in words ("an action"). `required` names methods that must be overridden, and class
+    variables that must not be empty, although the base has them. `place` is where the scenario names the
+    class. InputError says what is wrong, where in the Python file, and what is expected.
     """
     file = _File.load(folder, reference, place, "class")
     found = file.find(lambda value: isinstance(value, type) and value is not base)
@@ -115,7 +135,7 @@ class _File:
             )
         source = read_bytes(path, place)
         digest = hashlib.sha256(source).hexdigest()
-        module_name = f"testbed_plugin_{path.stem}_{digest[:12]}"
+        module_name = f"{_MODULES}{path.stem}_{digest[:12]}"
         module = sys.modules.get(module_name) or _run(module_name, path, place)
         with _running(path, place, "cannot be read"):
             tree = ast.parse(source)
@@ -162,6 +182,7 @@ def _run(module_name: str, path: Path, place: str) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module  # dataclasses look their module up by name
+    _loaded.add(str(path))
     try:
         with _running(path, place, "does not run"):
             spec.loader.exec_module(module)
@@ -190,6 +211,16 @@ def _running(path: Path, place: str, fails: str) -> Iterator[None]:
         raise InputError.at(place, message, "run it with python to see the whole error") from error
 
 
+def _culprit(error: BaseException) -> Path | None:
+    """The plug-in file in whose code an exception was raised, or that called what raised it."""
+    trace, found = error.__traceback__, None
+    while trace:
+        name = trace.tb_frame.f_code.co_filename
+        found = Path(name) if name in _loaded else found
+        trace = trace.tb_next
+    return found
+
+
 def _text(error: BaseException) -> str:
     try:
         return " ".join(str(error).split())[:300]
@@ -207,14 +238,17 @@ def _raised_at(error: BaseException, path: Path) -> str:
     return f":{line}" if line else ""
 
 
-def _check_class(file: _File, found: type, base: type, what: str, required: Iterable[str]) -> None:
+def _check_class(file: _File, found: type, base: type, what: str, required: Collection[str]) -> None:
     protocol = getattr(base, "_is_protocol", False)
     if not protocol and not issubclass(found, base):
         raise file.fault(f"is not {what}", f"derive it from {_name(base)}")
+    if not protocol:  # what the nearest base of ours asks for: a HeaderKey, where a MatchKey is expected
+        ours = (each for each in found.__mro__ if not each.__module__.startswith(_MODULES))
+        base = next(each for each in ours if issubclass(each, base))
     made, wanted = vars(found).get("__dataclass_params__"), vars(base).get("__dataclass_params__")
     if wanted is not None and wanted.frozen and (made is None or not made.frozen):
         raise file.fault("is not a frozen dataclass", "write @dataclass(frozen=True, slots=True) above it")
-    _check_variables(file, found, base)
+    _check_variables(file, found, base, required)
     missing = set(getattr(base if protocol else found, "__abstractmethods__", ())) | set(required)
     for name, method in _methods(base).items():
         raw = inspect.getattr_static(found, name, None)
@@ -224,8 +258,8 @@ def _check_class(file: _File, found: type, base: type, what: str, required: Iter
             _check_method(file, found, name, raw, method)
 
 
-def _check_variables(file: _File, found: type, base: type) -> None:
-    """Class variables: those that the base leaves out or empty are given, and all have the base's type."""
+def _check_variables(file: _File, found: type, base: type, required: Collection[str]) -> None:
+    """Class variables: those without a value in the base, or required, have one, of the base's type."""
     hints = {
         name: hint for each in reversed(base.__mro__) for name, hint in inspect.get_annotations(each).items()
     }
@@ -235,12 +269,11 @@ def _check_variables(file: _File, found: type, base: type) -> None:
         kind = next(iter(getattr(hint, "__args__", ())), object)
         kind = get_origin(kind) or kind
         written = f"{name}: ClassVar[{getattr(kind, '__name__', kind)}]"
-        default = getattr(base, name, None)
         value = getattr(found, name, None)
-        if value is None or (value == "" and default == ""):
+        if value is None or (value == "" and name in required):
             example = f'"{file.name.lower()}"' if kind is str else "…"
             raise file.fault(f"has no {name}", f"write {written} = {example}")
-        if isinstance(kind, type) and not isinstance(value, kind):
+        if isinstance(kind, type) and kind is not Any and not isinstance(value, kind):
             expected = _TYPE_NAMES.get(kind, kind.__name__)
             raise file.fault(f"is not {expected} but {shown(value)}", f"write {written} = …", name)
 

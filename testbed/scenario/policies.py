@@ -12,12 +12,11 @@ from testbed.censor.models import MODELS
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
-from testbed.errors import InputError
 from testbed.scenario.actionparts import ActionCall, call_of
 from testbed.scenario.inspection import Shares, unknown, with_shares, wrong_sum
 from testbed.scenario.matches import build_match
 from testbed.scenario.model import Operator
-from testbed.scenario.plugin import Plugin, load_class
+from testbed.scenario.plugin import Plugin, blaming_plugins, load_class
 from testbed.scenario.problems import Loc, explain, nearest
 from testbed.scenario.salvage import HOLE
 from testbed.scenario.schema import AS_OPERATOR, CensorPart, RulePart
@@ -144,14 +143,11 @@ class Censor:
         """The action with its parameters; None if it refuses them (and that is noted)."""
         place = self._sources.document.place(line.loc)
         guard: AbstractContextManager[None] = line.plugin.running(place) if line.plugin else nullcontext()
-        try:
-            with guard:
-                try:
-                    return line.kind(**parameters)
-                except ValueError as error:
-                    self._sources.add(line.loc, str(error))
-        except InputError as error:
-            self._sources.problems.found.extend(error.problems)
+        with self._sources.noting(), guard:
+            try:
+                return line.kind(**parameters)
+            except ValueError as error:
+                self._sources.add(line.loc, str(error))
         return None
 
     def _line(self, rule: RulePart, loc: Loc) -> _Line | None:
@@ -172,8 +168,8 @@ class Censor:
         """The line of a rule whose action is in a Python file; None if something is wrong (and noted)."""
         document = self._sources.document
         place = document.place(loc)
-        try:
-            plugin = load_class(document.folder, call.key, place, Action, "an action")
+        with self._sources.noting():
+            plugin = load_class(document.folder, call.key, place, Action, "an action", ["key"])
             self._sources.used(plugin.path, plugin.digest)
             with plugin.running(place):
                 model = parameters_of(plugin.value)
@@ -184,8 +180,6 @@ class Censor:
                         self._sources.add((*loc, *detail["loc"]), *explain(detail, model))
                     return None
                 return _Line(name, match, plugin.value, parameters, loc, plugin)
-        except InputError as error:
-            self._sources.problems.found.extend(error.problems)
         return None
 
     def _check_order(self) -> None:
@@ -205,7 +199,9 @@ class Censor:
                 other for index, other in enumerate(self._lines)
                 if other.match and (index < position or other.decides_earlier_than(line))
             ]  # fmt: skip
-            taker = next((other for other in before if other.match.covers(line.match)), None)
-            if taker is not None and line.match:
-                message = f"the rule {line.name!r} can never match: {taker.name!r} takes all of it before"
-                self._sources.add((*line.loc[:4], "match"), message, "narrow one, reorder, or remove one")
+            where: Loc = (*line.loc[:4], "match")
+            with self._sources.noting(), blaming_plugins(self._sources.document.place(where)):
+                taker = next((other for other in before if other.match.covers(line.match)), None)
+                if taker is not None and line.match:
+                    message = f"the rule {line.name!r} can never match: {taker.name!r} takes all of it before"
+                    self._sources.add(where, message, "narrow one, reorder, or remove one")

@@ -1,8 +1,11 @@
 """What the steps of resolving share: the document, its world, the files read, the problems found."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from testbed.errors import InputError
 from testbed.scenario.document import Document
 from testbed.scenario.model import World
 from testbed.scenario.problems import Loc, Problems
@@ -25,6 +28,14 @@ class Sources:
         inside = full.is_relative_to(folder)
         name = full.relative_to(folder) if inside else Path(full.parent.name, full.name)
         self.files[str(name)] = digest
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """An InputError raised inside is noted, and what follows it inside is left out."""
+        try:
+            yield
+        except InputError as error:
+            self.problems.found.extend(error.problems)
 
     def add(self, loc: Loc, message: str, remedy: str = "") -> None:
         """Note a problem at a place of the scenario file."""

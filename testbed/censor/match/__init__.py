@@ -9,10 +9,22 @@ from inspect import isabstract
 from pkgutil import iter_modules
 from typing import Any, Final
 
-from testbed.censor.match.key import ContentKey, HeaderKey, MatchKey
+from testbed.censor.match.hello import HelloKey
+from testbed.censor.match.key import ContentKey, HeaderKey, Impossible, MatchKey
 from testbed.censor.match.rule import CompiledRule, compiled, wanted
 
-__all__ = ["KEYS", "CompiledRule", "ContentKey", "HeaderKey", "Match", "MatchKey", "compiled", "wanted"]
+__all__ = [
+    "KEYS",
+    "CompiledRule",
+    "ContentKey",
+    "HeaderKey",
+    "HelloKey",
+    "Impossible",
+    "Match",
+    "MatchKey",
+    "compiled",
+    "wanted",
+]
 
 KeyValue = tuple[MatchKey[Any], Any]
 
@@ -32,9 +44,13 @@ def _found() -> dict[str, MatchKey[Any]]:
         each
         for name in names
         for each in vars(sys.modules[name]).values()
-        if isinstance(each, type) and issubclass(each, MatchKey) and each.name and not isabstract(each)
+        if isinstance(each, type)
+        and issubclass(each, MatchKey)
+        and hasattr(each, "name")
+        and not isabstract(each)
     }
-    return {key.name: key for key in sorted((each() for each in classes), key=_rank)}
+    keys = [each() for each in classes if hasattr(each, "name")]  # the others are bases
+    return {key.name: key for key in sorted(keys, key=_rank)}
 
 
 KEYS: Final[dict[str, MatchKey[Any]]] = _found()

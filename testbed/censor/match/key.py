@@ -39,8 +39,8 @@ class Impossible(NamedTuple):
 class MatchKey(ABC, Generic[V]):
     """The base of ContentKey and HeaderKey. `V` is the type of the key's values."""
 
-    name: ClassVar[str] = ""  # in scenario files: "tls.sni"
-    shape: ClassVar[Any] = None  # the type of its values, as scenario files write them (testbed.censor.units)
+    name: ClassVar[str]  # in scenario files: "tls.sni"
+    shape: ClassVar[Any]  # the type of its values, as scenario files write them (testbed.censor.units)
     written: ClassVar[str] = ""  # for the documentation: how a value is written, with examples
     former: ClassVar[tuple[str, ...]] = ()  # names that it had: refused with the new one
     splits: ClassVar[bool] = False  # rules with and without it take different flows
