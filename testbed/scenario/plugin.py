@@ -5,7 +5,7 @@ that it expects, and what is checked follows from that class:
 
 - a class is derived from it (of a Protocol: has its members), and is a frozen dataclass if the base is one;
 - every abstract method is there, and every method can be called as the base's can;
-- class variables that the base leaves without a value have one, and all have the base's type.
+- class variables that the base leaves without a value, or with an empty text, have one of the base's type.
 
 The file is run with the rights of whoever loads the scenario. Whatever it raises, `sys.exit` included,
 becomes an InputError; only KeyboardInterrupt passes.
@@ -16,7 +16,8 @@ import hashlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Callable, Collection, Iterator
+import types
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,13 +82,13 @@ def blaming_plugins(place: str) -> Iterator[None]:
 
 
 def load_class(
-    folder: Path, reference: str, place: str, base: type[T], what: str, required: Collection[str] = ()
+    folder: Path, reference: str, place: str, base: type[T], what: str, required: Iterable[str] = ()
 ) -> Plugin[type[T]]:
     """The class `freeze.py:Freeze`, derived from `base`.
 
-    `what` is the base in words ("an action"). `required` names methods that must be overridden, and class
-    variables that must not be empty, although the base has them. `place` is where the scenario names the
-    class. InputError says what is wrong, where in the Python file, and what is expected.
+    `what` is the base in words ("an action"). `required` names methods that must be overridden although the
+    base has them. `place` is where the scenario names the class. InputError says what is wrong, where in the
+    Python file, and what is expected.
     """
     file = _File.load(folder, reference, place, "class")
     found = file.find(lambda value: isinstance(value, type) and value is not base)
@@ -238,7 +239,7 @@ def _raised_at(error: BaseException, path: Path) -> str:
     return f":{line}" if line else ""
 
 
-def _check_class(file: _File, found: type, base: type, what: str, required: Collection[str]) -> None:
+def _check_class(file: _File, found: type, base: type, what: str, required: Iterable[str]) -> None:
     protocol = getattr(base, "_is_protocol", False)
     if not protocol and not issubclass(found, base):
         raise file.fault(f"is not {what}", f"derive it from {_name(base)}")
@@ -248,7 +249,7 @@ def _check_class(file: _File, found: type, base: type, what: str, required: Coll
     made, wanted = vars(found).get("__dataclass_params__"), vars(base).get("__dataclass_params__")
     if wanted is not None and wanted.frozen and (made is None or not made.frozen):
         raise file.fault("is not a frozen dataclass", "write @dataclass(frozen=True, slots=True) above it")
-    _check_variables(file, found, base, required)
+    _check_variables(file, found, base)
     missing = set(getattr(base if protocol else found, "__abstractmethods__", ())) | set(required)
     for name, method in _methods(base).items():
         raw = inspect.getattr_static(found, name, None)
@@ -258,8 +259,8 @@ def _check_class(file: _File, found: type, base: type, what: str, required: Coll
             _check_method(file, found, name, raw, method)
 
 
-def _check_variables(file: _File, found: type, base: type, required: Collection[str]) -> None:
-    """Class variables: those without a value in the base, or required, have one, of the base's type."""
+def _check_variables(file: _File, found: type, base: type) -> None:
+    """Class variables: those without a value in the base, or with an empty text, have one, of its type."""
     hints = {
         name: hint for each in reversed(base.__mro__) for name, hint in inspect.get_annotations(each).items()
     }
@@ -268,12 +269,13 @@ def _check_variables(file: _File, found: type, base: type, required: Collection[
             continue
         kind = next(iter(getattr(hint, "__args__", ())), object)
         kind = get_origin(kind) or kind
+        checked = isinstance(kind, type) and kind not in (Any, types.UnionType)
         written = f"{name}: ClassVar[{getattr(kind, '__name__', kind)}]"
         value = getattr(found, name, None)
-        if value is None or (value == "" and name in required):
+        if not hasattr(found, name) or (value == "" and getattr(base, name, None) == ""):
             example = f'"{file.name.lower()}"' if kind is str else "…"
             raise file.fault(f"has no {name}", f"write {written} = {example}")
-        if isinstance(kind, type) and kind is not Any and not isinstance(value, kind):
+        if checked and not isinstance(value, kind):
             expected = _TYPE_NAMES.get(kind, kind.__name__)
             raise file.fault(f"is not {expected} but {shown(value)}", f"write {written} = …", name)
 

@@ -169,7 +169,7 @@ class Censor:
         document = self._sources.document
         place = document.place(loc)
         with self._sources.noting():
-            plugin = load_class(document.folder, call.key, place, Action, "an action", ["key"])
+            plugin = load_class(document.folder, call.key, place, Action, "an action")
             self._sources.used(plugin.path, plugin.digest)
             with plugin.running(place):
                 model = parameters_of(plugin.value)

@@ -41,7 +41,7 @@ class MatchKey(ABC, Generic[V]):
 
     name: ClassVar[str]  # in scenario files: "tls.sni"
     shape: ClassVar[Any]  # the type of its values, as scenario files write them (testbed.censor.units)
-    written: ClassVar[str] = ""  # for the documentation: how a value is written, with examples
+    written: ClassVar[str | None] = None  # for the documentation: how a value is written, with examples
     former: ClassVar[tuple[str, ...]] = ()  # names that it had: refused with the new one
     splits: ClassVar[bool] = False  # rules with and without it take different flows
 
@@ -97,7 +97,7 @@ class ContentKey(MatchKey[V]):
     narrows: ClassVar[bool] = False  # applies to the contents that the rule's other keys look for
     exclusive: ClassVar[bool] = False  # no payload shows two of the keys that say this
     at_resolver: ClassVar[bool] = False  # an operator's resolver sees it, too
-    transport: ClassVar[str] = ""  # "tcp" or "udp", if it is seen over one only
+    transport: ClassVar[str | None] = None  # "tcp" or "udp", if it is seen over one only
     only_port: ClassVar[int] = 0  # the far port, if it is seen on one only
     never_ports: ClassVar[frozenset[int]] = frozenset()  # far ports on which it is never seen
 
