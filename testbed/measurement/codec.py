@@ -53,15 +53,19 @@ class _Field:
     read: Callable[[object], Any]  # UNSAID for a value of the wrong type
 
 
+def keys(kind: type) -> frozenset[str]:
+    """The keys in JSON that have a field of their own."""
+    return frozenset(part.key for part in _fields(kind) if not part.rest)
+
+
 def from_json(kind: type[T], document: object) -> T:
     """A `kind` with everything of `document` that fits."""
     given = document if isinstance(document, Mapping) else {}
     known: dict[str, Any] = {}
     parts = _fields(kind)
-    keys = {part.key for part in parts if not part.rest}
     for part in parts:
         if part.rest:
-            known[part.name] = {key: value for key, value in given.items() if key not in keys}
+            known[part.name] = {key: value for key, value in given.items() if key not in keys(kind)}
         elif part.key in given and (value := part.read(given[part.key])) is not UNSAID:
             known[part.name] = value
     return kind(**known)

@@ -87,7 +87,7 @@ class Steps(Protocol):
         ...
 
     def note(self, key: str, value: object) -> None:
-        """Put a JSON value into the test keys. Keys that OONI does not define begin with x_."""
+        """Put a JSON value into the test keys. `key` MUST begin with x_ and not be one of the probe's own."""
         ...
 
 

@@ -1,8 +1,11 @@
 """The steps that a kind of target may take: DNS, TCP, TLS, QUIC, HTTP, each logged."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from testbed.measurement import codec
+from testbed.measurement.ooni import TestKeys
 from testbed.measurement.target import Connection, Target, is_address
 from testbed.probe import http1, lookup
 from testbed.probe.connection import TcpConnection, TlsConnection, client_context
@@ -87,5 +90,7 @@ class LoggedSteps:
             query.close()
 
     def note(self, key: str, value: object) -> None:
-        """Put a JSON value into the test keys."""
-        self._log.extra[key] = value
+        """Put a JSON value into the test keys. ValueError if `key` lacks x_ or is one of the probe's own."""
+        if not key.startswith("x_") or key in codec.keys(TestKeys):
+            raise ValueError(f"{key!r} is not a free key that begins with x_")
+        self._log.extra[key] = json.loads(json.dumps(value))

@@ -40,7 +40,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A whole run. `problems` make it invalid, `notes` are worth a reader's eye."""
+    """A whole run. `problems` make it invalid, `notes` do not."""
 
     scenario: str
     phase: str

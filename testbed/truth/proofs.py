@@ -21,14 +21,14 @@ _LOSSES = {
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What one rule did, by both places."""
+    """What one rule did, as both places count it."""
 
     claimed: int
     kernel: int  # packets dropped, replaced, injected, delayed or policed
 
     @property
     def fired(self) -> bool:
-        """Both places say that it did something."""
+        """Whether both counts show that it did something."""
         return self.claimed > 0 and self.kernel > 0
 
 
@@ -60,7 +60,7 @@ def fired(receipts: CensorReceipts, vantage: str) -> dict[str, Proof]:
 def problems(receipts: CensorReceipts, placed: Iterable[str] = ()) -> list[str]:
     """Why the receipts make the run invalid, one sentence each; empty when they do not.
 
-    `placed` names the censors that stood in the run: one without a receipt has died.
+    `placed` names the censors of the run: one without a receipt has died.
     """
     found = [
         f"{censor} left no receipt: it died or was never started"

@@ -145,7 +145,9 @@ class Timeline:
         arrivals = [
             event.t or 0.0
             for event in self._keys.network_events
-            if event.operation in ("read", "read_from") and event.failure is None and event.num_bytes
+            if event.operation in ("read", "read_from")
+            and event.failure is None
+            and (event.num_bytes or 0) > 0
         ]
         later = [at for at in arrivals if at > since]
         return max(later) - since if later else None

@@ -8,6 +8,7 @@ import pytest
 from testbed import Job, execute
 from testbed.measurement.kinds import parse
 from testbed.measurement.ooni import Measurement
+from testbed.measurement.target import ProbeKind
 from testbed.probe.measure import measure
 from testbed.scenario.loader import load
 
@@ -43,6 +44,40 @@ def test_its_failures_are_those_of_ooni_at_its_own_step(lab):
         port = closed.getsockname()[1]
     refused = greeted(port)
     assert (refused.failure, refused.test_keys.failed_step) == ("connection_refused", "tcp")
+
+
+class Notes(ProbeKind):
+    scheme, form, transport, port = "notes", "notes://NAME/", "tcp", 1
+
+    def __init__(self, *note):
+        self.noted = note
+
+    def measure(self, target, steps):
+        steps.note(*self.noted)
+
+
+@pytest.mark.parametrize(
+    ("note", "error"),
+    [
+        (
+            ("greeting", "hello"),
+            "unknown_failure: ValueError: 'greeting' is not a free key that begins with x_",
+        ),
+        (("x_speed", 5), "unknown_failure: ValueError: 'x_speed' is not a free key that begins with x_"),
+        (("x_set", {1}), "unknown_failure: TypeError: Object of type set is not JSON serializable"),
+    ],
+)
+def test_a_note_that_cannot_be_written_is_a_bug(note, error):
+    seen = measure(parse("notes://a/", {"notes": Notes(*note)}), resolver=())
+    assert seen.test_keys.probe_error == error
+    assert seen.test_keys.extra == {}
+
+
+def test_a_note_reads_back_as_it_is_written():
+    seen = measure(parse("notes://a/", {"notes": Notes("x_pair", (1, "b"))}), resolver=())
+    assert seen.test_keys.probe_error is None
+    assert seen.test_keys.extra == {"x_pair": [1, "b"]}
+    assert Measurement.from_json(seen.to_json()) == seen
 
 
 @pytest.mark.world
