@@ -1,6 +1,6 @@
 """The `action:` of a rule, built from the action classes' own fields, so that a new file needs nothing here.
 
-`action: {police: {rate: 140 kbit/s}}`, or `action: drop` without parameters. A class of one's own stands in
+`action: {police: {rate: 140 kbit/s}}`, or `action: drop` without parameters. A class of your own is in
 a Python file beside the scenario and is written `action: {mytechnique.py:Freeze: {after: 16 KiB}}`: its code
 is run when the scenario is loaded.
 """
@@ -25,7 +25,7 @@ class ActionCall:
 
 
 def _spread(value: object) -> object:
-    """`drop` -> {drop: {}}, and the checks that need the mapping as a whole."""
+    """`drop` -> {drop: {}}, and the checks of the mapping as a whole."""
     if isinstance(value, str):
         value = {value: {}}
     if not isinstance(value, dict):
@@ -39,7 +39,7 @@ def _spread(value: object) -> object:
 
 
 def _actions_model() -> type[BaseModel]:
-    """One optional field per action: gives places of errors and the JSON Schema for free."""
+    """One optional field per action: places of errors and the JSON Schema come for free."""
     fields: dict[str, Any] = {
         key.replace("-", "_"): (parameters_of(action) | None, Field(None, alias=key))
         for key, action in ACTIONS.items()

@@ -92,7 +92,7 @@ def read(path: Path) -> Document:
     builder = _Builder(path)
     data = builder.build(node, (), 0)
     if not isinstance(data, dict):
-        builder.fault(node, f"a mapping is wanted, not {type(data).__name__}", "write 'key: value' lines")
+        builder.fault(node, f"expected key: value pairs, found {_kind(data)}", "write 'key: value' lines")
     if builder.problems:
         raise InputError(*builder.problems)
     return Document(path, data, builder.lines, hashlib.sha256(raw).hexdigest())
@@ -150,12 +150,12 @@ class _Builder:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, ScalarNode):
-                self.fault(key_node, "a key must be text, not a list or mapping")
+                self.fault(key_node, "a key must be text, not a list or key: value pairs")
                 continue
             key = key_node.value
             if key in data:
                 first = self.lines[(*loc, key)]
-                self.fault(key_node, f"the key {key!r} stands twice", f"it is already on line {first}")
+                self.fault(key_node, f"the key {key!r} is given twice", f"it is already on line {first}")
                 continue
             self.lines[(*loc, key)] = key_node.start_mark.line + 1
             data[key] = self.build(value_node, (*loc, key), depth + 1)
@@ -179,6 +179,10 @@ class _Builder:
             return str(text)
         self.fault(node, f"the tag {node.tag!s:.80} is not known", "leave it out")
         return None
+
+
+def _kind(data: Any) -> str:
+    return {list: "a list", str: "text", type(None): "nothing"}.get(type(data), f"{data!r:.40}")
 
 
 def _path_text(loc: tuple[str | int, ...]) -> str:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from testbed.measurement.target import Target
+from testbed.scenario.invalid import INVALID
 from testbed.scenario.labels import LABELS
 from testbed.scenario.model import OUTSIDE, Expectation, Placement
 from testbed.scenario.problems import Loc, nearest
-from testbed.scenario.salvage import HOLE
 from testbed.scenario.schema import ExpectPart
 from testbed.scenario.sources import Sources
 from testbed.scenario.targets import TargetParser
@@ -24,7 +24,7 @@ def expand(
     vantages = [operator.key for operator in sources.world.operators]
     made: dict[tuple[str, str, str], tuple[Expectation, int]] = {}
     for index, part in enumerate(parts):
-        if part is HOLE:
+        if part is INVALID:
             continue
         loc: Loc = ("expect", index)
         _check_part(part, loc, sources)
@@ -83,7 +83,7 @@ def _keep(
     if key in made:
         earlier = made[key][1]
         message = f"{one.target.url} from {one.vantage} in phase {one.phase!r} is expected twice"
-        sources.add(("expect", index), message, f"expect[{earlier}] says {made[key][0].outcome!r} already")
+        sources.add(("expect", index), message, f"expect[{earlier}] already says {made[key][0].outcome!r}")
     else:
         made[key] = (one, index)
 

@@ -35,7 +35,7 @@ def _listed(value: object) -> object:
         return {"entries": value}
     if isinstance(value, dict) and len(value) == 1:
         return value
-    raise fault(f"a list is wanted, not {shown(value)}", "write [a, b] or {file: names.txt}")
+    raise fault(f"expected a list, found {shown(value)}", "write [a, b] or {file: names.txt}")
 
 
 _ENTRIES = {

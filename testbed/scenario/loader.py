@@ -7,11 +7,11 @@ from testbed.errors import InputError
 from testbed.scenario import library
 from testbed.scenario.document import Document, read
 from testbed.scenario.inspection import with_model
+from testbed.scenario.invalid import with_invalid_parts
 from testbed.scenario.model import Scenario, World
 from testbed.scenario.part import parse
 from testbed.scenario.problems import Problems
 from testbed.scenario.resolve import resolve
-from testbed.scenario.salvage import with_holes
 from testbed.scenario.schema import ScenarioFile
 from testbed.scenario.worldfile import load_world
 
@@ -25,7 +25,7 @@ def load(name_or_path: str | Path) -> Scenario:
     path = name_or_path if isinstance(name_or_path, Path) else library.find(name_or_path)
     document = read(path)
     problems = Problems()
-    part = parse(ScenarioFile, document, problems, with_holes)
+    part = parse(ScenarioFile, document, problems, with_invalid_parts)
     world = _world(document, problems)
     if part is None or world is None:
         problems.raise_if_any()
@@ -45,9 +45,7 @@ def policy_again(path: Path, phase: str, placement: str, model: str = "") -> Pol
     for place in scenario.phases.get(phase, ()):
         if place.name == placement:
             return place.policy
-    raise InputError.at(
-        str(path), f"the censor {placement!r} no longer stands in phase {phase!r}", "put it back"
-    )
+    raise InputError.at(str(path), f"the censor {placement!r} is no longer in phase {phase!r}", "put it back")
 
 
 def _world(document: Document, problems: Problems) -> tuple[World, Document] | None:

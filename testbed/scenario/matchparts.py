@@ -1,6 +1,6 @@
 """The `match:` of a rule, built from the match keys themselves, so that a new key needs nothing here.
 
-`match: {tls.sni: a.com, ports: 443}`. A key of one's own is in a Python file beside the scenario and is
+`match: {tls.sni: a.com, ports: 443}`. A key of your own is in a Python file beside the scenario and is
 written `match: {mykey.py:HopLimit: 30}`: its code is run when the scenario is loaded.
 """
 
@@ -36,7 +36,7 @@ def _apart(value: object) -> object:
 
 
 def _renamed(former: str, name: str) -> Any:
-    """A type for a key's former name: always an error that says the new one."""
+    """A type for a key's former name: always an error that names the new one."""
 
     def refuse(value: object) -> object:
         raise fault(f"the key {former!r} is now called {name!r}", f"write {name}: {json.dumps(value)[:80]}")
@@ -45,7 +45,7 @@ def _renamed(former: str, name: str) -> Any:
 
 
 def _match_model() -> type[Part]:
-    """One optional field per key: gives places of errors and the JSON Schema for free."""
+    """One optional field per key: places of errors and the JSON Schema come for free."""
     fields: dict[str, Any] = {}
     for name, key in KEYS.items():
         fields[name.replace(".", "_")] = (

@@ -15,7 +15,7 @@ from testbed.scenario.problems import nearest
 
 MAX_BAD_LINES: Final = 10  # of one file, reported in full; the rest are counted
 
-WORDS: Final = ("site:", "country:")  # what stands for addresses of the world
+WORDS: Final = ("site:", "country:")  # prefixes of entries that mean addresses of the world
 
 _PATTERN = re.compile(
     r"\*|\*?[A-Za-z0-9_.-]*[A-Za-z0-9_][A-Za-z0-9_.-]*|\*[A-Za-z0-9_.-]*[A-Za-z0-9_][A-Za-z0-9_.-]*\*"
@@ -32,7 +32,7 @@ def pattern_fault(pattern: str) -> tuple[str, str] | None:
     bare = pattern.strip("* ")
     if not bare.strip("."):
         return (
-            f"the pattern {pattern!r} names nothing",
+            f"the pattern {pattern!r} matches no name",
             _FORMS,
         )
     if "://" in pattern or "/" in bare:

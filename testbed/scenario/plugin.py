@@ -143,7 +143,7 @@ class _File:
         return cls(path, digest, module, tree, name, noun, place)
 
     def find(self, fits: Callable[[object], bool]) -> object:
-        """What the name stands for. InputError with the nearest fitting name if there is none."""
+        """What has the name. InputError with the nearest fitting name if nothing has."""
         own = vars(self.module)
         if self.name in own:
             return own[self.name]

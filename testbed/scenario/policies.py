@@ -14,11 +14,11 @@ from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
 from testbed.scenario.actionparts import ActionCall, call_of
 from testbed.scenario.inspection import Shares, unknown, with_shares, wrong_sum
+from testbed.scenario.invalid import INVALID
 from testbed.scenario.matches import build_match
 from testbed.scenario.model import Operator
 from testbed.scenario.plugin import Plugin, blaming_plugins, load_class
 from testbed.scenario.problems import Loc, explain, nearest
-from testbed.scenario.salvage import HOLE
 from testbed.scenario.schema import AS_OPERATOR, CensorPart, RulePart
 from testbed.scenario.sources import Sources
 from testbed.scenario.values import given, parameters_of
@@ -46,20 +46,20 @@ class _Line:
     plugin: Plugin[type[Action]] | None = None  # where the action's class comes from
 
     def own(self) -> list[str]:
-        """The parameters that say `operator`."""
+        """The parameters whose value is `operator`."""
         return [
             name for name, value in self.parameters.items()
             if name in _OPERATOR_FIELDS and value in (OPERATOR, (OPERATOR,))
         ]  # fmt: skip
 
     def decides_earlier_than(self, other: "_Line") -> bool:
-        """Whether this rule takes a flow before the other sees what it looks for, whatever their order."""
+        """Whether this rule decides about a flow before the other can match, whatever their order."""
         mine, others = self.match.by_first_packet, other.match.by_first_packet
         return mine and not others and not self.kind.keeps_inspecting
 
 
 class Censor:
-    """One censor of the file, checked; gives its policy for any operator."""
+    """One censor of the file, checked; makes its policy for any operator."""
 
     def __init__(self, name: str, part: CensorPart, sources: Sources) -> None:
         self.name = name
@@ -76,12 +76,12 @@ class Censor:
             self._profile = self._with_models(self._profile, part.model, (*loc, "model"))
         self._lines = [
             line for index, rule in enumerate(part.rules)
-            if rule is not HOLE and (line := self._line(rule, (*loc, "rules", index))) is not None
+            if rule is not INVALID and (line := self._line(rule, (*loc, "rules", index))) is not None
         ]  # fmt: skip
         self._check_order()
         used = {line.kind.key for line in self._lines}
         for key in part.miss if part.miss != AS_OPERATOR else ():
-            if key not in used and HOLE not in part.rules:
+            if key not in used and INVALID not in part.rules:
                 sources.add(
                     (*loc, "miss", key), f"no rule of {name!r} has the action {key!r}", nearest(key, used)
                 )
@@ -186,10 +186,10 @@ class Censor:
         loc: Loc = ("censors", self.name, "rules")
         first: dict[str, int] = {}
         for index, rule in enumerate(self.part.rules):
-            if rule is HOLE:
+            if rule is INVALID:
                 continue
             if rule.name in first:
-                message = f"the rule name {rule.name!r} stands twice"
+                message = f"the rule name {rule.name!r} is used twice"
                 self._sources.add(
                     (*loc, index, "name"), message, f"rules[{first[rule.name]}] has it; rename one"
                 )
@@ -203,5 +203,6 @@ class Censor:
             with self._sources.noting(), blaming_plugins(self._sources.document.place(where)):
                 taker = next((other for other in before if other.match.covers(line.match)), None)
                 if taker is not None and line.match:
-                    message = f"the rule {line.name!r} can never match: {taker.name!r} takes all of it before"
+                    taken = f"{taker.name!r} already matches everything it would"
+                    message = f"the rule {line.name!r} can never match: {taken}"
                     self._sources.add(where, message, "narrow one, reorder, or remove one")

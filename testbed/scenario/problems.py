@@ -84,12 +84,12 @@ def explain(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
     if kind == "literal_error":
         words = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
         return f"{shown(value)} is not one of {context['expected']}", nearest(value, words)
-    if kind in _WANTED:
-        return f"{_WANTED[kind]} is wanted, not {shown(value)}", _EXAMPLES.get(kind, "")
+    if kind in _EXPECTED:
+        return f"expected {_EXPECTED[kind]}, found {shown(value)}", _EXAMPLES.get(kind, "")
     return f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {shown(value)}", ""
 
 
-_WANTED = {
+_EXPECTED = {
     "string_type": "text",
     "int_type": "a whole number",
     "int_parsing": "a whole number",
@@ -98,9 +98,9 @@ _WANTED = {
     "bool_type": "true or false",
     "list_type": "a list",
     "tuple_type": "a list",
-    "dict_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
+    "dict_type": "key: value pairs",
+    "model_type": "key: value pairs",
+    "model_attributes_type": "key: value pairs",
 }
 _EXAMPLES = {
     "string_type": "put it in quotes if text is meant",

@@ -2,7 +2,7 @@
 
 Every function takes what YAML gave (text or a number) and returns a plain number in the base unit, or
 raises `UnitError` with the wrong value and the units that would be right. A bare number has no unit, so
-only 0 may stand without one (a share is a plain number by nature).
+only 0 needs none (a share is a plain number by nature).
 """
 
 import math
@@ -83,7 +83,7 @@ def _range(value: object, parse: Callable[[object], float], what: str, example: 
         raise UnitError(f"{value!r} is not a range of {what}", f"write it like {example}")
     low, high = (parse(f"{number} {found[3]}") for number in (found[1], found[2]))
     if low > high:
-        raise UnitError(f"the range {value!r} is upside down", f"write {found[2]}..{found[1]} {found[3]}")
+        raise UnitError(f"the range {value!r} is reversed", f"write {found[2]}..{found[1]} {found[3]}")
     return low, high
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from testbed.scenario.document import Document
 from testbed.scenario.expectations import ALL, controls, expand
+from testbed.scenario.invalid import INVALID, UNKNOWN
 from testbed.scenario.model import Operator, Placement, Scenario, World
 from testbed.scenario.policies import Censor
 from testbed.scenario.problems import Loc, Problems, nearest
-from testbed.scenario.salvage import HOLE, UNKNOWN
 from testbed.scenario.schema import PhasePart, ScenarioFile
 from testbed.scenario.sources import Sources
 from testbed.scenario.targets import TargetParser
@@ -33,7 +33,8 @@ def resolve(
     if part.hosts or sources.world.hosts:
         sources.world = _with_hosts(part.hosts, sources)
     censors = {
-        name: None if given is HOLE else Censor(name, given, sources) for name, given in part.censors.items()
+        name: None if given is INVALID else Censor(name, given, sources)
+        for name, given in part.censors.items()
     }
     phases = {name: _placements(name, given, censors, sources) for name, given in part.phases.items()}
     _check_use(part, sources)
@@ -95,7 +96,7 @@ def _placements(
 ) -> tuple[Placement, ...]:
     loc: Loc = ("phases", phase)
     operators = {operator.key: operator for operator in sources.world.operators}
-    if part is HOLE:
+    if part is INVALID:
         sources.broken |= {(phase, key) for key in operators}
         return ()
     lines = dict(part.censors)
@@ -121,28 +122,26 @@ def _placements(
 
 
 def _check_diversion(place: Placement, operator: Operator, loc: Loc, sources: Sources) -> None:
-    """A packet is led elsewhere after it was routed, so its new way must still lie ahead of it."""
+    """A packet is redirected after it was routed, so its new path must still be ahead of it."""
     if place.at != "hop" or place.hop < operator.hops:
         return
     for rule in place.policy.rules:
-        aim = getattr(rule.action, "to4", ""), getattr(rule.action, "to6", "")
-        if (aim[0] and ip_address(aim[0]) in operator.prefix4) or (
-            aim[1] and ip_address(aim[1]) in operator.prefix6
-        ):
+        to4, to6 = getattr(rule.action, "to4", ""), getattr(rule.action, "to6", "")
+        if (to4 and ip_address(to4) in operator.prefix4) or (to6 and ip_address(to6) in operator.prefix6):
             message = (
-                f"{place.policy.name!r} leads traffic into {operator.key}'s own network from its last hop"
+                f"{place.policy.name!r} redirects traffic into {operator.key}'s own network from its last hop"
             )
             sources.add(loc, message, f"place it before that: hop: {operator.hops - 1}")
             return
 
 
 def _check_alone(place: Placement, taken: dict[object, str], loc: Loc, sources: Sources) -> None:
-    """A hop has one censor, a resolver tells one set of lies."""
+    """A hop has one censor, and a resolver one set of rules."""
     where = place.hop if place.at == "hop" else "resolver"
     other = taken.setdefault(where, place.policy.name)
     if other != place.policy.name:
         spot = f"hop {where}" if place.at == "hop" else "the resolver"
-        message = f"{other!r} and {place.policy.name!r} both stand at {spot} of {place.operator}"
+        message = f"{other!r} and {place.policy.name!r} are both at {spot} of {place.operator}"
         remedy = "put their rules into one censor" + (
             ", or give one another 'hop'" if place.at == "hop" else ""
         )
@@ -157,14 +156,14 @@ def _check_censors(
             if name not in censors:
                 sources.add((*loc, key, index), f"unknown censor {name!r}", nearest(name, censors))
             elif name in named[:index]:
-                message = f"the censor {name!r} stands twice at {key} in phase {loc[1]!r}"
+                message = f"the censor {name!r} is placed twice at {key} in phase {loc[1]!r}"
                 sources.add((*loc, key, index), message, "name it once")
 
 
 def _place(censor: Censor, operator: Operator, loc: Loc, sources: Sources) -> Placement | None:
     policy = censor.policy(operator, loc)
-    wanted = censor.part.hop
-    hop = wanted if wanted is not None else min(censor.default_hop, operator.hops)
+    given = censor.part.hop
+    hop = given if given is not None else min(censor.default_hop, operator.hops)
     if hop > operator.hops:
         message = f"hop {hop} does not exist at {operator.key}, which has {operator.hops}"
         sources.add(("censors", censor.name, "hop"), message, f"write a number from 1 to {operator.hops}")
@@ -172,12 +171,12 @@ def _place(censor: Censor, operator: Operator, loc: Loc, sources: Sources) -> Pl
 
 
 def _check_use(part: ScenarioFile, sources: Sources) -> None:
-    """A censor that stands nowhere is a slip of the pen."""
-    if any(phase is HOLE for phase in part.phases.values()):
+    """A censor that is defined but never placed is probably a mistake."""
+    if any(phase is INVALID for phase in part.phases.values()):
         return
     used = {name for phase in part.phases.values() for named in phase.censors.values() for name in named}
     for name in part.censors:
         if name not in used:
             sources.add(
-                ("censors", name), f"the censor {name!r} stands in no phase", "place it, or remove it"
+                ("censors", name), f"the censor {name!r} is in no phase", "place it in one, or remove it"
             )

@@ -7,9 +7,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from testbed.censor.models import MODELS
 from testbed.scenario.actionparts import ActionPart
 from testbed.scenario.hostfield import HostsField
+from testbed.scenario.invalid import OR_INVALID
 from testbed.scenario.matchparts import MatchPart
 from testbed.scenario.part import Part
-from testbed.scenario.salvage import HOLED
 from testbed.scenario.values import Key, ParsedShare, RateRange, Text, TimeRange, as_list
 
 
@@ -44,7 +44,7 @@ ModelShares = Annotated[
 
 
 class CensorPart(Part):
-    """One make of box with its rules; phases say where it stands."""
+    """One make of box with its rules; phases place it."""
 
     profile: Text
     at: Literal["hop", "resolver"] = "hop"
@@ -53,14 +53,14 @@ class CensorPart(Part):
         None, description="inspector model, or models with their shares; default: the profile's"
     )
     miss: Annotated[dict[str, ParsedShare], BeforeValidator(_as_the_operator)] = Field(
-        {}, description="share of triggers that get through, by action; operator: as the world says of each"
+        {}, description="share of triggers that get through, by action; operator: those of the world"
     )
     bypass: ParsedShare = Field(0.0, description="share of pairs of hosts whose path avoids this box")
     off: Annotated[list[TimeRange], BeforeValidator(as_list)] = Field(
         [], description="times of the censor's clock in which it fails open"
     )
-    upstream_only: bool = Field(default=False, description="sees nothing that comes from outside")
-    rules: Annotated[list[Annotated[RulePart, HOLED]], Field(min_length=1)]
+    upstream_only: bool = Field(default=False, description="does not see packets from outside")
+    rules: Annotated[list[Annotated[RulePart, OR_INVALID]], Field(min_length=1)]
 
 
 Words = Annotated[list[Text], BeforeValidator(as_list)]
@@ -71,7 +71,7 @@ OneOrMore = Annotated[
 
 
 class PhasePart(Part):
-    """Operator (or `all`) -> censor or censors. An operator's own line stands instead of `all`'s."""
+    """Operator (or `all`) -> censor or censors. An operator's own line replaces that of `all`."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True, defer_build=True)
     __pydantic_extra__: dict[str, OneOrMore]
@@ -84,7 +84,7 @@ class PhasePart(Part):
         return self.__pydantic_extra__ or {}
 
 
-Phase = Annotated[PhasePart, BeforeValidator(lambda value: {} if value is None else value), HOLED]
+Phase = Annotated[PhasePart, BeforeValidator(lambda value: {} if value is None else value), OR_INVALID]
 
 
 class ExpectPart(Part):
@@ -116,10 +116,10 @@ class ScenarioFile(Part):
         default_factory=dict, description="machines with services, added to those of the world"
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
-    censors: dict[Key, Annotated[CensorPart, HOLED]] = Field(default_factory=dict)
+    censors: dict[Key, Annotated[CensorPart, OR_INVALID]] = Field(default_factory=dict)
     phases: Annotated[dict[Key, Phase], Field(min_length=1)]
     default_phase: Text
-    expect: list[Annotated[ExpectPart, HOLED]] = Field(default_factory=list)
+    expect: list[Annotated[ExpectPart, OR_INVALID]] = Field(default_factory=list)
     probe_kinds: OneOrMore = Field(
         default_factory=list,
         description="kinds of targets in Python files beside the scenario: file.py:Class",

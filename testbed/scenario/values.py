@@ -27,7 +27,7 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 
 
 def as_list(value: object) -> object:
-    """A single value where a list may stand."""
+    """A single value as a list of one."""
     return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
 
 

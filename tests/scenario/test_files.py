@@ -14,7 +14,7 @@ from tests.scenario.conftest import SCENARIO, Desk
 def test_duplicate_key(desk: Desk) -> None:
     problem = desk.problem("world:", "title: Again\nworld:")
     assert problem.place == "x.yaml:4"
-    assert problem.message == "the key 'title' stands twice"
+    assert problem.message == "the key 'title' is given twice"
     assert problem.remedy == "it is already on line 1"
 
 
@@ -51,7 +51,7 @@ def test_syntax_error(text: str, line: int, remedy: str, desk: Desk) -> None:
 
 def test_a_list_at_the_top(desk: Desk) -> None:
     desk.path.write_text("- a\n")
-    assert "a mapping is wanted, not list" in desk.problem().message
+    assert "expected key: value pairs, found a list" in desk.problem().message
 
 
 def test_binary_file(desk: Desk) -> None:

@@ -85,8 +85,8 @@ WRONG = {
     ),
     "nothing": ("model: {}", ".model", "the shares of the models add up to 0 %", "make them add up to 100 %"),
     "no share": ("model: {T: half}", ".model.T", "'half' is not a share", "write it like 5 % or 0.05"),
-    "a list": ("model: [T, R]", ".model", "a mapping is wanted", "key: value"),
-    "a number": ("model: 5", ".model", "a mapping is wanted", "key: value"),
+    "a list": ("model: [T, R]", ".model", "expected key: value pairs", "key: value"),
+    "a number": ("model: 5", ".model", "expected key: value pairs", "key: value"),
 }
 
 

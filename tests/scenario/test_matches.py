@@ -89,8 +89,8 @@ WRONG = {
     "unknown protocol": ("{protocol: wiregard}", ".protocol[0]", "'wiregard' is not one of", "'wireguard'"),
     "no fingerprint": ("{ja4: t13d}", ".ja4[0]", "'t13d' is not a JA4 fingerprint", CHROME),
     "JA3": ("{ja4: cd08e31494f9531f560d64c695473da9}", ".ja4[0]", "is not a JA4 fingerprint", CHROME),
-    "ech as text": ("{ech: maybe}", ".ech", "true or false is wanted", ""),
-    "data as text": ("{data: maybe, ip: 1.2.3.4}", ".data", "true or false is wanted", ""),
+    "ech as text": ("{ech: maybe}", ".ech", "expected true or false", ""),
+    "data as text": ("{data: maybe, ip: 1.2.3.4}", ".data", "expected true or false", ""),
     "nothing but no": ("{data: false}", "", "looks for nothing", "quic.sni"),
     "unknown country": ('{ip: "country:RO"}', ".ip", "no site of the world is in 'RO'", "'country:RU'"),
     "WireGuard over TCP": (
@@ -216,7 +216,7 @@ def _second(match: str, action: str = "drop") -> str:
 @pytest.mark.parametrize(("first", "second"), TAKEN)
 def test_taken_before(first: str, second: str, desk: Desk) -> None:
     problem = desk.rule_problem(first, more=_second(second))
-    assert "takes all of it before" in problem.message
+    assert "already matches everything it would" in problem.message
 
 
 @pytest.mark.parametrize(("first", "second"), BOTH)

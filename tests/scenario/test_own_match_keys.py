@@ -102,7 +102,7 @@ def test_loaded_again_it_is_the_same(desk: Desk) -> None:
 def test_shadowing_sees_it(desk: Desk) -> None:
     second = "      - {name: two, match: {own.py:Hops: 12, ports: 80}, action: drop}\n"
     use(desk, HOPS, "{own.py:Hops: 12}", more=second)
-    assert "'two' can never match: 'one' takes all of it before" in desk.problem().message
+    assert "'two' can never match: 'one' already matches everything it would" in desk.problem().message
     use(desk, HOPS, "{own.py:Hops: 11}", more=second)
     assert len(desk.load().phases["block"][0].policy.rules) == 2
 
@@ -191,7 +191,7 @@ WRONG = {  # source, match, message, remedy
         "own.py:4: the kinds of Alpn are frozenset({'tls'})",
         "Kind.TLS",
     ),
-    "a value of another type": (HOPS, "{own.py:Hops: twelve}", "a whole number is wanted, not 'twelve'", ""),
+    "a value of another type": (HOPS, "{own.py:Hops: twelve}", "expected a whole number, found 'twelve'", ""),
     "an empty list": (ALPN, "{own.py:Alpn: []}", "at least 1 item", ""),
     "raises in compile": (
         method("compile(self, value): 1 / 0"),

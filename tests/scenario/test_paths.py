@@ -17,8 +17,8 @@ def test_are_as_written(desk: Desk) -> None:
     [
         ("bypass: 30", "30 is not a share"),
         ("off: 10 min", "'10 min' is not a range of times"),
-        ("off: 40..10 min", "upside down"),
-        ("upstream_only: 1", "true or false is wanted"),
+        ("off: 40..10 min", "is reversed"),
+        ("upstream_only: 1", "expected true or false"),
     ],
 )
 def test_are_checked(desk: Desk, line: str, message: str) -> None:

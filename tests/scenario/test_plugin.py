@@ -84,7 +84,7 @@ NAMED = {  # what the scenario writes -> message, remedy
     "no unit": ("{nothing.py:Nothing: {after: 2}}", "2 is not a time: it has no unit", "write it like 75 s"),
     "list of parameters": (
         "{nothing.py:Nothing: [1]}",
-        "a mapping is wanted, not [1]",
+        "expected key: value pairs, found [1]",
         "write 'key: value', one per line",
     ),
 }

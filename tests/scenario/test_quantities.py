@@ -55,7 +55,7 @@ def test_reads(parse, text, value):
         (quantities.share, "101 %", "not a share", "from 0 to 1"),
         (quantities.share, 1.5, "not a share", "from 0 to 1"),
         (quantities.share, float("nan"), "not a share", "from 0 to 1"),
-        (quantities.rate_range, "150..130 kbit/s", "upside down", "130..150 kbit/s"),
+        (quantities.rate_range, "150..130 kbit/s", "is reversed", "130..150 kbit/s"),
         (quantities.rate_range, "130-150 kbit/s", "not a range", "130..150 kbit/s"),
         (quantities.rate_range, "130..150 kb", "unknown unit 'kb'", "kbit/s"),
     ],

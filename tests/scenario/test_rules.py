@@ -45,14 +45,14 @@ NEVER = {
         '{tls.sni: [a.com, ""]}',
         "drop",
         "x.yaml:10 censors.tspu.rules[0].match.tls.sni[1]",
-        "the pattern '' names nothing",
+        "the pattern '' matches no name",
         "example.com",
     ),
     "stars only": (
         '{tls.sni: "**"}',
         "drop",
         "x.yaml:10 censors.tspu.rules[0].match.tls.sni",
-        "the pattern '**' names nothing",
+        "the pattern '**' matches no name",
         "example.com",
     ),
     "URL": (
@@ -130,7 +130,7 @@ NEVER = {
         "{tls.sni: {}}",
         "drop",
         "x.yaml:10 censors.tspu.rules[0].match.tls.sni",
-        "a list is wanted",
+        "expected a list",
         "names.txt",
     ),
 }
@@ -160,7 +160,7 @@ def test_shadowed_rule(first: str, second: str, desk: Desk) -> None:
     more = f"      - name: two\n        match: {second}\n        action: drop\n"
     problem = desk.rule_problem(first, more=more)
     assert "can never match" in problem.message
-    assert "takes all of it before" in problem.message
+    assert "already matches everything it would" in problem.message
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_duplicate_rule_name(desk: Desk) -> None:
         "{tls.sni: a.com}", more="      - {name: one, match: {tls.sni: b.com}, action: drop}\n"
     )
     assert problem.place == "x.yaml:12 censors.tspu.rules[1].name"
-    assert "the rule name 'one' stands twice" in problem.message
+    assert "the rule name 'one' is used twice" in problem.message
 
 
 def test_resolver_sees_only_dns(desk: Desk) -> None:

@@ -1,7 +1,7 @@
-"""What is left of a file whose shape is wrong in places, so that the rest can still be checked.
+"""Checking the rest of a file whose shape is wrong in places.
 
-A part that does not fit its model is replaced by `HOLE`, which stands for "wrong, and said so already":
-later checks step over it and over everything that refers to it, and the user reads all problems at once.
+A part that does not fit its model is replaced by `INVALID`, which means "wrong, and already reported". Later
+checks skip it and everything that refers to it, so that the user reads all problems at once.
 """
 
 from collections.abc import Iterable
@@ -10,22 +10,25 @@ from typing import Any, Final
 
 from pydantic import ValidatorFunctionWrapHandler, WrapValidator
 
-HOLE: Final[Any] = type("Hole", (), {"__repr__": lambda _: "HOLE", "__deepcopy__": lambda self, _: self})()
+INVALID: Final[Any] = type(
+    "Invalid", (), {"__repr__": lambda _: "INVALID", "__deepcopy__": lambda self, _: self}
+)()
 
 UNKNOWN: Final = "?"  # for a required text that is missing or wrong
 
 _REQUIRED: Final = {"title": UNKNOWN, "period": UNKNOWN, "sources": [UNKNOWN], "default_phase": UNKNOWN}
 
 
-def _or_hole(value: object, validate: ValidatorFunctionWrapHandler) -> Any:
-    return value if value is HOLE else validate(value)
+def _validate(value: object, validate: ValidatorFunctionWrapHandler) -> Any:
+    return value if value is INVALID else validate(value)
 
 
-HOLED: Final = WrapValidator(_or_hole)
+OR_INVALID: Final = WrapValidator(_validate)
+"""Marks a type: its value, or INVALID."""
 
 
-def with_holes(data: dict[str, Any], wrong: Iterable[tuple[str | int, ...]]) -> dict[str, Any]:
-    """A copy of a scenario file's data in which the parts at the wrong paths are holes, or gone."""
+def with_invalid_parts(data: dict[str, Any], wrong: Iterable[tuple[str | int, ...]]) -> dict[str, Any]:
+    """A copy of a scenario file's data in which the parts at the wrong paths are INVALID, or left out."""
     copy = deepcopy(data)
     for loc in wrong:
         cut = _smallest_part(loc, copy)
@@ -33,11 +36,11 @@ def with_holes(data: dict[str, Any], wrong: Iterable[tuple[str | int, ...]]) -> 
         holder: Any = copy
         for step in path:
             holder = holder[step]
-            if holder is HOLE:
+            if holder is INVALID:
                 break
         else:
             if path:
-                holder[last] = HOLE
+                holder[last] = INVALID
             elif last in _REQUIRED:
                 copy[str(last)] = _REQUIRED[str(last)]
             else:
