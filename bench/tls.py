@@ -4,13 +4,13 @@ import socket
 import ssl
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from bench.cpu import busy
 from bench.material import LISTED, SERVER_NAME, listing_policy
 from bench.result import Budget, Quantity, Result, middle_half, round_ratios
 from bench.rig import FILTERED, FREE, GRACE, SERVER, Rig, in_rig, serving
@@ -74,7 +74,7 @@ def _work(rig: Rig, rounds: int, seconds: float) -> TlsRounds:
         for number in range(rounds):
             order = (FILTERED, FREE) if number % 2 else (FREE, FILTERED)
             for vantage in order:
-                with busy(shares[vantage]):
+                with _busy(shares[vantage]):
                     rates[vantage].append(_together(rig, vantage, partial(connect, seconds), seconds))
         spent = rig.censor_seconds() - before
     return TlsRounds(rates, shares, spent, rig.receipt())
@@ -125,3 +125,18 @@ def _at_once(plain: socket.socket) -> socket.socket:
     """Disable Nagle's algorithm, which would wait 40 ms for the acknowledgement of our Finished."""
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return plain
+
+
+@contextmanager
+def _busy(shares: list[float]) -> Iterator[None]:
+    """Append the busy share (0..1) of the machine's CPUs during the block, over all programs."""
+    idle, total = _ticks()
+    yield
+    idle_after, total_after = _ticks()
+    shares.append(1 - (idle_after - idle) / max(total_after - total, 1))
+
+
+def _ticks() -> tuple[int, int]:
+    """Idle and all ticks since the start of the machine (proc_stat(5): idle and iowait are 4th and 5th)."""
+    ticks = [int(number) for number in Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()[1:9]]
+    return ticks[3] + ticks[4], sum(ticks)

@@ -30,7 +30,7 @@ class _Direction:
             self.waiting[with_ttl(packet, packet[8] - exchange.backend.routers)] = packet
 
     def offer(self, exchange: Exchange, count: int) -> int:
-        """SendPacket the first `count` that have not arrived; how many of them did."""
+        """Send the first `count` packets that have not arrived; return how many now did."""
         chosen = list(self.waiting.values())[:count]
         if not chosen:
             return 0
