@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 
 from testbed.errors import InvalidRunError, TestbedError  # noqa: E402
 from testbed.scenario.loader import load  # noqa: E402
-from tools.sequence.capture import Capture, Wanted, capture  # noqa: E402
+from tools.sequence.capture import CapturedRun, RunOptions, capture_run  # noqa: E402
 from tools.sequence.catalogue import PICTURES, Picture  # noqa: E402
 from tools.sequence.match import arrows  # noqa: E402
 from tools.sequence.rows import Sheet, rows  # noqa: E402
@@ -31,7 +31,7 @@ def sheet(picture: Picture) -> Sheet:
     """Run it and lay out the diagram. InvalidRunError if no rule acted."""
     name = picture.scenario if "/" not in picture.scenario else str(ROOT / picture.scenario)
     scenario = load(name)
-    wanted = Wanted(
+    run_options = RunOptions(
         scenario,
         picture.vantage,
         picture.phase,
@@ -43,24 +43,24 @@ def sheet(picture: Picture) -> Sheet:
         picture.timeout,
         picture.delay,
     )
-    caught = capture(wanted)
-    if not (caught.fired or picture.idle):
-        raise InvalidRunError(f"{picture.name}: no rule of {caught.placement.name} acted")
-    return laid_out(picture, scenario.title, caught)
+    captured = capture_run(run_options)
+    if not (captured.fired or picture.idle):
+        raise InvalidRunError(f"{picture.name}: no rule of {captured.placement.name} acted")
+    return laid_out(picture, scenario.title, captured)
 
 
-def laid_out(picture: Picture, title: str, caught: Capture) -> Sheet:
+def laid_out(picture: Picture, title: str, captured: CapturedRun) -> Sheet:
     """The sheet of a capture."""
-    place = caught.placement
+    place = captured.placement
     resolver = place.at == "resolver"
-    found = arrows(caught.sights, place.hop, picture.ports)
+    found = arrows(captured.packets, place.hop, picture.ports)
     lines, notes = rows(found, acks=picture.acks, most=picture.most, fold=picture.fold)
-    rules = ", ".join(caught.fired) or "none"
+    rules = ", ".join(captured.fired) or "none"
     where = "the operator's resolver" if resolver else f"hop {place.hop}"
     box = f"{place.name} at {where} ({place.policy.profile.name})"
-    run = f"{Path(picture.scenario).stem}, phase {caught.phase}, {box}; acted: {rules}"
+    run = f"{Path(picture.scenario).stem}, phase {captured.phase}, {box}; acted: {rules}"
     beyond = "" if resolver else " and one hop beyond the censor"
-    behind = "" if resolver else f", {caught.delay * 1000:g} ms from the far side"
+    behind = "" if resolver else f", {captured.delay * 1000:g} ms from the far side"
     notes.insert(0, f"Packets of a run, seen at the subscriber's interface{beyond}{behind}.")
     return Sheet(
         picture.title or title,

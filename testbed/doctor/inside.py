@@ -1,7 +1,7 @@
-"""The process that tries features, one forked child each: `python -m testbed.doctor.inside NAME…`.
+"""The process that tries features, each in a forked child: `python -m testbed.doctor.inside NAME…`.
 
-Prints one JSON line per feature: name, present, detail, remedy. A process of its own, because a check
-forks and unshares, which a process with threads (a test runner) must not do.
+Prints one JSON line per feature: name, present, detail, remedy. It is a process of its own, because checks
+fork and unshare, which a process with threads (a test runner) must not do.
 """
 
 import json
@@ -17,7 +17,7 @@ from testbed.errors import InvalidRunError
 from testbed.world.children import call
 
 CHECK_SECONDS = 5.0  # our choice: the slowest check here takes 0.3 s
-ELSEWHERE = "get the namespaces first"
+NAMESPACES_FIRST = "get the namespaces first"
 SYSTEM_PROGRAMS = "/usr/local/sbin:/usr/sbin:/sbin"  # not in an ordinary user's PATH on Debian
 
 
@@ -38,9 +38,9 @@ def attempt(feature: Feature, seconds: float = CHECK_SECONDS) -> dict[str, Any]:
     except OSError as error:
         seen = error.strerror or str(error)
         return _absent(seen, _rights(feature, seen))
-    except InvalidRunError:  # it was killed, or is not done
+    except InvalidRunError:  # it was killed, or did not finish
         return _absent(f"gave no answer within {seconds:g} s")
-    except Exception as error:  # a check that breaks has not found the feature
+    except Exception as error:  # a broken check has not found the feature
         return _absent(f"{type(error).__name__}: {error}")
     return {"present": True, "detail": seen, "remedy": ""}
 
@@ -51,7 +51,7 @@ def _try(feature: Feature) -> str:
     try:
         sandbox.unshare(sandbox.ALL)
     except OSError as error:
-        raise Absent(f"not tried: {error.strerror}", ELSEWHERE) from error
+        raise Absent(f"not tried: {error.strerror}", NAMESPACES_FIRST) from error
     return call(partial(_check_as_first_process, feature))
 
 
@@ -60,13 +60,13 @@ def _check_as_first_process(feature: Feature) -> str:
         sandbox.private_run()
         sandbox.private_proc()
     except OSError as error:
-        raise Absent(f"not tried: {error.strerror}", ELSEWHERE) from error
+        raise Absent(f"not tried: {error.strerror}", NAMESPACES_FIRST) from error
     return feature.check()
 
 
 def _rights(feature: Feature, seen: str) -> str:
-    """What is refused to us is not missing from the kernel; the namespaces' own checks know the remedy."""
-    return ELSEWHERE if feature.isolated and "Operation not permitted" in seen else ""
+    """A refused operation is not a missing feature; the checks of the namespaces know the remedy."""
+    return NAMESPACES_FIRST if feature.isolated and "Operation not permitted" in seen else ""
 
 
 def _absent(detail: str, remedy: str = "") -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Private namespaces for one check, entered the way a world is: by the interpreter itself.
+"""Private namespaces for one check, entered as a world is: by the interpreter itself.
 
 By system call and not through the program `unshare`, because some distributions allow that program what
-they forbid to Python, and it is Python that builds worlds.
+they forbid Python, and Python builds the worlds.
 """
 
 import os
@@ -13,12 +13,12 @@ ALL = linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWNET
 
 
 def needs_user_namespace() -> bool:
-    """Whether namespaces have to be made inside a user namespace: for everybody without root's rights."""
+    """Whether namespaces must be inside a user namespace, as without root's privileges."""
     return not linux.may_administer()
 
 
 def unshare(flags: int) -> None:
-    """Leave namespaces; in a new user namespace, become its root. OSError if the kernel refuses."""
+    """Enter new namespaces; in a new user namespace, become its root. OSError if the kernel refuses."""
     uid, gid = os.geteuid(), os.getegid()
     if needs_user_namespace():
         flags |= linux.CLONE_NEWUSER
@@ -31,7 +31,7 @@ def unshare(flags: int) -> None:
 
 
 def private_run() -> None:
-    """Give the mount namespace an own /run, and let no mount of ours spread to the host."""
+    """Mount a private /run, and keep mounts from propagating to the host."""
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     linux.mount("tmpfs", "/run", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV)
 

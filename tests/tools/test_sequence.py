@@ -9,7 +9,7 @@ from scapy.packet import Raw
 
 from testbed.censor.packet import parse
 from tests.censor.line import hello
-from tools.sequence.capture import Sight
+from tools.sequence.capture import CapturedPacket
 from tools.sequence.match import arrows
 from tools.sequence.rows import Row, Sheet, rows
 from tools.sequence.svg import svg
@@ -31,11 +31,11 @@ def down(flags, payload=b"", ttl=60, ip_id=9, **more):
 
 
 def near(t, packet, *, is_up):
-    return Sight(t, True, is_up, bytes(packet))
+    return CapturedPacket(t, True, is_up, bytes(packet))
 
 
 def far(t, packet, *, is_up):
-    return Sight(t, False, is_up, bytes(packet))
+    return CapturedPacket(t, False, is_up, bytes(packet))
 
 
 def aged(packet, by=HOPS):

@@ -1,4 +1,4 @@
-"""Catching the packets of one run on both sides of a censor, in the world that the testbed builds for it."""
+"""Capturing the packets of one run on both sides of a censor."""
 
 import os
 import socket
@@ -30,23 +30,23 @@ _ANY_PROTOCOL = 3  # ETH_P_ALL
 _OUTGOING = 4  # PACKET_OUTGOING
 _TIMESTAMP = 35  # SO_TIMESTAMPNS
 _BUFFER = 8 << 20  # bytes
-_QUIET = 0.15  # seconds: when nothing has come for so long, the rest has arrived
+_QUIET = 0.15  # seconds without a packet after which everything has arrived
 _LONGEST = 65_535
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """One packet as it passed one of the two places."""
+class CapturedPacket:
+    """One packet at one of the two places."""
 
     t: float  # seconds since the epoch, by the kernel
-    near: bool  # at the subscriber's interface; else beyond the censor
-    up: bool  # on its way from the subscriber
+    near: bool  # at the subscriber's interface; otherwise beyond the censor
+    up: bool  # from the subscriber
     raw: bytes  # from the IP header on
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to run and where to look."""
+class RunOptions:
+    """What to run and where to capture."""
 
     scenario: Scenario
     vantage: str = ""
@@ -54,17 +54,17 @@ class Wanted:
     censor: str = ""  # policy's name; "" is the first one on the vantage's path
     targets: tuple[str, ...] = ()  # for the built-in probe, one after another
     command: tuple[str, ...] = ()  # or a program, as the subscriber
-    peer: tuple[str, ...] = ()  # a program on the far side meanwhile
-    linger: float = 0.3  # seconds of listening after that
+    peer: tuple[str, ...] = ()  # a program on the far side at the same time
+    linger: float = 0.3  # seconds of capturing after that
     timeout: float = 3.0  # seconds per step of the probe
     delay: float = 0.02  # seconds, one way, between the operator and the far side
 
 
 @dataclass(frozen=True, slots=True)
-class Capture:
-    """What was seen, and of what."""
+class CapturedRun:
+    """The captured packets, and the run they are from."""
 
-    sights: tuple[Sight, ...]
+    packets: tuple[CapturedPacket, ...]
     vantage: str
     phase: str
     placement: Placement
@@ -72,33 +72,33 @@ class Capture:
     delay: float  # seconds, one way, between the operator and the far side
 
 
-def capture(wanted: Wanted) -> Capture:
-    """Run it in a world of its own. InvalidRunError if the run proves nothing; InputError for wrong names."""
-    phase = phase_of(wanted.scenario, wanted.phase or None)
-    vantage = vantages_of(wanted.scenario, phase, [wanted.vantage] * bool(wanted.vantage), single=True)[0]
-    backbone = LinkQuality(delay=wanted.delay)
-    world = replace(wanted.scenario.world, backbone=backbone) if wanted.delay else wanted.scenario.world
-    placement = _placement(wanted.scenario, phase, vantage, wanted.censor)
-    # There must be a hop beyond the censor: the last hop's outer link is the one that delays.
+def capture_run(options: RunOptions) -> CapturedRun:
+    """Run it in its own world. Errors: InvalidRunError; InputError for unknown names."""
+    phase = phase_of(options.scenario, options.phase or None)
+    vantage = vantages_of(options.scenario, phase, [options.vantage] * bool(options.vantage), single=True)[0]
+    backbone = LinkQuality(delay=options.delay)
+    world = replace(options.scenario.world, backbone=backbone) if options.delay else options.scenario.world
+    placement = _placement(options.scenario, phase, vantage, options.censor)
+    # There must be a hop beyond the censor, because the last hop's outer link has the delay.
     operators = tuple(replace(one, hops=max(one.hops, placement.hop + 1)) for one in world.operators)
-    scenario = replace(wanted.scenario, world=replace(world, operators=operators))
-    preload(map(parse, wanted.targets))
+    scenario = replace(options.scenario, world=replace(world, operators=operators))
+    preload(map(parse, options.targets))
     with tempfile.TemporaryDirectory(prefix="diagram-") as folder:
         run = RunFolder.create(Path(folder, "run"), scenario.name)
 
-        def main() -> list[Sight]:
+        def main() -> list[CapturedPacket]:
             with Laboratory(scenario, phase, (vantage,), run) as laboratory:
-                sights = _listen(laboratory, placement, wanted, vantage, Path(folder))
+                packets = _listen(laboratory, placement, options, vantage, Path(folder))
                 if problems := laboratory.finish():
                     raise InvalidRunError("\n".join(problems))
-            return sights
+            return packets
 
-        sights = isolated_call(main)
+        packets = isolated_call(main)
         receipt = run.receipts().get(placement.name, {"rules": {}})
         if receipt.get("faults"):
-            raise InvalidRunError(f"{scenario.name}: {placement.name} met {receipt['faults']} faults")
+            raise InvalidRunError(f"{scenario.name}: {placement.name} had {receipt['faults']} faults")
         fired = tuple(name for name, rule in receipt["rules"].items() if any(rule["kernel"].values()))
-        return Capture(tuple(sights), vantage, phase, placement, fired, world.backbone.delay)
+        return CapturedRun(tuple(packets), vantage, phase, placement, fired, world.backbone.delay)
 
 
 def _placement(scenario: Scenario, phase: str, vantage: str, name: str) -> Placement:
@@ -111,8 +111,8 @@ def _placement(scenario: Scenario, phase: str, vantage: str, name: str) -> Place
 
 
 def _listen(
-    laboratory: Laboratory, placement: Placement, wanted: Wanted, vantage: str, folder: Path
-) -> list[Sight]:
+    laboratory: Laboratory, placement: Placement, options: RunOptions, vantage: str, folder: Path
+) -> list[CapturedPacket]:
     namespaces = laboratory.world.namespaces
     places = [(namespaces[vantage], "eth0", True)]
     if placement.at == "resolver":
@@ -120,31 +120,33 @@ def _listen(
     else:
         places.append((namespaces[f"{vantage}.hop{placement.hop + 1}"], "in", False))
     environment = prepare(laboratory.folder.path, laboratory.authority, laboratory.resolvers(vantage))
-    with _recorder(places) as recorded, _peer(namespaces["far"], wanted.peer):
-        if wanted.command:
+    with _recorder(places) as recorded, _peer(namespaces["far"], options.peer):
+        if options.command:
             streams = {
                 "stdin": subprocess.DEVNULL,
                 "stdout": subprocess.DEVNULL,
                 "stderr": subprocess.DEVNULL,
             }
-            spawn_as(namespaces[vantage], wanted.command, environment, **streams).wait()
+            spawn_as(namespaces[vantage], options.command, environment, **streams).wait()
         else:
-            _probe(namespaces[vantage], laboratory, wanted, vantage, folder)
-        time.sleep(wanted.linger)
+            _probe(namespaces[vantage], laboratory, options, vantage, folder)
+        time.sleep(options.linger)
     return recorded()
 
 
-def _probe(namespace: Namespace, laboratory: Laboratory, wanted: Wanted, vantage: str, folder: Path) -> None:
-    """The built-in probe, in a child of its own inside the vantage."""
+def _probe(
+    namespace: Namespace, laboratory: Laboratory, options: RunOptions, vantage: str, folder: Path
+) -> None:
+    """Run the built-in probe in a child process at the vantage."""
     authority = folder / "authority.pem"
     authority.write_text(laboratory.authority.root_pem)
 
     def probe() -> None:
-        for target in wanted.targets:
+        for target in options.targets:
             measure(
                 parse(target),
                 resolver=laboratory.resolvers(vantage),
-                timeout=wanted.timeout,
+                timeout=options.timeout,
                 ca_file=str(authority),
                 vantage=vantage,
             )
@@ -154,7 +156,7 @@ def _probe(namespace: Namespace, laboratory: Laboratory, wanted: Wanted, vantage
 
 @contextmanager
 def _peer(far: Namespace, argv: Sequence[str]) -> Iterator[None]:
-    """A program on the far side; it says that it is ready by closing its standard output."""
+    """Run a program on the far side; it closes standard output when it is ready."""
     if not argv:
         yield
         return
@@ -170,46 +172,46 @@ def _peer(far: Namespace, argv: Sequence[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _recorder(places: Sequence[tuple[Namespace, str, bool]]) -> Iterator[Callable[[], list[Sight]]]:
-    """Record at these interfaces while the block runs; afterwards the function that it gave has them."""
-    tapes = [(_tape(namespace, interface), near) for namespace, interface, near in places]
+def _recorder(places: Sequence[tuple[Namespace, str, bool]]) -> Iterator[Callable[[], list[CapturedPacket]]]:
+    """Record at these interfaces during the block; afterwards the yielded function returns the packets."""
+    sockets = [(_packet_socket(namespace, interface), near) for namespace, interface, near in places]
     stop, stopping = os.pipe()
 
-    def record() -> list[Sight]:
+    def record() -> list[CapturedPacket]:
         os.close(stopping)
-        return sorted(_recorded(tapes, stop), key=lambda sight: sight.t)
+        return sorted(_recorded(sockets, stop), key=lambda packet: packet.t)
 
-    recorder, found = Call(record, name="the recorder"), list[Sight]()
+    recorder, found = Call(record, name="the recorder"), list[CapturedPacket]()
     os.close(stop)
     try:
         yield lambda: found
     finally:
         os.close(stopping)
-        for tape, _ in tapes:
-            tape.close()
+        for one, _ in sockets:
+            one.close()
         found += recorder.result()
 
 
-def _tape(namespace: Namespace, interface: str) -> socket.socket:
+def _packet_socket(namespace: Namespace, interface: str) -> socket.socket:
     with inside(namespace):
-        tape = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ANY_PROTOCOL))
-        tape.bind((interface, _ANY_PROTOCOL))
-    tape.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-    tape.setsockopt(socket.SOL_SOCKET, _TIMESTAMP, 1)
-    tape.setblocking(False)  # noqa: FBT003
-    return tape
+        one = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ANY_PROTOCOL))
+        one.bind((interface, _ANY_PROTOCOL))
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    one.setsockopt(socket.SOL_SOCKET, _TIMESTAMP, 1)
+    one.setblocking(False)  # noqa: FBT003
+    return one
 
 
-def _recorded(tapes: Sequence[tuple[socket.socket, bool]], stop: int) -> Iterator[Sight]:
+def _recorded(sockets: Sequence[tuple[socket.socket, bool]], stop: int) -> Iterator[CapturedPacket]:
     stopping = False
     while True:
-        ready = interrupt.wait([*(tape.fileno() for tape, _ in tapes), *([] if stopping else [stop])], _QUIET)
+        ready = interrupt.wait([*(one.fileno() for one, _ in sockets), *([] if stopping else [stop])], _QUIET)
         if stopping and not ready:
             return
         stopping = stopping or stop in ready
-        for tape, near in tapes:
-            if tape.fileno() in ready:
-                raw, controls, _, address = tape.recvmsg(_LONGEST, 64)
+        for one, near in sockets:
+            if one.fileno() in ready:
+                raw, controls, _, address = one.recvmsg(_LONGEST, 64)
                 seconds, nanoseconds = struct.unpack("@ll", controls[0][2][:16])
                 outgoing = address[2] == _OUTGOING
-                yield Sight(seconds + nanoseconds / 1e9, near, outgoing is near, raw)
+                yield CapturedPacket(seconds + nanoseconds / 1e9, near, outgoing is near, raw)

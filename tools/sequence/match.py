@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from testbed.censor.packet import ICMP6, TCP, UDP, Packet, parse
-from tools.sequence.capture import Sight
+from tools.sequence.capture import CapturedPacket
 from tools.sequence.words import flags, words
 
 _LATE = 0.015  # seconds between the two places; more means delayed (otherwise 0.1 to about 5 ms)
@@ -41,7 +41,7 @@ class Arrow:
     flow: int = 0  # 1, 2, … in the order of their first packets; TCP and UDP only
 
 
-def arrows(sights: Iterable[Sight], hops: int, ports: Sequence[int] = ()) -> list[Arrow]:
+def arrows(sights: Iterable[CapturedPacket], hops: int, ports: Sequence[int] = ()) -> list[Arrow]:
     """The arrows in order of time.
 
     `hops`: routers between the two places, by which a packet's TTL differs. `ports`: far ports to
@@ -62,7 +62,7 @@ def arrows(sights: Iterable[Sight], hops: int, ports: Sequence[int] = ()) -> lis
     return _labelled(found)
 
 
-_Pair = tuple[Sight, Packet]
+_Pair = tuple[CapturedPacket, Packet]
 
 
 def _included(packet: Packet, up: bool, ports: Sequence[int]) -> bool:  # noqa: FBT001

@@ -1,4 +1,4 @@
-"""Interfaces and queueing disciplines: what links are made of."""
+"""Interfaces and queueing disciplines, of which links consist."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ _TUNSETIFF, _IFF_TUN, _IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
 
 
 def veth() -> str:
-    """A cable from this namespace to another one."""
+    """A link between two namespaces."""
     with Children() as children:
         other = children.spawn("the other end", _other_end)
         children.wait_ready()
@@ -56,7 +56,7 @@ def netem() -> str:
 
 
 def tun() -> str:
-    """A tunnel interface of our own."""
+    """A tunnel interface."""
     device = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(device, _TUNSETIFF, struct.pack("16sH22x", b"t0", _IFF_TUN | _IFF_NO_PI))
     run("ip", "link", "set", "dev", "t0", "up")
@@ -64,7 +64,7 @@ def tun() -> str:
 
 
 def order() -> str:
-    """One processor for each operator's packets, so that they do not overtake each other."""
+    """One CPU for each operator's packets, so that they stay in order."""
     Path("/proc/sys/net/core/rps_default_mask").write_text("1", encoding="ascii")
     return "rps_default_mask can be set"
 
@@ -81,7 +81,7 @@ FEATURES = (
         "tun",
         "tun interfaces",
         Need.OPTIONAL,
-        "VPN clients that make a tun interface do not start",
+        "VPN clients that need a tun interface do not start",
         "sudo chmod 666 /dev/net/tun; in a container also --device /dev/net/tun",
         tun,
     ),
@@ -89,7 +89,7 @@ FEATURES = (
         "order",
         "packet order on veth links",
         Need.OPTIONAL,
-        "under bulk load packets of one flow may overtake each other",
+        "under bulk load packets of one flow may be reordered",
         "a kernel from 6.3 on (net.core.rps_default_mask)",
         order,
     ),
@@ -105,7 +105,7 @@ FEATURES = (
         "netem",
         "tc netem",
         Need.INFORMATION,
-        "nothing: delay, jitter and loss are our own",
+        "nothing: delay, jitter and loss are built in",
         "modprobe sch_netem (CONFIG_NET_SCH_NETEM)",
         netem,
     ),

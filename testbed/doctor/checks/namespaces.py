@@ -1,4 +1,4 @@
-"""Private namespaces: what keeps a world apart from the host and lets the kernel clear it away."""
+"""Private namespaces, which isolate a world from the host and let the kernel clean it up."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ _RESTRICTIONS = (
 
 
 def restriction() -> tuple[str, str] | None:
-    """The setting that forbids user namespaces, as (setting, command that allows them), if one is known."""
+    """The setting that forbids user namespaces, as (setting, command that allows them), if known."""
     for path, forbidding, command in _RESTRICTIONS:
         try:
             value = Path(path).read_text().strip()
@@ -32,11 +32,11 @@ def restriction() -> tuple[str, str] | None:
 
 
 def user() -> str:
-    """Become root of a new user namespace, with the right to use it."""
+    """Become root of a new user namespace, with its capabilities."""
     if not sandbox.needs_user_namespace():
-        return "not needed with root's rights"
+        return "not needed with root's privileges"
     try:
-        # A mount needs the capabilities that some distributions take away from a new user namespace.
+        # A mount needs the capabilities that some distributions withhold from a new user namespace.
         sandbox.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
         sandbox.private_run()
     except OSError as error:
@@ -48,32 +48,32 @@ def user() -> str:
 
 
 def mounts() -> str:
-    """Mount something that nobody else sees."""
+    """Mount something privately."""
     sandbox.unshare(linux.CLONE_NEWNS)
     sandbox.private_run()
     return "private /run"
 
 
 def network() -> str:
-    """Have an own loopback, and the right to bring it up."""
+    """Bring up a loopback of its own."""
     sandbox.unshare(linux.CLONE_NEWNET)
     names = [line.split(":")[0].strip() for line in Path("/proc/self/net/dev").read_text().splitlines()[2:]]
     if "lo" not in names:
         raise Absent(f"the new namespace has these interfaces: {', '.join(names) or 'none'}")
     linux.loopback_up()
-    return "own loopback"
+    return "has its own loopback"
 
 
 def processes() -> str:
-    """Be process 1."""
+    """Become process 1."""
     sandbox.unshare(linux.CLONE_NEWPID)
     if (number := call(os.getpid)) != 1:
         raise Absent(f"the first process is number {number}")
-    return "own process 1"
+    return "has its own process 1"
 
 
 def proc() -> str:
-    """Mount a fresh /proc and turn on forwarding in it."""
+    """Mount a fresh /proc and enable forwarding in it."""
     sandbox.unshare(sandbox.ALL)
     return call(_forward)
 
