@@ -1,4 +1,4 @@
-"""Collects what the steps of one measurement see, and makes the measurement of it."""
+"""The log of one measurement's steps, from which the measurement is made."""
 
 import time
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class MeasurementLog:
         self.network_events: list[NetworkEvent] = []
         self.failure: str | None = None
         self.failed_step: str | None = None
-        self.late_replies: list[LateReply] | None = None  # None until somebody listens for them
+        self.late_replies: list[LateReply] | None = None  # None if they were not waited for
         self.speed: TransferSpeed | None = None
         self.tcp_info: TcpInfo | None = None
         self.probe_error: str | None = None

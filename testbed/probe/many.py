@@ -1,8 +1,8 @@
 """Measure many targets from many vantages: one child per vantage, a few threads in each.
 
 Bulk transfers (/bytes/N, uploads) start when the vantage's other targets are done, so that they do not share
-the processor with handshakes. Several bulk transfers of one vantage run together: policers per flow do not
-notice. Where a rule limits the host as a whole, or the access link has a rate, pass `bulk_together=1`.
+the processor with handshakes. Several bulk transfers of one vantage run together: policers per flow are not
+affected. Where a rule limits the host as a whole, or the access link has a rate, pass `bulk_together=1`.
 """
 
 import importlib

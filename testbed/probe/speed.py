@@ -1,4 +1,4 @@
-"""How fast a bulk transfer goes, without the burst that a token bucket lets through first."""
+"""The speed of a bulk transfer, without the burst that a token bucket lets through first."""
 
 import time
 from statistics import linear_regression
@@ -11,7 +11,7 @@ BULK_BOUND = 8.0  # s; a bulk transfer is stopped then. Our choice: some 140 kB 
 _SETTLE = 1.0  # s left out of the rate: by then the bucket is empty (CP21: 16 KB in the first 100 ms)
 _LONG = 3.0  # s; shorter transfers are averaged as a whole
 _APART = 0.02  # s between two samples
-_FEW = 4  # samples; fewer make no line
+_FEW = 4  # samples; fewer do not define a line
 
 
 class Speedometer:
@@ -24,14 +24,14 @@ class Speedometer:
         self._last = (0.0, 0)
 
     def reached(self, size: int) -> None:
-        """So many bytes have arrived by now."""
+        """`size` bytes in all have crossed the wire by now."""
         if size == self._last[1]:
             return
         self._last = (time.monotonic() - self._begun, size)
         at = self._samples[-1][0]
         if self._last[0] - at >= _APART:
             self._samples.append(self._last)
-        else:  # packets of one lump are one sample
+        else:  # packets that arrive together are one sample
             self._samples[-1] = (at, size)
 
     def moving(self, silence: float) -> bool:
@@ -53,7 +53,7 @@ class Speedometer:
         )
 
     def _settled(self, seconds: float, size: int) -> float:
-        """Slope of the line through the samples (least squares): a lump at either end weighs little."""
+        """Slope of the line through the samples (least squares): a burst at either end has little weight."""
         first = next((t for t, n in self._samples if n), 0.0)
         late = [(t, n) for t, n in self._samples if t >= first + _SETTLE]
         if len(late) < _FEW or late[-1][0] - late[0][0] < _SETTLE:

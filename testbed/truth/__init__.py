@@ -1,1 +1,1 @@
-"""What should be seen, what was seen, and whether both are proven."""
+"""Expected outcomes, observed outcomes, and the proof of both."""

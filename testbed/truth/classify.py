@@ -1,10 +1,10 @@
-"""What happened to a measurement, by comparison with the same target seen from outside. Never by the policy.
+"""What happened to a measurement, by comparison with the same target from outside. It never reads the policy.
 
-Two readings are inferences, made here once for all detectors' results:
+Two conclusions are inferences, the same for every detector:
 
-- On https a filter cannot read the request. A reset or a silence before the first byte of the answer is
-  therefore attributed to the ClientHello, also when the handshake itself still went through (SNI-II lets 5-8
-  packets pass, CP22 Fig. 6); once bytes of the answer have come, it is http.rst or http.drop.
+- On https a filter cannot read the request. A reset, or no answer at all, is therefore attributed to the
+  ClientHello, also when the handshake itself was completed (SNI-II lets 5-8 packets pass, CP22 Fig. 6); once
+  bytes of the answer have come, it is http.rst or http.drop.
 - A time-out during which bytes still arrived a second or more after the step began is a trickle and so
   `throttle` (SNI-III: 1 KB every 4-5 s, OONI22), not silence.
 """
@@ -23,7 +23,7 @@ _ALIKE = 0.7  # two pages whose lengths differ by less may be the same one (OONI
 def classify(observed: Measurement, control: Measurement | None) -> str:
     """The label (`testbed.scenario.labels`) of a measurement; `control` is the same target from outside.
 
-    Without a control every failure counts as interference, and what needs a comparison cannot be seen.
+    Without a control every failure counts as interference, and what needs a comparison goes unnoticed.
     """
     seen = Timeline(observed)
     outside = Timeline(control) if control is not None else None
@@ -66,7 +66,7 @@ def _tcp(seen: Timeline, _: Timeline | None) -> str | None:
 def _tls(seen: Timeline, outside: Timeline | None) -> str | None:
     failure = seen.tls.failure
     if failure is not None:
-        # A certificate that does not hold, or something that is not TLS: somebody else has answered.
+        # An invalid certificate, or something that is not TLS: another party has answered.
         return _ended("tls.sni", seen, seen.tls) or "tls.mitm"
     if outside is None or not seen.tls.tried:
         return None

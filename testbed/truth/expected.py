@@ -1,4 +1,4 @@
-"""What must be seen in one phase: for each vantage and target the outcome, and the rule that causes it."""
+"""Expected outcomes of one phase: for each vantage and target the label, and the rule that causes it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Role = Literal["expectation", "control", "reference"]
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """One thing that must be seen.
+    """One expected outcome.
 
     `role` says why it is measured: an expectation of the scenario, a control that must stay unharmed, or the
     reference from outside that an expectation is compared with.
@@ -44,11 +44,11 @@ class Truth:
 
 
 def truth(scenario: Scenario, phase: str, vantages: Sequence[str] | None = None) -> list[Truth]:
-    """Everything that a run of `phase` has to measure, and what must come of it.
+    """Everything that a run of `phase` has to measure, with the expected outcomes.
 
     KeyError if the scenario has no such phase. `vantages` limits it to some of them; without it, those that
     the phase's expectations and censors concern (all operators if there are none). What is expected anywhere
-    is also measured from outside, and so is every control: a target nobody can reach proves nothing.
+    is also measured from outside, and so is every control: a target that nobody can reach proves nothing.
     """
     placements = scenario.phases[phase]
     expected = [e for e in scenario.expect if e.phase == phase]

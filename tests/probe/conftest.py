@@ -80,8 +80,8 @@ def lab(tmp_path) -> Iterator[Lab]:  # noqa: C901  three small servers
                     raw, peer = sock.recvfrom(2000)
                     if not raw:
                         return
-                    for told in [addresses] * answers + ([(truth,)] if truth else []):
-                        sock.sendto(dns_answer(raw, told, rcode), peer)
+                    for given in [addresses] * answers + ([(truth,)] if truth else []):
+                        sock.sendto(dns_answer(raw, given, rcode), peer)
 
         run(serve)
         return f"127.0.0.1:{sock.getsockname()[1]}"
@@ -121,7 +121,7 @@ def reset(sock: socket.socket) -> None:
 
 
 def until_gone(sock: socket.socket) -> None:
-    """Say nothing until the client leaves."""
+    """Send nothing until the client closes."""
     while sock.recv(65536):
         pass
 
@@ -136,7 +136,7 @@ def read_head(sock: socket.socket) -> bytes:
 
 
 def one_tcp_answer(sock: socket.socket) -> None:
-    """A DNS server over TCP that tells everybody 1.2.3.4."""
+    """A DNS server over TCP whose answer is always 1.2.3.4."""
     answer = dns_answer(sock.recv(2000)[2:], ("1.2.3.4",), 0)
     sock.sendall(len(answer).to_bytes(2, "big") + answer)
 

@@ -16,7 +16,7 @@ from .conftest import reset, until_gone
 
 EXAMPLE = Path(__file__).parents[2] / "examples/probe_kind/greeting.yaml"
 TCP = load(EXAMPLE).expect[0].target.kind
-QUICK = 0.5  # seconds of silence that count
+QUICK = 0.5  # seconds without an answer that count as a time-out
 
 
 def greeted(port: int) -> Measurement:

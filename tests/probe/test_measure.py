@@ -13,7 +13,7 @@ from testbed.measurement.ooni import DnsAnswer, Measurement, TcpStatus
 
 from .conftest import NAME, measure, one_tcp_answer, page, read_head, reset, until_gone
 
-QUICK = 0.6  # s of silence that count: loopback needs no more
+QUICK = 0.6  # s without an answer that count as a time-out: loopback needs no more
 
 
 def https(lab, port, path="/", resolver=None, **options):
@@ -86,7 +86,7 @@ def test_end_of_stream_after_the_client_hello(lab):
     assert https(lab, lab.start(lambda sock: sock.recv(65536) and None)).failure == "eof_error"
 
 
-def test_a_trickle_is_waited_for_longer_than_silence(lab):
+def test_a_trickle_gets_more_time_than_silence(lab):
     def behave(sock):
         sock.recv(65536)
         for byte in b"\x16\x03\x03\x0f\xff\x02":  # the beginning of a record that never ends
@@ -176,7 +176,7 @@ def test_dns_answers(lab):
     assert ask() == "dns_non_recoverable_failure"
 
 
-def test_silent_dns_is_asked_twice_and_costs_one_time_out(lab):
+def test_a_silent_resolver_is_asked_twice_within_one_time_out(lab):
     seen = measure(f"https://{NAME}/", resolver=(lab.resolver(answers=0),), timeout=QUICK)
     assert (seen.failure, seen.test_keys.failed_step) == ("generic_timeout_error", "dns")
     assert QUICK * 0.9 < seen.runtime < QUICK * 1.5
@@ -191,7 +191,7 @@ def test_the_second_resolver_is_asked_when_the_first_is_silent(lab):
     assert again.failure is None
 
 
-def test_a_dns_target_hears_the_true_answer_after_the_forged_one(lab):
+def test_a_dns_target_records_the_true_answer_after_the_forged_one(lab):
     ip, _, port = lab.resolver("10.10.10.10", truth="1.2.3.4").partition(":")
     seen = measure(f"dns://{ip}:{port}/{NAME}", resolver=(), timeout=QUICK)
     assert seen.test_keys.queries[0].answers[0].ipv4 == "10.10.10.10"

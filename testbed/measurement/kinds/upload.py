@@ -50,7 +50,7 @@ class UploadHttpsKind(UploadHttpKind):
 
 
 def _resource(target: Target) -> Target:
-    """The target as it is requested: the number of bytes is for us alone."""
+    """The target as it is requested: the number of bytes is for the probe alone."""
     return replace(target, path=target.path.partition("?")[0])
 
 
