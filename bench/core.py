@@ -7,7 +7,8 @@ from statistics import median
 from bench.material import LISTED, client_hello, data, listing_policy, opening, segment
 from bench.result import Budget, Quantity, Result, round_ratios
 from testbed.censor.core import Censor
-from testbed.censor.decision import Direction, HandoverKind
+from testbed.censor.decision import Direction
+from testbed.censor.handover import Pass
 from testbed.censor.packet import ACK, PSH, parse
 from testbed.errors import InvalidRunError
 
@@ -56,7 +57,7 @@ def _after_decisions(censor: Censor) -> Censor:
         first = segment(20_000 + number, Direction.UP, PSH | ACK, _UNREADABLE)
         for packet, direction in [*opening(20_000 + number), (first, Direction.UP)]:
             decision = censor.process(packet, direction, 0.0)
-        if decision.handover is None or decision.handover.kind is not HandoverKind.PASS:
+        if decision.handover is None or not isinstance(decision.handover, Pass):
             raise InvalidRunError("core: a flow that should be decided is still inspected")
     return censor
 

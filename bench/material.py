@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Iterator
 
-from testbed.censor.actions.drop import Drop
+from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.decision import Direction
 from testbed.censor.names import NameList
 from testbed.censor.packet import ACK, PSH, SYN
@@ -27,7 +27,7 @@ def listed_names(count: int) -> Iterator[str]:
 def listing_policy(count: int = LISTED) -> Policy:
     """The box of March 2022 with one rule by server name, whose `count` names no benchmark uses."""
     match = Match(tls_sni=NameList(tuple(listed_names(count))))
-    return Policy("tspu", PROFILES["t22"], (Rule("register", match, Drop()),))
+    return Policy("tspu", PROFILES["t22"], (Rule("register", match, SilentDrop()),))
 
 
 def client_hello(name: str = SERVER_NAME) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.result import Budget, Quantity, Result
 from bench.rig import FILTERED, FREE, GRACE, Rig, in_rig
-from testbed.censor.actions.police import Police
+from testbed.censor.actions.policer import Policer
 from testbed.censor.match.quic import QuicForm
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
@@ -38,7 +38,7 @@ def measure(*, quick: bool) -> list[Result]:
 
 def _policy() -> Policy:
     rules = tuple(
-        Rule(f"policer-{port}", Match(quic=QuicForm(), ports=(port,)), Police(BitsPerSecond(rate)))
+        Rule(f"policer-{port}", Match(quic=QuicForm(), ports=(port,)), Policer(BitsPerSecond(rate)))
         for port, rate in RATES.items()
     )
     return Policy("tspu", PROFILES["t22"], rules)

@@ -3,8 +3,8 @@
 import pytest
 from hop_limit import HopLimit, HopLimits
 from keyword_key import Keyword
-
 from testbed.censor.actions.drop import Drop
+
 from testbed.censor.match import KEYS, Match
 from tests.censor.line import Line, policy
 

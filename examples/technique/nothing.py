@@ -9,16 +9,16 @@ from testbed.censor.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing(Action):
+class Nothing(Action[None]):
     """Do nothing. Both methods answer what the base class answers anyway."""
 
     key: ClassVar[str] = "nothing"
 
-    def on_match(self, ctx: Context) -> Decision:
+    def on_match(self, ctx: Context[None]) -> Decision:
         """The packet that triggered the rule."""
         return PASS
 
-    def on_packet(self, ctx: Context) -> Decision:
+    def on_packet(self, ctx: Context[None]) -> Decision:
         """Every later packet of the flow, both ways, for as long as the rule holds it."""
         return PASS
 

@@ -5,7 +5,7 @@ from scapy.layers.inet import TCP
 from scapy.packet import Packet
 from teapot import Teapot
 
-from testbed.censor.decision import HandoverKind
+from testbed.censor.handover import Drop
 from testbed.censor.policy import Match
 from tests.censor.line import Line, Result, checksums_right, names, policy
 
@@ -34,7 +34,7 @@ def test_the_request_is_answered_and_dropped(version: int) -> None:
 
 def test_the_kernel_gets_the_rest_of_the_connection() -> None:
     pot = line()
-    assert request(pot).decision.handover.kind is HandoverKind.DROP
+    assert request(pot).decision.handover == Drop(10.0)
     assert pot.L("FA").silent  # what was queued before the kernel knew
     assert pot.R(payload=b"HTTP/1.1 200 OK\r\n\r\n").silent
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Final
 
-from testbed.censor.actions.base import Context
-from testbed.censor.decision import PASS, Decision, Direction, Event, Handover, HandoverKind, Verdict
-from testbed.censor.flow import MAX_FLOWS, Flow, FlowTable
+from testbed.censor.actions.base import AnyAction, Context, S
+from testbed.censor.decision import PASS, Decision, Direction, Event, Verdict
+from testbed.censor.flow import ESTABLISHED, MAX_FLOWS, Flow, FlowTable, Hold
 from testbed.censor.fragments import Fragments
+from testbed.censor.handover import PASS_ON, Handover, Pass
 from testbed.censor.inspect import Content, Kind
 from testbed.censor.inspectors import Inspector
 from testbed.censor.match import CompiledRule, compiled, wanted
@@ -19,6 +20,12 @@ from testbed.censor.packet import TCP, UDP, Packet, parse
 from testbed.censor.policy import Policy
 
 _INSPECTED: Final = (TCP, UDP)
+_PASSED: Final = Decision(handover=PASS_ON)
+_LONGEST: Final = 65_535  # bytes of an IP packet
+
+
+class TechniqueError(Exception):
+    """An action decided something that cannot be carried out; the message names the action."""
 
 
 class Censor:
@@ -35,23 +42,20 @@ class Censor:
         *,
         time_scale: float = 1.0,
         max_flows: int = MAX_FLOWS,
-        kernel: bool = True,
     ) -> None:
         """`time_scale`: how many times faster than real time the clock behind `now` runs.
 
-        `kernel`: whether a kernel polices the flows handed over to it; without one the core does.
+        What is handed over is a kernel's: nft live, `testbed.censor.softkernel` where there is none.
         """
         self._time_scale = time_scale
-        self._kernel = kernel
         self._seed = seed.to_bytes(8, "big", signed=True)
         self._profile = policy.profile
         self._in_path = policy.profile.in_path
         self._both_ways = not policy.profile.inside_opens.value  # rules by address, whoever sends
-        self._evicted = 0  # by the techniques' own tables, as their events tell
+        self._evicted = 0  # by the actions' own tables, as their events say
         self._flows = FlowTable(self._profile, max_flows)
         form = self._profile.fragments.value
         self._fragments = Fragments(form) if form and self._in_path else None
-        self._given_up = Decision(handover=Handover(HandoverKind.PASS, self._profile.idle_established.value))
         self._adopt(policy, compiled(policy))
 
     def reload(self, policy: Policy, rules: list[CompiledRule] | None = None) -> None:
@@ -71,9 +75,7 @@ class Censor:
         new = [(rule.name, rule.action) for rule in policy.rules]
         for was, now in zip(old, new, strict=False):
             if was != now:
-                raise ValueError(
-                    f"the rule {now[0]!r} with {now[1]!r} stands where {was[0]!r} with {was[1]!r} was"
-                )
+                raise ValueError(f"the rule {was[0]!r} with {was[1]!r} has become {now[0]!r} with {now[1]!r}")
         if len(old) != len(new):
             raise ValueError(f"there are {len(new)} rules, and were {len(old)}")
 
@@ -84,6 +86,9 @@ class Censor:
         self._plain = [i for i, rule in enumerate(rules) if not rule.roles_reversed]
         self._flipped = [i for i, rule in enumerate(rules) if rule.roles_reversed]
         self._either = [i for i in self._plain if policy.rules[i].action.either_opener and not rules[i].kinds]
+        self._declared: list[tuple[Handover, ...]] = [
+            rule.action.handovers(self._profile) for rule in policy.rules
+        ]
         looked_for = wanted(policy, self._profile, rules)
         self._inspector = Inspector(self._profile, looked_for, rules, self._draw, self._draw_by_pair)
 
@@ -109,39 +114,46 @@ class Censor:
         if self.policy.upstream_only and direction is Direction.DOWN:
             return PASS
         flow = self._flows.track(packet, direction, now)
-        if flow.rule is not None and now >= flow.held_until:
-            flow.release()
-        decide = self._unheld if flow.rule is None else self._held
+        if flow.hold is not None and now >= flow.hold.until:
+            flow.end_hold()
+        decide = self._unheld if flow.hold is None else self._held
         decision = decide(packet, direction, flow, now)
-        self._evicted += sum(event.kind == "evict" for event in decision.events)
+        if decision.events:
+            self._evicted += sum(event.kind == "evict" for event in decision.events)
         return decision
 
     def _held(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
         """A rule has this flow: its action decides, unless a rule above takes the flow over."""
-        assert flow.rule is not None
-        action = self.policy.rules[flow.rule].action
-        if action.keeps_inspecting and flow.inspecting:
-            above = [index for index in self._plain if index < flow.rule and self._rules[index].kinds]
-            if (taken := self._first_match(above, packet, direction, flow)) is not None:
-                flow.release()
-                return self._trigger(*taken, packet, direction, flow, now)
+        hold = flow.hold
+        assert hold is not None
+        action = hold.action
+        if action.keeps_inspecting and flow.reading:
+            above = [index for index in self._plain if index < hold.rule and self._rules[index].kinds]
+            if (found := self._first_match(above, packet, direction, flow)) is not None:
+                flow.end_hold()
+                return self._trigger(*found, packet, direction, flow, now)
         if action.refreshes(self._profile):
-            flow.held_until = now + action.holds_for(self._profile)
-        decision = action.on_packet(self._context(packet, direction, flow, now, flow.rule))
-        return decision if self._in_path else _only_injecting(decision)
+            hold.until = now + action.holds_for(self._profile)
+        decision = action.on_packet(self._context(packet, direction, flow, now, hold.rule, hold.state))
+        return decision if decision is PASS else self._owned(decision, hold.rule, packet, flow)
 
     def _unheld(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
-        """No rule has this flow yet: does one want this packet, or may one want a later packet?"""
+        """No rule has this flow yet: does one match this packet, or may one match a later packet?"""
         armed = flow.client is Direction.UP or not self._profile.inside_opens.value
         rules = self._consulted(flow, armed=armed)
-        if flow.inspecting and rules:
+        if flow.reading and rules:
             if (found := self._first_match(rules, packet, direction, flow)) is not None:
                 return self._trigger(*found, packet, direction, flow, now)
-            if flow.inspecting and self._may_yet_match(rules, packet, flow):
+            if flow.reading and self._may_yet_match(rules, packet, flow):
                 return PASS
         if armed:
-            flow.inspecting = False
-        return self._given_up if packet.protocol in _INSPECTED else PASS
+            flow.ignore()
+        return self._given_up(packet, flow)
+
+    def _given_up(self, packet: Packet, flow: Flow) -> Decision:
+        """Leave the flow to the kernel, but not before its last stage, which says when to forget it."""
+        settled = flow.stage == ESTABLISHED or self.policy.upstream_only
+        return _PASSED if settled and packet.protocol in _INSPECTED else PASS
 
     def _consulted(self, flow: Flow, *, armed: bool) -> list[int]:
         """The rules, in order, that apply to a flow with these roles."""
@@ -213,24 +225,54 @@ class Censor:
         if content is not None and content.name:
             detail["name"] = content.name
         if self._draw(flow, f"miss {rule.name}") < self.policy.miss.get(rule.action.key, 0.0):
-            flow.inspecting = False
-            return replace(self._given_up, events=(Event("miss", rule.name, str(flow.key), detail),))
-        held = (
-            0.0 if content is not None and content.kind is Kind.DNS else rule.action.holds_for(self._profile)
-        )
+            flow.ignore()
+            missed = Event("miss", rule.name, str(flow.key), detail)
+            return replace(self._given_up(packet, flow), events=(missed,))
+        action: AnyAction = rule.action
+        held = 0.0 if content is not None and content.kind is Kind.DNS else action.holds_for(self._profile)
+        state = action.begin(self._context(packet, direction, flow, now, index, None))
         if held > 0:
-            flow.hold(index, now + held)
-        flow.inspecting = True  # an action that does not keep the flow sees its later packets again
-        decision = rule.action.on_match(self._context(packet, direction, flow, now, index))
-        if not held and decision.handover is not None:
-            decision = replace(decision, handover=None)
-        if not flow.inspecting and flow.rule is None and decision is PASS:
-            decision = self._given_up
-        if not self._in_path:
-            decision = _only_injecting(decision)
-        return replace(decision, events=(Event("match", rule.name, str(flow.key), detail), *decision.events))
+            flow.take(Hold(index, action, now + held, state))
+        flow.reading = True  # a rule that does not hold the flow sees its later packets again
+        decision = action.on_match(self._context(packet, direction, flow, now, index, state))
+        owned = self._owned(decision, index, packet, flow)
+        return replace(owned, events=(Event("match", rule.name, str(flow.key), detail), *owned.events))
 
-    def _context(self, packet: Packet, direction: Direction, flow: Flow, now: float, rule: int) -> Context:
+    def _owned(self, decision: Decision, index: int, packet: Packet, flow: Flow) -> Decision:
+        """An action's decision as it can be carried out, in the name of its rule.
+
+        TechniqueError for what cannot: so no effect is without an owner, and no kernel guesses.
+        """
+        verdict, handover = decision.verdict, decision.handover
+        if verdict is Verdict.REPLACE:
+            if not decision.packet or len(decision.packet) > _LONGEST:
+                raise self._wrong(index, f"replaces a packet by {len(decision.packet or b'')} bytes")
+            if decision.packet == packet.raw[: packet.end]:
+                verdict = Verdict.PASS
+        if isinstance(handover, Pass):
+            if flow.hold is None:
+                flow.ignore()
+            handover = self._given_up(packet, flow).handover
+        elif handover is not None:
+            if handover not in self._declared[index]:
+                raise self._wrong(index, f"hands over {handover}, which its handovers() does not declare")
+            if flow.hold is None:
+                handover = None
+        release_at = decision.release_at
+        if not self._in_path:  # a mirror port shows copies: the packet itself passes
+            verdict, handover, release_at = Verdict.PASS, None, None
+        replaced = decision.packet if verdict is Verdict.REPLACE else None
+        acts = verdict is not Verdict.PASS or decision.inject or release_at is not None
+        rule = index if acts or (handover is not None and handover is not PASS_ON) else None
+        return Decision(verdict, replaced, decision.inject, release_at, handover, rule, decision.events)
+
+    def _wrong(self, index: int, what: str) -> TechniqueError:
+        rule = self.policy.rules[index]
+        return TechniqueError(f"the action {type(rule.action).__name__} of rule {rule.name!r} {what}")
+
+    def _context(
+        self, packet: Packet, direction: Direction, flow: Flow, now: float, rule: int, state: S
+    ) -> Context[S]:
         return Context(
             packet,
             direction,
@@ -239,24 +281,17 @@ class Censor:
             rule,
             self._profile,
             lambda purpose: self._draw(flow, purpose),
+            state,
             self._time_scale,
-            self._kernel,
         )
 
     def _draw(self, flow: Flow, purpose: str) -> float:
         """A number in [0, 1) fixed by the seed and by which flow this is, not by its source port.
 
-        Kernels choose source ports as they like; the how-manieth flow between two hosts and to one port
-        it is does not depend on that, so the same client gives the same decisions again.
+        Kernels choose source ports as they like; the flow's ordinal among those between two hosts and to one
+        port does not depend on that, so the same client gives the same decisions again.
         """
         key = flow.key
         what = f"{key.protocol} {key.outside_port} {flow.ordinal} {purpose}".encode()
         digest = blake2b(key.inside + key.outside + what, key=self._seed, digest_size=8).digest()
         return int.from_bytes(digest, "big") / 2**64
-
-
-def _only_injecting(decision: Decision) -> Decision:
-    """What remains of a decision for a box on a mirror port: it sees copies, so the packet itself passes."""
-    if not decision.inject:
-        return replace(decision, verdict=Verdict.PASS, packet=None, release_at=None, handover=None, rule=None)
-    return replace(decision, verdict=Verdict.PASS, packet=None, release_at=None, handover=None)

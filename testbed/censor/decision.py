@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from testbed.censor.handover import Handover
 
 
 class Direction(IntEnum):
@@ -33,29 +37,6 @@ class Injection:
     toward: Direction  # UP: sent towards the Internet; DOWN: towards the subscriber
 
 
-class HandoverKind(IntEnum):
-    """What the kernel does with the rest of a flow without asking again."""
-
-    PASS = 0  # not inspected any more
-    DROP = 1  # both directions dropped
-    POLICE = 2  # both directions through the rule's token buckets, one per direction
-
-
-@dataclass(frozen=True, slots=True)
-class Handover:
-    """The rest of this packet's flow (both directions) is the kernel's.
-
-    A PASS handover ends when the inside host sends a new SYN on the 4-tuple; the others do not.
-    `timeout` is in seconds of the censor's clock; `refresh` says whether packets restart it. A replay goes
-    by them. The kernel's tables are made before the first packet, so they go by the action's `holds_for` and
-    `refreshes`, which say the same.
-    """
-
-    kind: HandoverKind
-    timeout: float
-    refresh: bool = True
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something the censor did or noticed, for the run's event stream.
@@ -83,7 +64,7 @@ class Decision:
     packet: bytes | None = None  # the replacement, for REPLACE only
     inject: tuple[Injection, ...] = ()
     release_at: float | None = None  # shaper: hold the packet until this time, then apply the verdict
-    handover: Handover | None = None
+    handover: "Handover | None" = None  # one of those that the rule's action declares, or `Pass`
     rule: int | None = None
     events: tuple[Event, ...] = ()
 

@@ -1,18 +1,76 @@
-"""Flows as the box tracks them: the last SYN names the client, FIN and RST clear nothing (CP22 Fig. 7)."""
+"""The life of a flow in a box, as one table.
+
+A box keeps two things about each 4-tuple. The *stage* says who has been heard from, and with it how long
+the flow is remembered when nothing more comes (IMC22 Table 2). The *care* says what happens to its packets.
+
+Roles follow the last SYN, and FIN and RST clear nothing (CP22 Fig. 7): a connection that its ends have closed
+stays what it was to the box until it is idle. So there is no closed state, and no way to an earlier stage.
+
+    stage         heard from     forgotten after            event
+    OPENING       the client     profile.idle_opening       OTHER_END  -> ANSWERED
+    ANSWERED      both           profile.idle_answered      CLIENT     -> ESTABLISHED
+    ESTABLISHED   both, twice    profile.idle_established
+
+    care          the box                                   event
+    INSPECTED     reads payloads, within a budget           MATCH -> HELD, NOTHING_LEFT -> IGNORED
+    HELD          lets one rule decide                      HOLD_ENDS -> INSPECTED
+    IGNORED       has given up; the kernel may pass it      SYN_INSIDE -> INSPECTED
+
+A flow that is idle for too long is forgotten, or *expired*, and its next packet opens a new one; a hold
+outlives silence up to its own time. `CARES` below is the second table, and `Flow.event` refuses the rest.
+"""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
+from testbed.censor.bounded import Bounded
 from testbed.censor.decision import Direction
-from testbed.censor.diverted import original
 from testbed.censor.models import Model
 from testbed.censor.packet import ACK, SYN, TCP, Packet
 from testbed.censor.profile import Profile
 from testbed.censor.segments import FlowFacts
+from testbed.censor.stream import Stream
 
-MAX_FLOWS = 65_536  # our choice: bounds memory; evictions are counted and reported
+if TYPE_CHECKING:
+    from testbed.censor.actions.base import Action
+    from testbed.censor.parsers.quic import InitialReader
+
+MAX_FLOWS: Final = 65_536  # our choice: bounds memory; evictions are counted and reported
+_MAX_ALIASES: Final = 4096  # diverted flows of one inside host; our choice
+
+OPENING, ANSWERED, ESTABLISHED = range(3)  # stages, in the order in which a flow reaches them
+
+
+class Care(Enum):
+    """What the box does with a flow."""
+
+    INSPECTED = "inspected"
+    HELD = "held"
+    IGNORED = "ignored"
+
+
+class FlowEvent(Enum):
+    """What changes that."""
+
+    MATCH = "a rule matches"
+    HOLD_ENDS = "the rule's time is over"
+    NOTHING_LEFT = "no later packet can show anything"
+    SYN_INSIDE = "the inside host opens the 4-tuple again"
+
+
+CARES: Final = {
+    (Care.INSPECTED, FlowEvent.MATCH): Care.HELD,
+    (Care.INSPECTED, FlowEvent.NOTHING_LEFT): Care.IGNORED,
+    (Care.INSPECTED, FlowEvent.SYN_INSIDE): Care.INSPECTED,
+    (Care.HELD, FlowEvent.HOLD_ENDS): Care.INSPECTED,
+    (Care.HELD, FlowEvent.SYN_INSIDE): Care.HELD,
+    (Care.IGNORED, FlowEvent.NOTHING_LEFT): Care.IGNORED,
+    (Care.IGNORED, FlowEvent.SYN_INSIDE): Care.INSPECTED,
+}
 
 
 class FlowKey(NamedTuple):
@@ -36,6 +94,48 @@ def _host(address: bytes) -> str:
     return f"[{text}]" if ":" in text else text
 
 
+S = TypeVar("S")
+H = TypeVar("H")
+
+
+@dataclass(slots=True)
+class Hold(Generic[S]):
+    """A rule decides about a flow until a time. `state` is what the rule's action remembers of this flow."""
+
+    rule: int
+    action: "Action[S]"
+    until: float
+    state: S
+
+
+@dataclass(slots=True)
+class InsideHost:
+    """What the flows of one inside host share."""
+
+    aliases: Bounded[FlowKey, FlowKey] = field(default_factory=lambda: Bounded(_MAX_ALIASES))
+    """Flows by the 4-tuple on which their diverted packets come back (see the action `divert`)."""
+    _by_rule: dict[int, Any] = field(default_factory=dict)
+
+    def state_of(self, rule: int, make: Callable[[], H]) -> H:
+        """What a rule remembers of this host over its flows; made by `make` the first time.
+
+        A rule has one action, which MUST always make the same type.
+        """
+        if rule not in self._by_rule:
+            self._by_rule[rule] = make()
+        found: H = self._by_rule[rule]
+        return found
+
+
+@dataclass(slots=True)
+class Inspection:
+    """How far reading a flow has come."""
+
+    budget: int | None = None  # payload packets still read; None until something was recognised
+    stream: Stream | None = None  # the client's direction put together, for models that reassemble
+    initial: "InitialReader | None" = None  # a QUIC ClientHello of which more is to come
+
+
 @dataclass(slots=True, eq=False)
 class Flow:
     """What the box remembers about one 4-tuple."""
@@ -43,31 +143,40 @@ class Flow:
     key: FlowKey
     client: Direction  # UP: the inside host opened it, or sent the last SYN
     seen: float  # time of the last packet
-    ordinal: int  # how many flows between these hosts and this port came before it
+    ordinal: int  # the flow's number among those between these hosts and to this port, from 0
     opener: Direction  # who sent the first packet
-    stage: int = 0  # 0: only the client has been seen; 1: the other end answered; 2: and the client again
-    inspecting: bool = True
-    budget: int | None = None  # payload packets still inspected; None until something was recognised
-    model: Model | None = None  # how this flow is looked at; chosen per pair of hosts
+    host: InsideHost
+    stage: int = OPENING
+    care: Care = Care.INSPECTED
+    hold: Hold[Any] | None = None
+    reading: bool = True  # later payloads are read; a held flow's too, where its action says so
+    inspection: Inspection = field(default_factory=Inspection)
+    model: Model | None = None  # how this flow is read; chosen per pair of hosts
     facts: FlowFacts | None = None  # for models that check segments
-    reader: object = None  # the stream, or the QUIC Initial, put together so far
-    rule: int | None = None  # the rule that holds this flow
-    held_until: float = 0.0
-    state: object = None  # the holding action's own
-    shared: dict[str, object] = field(default_factory=dict)  # state shared by the flows of one inside host
 
-    def hold(self, rule: int, until: float) -> None:
-        """Give the flow to a rule until a time."""
-        self.rule, self.held_until, self.state = rule, until, None
+    def event(self, what: FlowEvent) -> None:
+        """Move on in the table of the module's docstring. KeyError for what it does not name: a bug."""
+        self.care = CARES[self.care, what]
 
-    def release(self) -> None:
-        """The residual time is over: the flow is judged afresh."""
-        self.rule, self.state = None, None
-        self.judge_afresh()
+    def take(self, hold: Hold[Any]) -> None:
+        """A rule holds the flow from now on."""
+        self.event(FlowEvent.MATCH)
+        self.hold = hold
 
-    def judge_afresh(self) -> None:
-        """Look at the flow as if it had just begun."""
-        self.inspecting, self.budget, self.reader = True, None, None
+    def end_hold(self) -> None:
+        """The rule's time is over, or a rule above takes the flow: it is judged afresh."""
+        self.event(FlowEvent.HOLD_ENDS)
+        self.hold = None
+        self.read_afresh()
+
+    def ignore(self) -> None:
+        """Nothing that a later packet shows can matter."""
+        self.event(FlowEvent.NOTHING_LEFT)
+        self.reading = False
+
+    def read_afresh(self) -> None:
+        """Read the flow as if it had just begun."""
+        self.reading, self.inspection = True, Inspection()
 
 
 class FlowTable:
@@ -76,14 +185,14 @@ class FlowTable:
     def __init__(self, profile: Profile, limit: int = MAX_FLOWS) -> None:
         self._flows: OrderedDict[FlowKey, Flow] = OrderedDict()
         self._ordinals: OrderedDict[tuple[bytes, bytes, int, int], int] = OrderedDict()
-        self._hosts: OrderedDict[bytes, dict[str, object]] = OrderedDict()
+        self._hosts: OrderedDict[bytes, InsideHost] = OrderedDict()
         self._limit = limit
         self._idle = (
             profile.idle_opening.value,
             profile.idle_answered.value,
             profile.idle_established.value,
         )
-        self.evictions = 0
+        self.evictions = 0  # of flows and hosts that were still remembered
 
     def __len__(self) -> int:
         return len(self._flows)
@@ -94,41 +203,45 @@ class FlowTable:
             key = FlowKey(packet.source, packet.sport, packet.destination, packet.dport, packet.protocol)
         else:
             key = FlowKey(packet.destination, packet.dport, packet.source, packet.sport, packet.protocol)
-            key = original(self._hosts.get(key.inside), key)
+            host = self._hosts.get(key.inside)
+            if host is not None and host.aliases:
+                key = host.aliases.get(key) or key
         flow = self._flows.get(key)
         if flow is None:
             return self._open(key, direction, now)
-        if now >= flow.held_until and now - flow.seen > self._idle[flow.stage]:
+        if self._expired(flow, now):
             del self._flows[key]
             return self._open(key, direction, now)
         self._flows.move_to_end(key)
         if packet.protocol == TCP and packet.flags & (SYN | ACK) == SYN:
-            self._begun_again(flow, direction)
-        elif flow.stage < 2 and (direction != flow.client) is (flow.stage == 0):
+            flow.client = direction
+            if direction is Direction.UP:
+                flow.event(FlowEvent.SYN_INSIDE)
+                flow.read_afresh()
+        elif flow.stage < ESTABLISHED and (direction is flow.client) is (flow.stage == ANSWERED):
             flow.stage += 1
         flow.seen = now
         return flow
 
-    def _begun_again(self, flow: Flow, direction: Direction) -> None:
-        """A new SYN: its sender is the client now, and what follows is looked at again."""
-        flow.client = direction
-        if direction is Direction.UP:
-            flow.judge_afresh()
+    def _expired(self, flow: Flow, now: float) -> bool:
+        if now - flow.seen <= self._idle[flow.stage]:
+            return False
+        return flow.hold is None or now >= flow.hold.until
 
     def _open(self, key: FlowKey, direction: Direction, now: float) -> Flow:
         if len(self._flows) >= self._limit:
-            self._flows.popitem(last=False)
-            self.evictions += 1
-        flow = Flow(key, direction, now, self._next_ordinal(key), direction, shared=self._host(key.inside))
+            oldest = self._flows.popitem(last=False)[1]
+            self.evictions += not self._expired(oldest, now)
+        flow = Flow(key, direction, now, self._next_ordinal(key), direction, self._host(key.inside))
         self._flows[key] = flow
         return flow
 
-    def _host(self, inside: bytes) -> dict[str, object]:
+    def _host(self, inside: bytes) -> InsideHost:
         if inside not in self._hosts:
             if len(self._hosts) >= self._limit:
                 self._hosts.popitem(last=False)
                 self.evictions += 1
-            self._hosts[inside] = {}
+            self._hosts[inside] = InsideHost()
         return self._hosts[inside]
 
     def _next_ordinal(self, key: FlowKey) -> int:

@@ -61,7 +61,7 @@ class Inspector:
     def wants(self, packet: Packet, flow: Flow) -> bool:
         """Whether any content rule could match this flow."""
         port = flow.key.outside_port
-        return flow.inspecting and self._wanted.any_on(packet.protocol, port)
+        return flow.reading and self._wanted.any_on(packet.protocol, port)
 
     def reads(self, packet: Packet, direction: Direction) -> bool:
         """Whether this packet can show anything."""
@@ -80,7 +80,7 @@ class Inspector:
         if model.view == "stream" and direction is Direction.UP:
             reading = self._read_stream(flow, model, port)
         else:
-            reading = read_tcp(packet.payload, port, self._wanted, first=flow.budget is None)
+            reading = read_tcp(packet.payload, port, self._wanted, first=flow.inspection.budget is None)
         if port != _PORT_DNS:  # each query is judged by itself, however many a connection carries
             self._go_on(packet, flow, model, reading)
         return reading
@@ -102,50 +102,56 @@ class Inspector:
         return read_tcp(beginning, port, self._wanted, first=True)
 
     def _stream(self, flow: Flow, model: Model) -> Stream:
-        if not isinstance(flow.reader, Stream):
-            flow.reader = Stream(model.overlap, model.urgent)
-        return flow.reader
+        inspection = flow.inspection
+        if inspection.stream is None:
+            inspection.stream = Stream(model.overlap, model.urgent)
+        return inspection.stream
 
     def _datagram(self, packet: Packet, flow: Flow, port: int) -> Reading:
         reading = read_udp(packet.payload, port, self._wanted)
         if port == _PORT_DNS:
             return reading
-        flow.inspecting = False  # only the first datagram of a flow is judged (NTC1823 #11), unless …
+        flow.reading = False  # only a flow's first datagram is judged (NTC1823 #11), but see `_initial`
         if self._wanted.on(Kind.INITIAL, port):
             initial = self._initial(packet, flow)
             return Reading((*initial.contents, *reading.contents), recognised=True)
         return reading
 
     def _initial(self, packet: Packet, flow: Flow) -> Reading:
-        """… it began a QUIC ClientHello that comes in several."""
+        """A QUIC ClientHello may come in several datagrams: reading goes on until it is whole."""
         from testbed.censor.parsers.quic import (
             InitialReader,
         )  # decryption: only policies that name a QUIC SNI need it
 
-        if not isinstance(flow.reader, InitialReader):
-            flow.reader, flow.budget = InitialReader(self._profile.quic_layouts.value), _DATAGRAMS
-        hello = flow.reader.feed(packet.payload)
+        inspection = flow.inspection
+        if inspection.initial is None:
+            inspection.initial, inspection.budget = (
+                InitialReader(self._profile.quic_layouts.value),
+                _DATAGRAMS,
+            )
+        hello = inspection.initial.feed(packet.payload)
         if isinstance(hello, Unread):
-            flow.budget = (flow.budget or 1) - 1
-            flow.inspecting = hello is Unread.MORE and flow.budget > 0
+            inspection.budget = (inspection.budget or 1) - 1
+            flow.reading = hello is Unread.MORE and inspection.budget > 0
             return NOTHING
         return Reading((Content(Kind.INITIAL, hello.server_name or "", hello=hello),), decided=True)
 
     def _go_on(self, packet: Packet, flow: Flow, model: Model, reading: Reading) -> None:
         if model.view == "packet":
             return
+        inspection = flow.inspection
         if model.view == "first" or reading.decided:
-            flow.inspecting = False
+            flow.reading = False
         elif model.view == "stream":
-            full = isinstance(flow.reader, Stream) and flow.reader.full
-            flow.inspecting = (reading.more or reading.recognised) and not full
-        elif flow.budget is not None:
-            flow.budget -= 1
-            flow.inspecting = flow.budget > 0
+            full = inspection.stream is not None and inspection.stream.full
+            flow.reading = (reading.more or reading.recognised) and not full
+        elif inspection.budget is not None:
+            inspection.budget -= 1
+            flow.reading = inspection.budget > 0
         elif not model.gives_up:
-            flow.budget = _PATIENCE
+            inspection.budget = _PATIENCE
         elif reading.recognised or packet.end - packet.payload_at <= self._profile.give_up_over.value:
             least, most = self._profile.extra_packets.value
-            flow.budget = least + int(self._draw(flow, "budget") * (most - least + 1))
+            inspection.budget = least + int(self._draw(flow, "budget") * (most - least + 1))
         else:
-            flow.inspecting = False
+            flow.reading = False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from testbed.censor.match import Match
 
 if TYPE_CHECKING:
-    from testbed.censor.actions.base import Action
+    from testbed.censor.actions.base import AnyAction
     from testbed.censor.profile import Profile
 
 __all__ = ["Match", "Policy", "Rule"]
@@ -19,7 +19,7 @@ class Rule:
 
     name: str
     match: Match
-    action: "Action"
+    action: "AnyAction"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from testbed.censor.cited import Cited, our_choice
 from testbed.censor.fragments import FragmentForm
@@ -28,6 +29,7 @@ class Profile:
     title: str
     period: str
     in_path: bool  # False: sees copies only, can inject but neither drop nor rewrite
+    kind: Literal["tspu", "operator", "outage"]  # whose box: the state's, the operator's own, or none
 
     inside_opens: Cited[bool]  # flows opened from outside are never filtered
     both_directions: Cited[bool]  # content sent by the outside host triggers as well
@@ -55,6 +57,11 @@ class Profile:
 
     residual: Mapping[str, Cited[float]] = field(default_factory=dict)  # s, by action key
     reset: Cited[ResetForm] = field(default=Cited(ResetForm(), "GDPI; gist 2016", "M"))
+
+    @property
+    def default_hop(self) -> int:
+        """Its place unless a scenario says otherwise: among the first hops, or at the operator's border."""
+        return 5 if self.kind == "operator" else 2  # IMC21 §6.4; our choice for operators' own
 
     def residual_of(self, action: str) -> float:
         """Seconds that an action keeps a 4-tuple; our choice (40 s, as SNI-IV) where none is known."""

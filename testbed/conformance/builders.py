@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from testbed.censor.actions import ACTIONS
-from testbed.censor.actions.base import Action
+from testbed.censor.actions.base import AnyAction
 from testbed.censor.match import KEYS
 from testbed.censor.match.quic import QuicForm
 from testbed.censor.names import NameList
@@ -24,7 +24,7 @@ def profile(name: str) -> Profile:
     return PROFILES[name]
 
 
-def action(key: str, **parameters: Any) -> Action:
+def action(key: str, **parameters: Any) -> AnyAction:
     """An action by the name that scenarios use."""
     if key not in ACTIONS:
         raise MissingMechanismError(f"action '{key}'")
@@ -60,14 +60,14 @@ def match(**parts: Any) -> Match:
     return Match(**parts)
 
 
-def policy(box: str | Profile, *rules: tuple[Match, Action], **more: Any) -> Policy:
+def policy(box: str | Profile, *rules: tuple[Match, AnyAction], **more: Any) -> Policy:
     """A policy of these rules, in order, named r0, r1, …"""
     _known(Policy, more, "policy")
     made = tuple(Rule(f"r{number}", wanted, does) for number, (wanted, does) in enumerate(rules))
     return Policy("case", profile(box) if isinstance(box, str) else box, made, **more)
 
 
-def sni(box: str | Profile, does: Action, *patterns: str, **more: Any) -> Policy:
+def sni(box: str | Profile, does: AnyAction, *patterns: str, **more: Any) -> Policy:
     """A policy with one rule by server name; without patterns, for the blocked name X."""
     return policy(box, (match(tls_sni=names(*(patterns or (X,)))), does), **more)
 

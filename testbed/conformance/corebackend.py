@@ -1,10 +1,11 @@
-"""The backend without a kernel: the core alone, on a simulated clock."""
+"""The backend without a kernel: the core and the soft kernel, on a simulated clock."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from testbed.censor.core import Censor
 from testbed.censor.decision import Direction, Verdict
+from testbed.censor.softkernel import SoftKernel
 from testbed.conformance.backend import Box, Who, Wire
 from testbed.conformance.packets import with_ttl
 
@@ -18,9 +19,10 @@ class CoreBackend:
     def __init__(self, boxes: Sequence[Box], routers: int, seed: int) -> None:
         self.routers = routers
         self._now = 0.0
-        self._boxes = {
-            box.router(routers): (Censor(box.policy, seed, kernel=False), box.inside) for box in boxes
-        }
+        self._boxes: dict[int, list[tuple[SoftKernel, Who]]] = {}
+        for box in boxes:
+            kernel = SoftKernel(Censor(box.policy, seed), box.policy)
+            self._boxes.setdefault(box.router(routers), []).append((kernel, box.inside))
 
     def send(self, who: Who, packets: Sequence[bytes]) -> Wire:
         """See `Backend`. A packet that a shaper delays counts as arrived."""
@@ -45,17 +47,17 @@ class CoreBackend:
         return Wire()
 
     def _travel(self, raw: bytes, who: Who, router: int, wire: Wire) -> None:
-        """Forward from `router`, away from `who`: the router decrements the TTL, then its box decides."""
+        """Forward from `router`, away from `who`: a router decrements the TTL, its boxes decide in turn."""
         step = 1 if who == "L" else -1
         while 1 <= router <= self.routers:
             ttl = raw[8]
             if ttl <= 1:
                 return
             raw = with_ttl(raw, ttl - 1)
-            if router in self._boxes:
-                censor, inside = self._boxes[router]
+            boxes = self._boxes.get(router, [])
+            for kernel, inside in boxes if who == "L" else reversed(boxes):
                 direction = Direction.UP if who == inside else Direction.DOWN
-                decision = censor.process(raw, direction, self._now)
+                decision = kernel.process(raw, direction, self._now).decision
                 for made in decision.inject:
                     sender = inside if made.toward is Direction.UP else _OTHER[inside]
                     self._travel(made.packet, sender, router + (1 if sender == "L" else -1), wire)

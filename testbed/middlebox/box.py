@@ -10,8 +10,9 @@ from testbed.censor.decision import PASS, Decision, Direction, Verdict
 from testbed.censor.policy import Policy
 from testbed.censor.releasequeue import ReleaseQueue
 from testbed.middlebox.inject import Injector
-from testbed.middlebox.marks import verdict_mark
+from testbed.middlebox.marks import Marks, Position
 from testbed.middlebox.receipts import Receipts
+from testbed.middlebox.ruleset import ALONE
 from testbed.middlebox.stream import EventStream
 
 MAX_HELD = 16_384  # packets; our choice, far more than any shaper's queue
@@ -57,7 +58,15 @@ class Interrupted(Exception):  # noqa: N818 (a way out of the binding's loop, no
 class Middlebox:
     """Carries out decisions and keeps count of them."""
 
-    def __init__(self, core: Core, policy: Policy, stream: EventStream, clock: Clock, name: str) -> None:
+    def __init__(
+        self,
+        core: Core,
+        policy: Policy,
+        stream: EventStream,
+        clock: Clock,
+        name: str,
+        position: Position = ALONE,
+    ) -> None:
         self.receipts = Receipts(name, policy)
         self.hold: ReleaseQueue[Packet] = ReleaseQueue(MAX_HELD)
         self.stopping = False
@@ -65,7 +74,9 @@ class Middlebox:
         self._core = core
         self._stream = stream
         self._clock = clock
-        self._injector = Injector()
+        self._marks = Marks(policy, position)
+        self._injector = Injector(self._marks)
+        self._passes_at_once = position.count == 1  # else the next censor of the hop must see it
         self._inside = socket.if_nametoindex("in")
 
     def on_packet(self, packet: Packet) -> None:
@@ -76,7 +87,7 @@ class Middlebox:
         direction = Direction.UP if packet.indev == self._inside else Direction.DOWN
         try:
             decision = self._core.process(packet.get_payload(), direction, self._clock.now())
-            if decision is PASS:
+            if decision is PASS and self._passes_at_once:
                 packet.accept()
             else:
                 self._carry_out(decision, packet)
@@ -86,17 +97,17 @@ class Middlebox:
             raise Interrupted
 
     def release_due(self) -> None:
-        """Let go of the held packets whose time has come."""
+        """Release packets that are due."""
         while (packet := self.hold.pop_due(time.monotonic())) is not None:
             packet.repeat()
 
     def release_all(self) -> None:
-        """Let go of every held packet, in order."""
+        """Release every held packet, in order."""
         while (packet := self.hold.pop_due(float("inf"))) is not None:
             packet.repeat()
 
     def close(self) -> None:
-        """Give the sockets back."""
+        """Close the sockets."""
         self._injector.close()
 
     def _carry_out(self, decision: Decision, packet: Packet) -> None:
@@ -106,7 +117,7 @@ class Middlebox:
             self.receipts.claims[decision.rule].add(decision)
         for event in decision.events:
             self._stream.write(event, self._clock.elapsed())
-        word = verdict_mark(decision)
+        word = self._marks.verdict(decision)
         if decision.verdict is Verdict.REPLACE and decision.packet is not None:
             packet.set_payload(decision.packet)
         if not word:

@@ -4,7 +4,7 @@ import socket
 from ipaddress import IPv4Address, IPv6Address
 
 from testbed.errors import UnsupportedError
-from testbed.middlebox.marks import injected_mark
+from testbed.middlebox.marks import Marks
 
 _MAX_WAITING = 1 << 20  # bytes in each socket's send buffer, as far as the kernel allows; our choice
 
@@ -16,20 +16,21 @@ class Injector:
     mark asks the output chain to set it back (see `marks`) and to count the packet for its rule.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, marks: Marks) -> None:
+        self._marks = marks
         self._v4 = _raw(socket.AF_INET)
         self._v6 = _raw(socket.AF_INET6)  # IPPROTO_RAW means that we write the header, for IPv6 as well
 
     def send(self, packet: bytes, rule: int | None) -> None:
         """Send one packet on behalf of a rule. OSError if the kernel refuses it or its buffer is full."""
-        mark = injected_mark(packet, rule)
+        mark = self._marks.injected(packet, rule)
         if packet[0] >> 4 == 4:
             _send(self._v4, packet, (str(IPv4Address(packet[16:20])), 0), mark)
         else:
             _send(self._v6, packet, (str(IPv6Address(packet[24:40])), 0, 0, 0), mark)
 
     def close(self) -> None:
-        """Give the sockets back."""
+        """Close the sockets."""
         self._v4.close()
         self._v6.close()
 

@@ -3,12 +3,14 @@
 import json
 import subprocess
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.censor.policy import Policy
 from testbed.errors import InvalidRunError, UnsupportedError
 from testbed.middlebox import ruleset
+from testbed.middlebox.marks import Position
 from testbed.world import linux
 
 _QUEUES = Path("/proc/self/net/netfilter/nfnetlink_queue")
@@ -23,16 +25,21 @@ class QueueLosses:
     user_dropped: int  # the socket's buffer was full
 
 
-def install(policy: Policy, time_scale: float, queue: int) -> None:
-    """Put the policy's table and the queue rules into the current network namespace.
+def install(policy: Policy, time_scale: float, queue: int, position: Position = ruleset.ALONE) -> None:
+    """Put a censor's rules into the current network namespace, those of a hop's several ones in any order.
 
     Errors: UnsupportedError if a program is missing or the kernel refuses.
     """
-    for digit in ("", "6"):
-        _feed([*_xtables(digit), "--noflush"], ruleset.queueing(queue))
     nft = [linux.program("nft", "nftables"), "-f", "-"]
+    xtables = [[*_xtables(digit), "--noflush"] for digit in ("", "6")]
+    if position.count > 1:
+        for restore in xtables:
+            _feed(restore, ruleset.BASE)
+        _feed(nft, ruleset.segments(position.count))
+    for restore in xtables:
+        _feed(restore, ruleset.queueing(queue, position))
     script = ""
-    for piece in ruleset.pieces(policy, time_scale):
+    for piece in ruleset.pieces(policy, time_scale, position):
         if len(script) + len(piece) > _MOST_AT_ONCE:
             _feed(nft, script)
             script = ""
@@ -40,28 +47,32 @@ def install(policy: Policy, time_scale: float, queue: int) -> None:
     _feed(nft, script)
 
 
-def remove(policy: Policy, time_scale: float) -> None:
-    """Take out of the current network namespace what `install` put in: packets pass as by a plain router.
+def remove(policies: Sequence[Policy], time_scale: float) -> None:
+    """Take the rules of all censors of a hop, in their order, out of the current network namespace.
+
+    Packets then pass as by a plain router.
 
     Errors: InvalidRunError if the kernel refuses.
     """
     command = [linux.program("nft", "nftables"), "-f", "-"]
-    script = ruleset.removal(policy, time_scale)
+    script = ruleset.removal(policies, time_scale)
     done = subprocess.run(command, input=script, capture_output=True, check=False, text=True)
     if done.returncode:
         raise InvalidRunError(f"removing the rules of a censor: nft: {done.stderr.strip()}")
 
 
-def counters() -> Counter[str]:
-    """Packets seen by every counter of the censor, by name, both IP versions together."""
+def counters(position: Position = ruleset.ALONE) -> Counter[str]:
+    """Packets seen by every counter of a censor, by name without its prefix, both IP versions together."""
     command = [linux.program("nft", "nftables"), "-j", "list", "counters"]
     listed = subprocess.run(command, capture_output=True, check=False, text=True)
     if listed.returncode:
         raise InvalidRunError(f"{' '.join(command)}: {listed.stderr.strip()}; what was done cannot be proven")
     total: Counter[str] = Counter()
+    mine = ruleset.prefix(position)
     for entry in json.loads(listed.stdout)["nftables"]:
-        if "counter" in entry:
-            total[entry["counter"]["name"]] += entry["counter"]["packets"]
+        counter = entry.get("counter")
+        if counter and counter["name"].startswith(mine):
+            total[counter["name"].removeprefix(mine)] += counter["packets"]
     return total
 
 

@@ -18,12 +18,14 @@ from testbed.censor.policy import Policy
 from testbed.errors import InvalidRunError
 from testbed.middlebox import kernel
 from testbed.middlebox.box import Clock, Core, Interrupted, Middlebox
+from testbed.middlebox.marks import Position
 from testbed.middlebox.reload import Reloader
+from testbed.middlebox.ruleset import ALONE
 from testbed.middlebox.stream import EventStream
 from testbed.scenario.model import Placement
 from testbed.world import netns
 
-QUEUE = 1  # queues are numbered per network namespace, and a hop has one censor
+FIRST_QUEUE = 1  # the first censor's; queues are numbered per network namespace
 QUEUE_LENGTH = 32_768  # packets waiting for a verdict, the held ones included; our choice
 SOCKET_BUFFER = 32 << 20  # bytes wanted; an ordinary user gets net.core.rmem_max
 _SAFE_BUFFER = 64 << 10  # bytes; the binding warns when it cannot have what it asks for
@@ -38,8 +40,9 @@ def serve_censor(
     time_scale: float,
     ready: Callable[[], None],
     reread: Callable[[], Policy] | None = None,
+    position: Position = ALONE,
 ) -> None:
-    """Be the censor of `placement` until SIGTERM. Runs in a child process inside the hop's namespace.
+    """Run the censor at `placement` until SIGTERM. Call it in a child process inside the hop's namespace.
 
     `started_at` is the run's start (monotonic seconds); `ready` is called when packets are judged. Events go
     to `run_dir`/events.jsonl; on SIGTERM the receipt is written and the function returns. SIGINT is ignored:
@@ -52,7 +55,7 @@ def serve_censor(
     Path("/proc/self/comm").write_text(placement.name, encoding="utf-8")
     core = Censor(placement.policy, seed, time_scale=time_scale)
     clock = Clock(started_at, time_scale)
-    serve(core, placement.policy, placement.name, run_dir, clock, ready, reread=reread)
+    serve(core, placement.policy, placement.name, run_dir, clock, ready, reread=reread, position=position)
 
 
 def serve(
@@ -64,29 +67,33 @@ def serve(
     ready: Callable[[], None],
     queue_length: int = QUEUE_LENGTH,
     reread: Callable[[], Policy] | None = None,
+    position: Position = ALONE,
 ) -> None:
     """As `serve_censor`, for any core; only a `Censor` can be given a policy anew."""
     netns.assert_ours()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stream = EventStream(run_dir / "events.jsonl", name)
-    box = Middlebox(core, policy, stream, clock, name)
+    box = Middlebox(core, policy, stream, clock, name, position)
+    number = FIRST_QUEUE + position.index
     reloader = Reloader(core, reread, stream) if reread and isinstance(core, Censor) else None
-    with _bound(box, queue_length) as queue, _woken_by_signals(box, reloader) as wake:
-        kernel.install(policy, clock.scale, QUEUE)
+    with _bound(box, number, queue_length) as queue, _woken_by_signals(box, reloader) as wake:
+        kernel.install(policy, clock.scale, number, position)
         gc.freeze()  # lists of a million names need not be walked again and again
         ready()
         _work(box, queue, wake, reloader, clock)
-        _finish(box, stream, core, clock, run_dir)
+        _finish(box, stream, core, clock, run_dir, position)
     stream.close()
 
 
 @contextmanager
-def _bound(box: Middlebox, queue_length: int) -> Iterator[NetfilterQueue]:
+def _bound(box: Middlebox, number: int, queue_length: int) -> Iterator[NetfilterQueue]:
     queue = NetfilterQueue()
     try:
-        queue.bind(QUEUE, box.on_packet, max_len=queue_length, sock_len=_SAFE_BUFFER)
+        queue.bind(number, box.on_packet, max_len=queue_length, sock_len=_SAFE_BUFFER)
     except OSError as error:
-        raise InvalidRunError(f"queue {QUEUE}: {error}; has this hop a censor already?") from error
+        raise InvalidRunError(
+            f"queue {number}: {error}; does another censor have this position at the hop?"
+        ) from error
     _enlarge(queue.get_fd())
     try:
         yield queue
@@ -153,11 +160,13 @@ def _work(
                 queue.run(block=False)
 
 
-def _finish(box: Middlebox, stream: EventStream, core: Core, clock: Clock, run_dir: Path) -> None:
-    """Nothing gets a verdict any more: compare notes with the kernel and leave the receipt."""
+def _finish(
+    box: Middlebox, stream: EventStream, core: Core, clock: Clock, run_dir: Path, position: Position
+) -> None:
+    """Stop issuing verdicts, reconcile with the kernel's counters, write the receipt."""
     box.release_all()
-    lost = kernel.queue_losses(QUEUE)
-    counted = kernel.counters()
+    lost = kernel.queue_losses(FIRST_QUEUE + position.index)
+    counted = kernel.counters(position)
     now = clock.elapsed()
     if lost.queue_dropped or lost.user_dropped:
         detail = {"queue_dropped": lost.queue_dropped, "user_dropped": lost.user_dropped}

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from testbed.censor.decision import Decision, HandoverKind, Verdict
+from testbed.censor.decision import Decision, Verdict
+from testbed.censor.handover import Police, counter_name
 from testbed.censor.policy import Policy
 
 CLAIMED = ("drop", "replace", "inject", "police", "delay")
@@ -31,7 +32,7 @@ class Claims:
         self.inject += len(decision.inject)
         if decision.release_at is not None:
             self.delay += 1
-        if decision.handover is not None and decision.handover.kind is HandoverKind.POLICE:
+        if isinstance(decision.handover, Police):
             self.police += 1
 
 
@@ -67,7 +68,9 @@ class Receipts:
             "rules": {
                 rule.name: {
                     "claimed": {what: getattr(self.claims[index], what) for what in CLAIMED},
-                    "kernel": {what: kernel.get(f"{what}_{index}", 0) for what in CLAIMED + KERNEL_ALONE},
+                    "kernel": {
+                        what: kernel.get(counter_name(what, index), 0) for what in CLAIMED + KERNEL_ALONE
+                    },
                 }
                 for index, rule in enumerate(self.policy.rules)
             },

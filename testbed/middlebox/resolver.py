@@ -1,4 +1,4 @@
-"""An operator's resolver that lies (NDSS20, OONI22: one constant answer per operator)."""
+"""An operator's resolver with rules (NDSS20, OONI22: one constant answer per operator)."""
 
 import asyncio
 import signal
@@ -6,13 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from testbed.censor.actions.allow import Allow
-from testbed.censor.actions.dns import DnsLie
-from testbed.censor.actions.drop import Drop
 from testbed.censor.decision import Event
 from testbed.censor.names import NameMatcher
 from testbed.censor.parsers.dns import Question, question
-from testbed.censor.policy import Policy
+from testbed.censor.policy import Policy, Rule
 from testbed.errors import InputError
 from testbed.middlebox.receipts import Receipts
 from testbed.middlebox.seen import SeenReplies
@@ -26,8 +23,8 @@ Answer = Callable[[bytes], bytes | None]
 class LyingAnswer:
     """Answers queries for the names of a policy by its rules, all others truthfully. First match wins.
 
-    Only a rule's `dns.qname` counts, for a resolver sees nothing else. `dns` gives the forged answer, `drop`
-    none, `allow` the true one. Each lie is claimed in `receipts`; `seen` looks for it on the wire.
+    Only a rule's `dns.qname` counts, for a resolver sees nothing else. What it answers is the action's
+    `resolver_reply`. Each forged answer and each drop is claimed in `receipts`; `seen` looks on the wire.
     """
 
     def __init__(
@@ -40,39 +37,38 @@ class LyingAnswer:
         self._rules = []
         for index, rule in enumerate(policy.rules):
             action = rule.action
-            if not isinstance(action, DnsLie | Drop | Allow):
+            if not action.resolves:
                 problem = f"action '{action.key}' cannot be carried out by a resolver"
-                raise InputError.at(
-                    f"censor {policy.name}, rule {rule.name}", problem, "use dns, drop or allow"
-                )
+                remedy = "use one that has a resolver_reply, or put the censor at a hop"
+                raise InputError.at(f"censor {policy.name}, rule {rule.name}", problem, remedy)
             if "dns.qname" in rule.match:
                 names = NameMatcher(rule.match["dns.qname"].patterns)
-                self._rules.append((names, index, rule.name, action))
+                self._rules.append((names, index, rule))
 
     def __call__(self, query: bytes) -> bytes | None:
         """The reply to a query in wire format; None for silence."""
         self.receipts.packets += 1
         asked = question(query)
         if isinstance(asked, Question):
-            for names, index, rule, action in self._rules:
+            for names, index, rule in self._rules:
                 if asked.name in names:
-                    detail = {"action": action.key, "name": asked.name}
-                    self._record(Event("match", rule, "", detail))
-                    return self._lie(query, index, action)
+                    detail = {"action": rule.action.key, "name": asked.name}
+                    self._record(Event("match", rule.name, "", detail))
+                    return self._carry_out(query, index, rule)
         return self._truthful(query)
 
-    def _lie(self, query: bytes, index: int, action: DnsLie | Drop | Allow) -> bytes | None:
-        if isinstance(action, Allow):
+    def _carry_out(self, query: bytes, index: int, rule: Rule) -> bytes | None:
+        reply = rule.action.resolver_reply(query)
+        if reply.true:
             return self._truthful(query)
         claims = self.receipts.claims[index]
-        reply = action.forge(query) if isinstance(action, DnsLie) else b""
-        if not reply:
+        if not reply.message:
             claims.drop += 1
             self.seen.expect_silence(query, index)
             return None
         claims.inject += 1
-        self.seen.expect(reply, index)
-        return reply
+        self.seen.expect(reply.message, index)
+        return reply.message
 
 
 def lying_answer(policy: Policy, truthful: Answer, record: Callable[[Event], None]) -> LyingAnswer:
@@ -91,10 +87,10 @@ def serve_lying_resolver(
     started_at: float,
     ready: Callable[[], None],
 ) -> None:
-    """Be the lying resolver of `placement` on port 53 of `addresses` until SIGTERM, then leave the receipt.
+    """Run the resolver of `placement` on port 53 of `addresses` until SIGTERM, then write the receipt.
 
     Runs in a child process inside the resolver's namespace. The receipt's second place is a packet socket
-    there: a lie counts as told when its reply is seen leaving, a silence as kept unless a reply is.
+    there: a forged answer is confirmed when it is seen leaving, a drop when none is.
     """
     netns.assert_ours()
     stream = EventStream(run_dir / "events.jsonl", placement.name)

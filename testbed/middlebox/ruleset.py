@@ -3,29 +3,30 @@
 Everything happens in one base chain per IP version, xtables' mangle FORWARD: nft's own `queue` is not in
 every kernel, and a hook that a packet passes for nothing costs about 100 ns. A forwarded packet meets:
 
-1. `before`: flows that were handed over are passed, dropped or policed;
+1. `before`: flows that were handed over are passed, dropped or policed, as `testbed.censor.handover` obliges;
 2. xtables' NFQUEUE: all others go to the core;
 3. the chain once more, if the core's verdict carries a mark ("repeat"): `verdict` reads it, counts on
-   behalf of the rule, hands the flow over, drops or accepts.
+   behalf of the rule, hands the flow over, drops or lets it go on.
 
-`sent` sees what we inject.
+`sent` sees what we inject. Each censor of a hop has its own chains, sets and counters, whose names begin with
+its prefix. Where a hop has several, each has a segment (`segment_0`, …), which is its `before` and its queue;
+`up` runs through the segments in order, `down` in reverse. What one lets go on carries `marks.GO` past its
+queue.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from testbed.censor.actions.police import Police
-from testbed.censor.decision import HandoverKind
+from testbed.censor.handover import COUNTED, Drop, Police, counter_name, passing_time
 from testbed.censor.policy import Policy
-from testbed.censor.profile import Profile
 from testbed.middlebox import marks
-from testbed.middlebox.policer import Policer
+from testbed.middlebox.marks import Marks, Position
 
 PASSED_FLOWS = 1 << 20  # elements, two per flow; our choice: bounds kernel memory at about 150 MB
 HELD_FLOWS = 1 << 17  # elements per rule, two per flow; our choice
+ALONE = Position()
 _DELETED = ("chain", "set", "counter")  # in this order: a chain refers to sets and counters
-COUNTED = ("drop", "replace", "inject", "police", "policed_drop", "flow_drop", "delay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,6 @@ class Family:
     ip: str
     address: str
     fragment: str  # matches every fragment, the first included
-    later_fragment: str  # matches those without ports
 
     @property
     def key(self) -> str:
@@ -55,72 +55,112 @@ class Family:
 
 
 FAMILIES = (
-    Family("ip mangle", "ip", "ipv4_addr", "ip frag-off & 0x3fff != 0", "ip frag-off & 0x1fff != 0"),
-    Family("ip6 mangle", "ip6", "ipv6_addr", "exthdr frag exists", "frag frag-off != 0"),
+    Family("ip mangle", "ip", "ipv4_addr", "ip frag-off & 0x3fff != 0"),
+    Family("ip6 mangle", "ip6", "ipv6_addr", "exthdr frag exists"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A rule whose flows the kernel may hold."""
+    """One handover that a rule's action declares."""
 
     rule: int
-    kind: HandoverKind
+    number: int  # among those of the action
+    what: Drop | Police
     timeout: str
-    refresh: bool
-    policer: Policer | None = None
 
     @property
     def name(self) -> str:
-        """Of its set, and of the chain for the packets of that set."""
-        return f"{self.kind.name.lower()}_{self.rule}"
+        """Of its set, and of the chain for the packets of that set, without the censor's prefix."""
+        return f"held_{self.rule}_{self.number}"
+
+    @property
+    def refreshed(self) -> bool:
+        """Whether packets restart the time."""
+        return isinstance(self.what, Police) or self.what.refresh
 
 
-def queueing(queue: int) -> str:
-    """Input of iptables-nft-restore and ip6tables-nft-restore: makes the tables, queues every packet."""
-    return f"*mangle\n-A FORWARD -j NFQUEUE --queue-num {queue}\nCOMMIT\n"
+def queueing(queue: int, position: Position = ALONE) -> str:
+    """Input of iptables-nft-restore and ip6tables-nft-restore: queues each packet that has no verdict."""
+    if position.count == 1:
+        return f"*mangle\n-A FORWARD -j NFQUEUE --queue-num {queue}\nCOMMIT\n"
+    settled = f"-m mark --mark 0x0/{marks.VERDICT | marks.GO:#x}"
+    return f"*mangle\n-A {_segment(position.index)} {settled} -j NFQUEUE --queue-num {queue}\nCOMMIT\n"
 
 
-def ruleset(policy: Policy, time_scale: float = 1.0) -> str:
+BASE = "*mangle\n:FORWARD ACCEPT [0:0]\nCOMMIT\n"
+"""Input of iptables-nft-restore and ip6tables-nft-restore: makes the tables and their base chain."""
+
+
+def segments(count: int) -> str:
+    """nft's input for a hop with several censors, to be loaded after `BASE` and before `queueing`.
+
+    Each of them may load it: the same once more changes nothing.
+    """
+    names = [_segment(index) for index in range(count)]
+    text = ""
+    for family in FAMILIES:
+        table = family.table
+        empty = "\n".join(f"chain {name} {{\n}}" for name in ("up", "down", *names))
+        text += f"table {table} {{\n{empty}\n}}\n"
+        text += "".join(f"flush chain {table} {name}\n" for name in ("FORWARD", "up", "down"))
+        for way, order in (("up", names), ("down", names[::-1])):
+            text += "".join(f"add rule {table} {way} jump {name}\n" for name in order)
+            text += f"add rule {table} {way} meta mark set 0 accept\n"
+        text += f'add rule {table} FORWARD iif "in" goto up\nadd rule {table} FORWARD goto down\n'
+    return text
+
+
+def ruleset(policy: Policy, time_scale: float = 1.0, position: Position = ALONE) -> str:
     """nft's input, to be loaded after `queueing`: the exceptions from the queue and what follows a verdict.
 
     Times are the policy's divided by `time_scale`; rates stay real: bit/s of IP packets, as a client
     measures them.
     """
-    return "".join(pieces(policy, time_scale))
+    return "".join(pieces(policy, time_scale, position))
 
 
-def pieces(policy: Policy, time_scale: float = 1.0) -> Iterator[str]:
+def pieces(policy: Policy, time_scale: float = 1.0, position: Position = ALONE) -> Iterator[str]:
     """The ruleset in pieces that may be loaded in turn; it begins to act with each IP version's last.
 
-    An ordinary user's netlink socket does not take 50 rules at once.
+    An ordinary user's netlink socket does not take 50 rules at once. ValueError for what `Marks` refuses.
     """
-    rules = len(policy.rules)
-    if rules > marks.MAX_RULES:
-        raise ValueError(f"{rules} rules; the mark word has room for {marks.MAX_RULES}")
-    held = _held(policy, time_scale)
+    words = Marks(policy, position)
+    held = [
+        _Held(rule, number, what, milliseconds(what.timeout / time_scale))
+        for rule, declared in enumerate(words.declared)
+        for number, what in enumerate(declared)
+        if isinstance(what, Drop | Police)
+    ]
     passed_for = milliseconds(passing_time(policy.profile) / time_scale)
     for family in FAMILIES:
-        yield _piece(family, _common(family, passed_for))
-        for rule in range(rules):
-            yield _piece(family, _rule(family, rule, [one for one in held if one.rule == rule]))
-        yield _piece(family, _ending(family, rules)) + f"insert rule {family.table} FORWARD jump before\n"
+        one = _Writer(family, position)
+        yield one.common(passed_for)
+        for rule in range(len(policy.rules)):
+            yield one.rule(rule, [each for each in held if each.rule == rule])
+        yield one.ending(len(policy.rules))
 
 
-def removal(policy: Policy, time_scale: float = 1.0) -> str:
-    """nft's input that takes out all that `queueing` and `ruleset` of the same policy put in."""
+def removal(policies: Sequence[Policy], time_scale: float = 1.0) -> str:
+    """nft's input that takes out all that the censors of a hop, in their order, have put in."""
     lines = []
     for family in FAMILIES:
-        text = "".join(one for one in pieces(policy, time_scale) if f"table {family.table} {{" in one)
+        text = ""
+        for index, policy in enumerate(policies):
+            position = Position(index, len(policies))
+            text += ruleset(policy, time_scale, position)
+        text += segments(len(policies)) if len(policies) > 1 else ""
+        parts = re.split(r"(?m)^(?=table |insert |add )", text)
+        text = "".join(part for part in parts if part.startswith(f"table {family.table} {{"))
         named = {kind: dict.fromkeys(re.findall(rf"\b{kind} (\w+) {{", text)) for kind in _DELETED}
         lines += [f"flush chain {family.table} {name}" for name in ("FORWARD", *named["chain"])]
         lines += [f"delete {kind} {family.table} {name}" for kind in _DELETED for name in named[kind]]
     return "\n".join(lines) + "\n"
 
 
-def counter(what: str, rule: int) -> str:
-    """The name of a rule's counter; `what` is one of `COUNTED`."""
-    return f"{what}_{rule}"
+def prefix(position: Position) -> str:
+    """What the names of a censor's chains, sets and counters begin with."""
+    return f"c{position.index}_"
 
 
 def milliseconds(seconds: float) -> str:
@@ -128,133 +168,170 @@ def milliseconds(seconds: float) -> str:
     return f"{max(1, round(seconds * 1000))}ms"
 
 
-def passing_time(profile: Profile) -> float:
-    """Seconds after which a passed flow's next packet goes to the core again, to be handed over afresh.
-
-    Short beside the core's idle times, so that the core's memory of a busy flow does not run out; that is
-    cheaper than having the kernel restart a timer on every packet (140 ns of 460).
-    """
-    return min(profile.idle_opening.value / 2, profile.idle_established.value / 8)  # our choice
+def _segment(index: int) -> str:
+    return f"segment_{index}"
 
 
-def _held(policy: Policy, time_scale: float) -> list[_Held]:
-    held = []
-    for index, rule in enumerate(policy.rules):
-        action = rule.action
-        timeout = action.holds_for(policy.profile) / time_scale
-        kinds = action.hands_over - {HandoverKind.PASS} if timeout > 0 else frozenset()
-        for kind in sorted(kinds):
-            refresh = action.refreshes(policy.profile)
-            policer = Policer.of(action, index) if isinstance(action, Police) else None
-            held.append(_Held(index, kind, milliseconds(timeout), refresh, policer))
-    return held
+class _Writer:
+    """The chains of one censor for one IP version."""
+
+    def __init__(self, family: Family, position: Position) -> None:
+        self.family, self.position = family, position
+        self._prefix = prefix(position)
+        ours = marks.VERDICT | marks.POSITION_MASK
+        self._mine = f"meta mark & {ours:#x} == {marks.VERDICT | position.bits:#x}"
+        self._alone = position.count == 1
+        self._onward = "accept" if self._alone else f"meta mark set {marks.GO:#x} return"
+
+    def name(self, text: str) -> str:
+        return self._prefix + text
+
+    def counter(self, what: str, rule: int) -> str:
+        return f"counter name {self.name(counter_name(what, rule))}"
+
+    def common(self, passed_for: str) -> str:
+        """The flows that pass, and the frame of the other chains."""
+        family, passed = self.family, self.name("pass")
+        lines = [f"counter {self.name('pass_full')} {{ }}; counter {self.name('held_full')} {{ }};"]
+        lines += [self._flow_set(passed, PASSED_FLOWS)]
+        lines += self.chain("verdict", [])
+        opening = 'iif "in" tcp flags & (fin | syn | rst | ack) == syn'
+        forget = f"delete @{passed} {{ {family.key} }} delete @{passed} {{ {family.reverse} }}"
+        # All fragments of a packet are the core's: only it knows which flow a later one belongs to.
+        lines += self.chain(
+            "passed", [f"{family.fragment} return", f"{opening} {forget} return", self._onward]
+        )
+        asked = f"meta mark & {marks.HANDOVER_MASK:#x} == {marks.PASSED:#x}"
+        # About one packet per flow comes here. A statement that finds its set full ends its rule.
+        lines += self.chain(
+            "handover",
+            [
+                f"{family.fragment} return",
+                "meta l4proto != { tcp, udp } return",
+                f"{asked} {self._add(passed, passed_for)} return",
+                f"{asked} counter name {self.name('pass_full')} return",
+                forget,
+            ],
+        )
+        # Falling out of `before` is going to the queue. Packets without ports always do.
+        lines += self.chain(
+            "before", [*self._arriving(), f"{family.key} @{passed} goto {self.name('passed')}"]
+        )
+        return self.table(lines)
+
+    def rule(self, rule: int, held: Sequence[_Held]) -> str:
+        """What one rule counts, and the flows that were handed over for it."""
+        family = self.family
+        lines = [" ".join(f"counter {self.name(counter_name(what, rule))} {{ }};" for what in COUNTED)]
+        lines += self.chain(f"count_{rule}", self._counting(rule, held))
+        lines += self.chain(f"injected_{rule}", [self.counter("inject", rule)])
+        for one in held:
+            name = self.name(one.name)
+            lines.append(self._flow_set(name, HELD_FLOWS))
+            if isinstance(one.what, Police):
+                lines += self._buckets(one)
+            lines += self.chain(one.name, self._holding(one))
+            lines += self.chain("before", [f"{family.key} @{name} goto {name}"])
+            word = marks.rule_bits(rule) | marks.handover_bits(one.number)
+            asked = f"meta mark & {marks.RULE_MASK | marks.HANDOVER_MASK:#x} == {word:#x}"
+            lines += self.chain("handover", [f"{asked} {self._add(name, one.timeout)} return"])
+        return self.table(lines)
+
+    def ending(self, rules: int) -> str:
+        """The chains that read marks, and the way in."""
+        table = self.family.table
+        lines = self.chain("handover", [f"counter name {self.name('held_full')}"])
+        lines += self.chain(
+            "verdict",
+            [
+                *self._by_rule(rules, "count"),
+                f"meta mark & {marks.HANDOVER_MASK:#x} != 0 jump {self.name('handover')}",
+                f"meta mark & {marks.DROP:#x} != 0 drop",
+                f"meta mark set 0 {self._onward}" if self._alone else self._onward,
+            ],
+        )
+        lines += self.chain("sent", self._sent(rules))
+        entry = "FORWARD" if self._alone else _segment(self.position.index)
+        return self.table(lines) + f"insert rule {table} {entry} jump {self.name('before')}\n"
+
+    def chain(self, name: str, rules: Iterable[str]) -> list[str]:
+        return [f"chain {self.name(name)} {{", *(f"  {rule}" for rule in rules), "}"]
+
+    def table(self, lines: Iterable[str]) -> str:
+        return f"table {self.family.table} {{\n" + "\n".join(lines) + "\n}\n"
+
+    def _arriving(self) -> Iterator[str]:
+        """What a packet carries that the core, or another censor of the hop, has seen."""
+        yield f"{self._mine} goto {self.name('verdict')}"
+        if not self._alone:
+            yield f"meta mark & {marks.VERDICT:#x} != 0 return"  # of a later censor: it has been here
+            yield f"meta mark & {marks.GO:#x} != 0 meta mark set 0"  # from the one before
+
+    def _holding(self, one: _Held) -> Iterator[str]:
+        family, name = self.family, self.name(one.name)
+        yield f"{family.fragment} return"
+        if one.refreshed:
+            yield f"update @{name} {{ {family.key} timeout {one.timeout} }}"
+            yield f"update @{name} {{ {family.reverse} timeout {one.timeout} }}"
+        if isinstance(one.what, Police):
+            yield from self._policing(one, one.what)
+            yield self._onward
+        else:
+            yield f"{self.counter('flow_drop', one.rule)} drop"
+
+    def _buckets(self, one: _Held) -> Iterator[str]:
+        """The sets that keep the token buckets. They are never fuller than the set of the rule's flows."""
+        assert isinstance(one.what, Police)
+        key = self.family.flow_type if one.what.per == "flow" else self.family.address
+        for way in _ways(one.what):
+            name = f"{self.name(one.name)}_{way}"
+            yield f"set {name} {{ type {key}; flags dynamic, timeout; size {HELD_FLOWS}; }}"
+
+    def _policing(self, one: _Held, what: Police) -> Iterator[str]:
+        """Drop and count what exceeds the rate. The limit is evaluated once per packet.
+
+        nft's bucket holds one second of the rate plus `burst`.
+        """
+        rate, burst = what.octets_per_second, what.bucket_size - what.octets_per_second
+        limit = f"limit rate over {rate} bytes/second" + (f" burst {burst} bytes" if burst else "")
+        for way in _ways(what):
+            incoming = 'iif "in"' if way == "up" else 'iif != "in"'
+            host = f"{self.family.ip} {'saddr' if way == 'up' else 'daddr'}"
+            element = f"{self.family.key if what.per == 'flow' else host} timeout {one.timeout} {limit}"
+            counted = self.counter("policed_drop", one.rule)
+            yield f"{incoming} update @{self.name(one.name)}_{way} {{ {element} }} {counted} drop"
+
+    def _counting(self, rule: int, held: Sequence[_Held]) -> Iterator[str]:
+        for one in held:
+            if isinstance(one.what, Police):
+                word = marks.handover_bits(one.number)
+                yield f"meta mark & {marks.HANDOVER_MASK:#x} == {word:#x} {self.counter('police', rule)}"
+        for what, bit in (("drop", marks.DROP), ("replace", marks.REPLACED), ("delay", marks.HELD)):
+            yield f"meta mark & {bit:#x} != 0 {self.counter(what, rule)}"
+
+    def _sent(self, rules: int) -> Iterator[str]:
+        ours = marks.INJECTED | marks.POSITION_MASK
+        yield "type filter hook output priority 0; policy accept;"
+        yield f"meta mark & {ours:#x} != {marks.INJECTED | self.position.bits:#x} accept"
+        yield from self._by_rule(rules, "injected")
+        if self.family.ip == "ip":
+            yield f"meta mark & {marks.ID_ZERO:#x} != 0 ip id set 0"
+        yield "meta mark set 0"
+
+    def _by_rule(self, rules: int, chain: str) -> Iterator[str]:
+        if rules:
+            jumps = ", ".join(
+                f"{marks.rule_bits(rule):#x} : jump {self.name(chain)}_{rule}" for rule in range(rules)
+            )
+            yield f"meta mark & {marks.RULE_MASK:#x} vmap {{ {jumps} }}"
+
+    def _add(self, name: str, timeout: str) -> str:
+        forth = f"update @{name} {{ {self.family.key} timeout {timeout} }}"
+        return f"{forth} update @{name} {{ {self.family.reverse} timeout {timeout} }}"
+
+    def _flow_set(self, name: str, size: int) -> str:
+        return f"set {name} {{ type {self.family.flow_type}; flags dynamic, timeout; size {size}; }}"
 
 
-def _common(family: Family, passed_for: str) -> Iterator[str]:
-    yield "counter pass_full { }; counter held_full { };"
-    yield _flow_set(family, "pass", PASSED_FLOWS)
-    yield from _chain("verdict", [])
-    yield from _chain("passed", _passed(family))
-    yield from _chain("handover", _handover(family, passed_for))
-    # Falling out of `before` is going to the queue. Packets without ports always do.
-    decided = f"meta mark & {marks.VERDICT:#x} != 0 goto verdict"
-    yield from _chain("before", [decided, f"{family.key} @pass goto passed"])
-
-
-def _rule(family: Family, rule: int, held: list[_Held]) -> Iterator[str]:
-    yield " ".join(f"counter {counter(what, rule)} {{ }};" for what in COUNTED)
-    yield from _chain(f"count_{rule}", _counting(rule))
-    yield from _chain(f"injected_{rule}", [f"counter name {counter('inject', rule)}"])
-    for one in held:
-        yield _flow_set(family, one.name, HELD_FLOWS)
-        if one.policer:
-            yield from one.policer.sets(family.address, family.flow_type, HELD_FLOWS)
-        yield from _chain(one.name, _holding(family, one))
-        yield from _chain("before", [f"{family.key} @{one.name} goto {one.name}"])
-        word = marks.handover_bits(one.kind, one.rule)
-        asked = f"meta mark & {marks.RULE_MASK | marks.HANDOVER_MASK:#x} == {word:#x}"
-        yield from _chain("handover", [f"{asked} {_add(family, one.name, one.timeout)} return"])
-
-
-def _ending(family: Family, rules: int) -> Iterator[str]:
-    yield from _chain("handover", ["counter name held_full"])
-    yield from _chain("verdict", _verdict(rules))
-    yield from _chain("sent", _sent(family, rules))
-
-
-def _passed(family: Family) -> Iterator[str]:
-    # All fragments of a packet are the core's: only it knows which flow a later one belongs to.
-    yield f"{family.fragment} return"
-    opening = 'iif "in" tcp flags & (fin | syn | rst | ack) == syn'
-    yield f"{opening} delete @pass {{ {family.key} }} delete @pass {{ {family.reverse} }} return"
-    yield "accept"
-
-
-def _holding(family: Family, one: _Held) -> Iterator[str]:
-    yield f"{family.fragment} return"
-    if one.refresh:
-        yield f"update @{one.name} {{ {family.key} timeout {one.timeout} }}"
-        yield f"update @{one.name} {{ {family.reverse} timeout {one.timeout} }}"
-    if one.policer:
-        yield from one.policer.statements(family.ip, family.key, one.timeout)
-        yield "accept"
-    else:
-        yield f"counter name {counter('flow_drop', one.rule)} drop"
-
-
-def _verdict(rules: int) -> Iterator[str]:
-    yield from _by_rule(rules, "count")
-    yield f"meta mark & {marks.HANDOVER_MASK:#x} != 0 jump handover"
-    yield f"meta mark & {marks.DROP:#x} != 0 drop"
-    yield "meta mark set 0 accept"
-
-
-def _handover(family: Family, passed_for: str) -> Iterator[str]:
-    """About one packet per flow comes here. A statement that finds its set full ends its rule."""
-    yield f"{family.later_fragment} return"
-    yield "meta l4proto != { tcp, udp } return"
-    asked = f"meta mark & {marks.HANDOVER_MASK:#x} == {marks.handover_bits(HandoverKind.PASS, None):#x}"
-    yield f"{asked} {_add(family, 'pass', passed_for)} return"
-    yield f"{asked} counter name pass_full return"
-    yield f"delete @pass {{ {family.key} }} delete @pass {{ {family.reverse} }}"
-
-
-def _sent(family: Family, rules: int) -> Iterator[str]:
-    yield "type filter hook output priority 0; policy accept;"
-    yield f"meta mark & {marks.INJECTED:#x} == 0 accept"
-    yield from _by_rule(rules, "injected")
-    if family.ip == "ip":
-        yield f"meta mark & {marks.ID_ZERO:#x} != 0 ip id set 0"
-    yield "meta mark set 0"
-
-
-def _counting(rule: int) -> Iterator[str]:
-    police = marks.handover_bits(HandoverKind.POLICE, None)
-    yield f"meta mark & {marks.HANDOVER_MASK:#x} == {police:#x} counter name {counter('police', rule)}"
-    for what, bit in (("drop", marks.DROP), ("replace", marks.REPLACED), ("delay", marks.HELD)):
-        yield f"meta mark & {bit:#x} != 0 counter name {counter(what, rule)}"
-
-
-def _by_rule(rules: int, chain: str) -> Iterator[str]:
-    if rules:
-        jumps = ", ".join(f"{marks.rule_bits(rule):#x} : jump {chain}_{rule}" for rule in range(rules))
-        yield f"meta mark & {marks.RULE_MASK:#x} vmap {{ {jumps} }}"
-
-
-def _add(family: Family, name: str, timeout: str) -> str:
-    forth = f"update @{name} {{ {family.key} timeout {timeout} }}"
-    return f"{forth} update @{name} {{ {family.reverse} timeout {timeout} }}"
-
-
-def _flow_set(family: Family, name: str, size: int) -> str:
-    return f"set {name} {{ type {family.flow_type}; flags dynamic, timeout; size {size}; }}"
-
-
-def _chain(name: str, rules: Iterable[str]) -> Iterator[str]:
-    yield f"chain {name} {{"
-    yield from (f"  {rule}" for rule in rules)
-    yield "}"
-
-
-def _piece(family: Family, lines: Iterable[str]) -> str:
-    return f"table {family.table} {{\n" + "\n".join(lines) + "\n}\n"
+def _ways(what: Police) -> tuple[str, ...]:
+    return ("up", "down") if what.direction == "both" else (what.direction,)

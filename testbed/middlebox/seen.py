@@ -3,8 +3,8 @@
 import socket
 from collections import Counter, OrderedDict
 
+from testbed.censor.handover import counter_name
 from testbed.censor.packet import TCP, UDP, parse
-from testbed.middlebox.ruleset import counter
 
 _ETH_P_ALL = 0x0003
 _REMEMBERED = 65_536  # replies; our choice, far more than can be on their way at once
@@ -27,7 +27,7 @@ class SeenReplies:
 
     def expect_silence(self, query: bytes, rule: int) -> None:
         """A query gets no reply. It counts as dropped from now on, and no longer if a reply leaves."""
-        self._counts[counter("drop", rule)] += 1
+        self._counts[counter_name("drop", rule)] += 1
         self._remember(_identity(query), (rule, b""))
 
     def counted(self) -> Counter[str]:
@@ -72,9 +72,9 @@ class SeenReplies:
             return
         rule, reply = self._told[identity]
         if not reply:
-            self._counts[counter("drop", rule)] -= 1
+            self._counts[counter_name("drop", rule)] -= 1
         elif message == reply or message[2] & _TRUNCATED:
-            self._counts[counter("inject", rule)] += 1
+            self._counts[counter_name("inject", rule)] += 1
         else:
             return
         self._waiting[identity] -= 1

@@ -60,7 +60,7 @@ def replay(options: ReplayOptions, write: output.Print) -> Replay:
 
 
 def _finish(options: ReplayOptions, capture: CaptureFile, run: Replay, write: output.Print) -> None:
-    evictions, sides = run.censor.evictions, run.sides
+    evictions, sides = run.evictions, run.sides
     assert sides is not None
     if not run.totals.packets:
         raise capture.fault or InputError.at(capture.name, "contains no packets", "name another capture")

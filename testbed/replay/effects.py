@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from testbed.censor.actions.police import Police
-from testbed.censor.decision import Decision, Direction, Verdict
+from testbed.censor.decision import Direction, Verdict
 from testbed.censor.policy import Policy
+from testbed.censor.softkernel import Outcome
 
 WHATS: Final = ("matched", "missed", "dropped", "rewritten", "injected", "delayed", "policed")
 """What a rule does. "missed": it would have fired, but the box failed, by its miss rate; "policed": dropped
@@ -45,8 +45,9 @@ class Effect:
         return {"what": self.what, "rule": self.rule, **self.detail}
 
 
-def effects(decision: Decision, policy: Policy, now: float) -> tuple[Effect, ...]:
-    """Everything that the decision says was done; nothing for a packet that just passes."""
+def effects(outcome: Outcome, policy: Policy, now: float) -> tuple[Effect, ...]:
+    """Everything that was done with a packet; nothing for one that just passes."""
+    decision = outcome.decision
     found = [Effect(_EVENTS.get(e.kind, e.kind), e.rule, dict(e.detail)) for e in decision.events]
     if decision.rule is None:
         if decision.verdict is Verdict.DROP:
@@ -56,7 +57,7 @@ def effects(decision: Decision, policy: Policy, now: float) -> tuple[Effect, ...
         return tuple(found)
     rule = policy.rules[decision.rule]
     if decision.verdict is Verdict.DROP:
-        found.append(Effect("policed" if isinstance(rule.action, Police) else "dropped", rule.name))
+        found.append(Effect("policed" if outcome.by == "police" else "dropped", rule.name))
     elif decision.verdict is Verdict.REPLACE:
         found.append(Effect("rewritten", rule.name))
     if decision.release_at is not None and decision.release_at > now:

@@ -9,19 +9,19 @@ from typing import Final, Protocol
 from testbed.capture import link
 from testbed.capture.source import Record
 from testbed.censor.core import Censor
-from testbed.censor.decision import PASS, Decision, Direction, HandoverKind
+from testbed.censor.decision import PASS, Decision, Direction
 from testbed.censor.flow import FlowKey
 from testbed.censor.packet import parse
 from testbed.censor.policy import Policy
+from testbed.censor.softkernel import Outcome, SoftKernel
 from testbed.errors import InputError
-from testbed.middlebox.ruleset import passing_time
 from testbed.replay.effects import Effect, effects
-from testbed.replay.passed import PassedFlows
 from testbed.replay.sides import DirectionFinder, Sides, inferred_sides
 from testbed.replay.totals import Totals
 
 LOOK_AHEAD: Final = 4096  # packets read ahead to infer who is inside; our choice
 _IPV4: Final = b"\x08\x00"
+_NOT_JUDGED: Final = Outcome(PASS, "pass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,9 @@ class Replay:
         """`sides`: who is inside; None infers it from the first packets."""
         self.totals = Totals()
         self.sides = sides
-        self.censor = Censor(policy, seed, kernel=False)
+        self.censor = Censor(policy, seed)
+        self._box = SoftKernel(self.censor, policy)
         self._policy = policy
-        self._passed = PassedFlows()
-        self._passing_time = passing_time(policy.profile)
         self._finders: dict[int, link.OffsetFinder] = {}
 
     def run(self, records: Iterable[Record], busy: list[Observer], every: list[Observer]) -> None:
@@ -90,42 +89,42 @@ class Replay:
             now = (stamp - totals.first) / 1e9 if totals.first >= 0 else 0.0
             plain = kind == link.ETHERNET and data[12:14] == _IPV4
             at = 14 if plain else self._finder(kind, number)(data)
-            direction, decision = self._judge(data[at:], now, not_ip=at < 0, cut=len(data) < wire)
-            if decision is not PASS or every:
+            direction, outcome = self._judge(data[at:], now, not_ip=at < 0, cut=len(data) < wire)
+            if outcome.decision is not PASS or every:
                 frame = Frame(number, stamp, kind, data, at, wire, direction)
-                self._report(frame, decision, now, busy, every)
+                self._report(frame, outcome, now, busy, every)
 
-    def _judge(self, raw: bytes, now: float, *, not_ip: bool, cut: bool) -> tuple[Direction | None, Decision]:
-        """The packet's direction, and what the box decides or the kernel would do on its own."""
+    @property
+    def evictions(self) -> int:
+        """Flows, and packets in pieces, that were forgotten because a table was full."""
+        return self.censor.evictions + self._box.full
+
+    def _judge(self, raw: bytes, now: float, *, not_ip: bool, cut: bool) -> tuple[Direction | None, Outcome]:
+        """The packet's direction, and what the box does with it."""
         totals = self.totals
         if not_ip or cut or not _whole(raw):
             totals.aside["not_ip" if not_ip else "cut" if cut else "unreadable"] += 1
-            return None, PASS
+            return None, _NOT_JUDGED
         direction = self._direction(raw)
         if direction is None:
             totals.aside["beside"] += 1
-            return None, PASS
+            return None, _NOT_JUDGED
         totals.judged += 1
-        if self._passed.passes(raw, direction, now):
-            return direction, PASS
-        decision = self.censor.process(raw, direction, now)
-        if decision.handover is not None and decision.handover.kind is HandoverKind.PASS:
-            self._passed.add(raw, now, self._passing_time)
-        return direction, decision
+        return direction, self._box.process(raw, direction, now)
 
     def _report(
         self,
         frame: Frame,
-        decision: Decision,
+        outcome: Outcome,
         now: float,
         busy: list[Observer],
         every: list[Observer],
     ) -> None:
-        found = effects(decision, self._policy, now)
+        found = effects(outcome, self._policy, now)
         if found:
             self.totals.add(frame.flow, found)
         for watcher in chain(busy if found else (), every):
-            watcher.packet(frame, decision, found, now)
+            watcher.packet(frame, outcome.decision, found, now)
 
     def _finder(self, kind: int, number: int) -> link.OffsetFinder:
         known = self._finders.get(kind)

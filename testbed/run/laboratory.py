@@ -86,10 +86,9 @@ class Laboratory:
         From then on, and until `begin_phase`, nobody interferes; honest resolvers and the far side go on.
         """
         lying = self._lying()
-        censors = {service_name(place): place for place in self.placements if place.at == "hop"}
+        censors = [service_name(place) for place in self.placements if place.at == "hop"]
         problems = self._stop([*censors, *map(_resolver_name, lying)])
-        for place in censors.values():
-            self._remove_rules(place)
+        self._remove_rules()
         return problems
 
     def begin_phase(self, phase: str) -> None:
@@ -132,8 +131,9 @@ class Laboratory:
         namespaces = self.world.namespaces
         for placement in self.placements:
             if placement.at == "hop":
-                hop = namespaces[f"{placement.operator}.hop{placement.hop}"]
-                self.services.spawn(service_name(placement), self._censor(placement), hop)
+                self.services.spawn(
+                    service_name(placement), self._censor(placement), namespaces[_hop_of(placement)]
+                )
         for operator in resolvers:
             name = _resolver_name(operator)
             self.services.spawn(name, self._resolver(operator), namespaces[name])
@@ -150,11 +150,18 @@ class Laboratory:
             f"{status}" for name, status in ended.items() if not status.ok and name not in reported
         ]
 
-    def _remove_rules(self, placement: Placement) -> None:
+    def _remove_rules(self) -> None:
+        """Take the censors' rules out of every hop that has some."""
         from testbed.middlebox import kernel
 
-        with inside(self.world.namespaces[f"{placement.operator}.hop{placement.hop}"]):
-            kernel.remove(placement.policy, self.scenario.time_scale)
+        for hop in dict.fromkeys(_hop_of(place) for place in self.placements if place.at == "hop"):
+            policies = [place.policy for place in self._at(hop)]
+            with inside(self.world.namespaces[hop]):
+                kernel.remove(policies, self.scenario.time_scale)
+
+    def _at(self, hop: str) -> list[Placement]:
+        """The censors of one hop, in their order from the subscriber outwards."""
+        return [place for place in self.placements if place.at == "hop" and _hop_of(place) == hop]
 
     def _start_hosts(self, services: Services) -> None:
         if self.scenario.world.hosts:
@@ -177,11 +184,14 @@ class Laboratory:
     def _censor(self, placement: Placement) -> Target:
         def serve(ready: _Ready) -> None:
             from testbed.middlebox.loop import serve_censor
+            from testbed.middlebox.marks import Position
 
+            sharing = self._at(_hop_of(placement))
+            position = Position(sharing.index(placement), len(sharing))
             scale, seed, path = self.scenario.time_scale, self.scenario.seed, self.scenario.path
             model = self.scenario.model
             reread = partial(policy_again, path, self.phase, placement.name, model) if path else None
-            serve_censor(placement, seed, self.folder.path, self.started_at, scale, ready, reread)
+            serve_censor(placement, seed, self.folder.path, self.started_at, scale, ready, reread, position)
 
         return serve
 
@@ -201,6 +211,11 @@ class Laboratory:
                 serve_lying_resolver(lying, addresses, answer, self.folder.path, self.started_at, ready)
 
         return serve
+
+
+def _hop_of(placement: Placement) -> str:
+    """The namespace of a censor's hop: "mts.hop2"."""
+    return f"{placement.operator}.hop{placement.hop}"
 
 
 def service_name(placement: Placement) -> str:

@@ -158,6 +158,7 @@ class Placement:
         return f"{self.operator}/{self.policy.name}"
 
 
+MOST_CENSORS = 8  # at one hop; our choice: the mark word has room for 16
 OUTSIDE = "outside"  # key of the unfiltered control vantage
 
 

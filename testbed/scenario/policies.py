@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from testbed.censor.actions import ACTIONS
-from testbed.censor.actions.base import Action
+from testbed.censor.actions.base import Action, AnyAction, OperatorsOwn, operators_parameters, resolves
 from testbed.censor.models import MODELS
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profile import Profile
@@ -24,14 +24,6 @@ from testbed.scenario.sources import Sources
 from testbed.scenario.values import given, parameters_of
 
 OPERATOR = "operator"  # as a parameter's value: the operator's own
-_OPERATOR_FIELDS = {
-    "location": "block_page",
-    "a": "sinkhole4",
-    "aaaa": "sinkhole6",
-    "to4": "resolver4",
-    "to6": "resolver6",
-}
-_RESOLVER_ACTIONS = ("allow", "dns", "drop")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,17 +32,18 @@ class _Line:
 
     name: str
     match: Match
-    kind: type[Action]
+    kind: type[AnyAction]
     parameters: dict[str, Any]
     loc: Loc  # of the action's parameters
-    plugin: Plugin[type[Action]] | None = None  # where the action's class comes from
+    plugin: Plugin[type[AnyAction]] | None = None  # where the action's class comes from
 
-    def own(self) -> list[str]:
+    def own(self) -> dict[str, OperatorsOwn]:
         """The parameters whose value is `operator`."""
-        return [
-            name for name, value in self.parameters.items()
-            if name in _OPERATOR_FIELDS and value in (OPERATOR, (OPERATOR,))
-        ]  # fmt: skip
+        return {
+            name: own
+            for name, own in operators_parameters(self.kind).items()
+            if self.parameters.get(name) in (OPERATOR, (OPERATOR,))
+        }
 
     def decides_earlier_than(self, other: "_Line") -> bool:
         """Whether this rule decides about a flow before the other can match, whatever their order."""
@@ -99,8 +92,8 @@ class Censor:
 
     @property
     def default_hop(self) -> int:
-        """2 for TSPU, 5 for the operators' own boxes (docs/sources.md)."""
-        return 5 if self.part.profile.startswith("leg-") else 2
+        """The profile's."""
+        return self._profile.default_hop if self._profile else 1
 
     def policy(self, operator: Operator, loc: Loc) -> Policy | None:
         """The policy for one operator; None if something in it is wrong (and noted)."""
@@ -116,12 +109,10 @@ class Censor:
         rules = []
         for line in self._lines:
             parameters = dict(line.parameters)
-            for name in line.own():
-                parameters[name] = getattr(operator, _OPERATOR_FIELDS[name])
-                if not parameters[name] and name != "aaaa":
-                    message = (
-                        f"operator {operator.key!r} has no {_OPERATOR_FIELDS[name]} for rule {line.name!r}"
-                    )
+            for name, own in line.own().items():
+                parameters[name] = getattr(operator, own.attribute)
+                if not parameters[name] and not own.may_lack:
+                    message = f"operator {operator.key!r} has no {own.attribute} for rule {line.name!r}"
                     self._sources.add(loc, message, f"give the rule its own '{name}', or add it to the world")
                     return None
             action = self._action(line, parameters)
@@ -139,7 +130,7 @@ class Censor:
             upstream_only=part.upstream_only,
         )
 
-    def _action(self, line: _Line, parameters: dict[str, Any]) -> Action | None:
+    def _action(self, line: _Line, parameters: dict[str, Any]) -> AnyAction | None:
         """The action with its parameters; None if it refuses them (and that is noted)."""
         place = self._sources.document.place(line.loc)
         guard: AbstractContextManager[None] = line.plugin.running(place) if line.plugin else nullcontext()
@@ -158,10 +149,9 @@ class Censor:
             line: _Line | None = _Line(rule.name, match, ACTIONS[call.key], call.parameters, where)
         else:
             line = self._plugin(rule.name, match, call, where)
-        if line is not None and self.part.at == "resolver" and line.kind.key not in _RESOLVER_ACTIONS:
-            self._sources.add(
-                where, f"a resolver cannot do {line.kind.key!r}", f"it can: {', '.join(_RESOLVER_ACTIONS)}"
-            )
+        if line is not None and self.part.at == "resolver" and not resolves(line.kind):
+            able = ", ".join(sorted(key for key, kind in ACTIONS.items() if resolves(kind)))
+            self._sources.add(where, f"a resolver cannot do {line.kind.key!r}", f"it can: {able}")
         return line
 
     def _plugin(self, name: str, match: Match, call: ActionCall, loc: Loc) -> _Line | None:

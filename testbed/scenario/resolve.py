@@ -10,7 +10,7 @@ from pathlib import Path
 from testbed.scenario.document import Document
 from testbed.scenario.expectations import ALL, controls, expand
 from testbed.scenario.invalid import INVALID, UNKNOWN
-from testbed.scenario.model import Operator, Placement, Scenario, World
+from testbed.scenario.model import MOST_CENSORS, Operator, Placement, Scenario, World
 from testbed.scenario.policies import Censor
 from testbed.scenario.problems import Loc, Problems, nearest
 from testbed.scenario.schema import PhasePart, ScenarioFile
@@ -107,7 +107,7 @@ def _placements(
     everywhere = lines.pop(ALL, [])
     placed: list[Placement] = []
     for key, operator in operators.items():
-        taken: dict[object, str] = {}
+        taken: dict[object, list[str]] = {}
         given = key if key in lines else ALL
         for name in lines.get(key, everywhere if operator.country == "RU" else []):
             censor = censors.get(name)
@@ -115,7 +115,7 @@ def _placements(
             if place is None:
                 sources.broken.add((phase, key))
             else:
-                _check_alone(place, taken, (*loc, given), sources)
+                _check_shared(place, taken, (*loc, given), sources)
                 _check_diversion(place, operator, (*loc, given), sources)
                 placed.append(place)
     return tuple(placed)
@@ -126,8 +126,10 @@ def _check_diversion(place: Placement, operator: Operator, loc: Loc, sources: So
     if place.at != "hop" or place.hop < operator.hops:
         return
     for rule in place.policy.rules:
-        to4, to6 = getattr(rule.action, "to4", ""), getattr(rule.action, "to6", "")
-        if (to4 and ip_address(to4) in operator.prefix4) or (to6 and ip_address(to6) in operator.prefix6):
+        addresses = map(ip_address, rule.action.leads_to)
+        if any(
+            address in (operator.prefix4, operator.prefix6)[address.version == 6] for address in addresses
+        ):
             message = (
                 f"{place.policy.name!r} redirects traffic into {operator.key}'s own network from its last hop"
             )
@@ -135,17 +137,17 @@ def _check_diversion(place: Placement, operator: Operator, loc: Loc, sources: So
             return
 
 
-def _check_alone(place: Placement, taken: dict[object, str], loc: Loc, sources: Sources) -> None:
-    """A hop has one censor, and a resolver one set of rules."""
+def _check_shared(place: Placement, taken: dict[object, list[str]], loc: Loc, sources: Sources) -> None:
+    """A resolver has one set of rules. A hop may have several censors, but has room for only so many."""
     where = place.hop if place.at == "hop" else "resolver"
-    other = taken.setdefault(where, place.policy.name)
-    if other != place.policy.name:
-        spot = f"hop {where}" if place.at == "hop" else "the resolver"
-        message = f"{other!r} and {place.policy.name!r} are both at {spot} of {place.operator}"
-        remedy = "put their rules into one censor" + (
-            ", or give one another 'hop'" if place.at == "hop" else ""
-        )
-        sources.add(loc, message, remedy)
+    others = taken.setdefault(where, [])
+    others.append(place.policy.name)
+    if place.at == "resolver" and len(others) == 2:
+        message = f"{others[0]!r} and {others[1]!r} are both at the resolver of {place.operator}"
+        sources.add(loc, message, "put their rules into one censor")
+    if len(others) == MOST_CENSORS + 1:
+        message = f"more than {MOST_CENSORS} censors at hop {where} of {place.operator}"
+        sources.add(loc, message, "put rules of the same profile into one censor, or give some another 'hop'")
 
 
 def _check_censors(

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from testbed.censor.actions.base import Action
+from testbed.censor.actions.base import AnyAction
 from testbed.scenario.inspection import other_models
 from testbed.scenario.model import OUTSIDE, Scenario
 
@@ -44,7 +44,7 @@ def _vantages(vantages: list[str], everyone: int) -> str:
     return "every operator" if every else ", ".join(vantages)
 
 
-def _action(action: Action) -> str:
+def _action(action: AnyAction) -> str:
     """The key, and the parameters that differ from their defaults."""
     changed = {
         field.name: getattr(action, field.name)

@@ -11,14 +11,14 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet, Raw
 
-from testbed.censor.actions.base import Action
+from testbed.censor.actions.base import AnyAction
 from testbed.censor.core import Censor
-from testbed.censor.decision import PASS, Decision, Direction, HandoverKind, Verdict
+from testbed.censor.decision import Decision, Direction, Verdict
 from testbed.censor.names import NameList
-from testbed.censor.packet import parse
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
+from testbed.censor.softkernel import SoftKernel
 
 INSIDE = {4: "95.24.0.2", 6: "2a00:1118::2"}
 OUTSIDE = {4: "104.244.42.1", 6: "2606:1f80:f000::1"}
@@ -29,13 +29,13 @@ def names(*patterns: str) -> NameList:
     return NameList(patterns)
 
 
-def policy(match: Match, action: Action, profile: str | Profile = "t22", **miss: float) -> Policy:
+def policy(match: Match, action: AnyAction, profile: str | Profile = "t22", **miss: float) -> Policy:
     """A policy of one rule, called "rule"."""
     box = PROFILES[profile] if isinstance(profile, str) else profile
     return Policy("box", box, (Rule("rule", match, action),), miss)
 
 
-def sni(action: Action, *patterns: str, profile: str | Profile = "t22", **miss: float) -> Policy:
+def sni(action: AnyAction, *patterns: str, profile: str | Profile = "t22", **miss: float) -> Policy:
     """A policy of one rule by server name."""
     return policy(Match(tls_sni=names(*(patterns or ("x.com",)))), action, profile, **miss)
 
@@ -94,12 +94,12 @@ class Line:
     dport: int = 443
     udp: bool = False
     time_scale: float = 1.0
-    kernel: bool = True  # False: the core also does what the kernel would
-    passed: int = 0  # the source port whose flow the kernel lets pass unasked
+    kernel: bool = True  # False: the core is asked about every packet, whatever it has handed over
     seq: dict[str, int] = field(default_factory=lambda: {"L": 1000, "R": 9000})
 
     def __post_init__(self) -> None:
-        self.censor = Censor(self.policy, self.seed, time_scale=self.time_scale, kernel=self.kernel)
+        self.censor = Censor(self.policy, self.seed, time_scale=self.time_scale)
+        self.box = SoftKernel(self.censor, self.policy, time_scale=self.time_scale)
 
     def wait(self, seconds: float) -> None:
         """Let the censor's clock run."""
@@ -134,14 +134,9 @@ class Line:
         return Result(_read(arrived) if arrived else None, made[Direction.DOWN], made[Direction.UP], decision)
 
     def _decide(self, packet: bytes, direction: Direction) -> Decision:
-        """As the kernel has it: a flow handed over to pass is not asked about, until a SYN from inside."""
-        fresh = not self.udp and direction is Direction.UP and _is_syn(packet)
-        if self.passed == self.sport and not fresh:
-            return PASS
-        decision = self.censor.process(packet, direction, self.now)
-        handed = decision.handover is not None and decision.handover.kind is HandoverKind.PASS
-        self.passed = self.sport if handed else 0
-        return decision
+        if self.kernel:
+            return self.box.process(packet, direction, self.now).decision
+        return self.censor.process(packet, direction, self.now)
 
     def send(self, packet: Packet, direction: Direction = Direction.UP) -> Result:
         """Any packet of scapy's, of other hosts and 4-tuples as well."""
@@ -168,11 +163,6 @@ def opened(with_policy: Policy, version: int = 4, **fields: object) -> Line:
     line = Line(with_policy, version, **fields)  # type: ignore[arg-type]
     line.handshake()
     return line
-
-
-def _is_syn(packet: bytes) -> bool:
-    seen = parse(packet)
-    return seen is not None and seen.flags & 0x12 == 0x02
 
 
 def _read(packet: bytes) -> Packet:

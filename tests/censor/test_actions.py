@@ -10,15 +10,16 @@ from scapy.layers.inet6 import ICMPv6DestUnreach
 
 from testbed.censor.actions.allow import Allow
 from testbed.censor.actions.dns import DnsLie
-from testbed.censor.actions.drop import Drop
 from testbed.censor.actions.grace_drop import GraceDrop
 from testbed.censor.actions.icmp import Icmp
 from testbed.censor.actions.page import Page
-from testbed.censor.actions.police import Police
+from testbed.censor.actions.policer import Policer
 from testbed.censor.actions.rst import InjectRst
 from testbed.censor.actions.rst_rewrite import RewriteRst
 from testbed.censor.actions.shape import Shape
-from testbed.censor.decision import HandoverKind, Verdict
+from testbed.censor.actions.silent_drop import SilentDrop
+from testbed.censor.decision import Verdict
+from testbed.censor.handover import Drop, Pass, Police
 from testbed.censor.match.quic import QuicForm
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
@@ -91,10 +92,10 @@ def test_c30_sni2_passes_five_to_eight_packets_then_none(version: int) -> None:
 
 
 def test_c34_c42_sni4_is_silent_for_40_seconds() -> None:
-    line = opened(sni(Drop()))
+    line = opened(sni(SilentDrop()))
     fired = line.L(payload=hello())
     assert fired.silent
-    assert fired.decision.handover.kind is HandoverKind.DROP
+    assert isinstance(fired.decision.handover, Drop)
     assert fired.decision.handover.timeout == 40
     line.wait(35)
     assert line.L(payload=b"n").silent
@@ -105,7 +106,7 @@ def test_c34_c42_sni4_is_silent_for_40_seconds() -> None:
 
 def test_a_refreshed_residual_lasts_while_packets_come() -> None:
     for refresh, silent in ((True, True), (False, False)):
-        line = opened(sni(Drop(residual=420, refresh=refresh)))
+        line = opened(sni(SilentDrop(residual=420, refresh=refresh)))
         line.L(payload=hello())
         for _ in range(3):
             line.wait(200)
@@ -163,10 +164,10 @@ def test_a_reset_is_not_answered_by_a_reset() -> None:
 @BOTH
 def test_c58_syn_to_a_blocked_address_meets_silence(version: int) -> None:
     for port in (80, 443, 8080):
-        line = Line(policy(Match(ip=BLOCKED), Drop()), version, dport=port)
+        line = Line(policy(Match(ip=BLOCKED), SilentDrop()), version, dport=port)
         assert line.L("S").silent
         assert line.L("S").silent
-    assert Line(policy(Match(ip=(ip_network("1.2.3.0/24"),)), Drop()), version).L("S").untouched
+    assert Line(policy(Match(ip=(ip_network("1.2.3.0/24"),)), SilentDrop()), version).L("S").untouched
 
 
 @BOTH
@@ -199,10 +200,10 @@ def test_refused_by_icmp(version: int, code: str, numbers: tuple[int, int]) -> N
 
 @BOTH
 def test_a_blocked_udp_port(version: int) -> None:
-    line = Line(policy(Match(ports=(853,), transport="udp"), Drop()), version, dport=853, udp=True)
+    line = Line(policy(Match(ports=(853,), transport="udp"), SilentDrop()), version, dport=853, udp=True)
     assert line.L(payload=b"x").silent
     assert (
-        Line(policy(Match(ports=(853,), transport="tcp"), Drop()), dport=853, udp=True)
+        Line(policy(Match(ports=(853,), transport="tcp"), SilentDrop()), dport=853, udp=True)
         .L(payload=b"x")
         .untouched
     )
@@ -213,21 +214,23 @@ def test_a_blocked_udp_port(version: int) -> None:
 
 @BOTH
 def test_policed_flow_goes_to_the_kernels_buckets(version: int) -> None:
-    line = opened(sni(Police(rate=140_000), profile="t21"), version)
+    line = opened(sni(Policer(rate=140_000), profile="t21"), version)
     fired = line.L(payload=hello())
     assert fired.arrived is not None
-    assert fired.decision.handover.kind is HandoverKind.POLICE
+    assert isinstance(fired.decision.handover, Police)
     assert fired.decision.handover.timeout == 600
 
 
 def test_c51_a_busy_policed_flow_stays_policed_and_c49_an_idle_one_does_not() -> None:
-    line = opened(sni(Police(rate=140_000), profile="t21"))
+    line = opened(sni(Policer(rate=140_000), profile="t21"))
     line.L(payload=hello())
     for _ in range(20):
         line.wait(400)
-        assert line.R(payload=b"x").decision.handover.kind is HandoverKind.POLICE
+        assert line.R(payload=b"x").untouched
+    assert line.box.counted["police_0"] == 1, "handed over once, and never given up by the kernel"
+    assert line.R(payload=bytes(30_000)).silent
     line.wait(660)
-    assert line.R(payload=b"x").decision.rule is None
+    assert line.R(payload=bytes(30_000)).arrived is not None
 
 
 @pytest.mark.parametrize("direction", ["up", "down", "both"])
@@ -373,7 +376,7 @@ def test_nxdomain_in_the_path_drops_the_query() -> None:
 
 
 def test_dropped_query_does_not_take_the_socket_with_it() -> None:
-    line = Line(policy(Match(dns_qname=names("x.com")), Drop(), "leg-active"), dport=53, udp=True)
+    line = Line(policy(Match(dns_qname=names("x.com")), SilentDrop(), "leg-active"), dport=53, udp=True)
     assert line.L(payload=query()).silent
     assert line.L(payload=query("n.com")).untouched
     assert line.L(payload=query()).silent
@@ -389,7 +392,7 @@ def test_dns_over_tcp_is_answered_in_its_stream() -> None:
 
 # --- QUIC ----------------------------------------------------------------------------------------
 
-QUIC22 = policy(Match(quic=QuicForm()), Drop(residual=420, refresh=True))
+QUIC22 = policy(Match(quic=QuicForm()), SilentDrop(residual=420, refresh=True))
 
 
 def initial(size: int, version: int = 1) -> bytes:
@@ -442,13 +445,13 @@ def test_c38_a_share_of_triggers_gets_through() -> None:
 
 @pytest.mark.parametrize("profile", ["leg-passive", "leg-dns"])
 @pytest.mark.parametrize(
-    "action", [Drop(), RewriteRst(), Shape(rate=1000), Police(rate=1000), GraceDrop((0, 0))]
+    "action", [SilentDrop(), RewriteRst(), Shape(rate=1000), Policer(rate=1000), GraceDrop((0, 0))]
 )
-def test_a_box_on_a_mirror_port_cannot_touch_packets(profile: str, action: Drop) -> None:
+def test_a_box_on_a_mirror_port_cannot_touch_packets(profile: str, action: SilentDrop) -> None:
     line = opened(sni(action, profile=profile))
     for result in (line.L(payload=hello()), line.R(payload=b"x"), line.L(payload=b"x"), line.L(payload=b"x")):
         assert result.decision.verdict is Verdict.PASS
-        assert result.decision.handover is None or result.decision.handover.kind is HandoverKind.PASS
+        assert result.decision.handover is None or isinstance(result.decision.handover, Pass)
         assert result.decision.release_at is None
 
 

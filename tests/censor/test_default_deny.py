@@ -11,8 +11,8 @@ from scapy.layers.inet import ICMP, IP
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 
 from testbed.censor.actions.allow import Allow
-from testbed.censor.actions.drop import Drop
 from testbed.censor.actions.freeze import Freeze
+from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from tests.censor.line import INSIDE, OUTSIDE, Line, Result, hello, names, opened
@@ -45,7 +45,7 @@ def allow_list(*allowed: Match) -> Policy:
     """Beeline, September 2025: SYN delivered and answered, everything after it silent (N4P#516)."""
     resolver = Match(ip=HERE, ports=(53,), transport="udp")
     rules = [Rule(f"allowed-{number}", match, Allow()) for number, match in enumerate((*allowed, resolver))]
-    rules.append(Rule("rest", Match(ip=EVERYWHERE, data=True), Drop()))
+    rules.append(Rule("rest", Match(ip=EVERYWHERE, data=True), SilentDrop()))
     return Policy("mob-wl", PROFILES["mob-wl"], tuple(rules))
 
 
@@ -124,7 +124,7 @@ def udp_deny() -> Policy:
     """A UDP flow lives only if it begins with an Initial of an allowed name (NTC1823 #76-77)."""
     rules = (
         Rule("allowed", Match(quic_sni=names("vk.com"), ip=HERE), Allow()),
-        Rule("rest", Match(ip=HERE, transport="udp"), Drop(refresh=True)),
+        Rule("rest", Match(ip=HERE, transport="udp"), SilentDrop(refresh=True)),
     )
     return Policy("t26", PROFILES["t26"], rules)
 
@@ -169,7 +169,7 @@ def freeze() -> Policy:
     rules = (
         Rule("ssh", Match(protocol=("ssh",)), Allow()),
         Rule("listed", Match(tls_sni=names("4pda.to")), Allow()),
-        Rule("blocked", Match(tls_sni=names("x.com")), Drop()),
+        Rule("blocked", Match(tls_sni=names("x.com")), SilentDrop()),
         Rule("freeze", Match(ip=HERE), Freeze()),
     )
     return Policy("t25", PROFILES["t25"], rules)
@@ -201,7 +201,7 @@ def test_a_blocked_name_in_a_frozen_network_is_blocked(version: int) -> None:
 
 @BOTH
 def test_pings_alone_by_transport(version: int) -> None:
-    rules = (Rule("ping", Match(transport="icmp"), Drop(scope="packet")),)
+    rules = (Rule("ping", Match(transport="icmp"), SilentDrop(scope="packet")),)
     line = Line(Policy("box", PROFILES["mob-wl"], rules), version)
     ping = IP(src="95.24.0.2", dst="1.2.3.4") / ICMP() if version == 4 else IPv6() / ICMPv6EchoRequest()
     assert line.raw(bytes(ping)).silent
@@ -209,7 +209,7 @@ def test_pings_alone_by_transport(version: int) -> None:
 
 
 def test_random_dns_queries_are_no_openvpn() -> None:
-    rules = (Rule("vpn", Match(protocol=("openvpn",)), Drop()),)
+    rules = (Rule("vpn", Match(protocol=("openvpn",)), SilentDrop()),)
     line = Line(Policy("box", PROFILES["t23"], rules), udp=True, dport=53)
     for number in range(300):
         line.new_port()

@@ -11,11 +11,11 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6
 from scapy.packet import Raw
 
 from testbed.censor.actions.dns import DnsLie
-from testbed.censor.actions.drop import Drop
 from testbed.censor.actions.icmp import Icmp
 from testbed.censor.actions.page import Page
 from testbed.censor.actions.rst import InjectRst
 from testbed.censor.actions.rst_rewrite import RewriteRst
+from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.core import Censor
 from testbed.censor.decision import Direction, Verdict
 from testbed.censor.match.quic import QuicForm
@@ -33,7 +33,7 @@ EVERYTHING = Policy(
         Rule("dns", Match(dns_qname=names("*x*")), DnsLie(a=("1.2.3.4",))),
         Rule("page", Match(http_host=names("*x*")), Page(location="http://block/")),
         Rule("sni", Match(tls_sni=names("x.com")), RewriteRst()),
-        Rule("quic", Match(quic=QuicForm(min_payload=5)), Drop()),
+        Rule("quic", Match(quic=QuicForm(min_payload=5)), SilentDrop()),
         Rule("rst", Match(ports=(7,)), InjectRst(to="both")),
         Rule("icmp", Match(ports=(9,)), Icmp()),
     ),
@@ -159,7 +159,7 @@ def test_flow_table_is_bounded_and_says_so() -> None:
 
 
 def _session(seed: int, sport: int) -> list[object]:
-    line = Line(sni(Drop(scope="packet"), "a.com", drop=0.5), seed=seed, sport=sport)
+    line = Line(sni(SilentDrop(scope="packet"), "a.com", drop=0.5), seed=seed, sport=sport)
     seen = []
     for name in ("a.com", "b.com") * 20:
         line.new_port()

@@ -2,11 +2,11 @@
 
 import pytest
 
-from testbed.censor.actions.police import Police
+from testbed.censor.actions.policer import Policer
 from testbed.censor.actions.rst_rewrite import RewriteRst
 from tests.censor.line import Line, hello, sni
 
-POLICE = Police(rate=140_000)
+POLICE = Policer(rate=140_000)
 T21 = sni(POLICE, "x.com", profile="t21")
 
 

@@ -98,7 +98,7 @@ def _size(stream: bytes) -> int:
 
 def hits(crossed: Iterable[Crossing], policy: Policy, seed: int = 1) -> int:
     """How many flows a box with this policy would match in what crossed it unharmed."""
-    box = Censor(policy, seed, kernel=False)
+    box = Censor(policy, seed)
     matched = {
         event.flow
         for now, direction, raw in crossed

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from testbed.censor.actions.allow import Allow
-from testbed.censor.actions.drop import Drop
+from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.cited import our_choice
 from testbed.censor.policy import Policy
 from testbed.censor.profiles import PROFILES
@@ -76,7 +76,7 @@ def test_a_box_that_does_nothing_is_noticed(monkeypatch, id_: str) -> None:
 
 @pytest.mark.parametrize("id_", PASS)
 def test_a_box_that_drops_everything_is_noticed(monkeypatch, id_: str) -> None:
-    policy = builders.policy("t22", (builders.match(ip="0.0.0.0/0"), Drop()))
+    policy = builders.policy("t22", (builders.match(ip="0.0.0.0/0"), SilentDrop()))
 
     @contextmanager
     def harsh(dialogue: Dialogue) -> Iterator[Backend]:

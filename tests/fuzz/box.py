@@ -13,12 +13,14 @@ from typing import Final
 from testbed.censor.actions import ACTIONS
 from testbed.censor.actions.base import Action
 from testbed.censor.core import Censor
-from testbed.censor.decision import Decision, Direction, HandoverKind, Verdict
+from testbed.censor.decision import Decision, Direction, Verdict
+from testbed.censor.handover import Pass
 from testbed.censor.match.quic import QuicForm
 from testbed.censor.names import NameList
 from testbed.censor.packet import TCP, UDP
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
+from testbed.censor.softkernel import SoftKernel
 from testbed.censor.wire import Endpoints, IpForm, TcpForm, ip, tcp, udp
 
 LISTED, UNLISTED = "x.com", "nobody.example"
@@ -69,12 +71,17 @@ class Watched:
     """A censor every decision of which is checked."""
 
     def __init__(self, box: Policy, seed: int = 1, *, kernel: bool = True) -> None:
-        self.censor = Censor(box, seed, max_flows=MAX_FLOWS, kernel=kernel)
+        """`kernel`: a soft kernel carries out handovers; else the core is asked about every packet."""
+        self.censor = Censor(box, seed, max_flows=MAX_FLOWS)
+        self.kernel = SoftKernel(self.censor, box) if kernel else None
         self.now = 0.0
 
     def process(self, raw: bytes, direction: Direction) -> Decision:
         """Let it decide, and check."""
-        decision = self.censor.process(raw, direction, self.now)
+        if self.kernel is None:
+            decision = self.censor.process(raw, direction, self.now)
+        else:
+            decision = self.kernel.process(raw, direction, self.now).decision
         check(decision, self.censor.policy, raw)
         assert len(self.censor._flows) <= MAX_FLOWS
         return decision
@@ -87,7 +94,7 @@ def check(decision: Decision, box: Policy, raw: bytes) -> None:
         decision.verdict is not Verdict.PASS
         or decision.inject
         or decision.release_at is not None
-        or (decision.handover is not None and decision.handover.kind is not HandoverKind.PASS)
+        or (decision.handover is not None and not isinstance(decision.handover, Pass))
     )
     if interferes and not held_fragment:
         assert decision.rule is not None, decision
@@ -98,8 +105,9 @@ def check(decision: Decision, box: Policy, raw: bytes) -> None:
         check_packet(made)
     if decision.packet is not None:
         check_packet(decision.packet, check_transport=not is_fragment(raw))
-    if decision.handover is not None:
-        assert decision.handover.timeout > 0
+    if decision.handover is not None and not isinstance(decision.handover, Pass):
+        declared = box.rules[decision.rule].action.handovers(box.profile)
+        assert decision.handover in declared
     names = {"", *(rule.name for rule in box.rules)}
     for event in decision.events:
         assert event.kind in ("match", "act", "miss", "evict"), event

@@ -117,7 +117,7 @@ def direction(raw: bytes) -> Direction:
 @pytest.mark.parametrize("profile", ["t22", "t26", "leg-active", "leg-passive"])
 @pytest.mark.parametrize("flood", FLOODS)
 def test_the_last_packet_costs_as_much_as_the_first(flood: str, profile: str) -> None:
-    censor = Censor(policy(profile), 1, max_flows=300, kernel=False)
+    censor = Censor(policy(profile), 1, max_flows=300)
     sent = [(raw, direction(raw)) for raw in FLOODS[flood](4000)]
 
     def third(number: int) -> int:
@@ -141,7 +141,7 @@ def test_the_state_of_every_technique_has_an_end() -> None:
 
 def state_has_an_end(flood: str, profile: str, enough: int) -> None:
     """As much is held after twice `enough` packets as after `enough`."""
-    censor = Censor(policy(profile), 1, max_flows=50, kernel=False)
+    censor = Censor(policy(profile), 1, max_flows=50)
     sizes = []
     for number, raw in enumerate(FLOODS[flood](2 * enough), 1):
         censor.process(raw, direction(raw), 0.0)

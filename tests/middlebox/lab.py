@@ -11,18 +11,23 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
 from tempfile import mkdtemp
 from types import SimpleNamespace
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
-from testbed.censor.actions.base import Action
+from testbed.censor.actions.base import Action, AnyAction
 from testbed.censor.decision import PASS, Decision, Direction
+from testbed.censor.handover import Handover
 from testbed.censor.policy import Match, Policy, Rule
+from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
 from testbed.middlebox.box import Clock
 from testbed.middlebox.loop import QUEUE_LENGTH, serve
+from testbed.middlebox.marks import Position
+from testbed.middlebox.ruleset import ALONE
 from testbed.world.children import Call, Children
 from testbed.world.enter import isolated_call
 from testbed.world.netns import Namespace, inside
@@ -88,24 +93,37 @@ class Lab:
         return Call(body, namespace=self.ns[where], name=f"the {where}")
 
     def censor(
-        self, core, policy: Policy, time_scale: float = 1.0, queue_length: int = QUEUE_LENGTH
+        self,
+        core,
+        policy: Policy,
+        time_scale: float = 1.0,
+        queue_length: int = QUEUE_LENGTH,
+        position: Position = ALONE,
     ) -> "Running":
         """Start a censor on the hop; returns when packets are judged."""
-        return Running(self, core, policy, time_scale, queue_length)
+        return Running(self, core, policy, time_scale, queue_length, position=position)
 
 
 class Running:
     """A censor at work."""
 
     def __init__(
-        self, lab: Lab, core, policy: Policy, time_scale: float, queue_length: int, reread=None
+        self,
+        lab: Lab,
+        core,
+        policy: Policy,
+        time_scale: float,
+        queue_length: int,
+        reread=None,
+        position: Position = ALONE,
     ) -> None:
+        self._name = f"lab/{policy.name}"
         self._lab = lab
         self.started = time.monotonic()
 
         def body(ready: Callable[[], None]) -> None:
             clock = Clock(self.started, time_scale)
-            serve(core, policy, "lab/stub", lab.run_dir, clock, ready, queue_length, reread)
+            serve(core, policy, self._name, lab.run_dir, clock, ready, queue_length, reread, position)
 
         self._children = Children(lab.run_dir / "logs")
         self.child = self._children.spawn("censor", body, lab.ns["hop"])
@@ -114,7 +132,7 @@ class Running:
     def stop(self) -> SimpleNamespace:
         """End it; its receipt and events."""
         [ended] = self._children.stop(60).values()
-        receipt = json.loads((self._lab.run_dir / "receipts" / "lab.stub.json").read_text())
+        receipt = json.loads((self._lab.run_dir / "receipts" / f"lab.{self._name[4:]}.json").read_text())
         events = [json.loads(line) for line in (self._lab.run_dir / "events.jsonl").read_text().splitlines()]
         return SimpleNamespace(**receipt, events=events, status=ended.code)
 
@@ -128,7 +146,18 @@ class Stub:
         self.process = decide
 
 
-def policy(*actions: Action, profile: str = "t22") -> Policy:
+@dataclass(frozen=True)
+class Declares(Action[None]):
+    """An action that may hand over these."""
+
+    key: ClassVar[str] = "declares"
+    values: tuple[Handover, ...] = ()
+
+    def handovers(self, profile: Profile) -> tuple[Handover, ...]:
+        return self.values
+
+
+def policy(*actions: AnyAction, profile: str = "t22") -> Policy:
     """A policy with one rule per action, named r0, r1, …; a stub decides, so they match nothing."""
     rules = tuple(Rule(f"r{index}", Match(), action) for index, action in enumerate(actions))
     return Policy("stub", PROFILES[profile], rules)

@@ -6,18 +6,17 @@ import time
 
 import pytest
 
-from testbed.censor.actions.drop import Drop
-from testbed.censor.actions.police import Police
+from testbed.censor.actions.policer import Policer
+from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.decision import (
     PASS,
     Decision,
     Direction,
     Event,
-    Handover,
-    HandoverKind,
     Injection,
     Verdict,
 )
+from testbed.censor.handover import PASS_ON, Drop, Police
 from testbed.censor.packet import parse
 from testbed.censor.wire import Endpoints, IpForm, udp
 from tests.middlebox.lab import CLIENT, FAMILY, PORT, SERVER, ask, payload_of, with_censor
@@ -56,7 +55,7 @@ def test_drop(family, armed):
     def script(lab, _):
         return ask(lab, family, b"good", b"bad", b"good")
 
-    replies, receipt = with_censor(decide, Drop(), Drop(scope="packet"), script=script)
+    replies, receipt = with_censor(decide, SilentDrop(), SilentDrop(scope="packet"), script=script)
     assert replies == [b"good", None if armed else b"bad", b"good"]
     assert receipt_of(receipt, "r1")["drop"] == armed
     assert receipt_of(receipt, "r0")["drop"] == 0
@@ -64,7 +63,7 @@ def test_drop(family, armed):
 
 
 def test_a_dropped_flow_comes_back_after_its_time_on_the_censors_clock(family, armed):
-    handover = Handover(HandoverKind.DROP, 420.0, refresh=False)
+    handover = Drop(420.0, refresh=False)
     decide = on(b"bad", Decision(Verdict.DROP, handover=handover, rule=0), armed=armed)
 
     def script(lab, _):
@@ -74,7 +73,7 @@ def test_a_dropped_flow_comes_back_after_its_time_on_the_censors_clock(family, a
         return first, other, ask(lab, family, b"good")
 
     (first, other, later), receipt = with_censor(
-        decide, Drop(residual=420.0), script=script, time_scale=420.0
+        decide, SilentDrop(residual=420.0), script=script, time_scale=420.0
     )
     assert first == ([None, None, None] if armed else [b"bad", b"good", b"good"])
     assert (other, later) == ([b"good"], [b"good"])
@@ -84,27 +83,25 @@ def test_a_dropped_flow_comes_back_after_its_time_on_the_censors_clock(family, a
 
 def test_packets_restart_the_time_of_a_refreshed_drop(family, armed):
     """`armed` is the refresh here: without it the flow is free again in the middle of the same packets."""
-    handover = Handover(HandoverKind.DROP, 1.0, refresh=armed)
+    handover = Drop(1.0, refresh=armed)
     decide = on(b"bad", Decision(Verdict.DROP, handover=handover, rule=0), armed=True)
 
     def script(lab, _):
         return ask(lab, family, b"bad", *[b"good"] * 5, wait=0.4)
 
-    replies, receipt = with_censor(decide, Drop(residual=1.0, refresh=armed), script=script)
+    replies, receipt = with_censor(decide, SilentDrop(residual=1.0, refresh=armed), script=script)
     assert (b"good" in replies) == (not armed)
     assert receipt_of(receipt)["drop"] == 1
 
 
 def test_dropping_udp_leaves_tcp_on_the_same_ports_alone(family, armed):
-    decide = on(
-        b"bad", Decision(Verdict.DROP, handover=Handover(HandoverKind.DROP, 40.0), rule=0), armed=armed
-    )
+    decide = on(b"bad", Decision(Verdict.DROP, handover=Drop(40.0), rule=0), armed=armed)
 
     def script(lab, _):
         replies = ask(lab, family, b"bad", b"good")
         return replies, lab.fork("client", lambda: tcp_echo(family, b"good", 4000)).result()
 
-    (replies, over_tcp), receipt = with_censor(decide, Drop(residual=40.0), script=script)
+    (replies, over_tcp), receipt = with_censor(decide, SilentDrop(residual=40.0), script=script)
     assert replies == ([None, None] if armed else [b"bad", b"good"])
     assert over_tcp == b"good"
     receipt_of(receipt)
@@ -119,7 +116,9 @@ def test_replace(family, armed):
         )
 
     decide = on(b"bad", longer, armed=armed, direction=Direction.DOWN)
-    replies, receipt = with_censor(decide, Drop(), script=lambda lab, _: ask(lab, family, b"good", b"bad"))
+    replies, receipt = with_censor(
+        decide, SilentDrop(), script=lambda lab, _: ask(lab, family, b"good", b"bad")
+    )
     assert replies == [b"good", b"much longer than it was" if armed else b"bad"]
     assert receipt_of(receipt)["replace"] == armed
 
@@ -149,7 +148,7 @@ def test_an_injected_answer_wins_the_race_as_it_was_written(family, armed, ip_id
                 return answers, raw
 
     (answers, raw), receipt = with_censor(
-        decide, Drop(), script=lambda lab, _: lab.fork("client", client).result()
+        decide, SilentDrop(), script=lambda lab, _: lab.fork("client", client).result()
     )
     assert answers == ([b"lie", b"question"] if armed else [b"question"])
     if armed and family == 4:
@@ -177,7 +176,7 @@ def test_a_held_packet_leaves_on_time_and_the_others_do_not_wait(family, armed):
     def script(lab, _):
         return lab.fork("client", client).result()
 
-    came, receipt = with_censor(decide, Drop(), script=script, time_scale=10.0)
+    came, receipt = with_censor(decide, SilentDrop(), script=script, time_scale=10.0)
     assert [data for data, _ in came] == ([b"quick", b"slow"] if armed else [b"slow", b"quick"])
     took = dict(came)[b"slow"]
     assert took == pytest.approx(0.3, abs=0.05) if armed else took < 0.2
@@ -191,21 +190,21 @@ def test_held_packets_leave_when_the_censor_stops(family, armed):
         armed=armed,
         direction=Direction.UP,
     )
-    replies, receipt = with_censor(decide, Drop(), script=lambda lab, _: ask(lab, family, b"slow"))
+    replies, receipt = with_censor(decide, SilentDrop(), script=lambda lab, _: ask(lab, family, b"slow"))
     assert replies == ([None] if armed else [b"slow"])
     assert receipt_of(receipt)["delay"] == armed
 
 
 def test_police(family, armed):
     """20 datagrams of 1,000 bytes at once into a bucket of 4,000 bytes and one second's rate of 1,000."""
-    handover = Handover(HandoverKind.POLICE, 600.0)
+    handover = Police(8000.0, 4000, 600.0)
     decide = on(b"go", Decision(handover=handover, rule=0), armed=armed)
     size = 1000 - (28 if family == 4 else 48)
 
     def script(lab, _):
         return ask(lab, family, b"go", *[bytes(size)] * 20, wait=0.02)
 
-    replies, receipt = with_censor(decide, Police(rate=8000.0, burst=4000, idle=600.0), script=script)
+    replies, receipt = with_censor(decide, Policer(rate=8000.0, burst=4000, idle=600.0), script=script)
     kernel = receipt_of(receipt)
     passed = 20 - replies.count(None) if armed else 20
     assert (passed in (3, 4, 5)) == armed
@@ -220,7 +219,7 @@ def test_a_passed_flow_is_not_queued_until_the_inside_opens_it_again(family, arm
     def decide(raw, way, _now):
         seen = (Event("match", "r0", "", {"up": way is Direction.UP, "flags": parse(raw).flags}),)
         if armed and payload_of(raw) == b"hello":
-            return Decision(handover=Handover(HandoverKind.PASS, 480.0), events=seen)
+            return Decision(handover=PASS_ON, events=seen)
         return Decision(events=seen)
 
     def script(lab, _):
@@ -229,7 +228,7 @@ def test_a_passed_flow_is_not_queued_until_the_inside_opens_it_again(family, arm
 
         return talk(b"hello", *[b"more"] * 20), talk(b"again")
 
-    (first, again), receipt = with_censor(decide, Drop(), script=script)
+    (first, again), receipt = with_censor(decide, SilentDrop(), script=script)
     assert (first, again) == (b"hello" + b"more" * 20, b"again")
     assert (receipt.packets < 25) == armed
     opened = [

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from testbed.censor.actions.allow import Allow
-from testbed.censor.decision import Decision, Direction, Event, Handover, HandoverKind, Injection, Verdict
+from testbed.censor.decision import Decision, Direction, Event, Injection, Verdict
+from testbed.censor.handover import PASS_ON, Police
 from testbed.censor.releasequeue import ReleaseQueue
 from testbed.middlebox.receipts import Claims, Receipts
 from testbed.middlebox.stream import EventStream
@@ -86,8 +87,8 @@ def test_claims_count_what_decisions_ask_for():
         Decision(Verdict.DROP, rule=0, inject=(injection, injection)),
         Decision(Verdict.REPLACE, b"", rule=0),
         Decision(rule=0, release_at=1.0),
-        Decision(rule=0, handover=Handover(HandoverKind.POLICE, 1.0)),
-        Decision(rule=0, handover=Handover(HandoverKind.PASS, 1.0)),
+        Decision(rule=0, handover=Police(8, 1, 1.0)),
+        Decision(rule=0, handover=PASS_ON),
     ):
         claims.add(decision)
     assert claims == Claims(drop=1, replace=1, inject=2, police=1, delay=1)

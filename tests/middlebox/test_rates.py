@@ -5,20 +5,22 @@ import time
 
 import pytest
 
-from testbed.censor.actions.police import Police
-from testbed.censor.decision import PASS, Decision, Direction, Handover, HandoverKind
+from testbed.censor.actions.policer import Policer
+from testbed.censor.decision import PASS, Decision, Direction
+from testbed.censor.profiles import PROFILES
 from testbed.world.enter import isolated_call
 from tests.middlebox.lab import CLIENT, FAMILY, SERVER, Lab, Stub, payload_of, policy
 
 pytestmark = [pytest.mark.world, pytest.mark.slow]
 
-HANDOVER = Decision(handover=Handover(HandoverKind.POLICE, 600.0), rule=0)
 RATE = 140_000.0  # bit/s
 VOLUME = 400_000  # bytes
 
 
-def decide(raw, *_):
-    return HANDOVER if payload_of(raw) else PASS
+def deciding(action):
+    """A core that hands every flow with data to the action's buckets."""
+    answer = Decision(handover=action.handovers(PROFILES["t21"])[0], rule=0)
+    return Stub(lambda raw, *_: answer if payload_of(raw) else PASS)
 
 
 def datagrams(family, rate, way, size, seconds=30.0, settle=2.0):
@@ -99,7 +101,7 @@ def policed(action, ends):
 
     def body():
         lab = Lab()
-        running = lab.censor(Stub(decide), policy(action, profile="t21"))
+        running = lab.censor(deciding(action), policy(action, profile="t21"))
         children = [lab.fork(where, end) for where, end in zip(("server", "client"), ends, strict=True)]
         values = [child.result(90) for child in children]
         return values, running.stop().rules["r0"]["kernel"]
@@ -118,7 +120,7 @@ def policed(action, ends):
     ],
 )
 def test_the_rate_asked_is_the_rate_achieved(family, rate, burst, size, way):
-    action = Police(rate=rate, burst=burst, idle=600.0)
+    action = Policer(rate=rate, burst=burst, idle=600.0)
     values, kernel = policed(action, datagrams(family, rate, way, size))
     achieved = next(value for value in values if value is not None)
     assert 0.97 <= achieved / rate <= 1.03
@@ -130,7 +132,7 @@ def test_the_rate_asked_is_the_rate_achieved(family, rate, burst, size, way):
 def test_tcp_through_the_policer_of_2021(way, limited):
     """IMC21 §5: 130-150 kbit/s, down and up; the twin polices the other direction only."""
     other = {Direction.UP: "down", Direction.DOWN: "up"}[way]
-    action = Police(rate=RATE, direction="both" if limited else other)
+    action = Policer(rate=RATE, direction="both" if limited else other)
     (_, took), kernel = policed(action, stream(4, way))
     goodput = VOLUME * 8 / took
     if limited:

@@ -8,12 +8,12 @@ from functools import partial
 import pytest
 
 from testbed.censor.actions.allow import Allow
-from testbed.censor.actions.drop import Drop
 from testbed.censor.actions.grace_drop import GraceDrop
-from testbed.censor.actions.police import Police
+from testbed.censor.actions.policer import Policer
 from testbed.censor.actions.rst import InjectRst
 from testbed.censor.actions.rst_rewrite import RewriteRst
 from testbed.censor.actions.shape import Shape
+from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.names import NameList
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
@@ -81,10 +81,10 @@ def run(action, family, names):
 @pytest.mark.parametrize(
     ("action", "outcome", "receipt"),
     [
-        (Drop(), "silence", "drop"),
+        (SilentDrop(), "silence", "drop"),
         (RewriteRst(), "reset", "replace"),
         (InjectRst(to="both"), "reset", "inject"),
-        (Police(rate=RATE, burst=4000), "slow", "policed_drop"),
+        (Policer(rate=RATE, burst=4000), "slow", "policed_drop"),
         (Shape(rate=RATE), "slow", "delay"),
         (GraceDrop(packets=(5, 8)), "silence", "drop"),
         (Allow(), "ok", None),

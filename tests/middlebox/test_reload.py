@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from testbed.censor.actions.drop import Drop
+from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.core import Censor
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
@@ -24,7 +24,9 @@ pytestmark = pytest.mark.world
 
 
 def with_names(patterns, profile: str = "t22") -> Policy:
-    return Policy("box", PROFILES[profile], (Rule("sni", Match(tls_sni=patterns), Drop(residual=60.0)),))
+    return Policy(
+        "box", PROFILES[profile], (Rule("sni", Match(tls_sni=patterns), SilentDrop(residual=60.0)),)
+    )
 
 
 def running(lab: Lab, policy: Policy, reread) -> Running:

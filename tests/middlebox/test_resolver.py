@@ -13,8 +13,8 @@ import pytest
 
 from testbed.censor.actions.allow import Allow
 from testbed.censor.actions.dns import DnsLie
-from testbed.censor.actions.drop import Drop
 from testbed.censor.actions.rst import InjectRst
+from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.names import NameList
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
@@ -39,7 +39,7 @@ LIES = policy(
     ("ok.x.com", Allow()),
     ("*x.com", DnsLie(a=(SINKHOLE,), aaaa=("2001:db8::99",))),
     ("gone.com", DnsLie(rcode="nxdomain")),
-    ("silent.com", Drop()),
+    ("silent.com", SilentDrop()),
 )
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from testbed.censor.actions.drop import Drop
-from testbed.censor.decision import PASS, Decision, Direction, Handover, HandoverKind, Injection, Verdict
+from testbed.censor.actions.silent_drop import SilentDrop
+from testbed.censor.decision import PASS, Decision, Direction, Injection, Verdict
+from testbed.censor.handover import PASS_ON, Drop, Police
 from testbed.censor.wire import IpForm, ip
 from testbed.errors import InvalidRunError, UnsupportedError
 from testbed.middlebox.box import Clock
@@ -20,7 +21,19 @@ from testbed.middlebox.loop import serve
 from testbed.world import linux
 from testbed.world.enter import isolated_call
 from testbed.world.netns import inside
-from tests.middlebox.lab import CLIENT, FAMILY, SERVER, Lab, Stub, ask, echo, payload_of, policy, with_censor
+from tests.middlebox.lab import (
+    CLIENT,
+    FAMILY,
+    SERVER,
+    Declares,
+    Lab,
+    Stub,
+    ask,
+    echo,
+    payload_of,
+    policy,
+    with_censor,
+)
 
 pytestmark = pytest.mark.world
 
@@ -64,10 +77,12 @@ def throw(family):
 
 
 @pytest.mark.parametrize("family", [4, 6])
-@pytest.mark.parametrize("kind", list(HandoverKind))
-def test_packets_of_any_shape_never_stop_the_loop(family, kind):
+@pytest.mark.parametrize(
+    "handover", [PASS_ON, Drop(40.0), Police(8e3, 1, 40.0)], ids=["pass", "drop", "police"]
+)
+def test_packets_of_any_shape_never_stop_the_loop(family, handover):
     """Whatever the core says about them, even things that make no sense for a packet without ports."""
-    answers = [PASS, Decision(handover=Handover(kind, 40.0), rule=0), Decision(Verdict.DROP, rule=0)]
+    answers = [PASS, Decision(handover=handover, rule=0), Decision(Verdict.DROP, rule=0)]
     answers.append(Decision(Verdict.REPLACE, b"\x45", rule=0))
 
     def decide(raw, _way, _now):
@@ -76,7 +91,9 @@ def test_packets_of_any_shape_never_stop_the_loop(family, kind):
     def script(lab, _):
         return lab.fork("client", lambda: throw(family)).result(), ask(lab, family, b"good", sport=4002)
 
-    (sent, replies), receipt = with_censor(decide, Drop(residual=40.0), script=script)
+    (sent, replies), receipt = with_censor(
+        decide, Declares((Drop(40.0), Police(8e3, 1, 40.0))), script=script
+    )
     assert sent > 100
     assert receipt.packets > 100
     assert receipt.status == 0
@@ -91,7 +108,9 @@ def test_fragments_reach_the_core_as_they_are(family):
         return Decision(events=()) if seen.append(len(raw)) else PASS
 
     size = 4000
-    (replies,), receipt = with_censor(decide, Drop(), script=lambda lab, _: (ask(lab, family, bytes(size)),))
+    (replies,), receipt = with_censor(
+        decide, SilentDrop(), script=lambda lab, _: (ask(lab, family, bytes(size)),)
+    )
     assert replies == [bytes(size)]
     assert receipt.packets == 6  # three each way, not two reassembled ones
 
@@ -99,12 +118,12 @@ def test_fragments_reach_the_core_as_they_are(family):
 @pytest.mark.parametrize("family", [4, 6])
 def test_fragments_of_a_passed_flow_go_to_the_core_the_first_one_too(family):
     def decide(raw, *_):
-        return Decision(handover=Handover(HandoverKind.PASS, 480.0)) if len(raw) < 100 else PASS
+        return Decision(handover=PASS_ON) if len(raw) < 100 else PASS
 
     def script(lab, _):
         return ask(lab, family, b"hi", b"ho", bytes(4000))
 
-    replies, receipt = with_censor(decide, Drop(), script=script)
+    replies, receipt = with_censor(decide, SilentDrop(), script=script)
     assert replies == [b"hi", b"ho", bytes(4000)]
     assert receipt.packets == 1 + 6
 
@@ -119,7 +138,7 @@ def test_an_exception_in_the_core_is_counted_and_traffic_goes_on(broken):
     def script(lab, _):
         return ask(lab, 4, b"bang", b"bang", b"good")
 
-    replies, receipt = with_censor(decide, Drop(), script=script)
+    replies, receipt = with_censor(decide, SilentDrop(), script=script)
     assert replies == [b"bang", b"bang", b"good"]
     assert receipt.faults == (4 if broken else 0)
     faults = [event for event in receipt.events if event["kind"] == "fault"]
@@ -136,7 +155,7 @@ def test_an_injection_that_cannot_be_sent_is_a_fault():
     def decide(raw, *_):
         return answer if payload_of(raw) == b"q" else PASS
 
-    replies, receipt = with_censor(decide, Drop(), script=lambda lab, _: ask(lab, 4, b"q"))
+    replies, receipt = with_censor(decide, SilentDrop(), script=lambda lab, _: ask(lab, 4, b"q"))
     assert replies == [b"q"]
     assert receipt.faults == 2
 
@@ -156,7 +175,7 @@ def test_a_queue_overrun_is_counted(slow):
     def script(lab, _):
         return lab.fork("client", flood).result()
 
-    _, receipt = with_censor(decide, Drop(), script=script, queue_length=16 if slow else 4096)
+    _, receipt = with_censor(decide, SilentDrop(), script=script, queue_length=16 if slow else 4096)
     assert (receipt.queue_dropped + receipt.user_dropped > 0) == slow
     assert [event["kind"] for event in receipt.events] == ["overflow"] * slow
 
@@ -179,7 +198,7 @@ def test_the_censor_stops_under_full_load():
 
     def body():
         lab = Lab()
-        return script(lab, lab.censor(Stub(), policy(Drop())))
+        return script(lab, lab.censor(Stub(), policy(SilentDrop())))
 
     status, packets, took = isolated_call(body)
     assert status == 0
@@ -192,30 +211,30 @@ def test_ctrl_c_does_not_stop_a_censor():
         os.kill(running.child.pid, signal.SIGINT)
         return ask(lab, 4, b"hi")
 
-    replies, receipt = with_censor(lambda *_: PASS, Drop(), script=script)
+    replies, receipt = with_censor(lambda *_: PASS, SilentDrop(), script=script)
     assert replies == [b"hi"]
     assert receipt.status == 0
 
 
-def test_a_second_censor_on_a_hop_is_refused():
+def test_two_censors_at_one_position_are_refused():
     def body():
         lab = Lab()
-        lab.censor(Stub(), policy(Drop()))
-        lab.censor(Stub(), policy(Drop()))
+        lab.censor(Stub(), policy(SilentDrop()))
+        lab.censor(Stub(), policy(SilentDrop()))
 
-    with pytest.raises(InvalidRunError, match="has this hop a censor already"):
+    with pytest.raises(InvalidRunError, match="does another censor have this position"):
         isolated_call(body)
 
 
 def test_no_censor_outside_a_world(tmp_path):
     with pytest.raises(InvalidRunError):
-        serve(Stub(), policy(Drop()), "a/b", tmp_path, Clock(0.0, 1.0), lambda: None)
+        serve(Stub(), policy(SilentDrop()), "a/b", tmp_path, Clock(0.0, 1.0), lambda: None)
     assert not (tmp_path / "events.jsonl").exists()
 
 
 def test_no_censor_in_a_namespace_that_the_world_did_not_build():
     def body():
-        serve(Stub(), policy(Drop()), "a/b", Path("/run"), Clock(0.0, 1.0), lambda: None)
+        serve(Stub(), policy(SilentDrop()), "a/b", Path("/run"), Clock(0.0, 1.0), lambda: None)
 
     with pytest.raises(InvalidRunError, match="not built by this testbed"):
         isolated_call(body)
@@ -233,7 +252,7 @@ def test_iptables_of_the_legacy_kind_is_refused_by_name():
             return str(legacy)
 
         linux.program = only_legacy  # this process ends with the test
-        Lab().censor(Stub(), policy(Drop()))
+        Lab().censor(Stub(), policy(SilentDrop()))
 
     with pytest.raises(UnsupportedError, match=r"legacy.*apt-get install iptables"):
         isolated_call(body)
@@ -243,7 +262,7 @@ def test_a_full_set_of_held_flows_is_a_fault(monkeypatch):
     from testbed.middlebox import ruleset
 
     monkeypatch.setattr(ruleset, "HELD_FLOWS", 4)
-    answer = Decision(Verdict.DROP, handover=Handover(HandoverKind.DROP, 40.0), rule=0)
+    answer = Decision(Verdict.DROP, handover=Drop(40.0), rule=0)
 
     def decide(raw, *_):
         return answer if payload_of(raw) == b"bad" else PASS
@@ -251,7 +270,7 @@ def test_a_full_set_of_held_flows_is_a_fault(monkeypatch):
     def script(lab, _):
         return [ask(lab, 4, b"bad", sport=5000 + n, wait=0.05) for n in range(4)]
 
-    replies, receipt = with_censor(decide, Drop(residual=40.0), script=script)
+    replies, receipt = with_censor(decide, SilentDrop(residual=40.0), script=script)
     assert replies == [[None]] * 4
     assert receipt.faults == 1
     assert receipt.events[0]["detail"]["flows"] >= 1
@@ -266,7 +285,7 @@ def test_a_packet_with_somebody_elses_mark_is_judged_like_any_other():
         with inside(lab.ns["hop"]):
             hook = "type filter hook prerouting priority -300; meta mark set 0xff0026;"
             subprocess.run(["nft", f"table inet other {{ chain c {{ {hook} }}; }}"], check=True)
-        running = lab.censor(Stub(lambda *_: Decision(Verdict.DROP, rule=0)), policy(Drop()))
+        running = lab.censor(Stub(lambda *_: Decision(Verdict.DROP, rule=0)), policy(SilentDrop()))
         return ask(lab, 4, b"hi"), running.stop()
 
     replies, receipt = isolated_call(body)

@@ -5,13 +5,19 @@ import time
 
 import pytest
 
-from testbed.censor.actions.police import Police
-from testbed.censor.decision import PASS, Decision, Handover, HandoverKind
+from testbed.censor.actions.policer import Policer
+from testbed.censor.decision import PASS, Decision
+from testbed.censor.profiles import PROFILES
 from tests.middlebox.lab import FAMILY, SERVER, ask, payload_of, with_censor
 
 pytestmark = [pytest.mark.world, pytest.mark.parametrize("family", [4, 6])]
 
-HANDOVER = Decision(handover=Handover(HandoverKind.POLICE, 600.0), rule=0)
+
+def police(action):
+    """What a core answers to a flow's first packet, and the action."""
+    (handover,) = action.handovers(PROFILES["t22"])
+    answer = Decision(handover=handover, rule=0)
+    return (lambda raw, *_: answer if payload_of(raw) == b"go" else PASS), action
 
 
 @pytest.mark.parametrize(("per", "buckets"), [("host", 1), ("flow", 2)])
@@ -25,8 +31,7 @@ def test_flows_share_a_bucket(family, per, buckets):
         return [len(replies[1:]) - replies[1:].count(None) for replies in policed], free
 
     (passed, free), receipt = with_censor(
-        lambda raw, *_: HANDOVER if payload_of(raw) == b"go" else PASS,
-        Police(rate=8000.0, burst=4000, idle=600.0, per=per),
+        *police(Policer(rate=8000.0, burst=4000, idle=600.0, per=per)),
         script=script,
     )
     assert free == [message] * 10
@@ -62,8 +67,7 @@ def test_only_the_direction_that_is_asked_for_is_policed(family, direction, lost
         return server.result(), len(replies) - replies.count(None)
 
     (arrived, returned), receipt = with_censor(
-        lambda raw, *_: HANDOVER if payload_of(raw) == b"go" else PASS,
-        Police(rate=8000.0, burst=4000, idle=600.0, direction=direction),
+        *police(Policer(rate=8000.0, burst=4000, idle=600.0, direction=direction)),
         script=script,
     )
     assert (arrived < 11, returned < arrived) == (lost_up, lost_down)

@@ -10,11 +10,11 @@ from scapy.packet import Raw
 
 from testbed.capture.file import CaptureFile
 from testbed.censor.actions.dns import DnsLie
-from testbed.censor.actions.drop import Drop
-from testbed.censor.actions.police import Police
+from testbed.censor.actions.policer import Policer
 from testbed.censor.actions.rst import InjectRst
 from testbed.censor.actions.rst_rewrite import RewriteRst
 from testbed.censor.actions.shape import Shape
+from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.core import Censor
 from testbed.censor.decision import Direction
 from testbed.censor.policy import Match, Policy
@@ -50,13 +50,13 @@ def replayed(frames, box: Policy, *, sides=INSIDE, seed: int = 1, every: bool = 
 
 WAYS = {
     "rst-rewrite": (RewriteRst(), [(4, "matched"), (5, "rewritten"), (6, "rewritten")]),
-    "drop": (Drop(), [(4, "matched"), (4, "dropped"), (5, "dropped"), (6, "dropped"), (7, "dropped")]),
+    "drop": (SilentDrop(), [(4, "matched"), (4, "dropped"), (5, "dropped"), (6, "dropped"), (7, "dropped")]),
     "rst": (
         InjectRst(to="both"),
         [(4, "matched"), (4, "injected"), (4, "injected"), (7, "injected"), (7, "injected")],
     ),
     "police": (
-        Police(rate=8.0, burst=170),
+        Policer(rate=8.0, burst=170),
         [(4, "matched"), (6, "policed")],
     ),
     "shape": (
@@ -85,7 +85,7 @@ def test_a_neutral_name_meets_nothing(way):
 
 
 def test_a_miss_is_told():
-    seen, _ = replayed(Session().whole().frames(), sni(Drop(), drop=1.0))
+    seen, _ = replayed(Session().whole().frames(), sni(SilentDrop(), drop=1.0))
     assert seen.whats == [(4, "missed")]
 
 
@@ -102,7 +102,7 @@ def test_an_injected_answer():
 def test_fragments_are_held_and_released(profile):
     whole = IP(src=CLIENT, dst=SERVER, id=7) / UDP(sport=9, dport=9) / Raw(bytes(100))
     frames = [(BEGIN + n, bytes(ether(piece))) for n, piece in enumerate(fragment(whole, 48))]
-    seen, run = replayed(frames, sni(Drop(), profile=profile))
+    seen, run = replayed(frames, sni(SilentDrop(), profile=profile))
     held = [(1, "held"), (2, "held"), (3, "released")] if run.censor._fragments else []
     assert seen.whats == held
 
@@ -116,7 +116,7 @@ def test_decisions_are_the_cores_own_packet_by_packet():
     frames = sorted((at + rng.randrange(10**10), f) for one in sessions for at, f in one.frames())
     box = sni(RewriteRst(), **{"rst-rewrite": 0.3})
     seen, _ = replayed(frames, box, seed=9)
-    core, told = Censor(box, 9, kernel=False), {}
+    core, told = Censor(box, 9), {}
     for number, (at, frame) in enumerate(frames, 1):
         way = Direction.UP if frame[26:30] == bytes([192, 168, 1, 10]) else Direction.DOWN
         decision = core.process(frame[14:], way, (at - frames[0][0]) / 1e9)
@@ -152,13 +152,13 @@ def test_passing_does_not_outlive_its_time(monkeypatch):
     session = Session(None).send("up", "S").send("down", "SA").send("up", "PA", bytes(300))
     for _ in range(10):
         session.send("up", "PA", bytes(300), after=100 * 10**9)
-    replayed(session.frames(), sni(Drop()))
+    replayed(session.frames(), sni(SilentDrop()))
     assert len(asked) == 13
 
 
 def test_packets_that_are_not_the_boxs():
     cut = Session().whole().frames()
-    _, run = replayed(cut, sni(Drop()), snap=100)
+    _, run = replayed(cut, sni(SilentDrop()), snap=100)
     assert run.totals.aside["cut"] == 3  # the hello and two segments
     beside = IP(src="1.2.3.4", dst="5.6.7.8") / TCP()
     wrong = bytearray(bytes(ether(IP(src=CLIENT, dst=SERVER) / TCP())))
@@ -168,7 +168,7 @@ def test_packets_that_are_not_the_boxs():
         (BEGIN, bytes(wrong)),
         (BEGIN, b"\0" * 12 + b"\x08\x06" + bytes(28)),
     ]
-    _, run = replayed(frames, sni(Drop()))
+    _, run = replayed(frames, sni(SilentDrop()))
     assert dict(run.totals.aside) == {"beside": 1, "unreadable": 1, "not_ip": 1}
     assert run.totals.judged == 0
 

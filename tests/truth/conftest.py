@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from testbed.censor.actions.grace_drop import GraceDrop
-from testbed.censor.actions.police import Police
+from testbed.censor.actions.policer import Policer
 from testbed.censor.actions.rst_rewrite import RewriteRst
 from testbed.censor.names import NameList
 from testbed.censor.policy import Match, Policy, Rule
@@ -34,7 +34,7 @@ BLOCKED, SLOW, CONTROL = (
 
 @pytest.fixture
 def scenario():
-    rules = (rule("sni", RewriteRst()), rule("policer", Police(140e3)), rule("grace", GraceDrop()))
+    rules = (rule("sni", RewriteRst()), rule("policer", Policer(140e3)), rule("grace", GraceDrop()))
     policy = Policy("tspu", SimpleNamespace(name="t22"), rules)
     expect = (
         Expectation("on", "mts", parse(BLOCKED), "tls.sni.rst", "sni"),

@@ -3,17 +3,23 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from testbed.censor.actions.base import Action, Context
-from testbed.censor.decision import PASS, Decision
+from testbed.censor.actions.base import Action, Context, ResolverReply
+from testbed.censor.decision import Decision
+from testbed.censor.handover import PASS_ON
+
+_EXEMPT = Decision(handover=PASS_ON)
 
 
 @dataclass(frozen=True, slots=True)
-class Allow(Action):
-    """Stop looking at this flow. The core hands it to the kernel as any flow that it has given up on."""
+class Allow(Action[None]):
+    """Stop inspecting this flow."""
 
     key: ClassVar[str] = "allow"
 
-    def on_match(self, ctx: Context) -> Decision:
+    def on_match(self, ctx: Context[None]) -> Decision:
         """Pass, and inspect no more."""
-        ctx.flow.inspecting = False
-        return PASS
+        return _EXEMPT
+
+    def resolver_reply(self, query: bytes) -> ResolverReply:
+        """The true one."""
+        return ResolverReply(true=True)

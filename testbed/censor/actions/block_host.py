@@ -13,7 +13,7 @@ _HOLD = 60.0  # s; our choice. Nothing is kept by it: a flow is then matched aga
 
 
 @dataclass(frozen=True, slots=True)
-class BlockHost(Action):
+class BlockHost(Action[None]):
     """Drop what the inside host sends to the blocked one; if that one opened the flow, refuse in its name.
 
     The blocked host's own packets pass, so it gets the inside host's SYN/ACK, and all after it, as RST/ACK.
@@ -23,19 +23,19 @@ class BlockHost(Action):
     key: ClassVar[str] = "block-host"
     either_opener: ClassVar[bool] = True
 
-    def on_match(self, ctx: Context) -> Decision:
+    def on_match(self, ctx: Context[None]) -> Decision:
         """As every packet."""
         return self.on_packet(ctx)
 
-    def on_packet(self, ctx: Context) -> Decision:
+    def on_packet(self, ctx: Context[None]) -> Decision:
         """By direction and by who opened the flow."""
         if ctx.packet.protocol in (ICMP, ICMP6):
-            return Decision(Verdict.DROP, rule=ctx.rule)
+            return Decision(Verdict.DROP)
         if ctx.direction is Direction.DOWN:
             return PASS
         if ctx.flow.client is Direction.DOWN and ctx.packet.protocol == TCP:
-            return Decision(Verdict.REPLACE, rewritten_as_reset(ctx.packet), rule=ctx.rule)
-        return Decision(Verdict.DROP, rule=ctx.rule)
+            return Decision(Verdict.REPLACE, rewritten_as_reset(ctx.packet))
+        return Decision(Verdict.DROP)
 
     def holds_for(self, profile: Profile) -> float:
         """Until the flow is idle for a minute."""

@@ -1,12 +1,13 @@
 """A limit on TLS connections from one subscriber to one network, from November 2025 on (N4P#546, L)."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from testbed.censor.actions.base import Action, Context
 from testbed.censor.bounded import Bounded, evicted
-from testbed.censor.decision import Decision, Event, Handover, HandoverKind, Verdict
+from testbed.censor.decision import Decision, Verdict
+from testbed.censor.handover import PASS_ON, Drop
 from testbed.censor.profile import Profile
 from testbed.censor.units import Seconds
 
@@ -21,8 +22,15 @@ class Recent:
     locked_until: float = 0.0
 
 
+@dataclass(slots=True)
+class Admission:
+    """Whether a flow was one too many."""
+
+    refused: bool = False
+
+
 @dataclass(frozen=True, slots=True)
-class ConnectionLimit(Action):
+class ConnectionLimit(Action[Admission]):
     """Freeze each flow beyond `flows` within `window`, and all new ones for `lock` after that.
 
     A flow is counted when its first packet triggers the rule (`tls.sni: ["*"]`), so its handshake passes
@@ -30,7 +38,6 @@ class ConnectionLimit(Action):
     """
 
     key: ClassVar[str] = "connection-limit"
-    hands_over: ClassVar[frozenset[HandoverKind]] = frozenset({HandoverKind.DROP})
 
     flows: int = 12  # N4P#546: 12-24; DPICH tries 4
     window: Seconds = Seconds(10)  # "a short window" (N4P#546); the number is our choice
@@ -44,31 +51,36 @@ class ConnectionLimit(Action):
                 "connection-limit: flows >= 0, prefix4 0 to 32 and prefix6 0 to 128 are possible"
             )
 
-    def on_match(self, ctx: Context) -> Decision:
+    def begin(self, ctx: Context[None]) -> Admission:
+        """Decided by `on_match`."""
+        return Admission()
+
+    def on_match(self, ctx: Context[Admission]) -> Decision:
         """Count a new flow; let it go, or freeze it."""
-        networks = ctx.flow.shared.setdefault(f"{self.key} {ctx.rule}", Bounded[int, Recent](_MAX_NETWORKS))
-        assert isinstance(networks, Bounded)
+        networks = ctx.of_host(_no_networks)
         network = self._network(ctx.flow.key.outside)
-        events: tuple[Event, ...] = ()
         recent = networks.get(network)
+        full = False
         if recent is None:
             recent = Recent()
-            events = evicted(ctx.flow.key, self.key) if networks.put(network, recent) else ()
-        ctx.flow.state = frozen = self._refuses(recent, ctx.now)
-        if not frozen:
-            return Decision(handover=Handover(HandoverKind.PASS, self.lock), events=events)
-        handover = Handover(HandoverKind.DROP, self.lock, refresh=False)
-        return Decision(Verdict.DROP, handover=handover, rule=ctx.rule, events=events)
+            full = networks.put(network, recent)
+        ctx.state.refused = self._refuses(recent, ctx.now)
+        return replace(self.on_packet(ctx), events=evicted(ctx.flow.key, self.key) if full else ())
 
-    def on_packet(self, ctx: Context) -> Decision:
+    def on_packet(self, ctx: Context[Admission]) -> Decision:
         """As its first packet was decided."""
-        if ctx.flow.state:
-            return Decision(Verdict.DROP, rule=ctx.rule)
-        return Decision(handover=Handover(HandoverKind.PASS, self.lock))
+        if not ctx.state.refused:
+            return Decision(handover=PASS_ON)
+        rest = self.handovers(ctx.profile)
+        return Decision(Verdict.DROP, handover=rest[0] if rest else None)
 
     def holds_for(self, profile: Profile) -> float:
         """A frozen flow recovers with the others."""
         return self.lock
+
+    def handovers(self, profile: Profile) -> tuple[Drop, ...]:
+        """A refused flow, until the lock ends."""
+        return (Drop(self.lock),) if self.lock > 0 else ()
 
     def _refuses(self, recent: Recent, now: float) -> bool:
         """Whether a flow that opens now is one too many."""
@@ -88,3 +100,7 @@ class ConnectionLimit(Action):
         length = self.prefix4 if len(address) == 4 else self.prefix6
         bits = len(address) * 8
         return (1 << bits | int.from_bytes(address, "big")) >> (bits - length)
+
+
+def _no_networks() -> Bounded[int, Recent]:
+    return Bounded(_MAX_NETWORKS)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from testbed.censor.actions.base import Action, Context, cut_late, residual
-from testbed.censor.decision import PASS, Decision, Handover, HandoverKind, Verdict
+from testbed.censor.decision import PASS, Decision, Verdict
+from testbed.censor.handover import Drop
 from testbed.censor.packet import TCP, UDP, Packet
 from testbed.censor.parsers import Protocol
 from testbed.censor.parsers.message import Message
@@ -14,8 +15,15 @@ from testbed.censor.units import Seconds
 _PACKETS = {"wireguard": 2, "openvpn": 15}  # N4P#274, second-hand: M
 
 
+@dataclass(slots=True)
+class DataSeen:
+    """Data packets of a flow so far."""
+
+    packets: int = 0
+
+
 @dataclass(frozen=True, slots=True)
-class DropAfterData(Action):
+class DropAfterData(Action[DataSeen]):
     """Let `packets` data packets of the protocol pass, then drop the flow. Other packets are not counted.
 
     With `protocol: tls` and no packet it is the filter of FakeTLS proxies of 2026: the handshake completes,
@@ -23,26 +31,29 @@ class DropAfterData(Action):
     """
 
     key: ClassVar[str] = "data-drop"
-    hands_over: ClassVar[frozenset[HandoverKind]] = frozenset({HandoverKind.DROP})
 
     protocol: Protocol
     packets: int | None = None  # both directions together; None: 2 for WireGuard, 15 for OpenVPN, else 0
     residual: Seconds | None = None  # None: the profile's; restarted by every packet, counting or silent
 
-    def on_match(self, ctx: Context) -> Decision:
+    def begin(self, ctx: Context[None]) -> DataSeen:
+        """None yet."""
+        return DataSeen()
+
+    def on_match(self, ctx: Context[DataSeen]) -> Decision:
         """The trigger may be data already, of a session older than the rule."""
         return self.on_packet(ctx)
 
-    def on_packet(self, ctx: Context) -> Decision:
+    def on_packet(self, ctx: Context[DataSeen]) -> Decision:
         """Count data packets; the one beyond the limit is the first to vanish."""
         limit = _PACKETS.get(self.protocol, 0) if self.packets is None else self.packets
-        count = ctx.flow.state if isinstance(ctx.flow.state, int) else 0
-        if count <= limit and is_data(self.protocol, ctx.packet):
-            ctx.flow.state = count = count + 1
-        if count <= limit:
+        seen = ctx.state
+        if seen.packets <= limit and is_data(self.protocol, ctx.packet):
+            seen.packets += 1
+        if seen.packets <= limit:
             return PASS
-        handover = Handover(HandoverKind.DROP, self.holds_for(ctx.profile), refresh=True)
-        return Decision(Verdict.DROP, handover=handover, rule=ctx.rule)
+        rest = self.handovers(ctx.profile)
+        return Decision(Verdict.DROP, handover=rest[0] if rest else None)
 
     def holds_for(self, profile: Profile) -> float:
         """How long a session is remembered after its last packet."""
@@ -51,6 +62,11 @@ class DropAfterData(Action):
     def refreshes(self, profile: Profile) -> bool:
         """A quiet tunnel is still the same one."""
         return True
+
+    def handovers(self, profile: Profile) -> tuple[Drop, ...]:
+        """The flow; each of its packets restarts the time."""
+        lasts = self.holds_for(profile)
+        return (Drop(lasts, refresh=True),) if lasts > 0 else ()
 
     def also_seen_as(self, label: str) -> tuple[str, ...]:
         """The drop may come before or after the answer has begun."""

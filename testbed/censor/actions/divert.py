@@ -1,4 +1,4 @@
-"""Traffic led to another server, whose replies come back in the asked one's name.
+"""Redirects to another server and spoofs the original destination in its replies.
 
 One mechanism behind the redirection of port 53 to the operator's resolver (BC), the hijack of 8.8.8.8/udp
 of August 2026 (N4P#657) and TLS interception, where the other server has certificates of its own (OONI22).
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import ClassVar
 
-from testbed.censor.actions.base import Action, Context
+from testbed.censor.actions.base import Action, Context, operators_own
 from testbed.censor.bounded import evicted
 from testbed.censor.decision import PASS, Decision, Direction, Verdict
-from testbed.censor.diverted import remember, taken
 from testbed.censor.flow import FlowKey
 from testbed.censor.packet import ACK, SYN, TCP, UDP
 from testbed.censor.profile import Profile
@@ -21,22 +20,29 @@ from testbed.censor.units import Seconds
 _TRIES = 64  # source ports tried for a reply 4-tuple of its own; our choice
 
 
+@dataclass(slots=True)
+class Detour:
+    """The flow as the other server sees it: its replies come back on this 4-tuple."""
+
+    key: FlowKey | None  # None: it is left alone
+
+
 @dataclass(frozen=True, slots=True)
-class Divert(Action):
+class Divert(Action[Detour]):
     """Rewrite the destination of what the inside host sends, and the source of what comes back.
 
     For rules by header, since a TCP connection can be led elsewhere only as a whole; ICMP is not. An address
     left out means that flows of that IP version are left alone, and so are flows to the other server itself.
 
-    The replies come from the other server, so on a 4-tuple of their own: `testbed.censor.diverted` says to
-    which flow it belongs, and the flow table asks it for every packet that comes down. If two flows would
+    The replies come from the other server, so on a 4-tuple of their own: it is an alias of the flow
+    (`InsideHost.aliases`), which the flow table looks up for every packet that comes down. If two flows would
     meet in one reply 4-tuple, the later one's source port is changed as well.
     """
 
     key: ClassVar[str] = "divert"
 
-    to4: str = ""
-    to6: str = ""
+    to4: str = operators_own("resolver4", "")
+    to6: str = operators_own("resolver6", "")
     port: int | None = None  # None: as it was
     idle: Seconds = Seconds(600)  # our choice; the flow is forgotten after this much silence
 
@@ -52,31 +58,31 @@ class Divert(Action):
         if self.port is not None and not 0 < self.port < 65536:
             raise ValueError(f"divert: {self.port} is not a port; give 1 to 65535")
 
-    def on_match(self, ctx: Context) -> Decision:
-        """Lead the flow elsewhere from its first packet on."""
+    def begin(self, ctx: Context[None]) -> Detour:
+        """Choose the other server's side of a flow that opens now."""
         packet = ctx.packet
         opens = packet.flags & (SYN | ACK) == SYN if packet.protocol == TCP else packet.protocol == UDP
-        if ctx.direction is not Direction.UP or not opens or ctx.flow.rule is None:
-            return PASS
-        ctx.flow.state = self._new_tuple(ctx)
-        return self.on_packet(ctx)
+        return Detour(self._other(ctx) if opens and ctx.direction is Direction.UP else None)
 
-    def on_packet(self, ctx: Context) -> Decision:
+    def on_match(self, ctx: Context[Detour]) -> Decision:
+        """Lead the flow elsewhere from its first packet on; one that no rule holds cannot be."""
+        return PASS if ctx.flow.hold is None else self.on_packet(ctx)
+
+    def on_packet(self, ctx: Context[Detour]) -> Decision:
         """Rewrite both ways; what the asked server itself sends passes."""
-        key, other, packet = ctx.flow.key, ctx.flow.state, ctx.packet
-        if not isinstance(other, FlowKey):
+        key, other, packet = ctx.flow.key, ctx.state.key, ctx.packet
+        if other is None:
             return PASS
         if ctx.direction is Direction.UP:
-            full = remember(ctx.flow.shared, other, key)
+            full = ctx.flow.host.aliases.put(other, key)
             raw = readdressed(
                 packet, destination=other.outside, sport=other.inside_port, dport=other.outside_port
             )
-            events = evicted(key, self.key) if full else ()
-            return Decision(Verdict.REPLACE, raw, rule=ctx.rule, events=events)
+            return Decision(Verdict.REPLACE, raw, events=evicted(key, self.key) if full else ())
         if (packet.source, packet.sport) != (other.outside, other.outside_port):
             return PASS
         raw = readdressed(packet, source=key.outside, sport=key.outside_port, dport=key.inside_port)
-        return Decision(Verdict.REPLACE, raw, rule=ctx.rule)
+        return Decision(Verdict.REPLACE, raw)
 
     def holds_for(self, profile: Profile) -> float:
         """The idle time."""
@@ -86,9 +92,14 @@ class Divert(Action):
         """An active flow stays diverted."""
         return True
 
-    def _new_tuple(self, ctx: Context) -> FlowKey | None:
+    @property
+    def leads_to(self) -> tuple[str, ...]:
+        """The other server."""
+        return tuple(address for address in (self.to4, self.to6) if address)
+
+    def _other(self, ctx: Context[None]) -> FlowKey | None:
         """The flow as the other server sees it; None if it is to be left alone."""
-        key = ctx.flow.key
+        key, aliases = ctx.flow.key, ctx.flow.host.aliases
         text = self.to4 if ctx.packet.version == 4 else self.to6
         if not text:
             return None
@@ -97,8 +108,7 @@ class Divert(Action):
         if other == key:
             return None
         for step in range(_TRIES):
-            port = (key.inside_port + step - 1) % 65535 + 1
-            candidate = other._replace(inside_port=port)
-            if not taken(ctx.flow.shared, candidate, by_other_than=key):
+            candidate = other._replace(inside_port=(key.inside_port + step - 1) % 65535 + 1)
+            if aliases.get(candidate) in (None, key):
                 return candidate
         return other

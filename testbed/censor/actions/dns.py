@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from testbed.censor.actions.base import Action, Context
+from testbed.censor.actions.base import Action, Context, ResolverReply, operators_own
 from testbed.censor.decision import PASS, Decision, Direction, Injection, Verdict
 from testbed.censor.packet import TCP
 from testbed.censor.wire import Endpoints, IpForm, data_to_sender, udp
 
 
 @dataclass(frozen=True, slots=True)
-class DnsLie(Action):
+class DnsLie(Action[None]):
     """Answer the query with these addresses or this code; other record types get an empty answer.
 
     In the path the query is dropped; on a mirror port it goes on, so the true answer arrives as well,
@@ -20,8 +20,8 @@ class DnsLie(Action):
     key: ClassVar[str] = "dns"
 
     rcode: Literal["noerror", "nxdomain", "refused", "servfail"] = "noerror"
-    a: tuple[str, ...] = ()
-    aaaa: tuple[str, ...] = ()
+    a: tuple[str, ...] = operators_own("sinkhole4", ())
+    aaaa: tuple[str, ...] = operators_own("sinkhole6", (), may_lack=True)  # none is documented (OONI-FP)
     ttl: int = 60  # s; our choice (60-300)
 
     def prepare(self) -> None:
@@ -29,7 +29,7 @@ class DnsLie(Action):
         import dns.message
         import dns.rrset  # noqa: F401
 
-    def on_match(self, ctx: Context) -> Decision:
+    def on_match(self, ctx: Context[None]) -> Decision:
         """Inject the lie towards the client."""
         if ctx.direction is not Direction.UP:
             return PASS
@@ -37,7 +37,7 @@ class DnsLie(Action):
         if not answer:
             return PASS
         verdict = Verdict.DROP if ctx.profile.in_path else Verdict.PASS
-        return Decision(verdict, inject=answer, rule=ctx.rule)
+        return Decision(verdict, inject=answer)
 
     def forge(self, query: bytes) -> bytes:
         """The lying answer to a DNS query in wire format; b"" if the query cannot be read."""
@@ -60,11 +60,15 @@ class DnsLie(Action):
                 reply.answer.append(dns.rrset.from_text(question.name, self.ttl, "IN", kind, *addresses))
         return reply.to_wire(max_size=65535)
 
+    def resolver_reply(self, query: bytes) -> ResolverReply:
+        """The lie."""
+        return ResolverReply(self.forge(query))
+
     def also_seen_as(self, label: str) -> tuple[str, ...]:
         """Without an address of the type asked for it reads as NXDOMAIN (no AAAA is documented: OONI-FP)."""
         return ("dns.nxdomain",) if label == "dns.poison" and not (self.a and self.aaaa) else ()
 
-    def _packets(self, ctx: Context) -> tuple[Injection, ...]:
+    def _packets(self, ctx: Context[None]) -> tuple[Injection, ...]:
         reset = ctx.profile.reset.value
         form = IpForm(reset.hop_limit, reset.ip_id)
         packet = ctx.packet

@@ -14,7 +14,7 @@ _WINDOW = 65535  # our choice; a window of 0 would keep the client's own close w
 
 
 @dataclass(frozen=True, slots=True)
-class InjectFin(Action):
+class InjectFin(Action[None]):
     """Close the client's side in the server's name: it sees the end of the stream, not a reset.
 
     The packet's form is not known; fields left out are those of the profile's resets.
@@ -27,7 +27,7 @@ class InjectFin(Action):
     ip_id: int | None = None
     residual: Seconds = Seconds(0)  # for so long, later data from inside on the 4-tuple is answered alike
 
-    def on_match(self, ctx: Context) -> Decision:
+    def on_match(self, ctx: Context[None]) -> Decision:
         """Close, and pass or drop the trigger."""
         packet = ctx.packet
         if packet.protocol != TCP or packet.flags & (RST | SYN) or not packet.has_payload:
@@ -45,10 +45,9 @@ class InjectFin(Action):
         return Decision(
             Verdict.DROP if dropped else Verdict.PASS,
             inject=(Injection(close, Direction.DOWN),),
-            rule=ctx.rule,
         )
 
-    def on_packet(self, ctx: Context) -> Decision:
+    def on_packet(self, ctx: Context[None]) -> Decision:
         """Answer the inside host again; the server's packets pass."""
         return self.on_match(ctx) if ctx.direction is Direction.UP else PASS
 

@@ -5,7 +5,8 @@ from typing import ClassVar, Literal
 
 from testbed.censor.actions.base import Action, Context, cut_late, residual
 from testbed.censor.bounded import Bounded, evicted
-from testbed.censor.decision import PASS, Decision, Event, Handover, HandoverKind, Verdict
+from testbed.censor.decision import PASS, Decision, Event, Verdict
+from testbed.censor.handover import Drop
 from testbed.censor.packet import UDP
 from testbed.censor.profile import Profile
 from testbed.censor.units import Octets, Seconds
@@ -16,7 +17,7 @@ _MAX_LOCKS = 256  # servers locked at a time for one inside host; our choice
 
 @dataclass(slots=True)
 class Count:
-    """What a flow has sent so far. This is its state."""
+    """What a flow has sent so far."""
 
     packets: int = 0
     octets: int = 0
@@ -24,7 +25,7 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
-class Freeze(Action):
+class Freeze(Action[Count]):
     """Let `packets` or `octets` pass, whichever is reached first, then drop the flow both ways.
 
     With neither given it is 25 packets. Counted is from the packet that triggered the rule on, so a rule by
@@ -32,7 +33,6 @@ class Freeze(Action):
     """
 
     key: ClassVar[str] = "freeze"
-    hands_over: ClassVar[frozenset[HandoverKind]] = frozenset({HandoverKind.DROP})
     keeps_inspecting: ClassVar[bool] = True
 
     packets: int | None = None
@@ -41,16 +41,19 @@ class Freeze(Action):
     udp_lock: Seconds | None = Seconds(600)  # a frozen UDP flow's server is then dead for all UDP (N4P#490)
     residual: Seconds | None = None  # None: the profile's; restarted by every packet, counting or frozen
 
-    def on_match(self, ctx: Context) -> Decision:
-        """Count the trigger too, unless its server is locked: then the new flow is dead at once."""
-        if self._locked(ctx):
+    def begin(self, ctx: Context[None]) -> Count:
+        """Nothing has been counted; under a locked server the flow is dead at once."""
+        return Count(frozen=self._locked(ctx))
+
+    def on_match(self, ctx: Context[Count]) -> Decision:
+        """Count the trigger too."""
+        if ctx.state.frozen:
             return self._silence(ctx, self._lock(ctx))
         return self.on_packet(ctx)
 
-    def on_packet(self, ctx: Context) -> Decision:
+    def on_packet(self, ctx: Context[Count]) -> Decision:
         """Count until the limit; the packet beyond it is the first to vanish."""
-        count = ctx.flow.state if isinstance(ctx.flow.state, Count) else Count()
-        ctx.flow.state = count
+        count = ctx.state
         if count.frozen:
             return self._silence(ctx)
         if self.count in ("both", ctx.direction.name.lower()):
@@ -77,26 +80,30 @@ class Freeze(Action):
             self.octets is not None and count.octets > self.octets
         )
 
-    def _silence(self, ctx: Context, events: tuple[Event, ...] = ()) -> Decision:
-        """Drop, and leave the rest of the flow to the kernel."""
-        ctx.flow.state = Count(frozen=True)
-        handover = Handover(HandoverKind.DROP, self.holds_for(ctx.profile), refresh=True)
-        return Decision(Verdict.DROP, handover=handover, rule=ctx.rule, events=events)
+    def handovers(self, profile: Profile) -> tuple[Drop, ...]:
+        """A frozen flow; its packets restart the time."""
+        lasts = self.holds_for(profile)
+        return (Drop(lasts, refresh=True),) if lasts > 0 else ()
 
-    def _lock(self, ctx: Context) -> tuple[Event, ...]:
+    def _silence(self, ctx: Context[Count], events: tuple[Event, ...] = ()) -> Decision:
+        """Drop, and leave the rest of the flow to the kernel."""
+        ctx.state.frozen = True
+        rest = self.handovers(ctx.profile)
+        return Decision(Verdict.DROP, handover=rest[0] if rest else None, events=events)
+
+    def _lock(self, ctx: Context[Count]) -> tuple[Event, ...]:
         """Lock the server for UDP. A flow does so once: its later packets are the kernel's alone."""
         if self.udp_lock is None or ctx.packet.protocol != UDP:
             return ()
-        full = self._locks(ctx).put(ctx.flow.key.outside, ctx.now + self.udp_lock)
+        full = ctx.of_host(_no_locks).put(ctx.flow.key.outside, ctx.now + self.udp_lock)
         return evicted(ctx.flow.key, self.key) if full else ()
 
-    def _locked(self, ctx: Context) -> bool:
+    def _locked(self, ctx: Context[None]) -> bool:
         if self.udp_lock is None or ctx.packet.protocol != UDP:
             return False
-        return (self._locks(ctx).get(ctx.flow.key.outside) or 0.0) > ctx.now
+        return (ctx.of_host(_no_locks).get(ctx.flow.key.outside) or 0.0) > ctx.now
 
-    def _locks(self, ctx: Context) -> Bounded[bytes, float]:
-        """Until when each server is locked for this inside host."""
-        locks = ctx.flow.shared.setdefault(f"freeze {ctx.rule}", Bounded[bytes, float](_MAX_LOCKS))
-        assert isinstance(locks, Bounded)
-        return locks
+
+def _no_locks() -> Bounded[bytes, float]:
+    """Until when each server is locked for an inside host: none is."""
+    return Bounded(_MAX_LOCKS)

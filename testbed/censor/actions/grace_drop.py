@@ -4,39 +4,49 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from testbed.censor.actions.base import Action, Context, cut_late, residual
-from testbed.censor.decision import PASS, Decision, Handover, HandoverKind, Verdict
+from testbed.censor.decision import PASS, Decision, Verdict
+from testbed.censor.handover import Drop
 from testbed.censor.profile import Profile
 from testbed.censor.units import Seconds
 
 
+@dataclass(slots=True)
+class Grace:
+    """What a flow may still send."""
+
+    packets: int
+
+
 @dataclass(frozen=True, slots=True)
-class GraceDrop(Action):
+class GraceDrop(Action[Grace]):
     """Let `packets` (inclusive range, drawn per flow, both directions counted) pass, then drop the flow."""
 
     key: ClassVar[str] = "grace-drop"
-    hands_over: ClassVar[frozenset[HandoverKind]] = frozenset({HandoverKind.DROP})
 
     packets: tuple[int, int] = (5, 8)  # CP22 Fig. 6; uniform is our choice
     residual: Seconds | None = None  # None: the profile's, 420 s in 2022 (IMC22q p.7)
 
-    def on_match(self, ctx: Context) -> Decision:
-        """Draw how many packets still pass after this one."""
+    def begin(self, ctx: Context[None]) -> Grace:
+        """Draw how many packets still pass after the trigger."""
         least, most = self.packets
-        ctx.flow.state = least + int(ctx.draw("grace") * (most - least + 1))
-        return PASS
+        return Grace(least + int(ctx.draw("grace") * (most - least + 1)))
 
-    def on_packet(self, ctx: Context) -> Decision:
+    def on_packet(self, ctx: Context[Grace]) -> Decision:
         """Count down, then drop, and leave the rest to the kernel."""
-        left = ctx.flow.state
-        if isinstance(left, int) and left > 0:
-            ctx.flow.state = left - 1
+        if ctx.state.packets > 0:
+            ctx.state.packets -= 1
             return PASS
-        handover = Handover(HandoverKind.DROP, self.holds_for(ctx.profile), refresh=False)
-        return Decision(Verdict.DROP, handover=handover, rule=ctx.rule)
+        rest = self.handovers(ctx.profile)
+        return Decision(Verdict.DROP, handover=rest[0] if rest else None)
 
     def holds_for(self, profile: Profile) -> float:
         """The residual time."""
         return residual(self.residual, self.key, profile)
+
+    def handovers(self, profile: Profile) -> tuple[Drop, ...]:
+        """The flow for the residual time, counted from the first packet that vanishes."""
+        lasts = self.holds_for(profile)
+        return (Drop(lasts),) if lasts > 0 else ()
 
     def also_seen_as(self, label: str) -> tuple[str, ...]:
         """The drop may come before or after the answer has begun."""

@@ -10,7 +10,7 @@ from testbed.censor.wire import IpForm, icmp_unreachable
 
 
 @dataclass(frozen=True, slots=True)
-class Icmp(Action):
+class Icmp(Action[None]):
     """Answer each packet of the inside host by an ICMP error that seems to come from the destination."""
 
     key: ClassVar[str] = "icmp"
@@ -19,12 +19,12 @@ class Icmp(Action):
         "admin-prohibited"
     )
 
-    def on_match(self, ctx: Context) -> Decision:
+    def on_match(self, ctx: Context[None]) -> Decision:
         """Drop and refuse. No ICMP error is sent about ICMP (RFC 1122 §3.2.2)."""
         if ctx.direction is not Direction.UP:
             return PASS
         if ctx.packet.protocol in (ICMP, ICMP6):
-            return Decision(Verdict.DROP, rule=ctx.rule)
+            return Decision(Verdict.DROP)
         form = IpForm(ctx.profile.reset.value.hop_limit, ctx.profile.reset.value.ip_id)
         error = Injection(icmp_unreachable(ctx.packet, self.code, form), Direction.DOWN)
-        return Decision(Verdict.DROP, inject=(error,), rule=ctx.rule)
+        return Decision(Verdict.DROP, inject=(error,))

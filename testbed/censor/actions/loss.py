@@ -9,8 +9,15 @@ from testbed.censor.profile import Profile
 from testbed.censor.units import Seconds, Share
 
 
+@dataclass(slots=True)
+class Sent:
+    """Packets of a flow so far."""
+
+    packets: int = 0
+
+
 @dataclass(frozen=True, slots=True)
-class Loss(Action):
+class Loss(Action[Sent]):
     """Lose a share of the packets. What a client gets then depends on its round-trip time, as was seen.
 
     Measured were 45-180 KB/s, median 80 (NTC8055 #2), not a share; whether it was the client's ACKs or
@@ -23,18 +30,17 @@ class Loss(Action):
     direction: Literal["both", "up", "down"] = "both"  # our choice
     idle: Seconds | None = None  # None: the profile's; the flow is free again after this much silence
 
-    def on_match(self, ctx: Context) -> Decision:
-        """The trigger itself passes."""
-        return PASS
+    def begin(self, ctx: Context[None]) -> Sent:
+        """The trigger itself passes and does not count."""
+        return Sent()
 
-    def on_packet(self, ctx: Context) -> Decision:
+    def on_packet(self, ctx: Context[Sent]) -> Decision:
         """Pass or lose, by the seed, the flow and the packet's number in it."""
         if self.direction not in ("both", ctx.direction.name.lower()):
             return PASS
-        number = ctx.flow.state if isinstance(ctx.flow.state, int) else 0
-        ctx.flow.state = number + 1
-        lost = ctx.draw(f"loss {number}") < self.share
-        return Decision(Verdict.DROP, rule=ctx.rule) if lost else PASS
+        lost = ctx.draw(f"loss {ctx.state.packets}") < self.share
+        ctx.state.packets += 1
+        return Decision(Verdict.DROP) if lost else PASS
 
     def holds_for(self, profile: Profile) -> float:
         """The idle time."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
 
-from testbed.censor.actions.base import Action, Context, residual
+from testbed.censor.actions.base import Action, Context, operators_own, residual
 from testbed.censor.decision import PASS, Decision, Direction, Injection, Verdict
 from testbed.censor.packet import TCP
 from testbed.censor.profile import Profile
@@ -13,7 +13,7 @@ from testbed.censor.wire import IpForm, data_to_sender, reset_receiver
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Action):
+class Page(Action[None]):
     """Answer the request in the server's name, with FIN and `Connection: close` (our choice).
 
     In the path, the request is dropped and the server's side of the connection is reset (our choice), so
@@ -23,11 +23,11 @@ class Page(Action):
     key: ClassVar[str] = "page"
 
     status: int = 302
-    location: str = ""  # where a redirect leads
+    location: str = operators_own("block_page", "")  # where a redirect leads
     body: str = ""
     residual: Seconds | None = None  # in the path: how long the rest of the connection is swallowed
 
-    def on_match(self, ctx: Context) -> Decision:
+    def on_match(self, ctx: Context[None]) -> Decision:
         """Inject the answer to the client."""
         if ctx.direction is not Direction.UP or ctx.packet.protocol != TCP:
             return PASS
@@ -38,13 +38,13 @@ class Page(Action):
             for segment in data_to_sender(ctx.packet, self.response(), form, fin=True)
         )
         if not ctx.profile.in_path:
-            return Decision(inject=answer, rule=ctx.rule)
+            return Decision(inject=answer)
         farewell = Injection(reset_receiver(ctx.packet, form, delivered=False), Direction.UP)
-        return Decision(Verdict.DROP, inject=(*answer, farewell), rule=ctx.rule)
+        return Decision(Verdict.DROP, inject=(*answer, farewell))
 
-    def on_packet(self, ctx: Context) -> Decision:
+    def on_packet(self, ctx: Context[None]) -> Decision:
         """In the path nothing of this connection goes on any more."""
-        return Decision(Verdict.DROP, rule=ctx.rule) if ctx.profile.in_path else PASS
+        return Decision(Verdict.DROP) if ctx.profile.in_path else PASS
 
     def holds_for(self, profile: Profile) -> float:
         """How long the rest of the connection is swallowed."""

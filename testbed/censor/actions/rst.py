@@ -12,7 +12,7 @@ from testbed.censor.wire import IpForm, reset_receiver, reset_sender
 
 
 @dataclass(frozen=True, slots=True)
-class InjectRst(Action):
+class InjectRst(Action[None]):
     """Inject RST/ACK. Fields left out are the profile's (IP-ID 0, window 0, TTL 64 at the box: GDPI)."""
 
     key: ClassVar[str] = "rst"
@@ -24,7 +24,7 @@ class InjectRst(Action):
     window: int | None = None
     residual: Seconds | None = None  # later packets from inside on the 4-tuple are answered alike
 
-    def on_match(self, ctx: Context) -> Decision:
+    def on_match(self, ctx: Context[None]) -> Decision:
         """Reset, and pass or drop the trigger."""
         if ctx.packet.protocol != TCP or ctx.packet.flags & RST:
             return PASS  # a reset is never answered by a reset (RFC 9293 §3.10.7)
@@ -32,10 +32,9 @@ class InjectRst(Action):
         return Decision(
             Verdict.DROP if dropped else Verdict.PASS,
             inject=self._resets(ctx, delivered=not dropped),
-            rule=ctx.rule,
         )
 
-    def on_packet(self, ctx: Context) -> Decision:
+    def on_packet(self, ctx: Context[None]) -> Decision:
         """Answer the inside host again; the server's packets pass."""
         return self.on_match(ctx) if ctx.direction is Direction.UP else PASS
 
@@ -43,7 +42,7 @@ class InjectRst(Action):
         """The residual time."""
         return residual(self.residual, self.key, profile)
 
-    def _resets(self, ctx: Context, *, delivered: bool) -> tuple[Injection, ...]:
+    def _resets(self, ctx: Context[None], *, delivered: bool) -> tuple[Injection, ...]:
         form = ctx.profile.reset.value
         ip_form = IpForm(
             form.hop_limit if self.ttl is None else self.ttl,

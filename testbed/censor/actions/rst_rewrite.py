@@ -12,18 +12,18 @@ from testbed.censor.wire import rewritten_as_reset
 
 
 @dataclass(frozen=True, slots=True)
-class RewriteRst(Action):
+class RewriteRst(Action[None]):
     """Nothing is injected: the reset comes one true round trip after the hello, with the server's TTL."""
 
     key: ClassVar[str] = "rst-rewrite"
 
     residual: Seconds | None = None  # None: the profile's, 75 s in 2022 (IMC22q p.7)
 
-    def on_packet(self, ctx: Context) -> Decision:
+    def on_packet(self, ctx: Context[None]) -> Decision:
         """Rewrite what the outside host sends, retransmissions too; the client's packets pass."""
         if ctx.direction is Direction.UP or ctx.packet.protocol != TCP:
             return PASS
-        return Decision(Verdict.REPLACE, rewritten_as_reset(ctx.packet), rule=ctx.rule)
+        return Decision(Verdict.REPLACE, rewritten_as_reset(ctx.packet))
 
     def holds_for(self, profile: Profile) -> float:
         """The residual time."""

@@ -11,13 +11,13 @@ from testbed.censor.units import BitsPerSecond, Octets, Seconds
 
 @dataclass(slots=True)
 class Queues:
-    """When each direction's queue will be empty. This is the state of a flow or of a host."""
+    """When each direction's queue will be empty, of one flow or of a host's."""
 
     empty_at: dict[Direction, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Shape(Action):
+class Shape(Action[Queues]):
     """Delay to a rate, per flow or for all matched flows of an inside host (IMC21 §6.1: Tele2-3G uploads)."""
 
     key: ClassVar[str] = "shape"
@@ -28,21 +28,25 @@ class Shape(Action):
     per: Literal["flow", "host"] = "flow"
     direction: Literal["both", "up", "down"] = "both"
 
-    def on_match(self, ctx: Context) -> Decision:
+    def begin(self, ctx: Context[None]) -> Queues:
+        """The flow's own queues, or those of its inside host."""
+        return ctx.of_host(Queues) if self.per == "host" else Queues()
+
+    def on_match(self, ctx: Context[Queues]) -> Decision:
         """Queue the trigger as well."""
         return self.on_packet(ctx)
 
-    def on_packet(self, ctx: Context) -> Decision:
+    def on_packet(self, ctx: Context[Queues]) -> Decision:
         """Hold the packet until those before it have left at the rate."""
         if self.direction not in ("both", ctx.direction.name.lower()):
             return PASS
-        queues = self._queues(ctx)
+        queues = ctx.state
         octets_per_second = self.rate / 8 / ctx.time_scale  # of the censor's clock
         empty_at = max(queues.empty_at.get(ctx.direction, 0.0), ctx.now)
         if (empty_at - ctx.now) * octets_per_second > self.queue:
-            return Decision(Verdict.DROP, rule=ctx.rule)
+            return Decision(Verdict.DROP)
         queues.empty_at[ctx.direction] = empty_at + ctx.packet.end / octets_per_second
-        return Decision(release_at=queues.empty_at[ctx.direction], rule=ctx.rule)
+        return Decision(release_at=queues.empty_at[ctx.direction])
 
     def holds_for(self, profile: Profile) -> float:
         """The idle time."""
@@ -56,12 +60,3 @@ class Shape(Action):
     def limits_host(self) -> bool:
         """Whether the limit is the host's."""
         return self.per == "host"
-
-    def _queues(self, ctx: Context) -> Queues:
-        if self.per == "host":
-            shared = ctx.flow.shared.setdefault(f"shape {ctx.rule}", Queues())
-            assert isinstance(shared, Queues)
-            return shared
-        if not isinstance(ctx.flow.state, Queues):
-            ctx.flow.state = Queues()
-        return ctx.flow.state

@@ -10,6 +10,7 @@ LEG_ACTIVE = Profile(
     title="operator's own DPI, in the path",
     period="2014/",
     in_path=True,
+    kind="operator",
     inside_opens=our_choice(value=True),
     both_directions=our_choice(value=False),  # requests and ClientHellos are the subscriber's
     give_up_over=our_choice(100),  # as TSPU's

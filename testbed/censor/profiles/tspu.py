@@ -12,6 +12,7 @@ T21 = Profile(
     title="TSPU, spring 2021: the Twitter policer",
     period="2021-03/2021-05",
     in_path=True,  # IMC21 §6.1: packets vanish
+    kind="tspu",
     inside_opens=Cited(value=True, source="IMC21 §6.5", confidence="H"),
     both_directions=Cited(value=True, source="IMC21 §6.2", confidence="H"),
     give_up_over=Cited(100, "IMC21 §6.2 (CP21 says 101 and more: the same)", "H"),
@@ -100,6 +101,7 @@ OUTAGE = replace(
     T21,
     name="outage",
     title="no box at all: connectivity lost, wholly or in part",
+    kind="outage",
     period="any",
     inside_opens=our_choice(value=False),  # a dead line does not ask who began
 )

@@ -1,6 +1,6 @@
 """Policies and steps that many cases share."""
 
-from testbed.censor.actions.base import Action
+from testbed.censor.actions.base import AnyAction
 from testbed.censor.policy import Policy
 from testbed.conformance.backend import Box
 from testbed.conformance.builders import action, sni
@@ -18,7 +18,7 @@ _MANY = 30  # packets of 1,400 bytes: more than any bucket here holds
 _SIZE = 1400
 
 
-def sni_action(profile: str) -> Action:
+def sni_action(profile: str) -> AnyAction:
     """What the rules of that era do on a server name."""
     if profile == "t21":
         return action("police", rate=POLICED_2021, burst=BUCKET_2021)

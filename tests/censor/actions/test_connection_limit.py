@@ -7,7 +7,8 @@ from scapy.packet import Raw
 
 from testbed.censor.actions.connection_limit import ConnectionLimit
 from testbed.censor.core import Censor
-from testbed.censor.decision import Decision, Direction, HandoverKind, Verdict
+from testbed.censor.decision import Decision, Direction, Verdict
+from testbed.censor.handover import PASS_ON, Drop
 from testbed.censor.units import Seconds
 from tests.censor.line import INSIDE, Line, hello, sni
 
@@ -69,12 +70,11 @@ def test_one_multiplexed_connection_is_fine_and_open_flows_go_on() -> None:
 
 def test_a_passed_flow_goes_to_the_kernel_and_a_frozen_one_too() -> None:
     line = limit(flows=1)
-    for kind in (HandoverKind.PASS, HandoverKind.DROP):
+    for handed_over, rule in ((PASS_ON, None), (Drop(60.0), 0)):
         line.new_port()
         line.handshake()
         decision = line.L(payload=hello("n.com")).decision
-        assert decision.handover.kind is kind
-        assert decision.rule == (0 if kind is HandoverKind.DROP else None)
+        assert (decision.handover, decision.rule) == (handed_over, rule)
 
 
 @pytest.mark.parametrize("kernel", [True, False])

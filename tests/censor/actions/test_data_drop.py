@@ -6,7 +6,7 @@ import pytest
 
 from testbed.censor.actions.allow import Allow
 from testbed.censor.actions.data_drop import DropAfterData
-from testbed.censor.decision import HandoverKind
+from testbed.censor.handover import Drop
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from tests.censor.line import Line, hello, opened, policy, sni
@@ -50,7 +50,7 @@ def test_c75_wireguard_is_silent_after_two_data_packets(version: int, kernel: bo
     assert line.R(payload=WG_DATA).untouched
     third = line.L(payload=WG_DATA)
     assert third.silent
-    assert third.decision.handover.kind is HandoverKind.DROP
+    assert isinstance(third.decision.handover, Drop)
     assert third.decision.rule == 0
     for result in (line.R(payload=WG_DATA), line.L(payload=WG_INITIATION), line.R(payload=WG_RESPONSE)):
         assert result.silent

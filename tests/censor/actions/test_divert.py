@@ -10,7 +10,6 @@ from scapy.packet import Packet, Raw
 from testbed.censor.actions.base import Context
 from testbed.censor.actions.divert import Divert
 from testbed.censor.decision import Direction, Verdict
-from testbed.censor.diverted import original
 from testbed.censor.flow import FlowKey
 from testbed.censor.packet import parse
 from testbed.censor.policy import Match, Policy
@@ -78,14 +77,15 @@ def test_the_action_by_itself_rewrites_both_ways(version: int, udp: bool) -> Non
     answer = (IP if version == 4 else IPv6)(src=OTHER[version], dst=INSIDE[version])
     answer = parse(bytes(answer / layer(sport=53, dport=there[layer].sport) / Raw(b"answer")))
     key = FlowKey(answer.destination, answer.dport, answer.source, answer.sport, answer.protocol)
-    assert original(flow.shared, key) == flow.key
-    assert original(flow.shared, key._replace(inside_port=9)) == key._replace(inside_port=9)
-    assert original({}, key) == original(None, key) == key
-    ctx = Context(answer, Direction.DOWN, flow, 1.0, 0, PROFILES["leg-active"], lambda _: 0.0)
+    assert flow.host.aliases.get(key) == flow.key
+    assert flow.host.aliases.get(key._replace(inside_port=9)) is None
+    ctx = Context(
+        answer, Direction.DOWN, flow, 1.0, 0, PROFILES["leg-active"], lambda _: 0.0, flow.hold.state
+    )
     decision = PORT53.on_packet(ctx)
     back = (IP if version == 4 else IPv6)(decision.packet)
     assert ends(back, layer) == (OUTSIDE[version], 53, INSIDE[version], line.sport)
-    assert (decision.verdict, decision.rule) == (Verdict.REPLACE, 0)
+    assert decision.verdict is Verdict.REPLACE
     assert checksums_right(back)
 
 

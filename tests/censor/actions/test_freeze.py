@@ -8,7 +8,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
 from testbed.censor.actions.freeze import Freeze
-from testbed.censor.decision import HandoverKind
+from testbed.censor.handover import Drop
 from testbed.censor.policy import Match, Policy
 from testbed.censor.units import Octets
 from tests.censor.line import INSIDE, Line, hello, opened, policy, sni
@@ -32,8 +32,7 @@ def test_c93_silence_after_the_25th_packet_both_ways(version: int, kernel: bool)
     frozen = line.L(payload=b"ab")
     assert frozen.silent
     assert frozen.decision.rule == 0
-    handover = frozen.decision.handover
-    assert (handover.kind, handover.timeout, handover.refresh) == (HandoverKind.DROP, 480, True)
+    assert frozen.decision.handover == Drop(480, refresh=True)
     for _ in range(3):
         assert line.R(payload=b"ab").silent
         assert line.L("R").silent
@@ -128,7 +127,7 @@ def test_a_frozen_udp_flow_locks_its_server_for_600_s(version: int, last: str) -
     line.dport = 443
     locked = line.L(payload=b"x")
     assert locked.silent
-    assert locked.decision.handover.kind is HandoverKind.DROP
+    assert isinstance(locked.decision.handover, Drop)
     assert line.R(payload=b"x").silent
 
 

@@ -2,17 +2,17 @@
 
 import pytest
 
-from testbed.censor.actions.police import Police
-from testbed.censor.decision import HandoverKind
+from testbed.censor.actions.policer import Policer
+from testbed.censor.handover import Police
 from testbed.censor.units import BitsPerSecond, Octets, Seconds
 from tests.censor.line import Line, hello, opened, sni
 
 BOTH = pytest.mark.parametrize("version", [4, 6])
 
 
-def police(version: int = 4, kernel: bool = False, time_scale: float = 1.0, **fields: object) -> Line:
+def police(version: int = 4, kernel: bool = True, time_scale: float = 1.0, **fields: object) -> Line:
     """A connection in a policer of 1,000 bytes/s with a bucket of 5,000."""
-    action = Police(**{"rate": BitsPerSecond(8000), "burst": Octets(5000), **fields})
+    action = Policer(**{"rate": BitsPerSecond(8000), "burst": Octets(5000), **fields})
     line = opened(sni(action, profile="t21"), version, kernel=kernel, time_scale=time_scale)
     assert line.L(payload=hello()).arrived is not None
     return line
@@ -42,11 +42,11 @@ def test_nothing_is_lost_under_the_rate() -> None:
     assert arrived(line, "R", 100, size=90) == 1000 * 90
 
 
-def test_with_a_kernel_the_core_leaves_it_to_the_kernel() -> None:
-    line = police(kernel=True)
+def test_the_core_leaves_it_to_the_kernel() -> None:
+    line = police(kernel=False)
     for _ in range(20):
         decision = line.R(payload=bytes(1000)).decision
-        assert decision.handover.kind is HandoverKind.POLICE
+        assert isinstance(decision.handover, Police)
         assert decision.rule == 0
 
 

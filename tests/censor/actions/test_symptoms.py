@@ -7,7 +7,7 @@ import pytest
 from testbed.censor.actions import ACTIONS
 from testbed.censor.actions.base import Action
 from testbed.censor.actions.dns import DnsLie
-from testbed.censor.actions.police import Police
+from testbed.censor.actions.policer import Policer
 from testbed.censor.actions.shape import Shape
 from testbed.scenario.labels import LABELS
 
@@ -53,5 +53,5 @@ def test_a_lie_with_both_addresses_has_one_symptom():
 
 def test_which_actions_limit_a_host():
     assert not any(made(key).limits_host for key in ACTIONS)
-    assert Police(140e3, per="host").limits_host
+    assert Policer(140e3, per="host").limits_host
     assert Shape(140e3, per="host").limits_host

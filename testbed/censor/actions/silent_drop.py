@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from testbed.censor.actions.base import Action, Context, residual
-from testbed.censor.decision import Decision, Handover, HandoverKind, Verdict
+from testbed.censor.actions.base import Action, Context, ResolverReply, residual
+from testbed.censor.decision import Decision, Verdict
+from testbed.censor.handover import Drop
 from testbed.censor.profile import Profile
 from testbed.censor.units import Seconds
 
+_DROPPED = Decision(Verdict.DROP)
+
 
 @dataclass(frozen=True, slots=True)
-class Drop(Action):
+class SilentDrop(Action[None]):
     """Drop the trigger; with scope "flow", drop the flow both ways for the residual time.
 
     Residual times of the boxes of 2022: 40 s for SNI-IV, 420 s for QUIC (IMC22q p.7), the latter
@@ -18,22 +21,19 @@ class Drop(Action):
     """
 
     key: ClassVar[str] = "drop"
-    hands_over: ClassVar[frozenset[HandoverKind]] = frozenset({HandoverKind.DROP})
 
     scope: Literal["flow", "packet"] = "flow"
     residual: Seconds | None = None  # None: the profile's
     refresh: bool = False
 
-    def on_match(self, ctx: Context) -> Decision:
+    def on_match(self, ctx: Context[None]) -> Decision:
         """Drop, and leave the rest of the flow to the kernel."""
-        if self.scope == "packet":
-            return Decision(Verdict.DROP, rule=ctx.rule)
-        handover = Handover(HandoverKind.DROP, self.holds_for(ctx.profile), self.refresh)
-        return Decision(Verdict.DROP, handover=handover, rule=ctx.rule)
+        rest = self.handovers(ctx.profile)
+        return Decision(Verdict.DROP, handover=rest[0]) if rest else _DROPPED
 
-    def on_packet(self, ctx: Context) -> Decision:
-        """Drop what still gets here: a fragmentless kernel table would have, too."""
-        return Decision(Verdict.DROP, rule=ctx.rule)
+    def on_packet(self, ctx: Context[None]) -> Decision:
+        """Drop what still gets here: packets that were queued before the kernel had the flow."""
+        return _DROPPED
 
     def holds_for(self, profile: Profile) -> float:
         """The residual time; nothing for a single packet."""
@@ -42,3 +42,12 @@ class Drop(Action):
     def refreshes(self, profile: Profile) -> bool:
         """As the parameter says."""
         return self.refresh
+
+    def handovers(self, profile: Profile) -> tuple[Drop, ...]:
+        """The flow for the residual time."""
+        lasts = self.holds_for(profile)
+        return (Drop(lasts, self.refresh),) if lasts > 0 else ()
+
+    def resolver_reply(self, query: bytes) -> ResolverReply:
+        """None at all."""
+        return ResolverReply()
