@@ -261,12 +261,27 @@ CASES = {
         "the censor 'tspu' is placed twice at mts",
         "name it once",
     ),
-    "two censors on one hop": (
+    "two censors at one resolver": (
         "phases:\n  free: {}\n  block: {mts: tspu}",
-        "  second: {profile: t22, rules: [{name: a, match: {ports: 1}, action: drop}]}\n"  # noqa: ISC004
-        "phases:\n  free: {}\n  block: {mts: [tspu, second]}",
-        "x.yaml:15 phases.block.mts",
-        "'tspu' and 'second' are both at hop 2 of mts",
+        "".join(
+            f"  lies{n}: {{profile: leg-dns, at: resolver, rules: "
+            "[{name: a, match: {dns.qname: x.com}, action: drop}]}\n"
+            for n in range(2)
+        )
+        + "phases:\n  free: {}\n  block: {mts: [tspu, lies0, lies1]}",
+        "x.yaml:16 phases.block.mts",
+        "'lies0' and 'lies1' are both at the resolver of mts",
+        "one censor",
+    ),
+    "nine censors on one hop": (
+        "phases:\n  free: {}\n  block: {mts: tspu}",
+        "".join(
+            f"  box{n}: {{profile: t22, rules: [{{name: a, match: {{ports: 1}}, action: drop}}]}}\n"
+            for n in range(8)
+        )
+        + f"phases:\n  free: {{}}\n  block: {{mts: [tspu, {', '.join(f'box{n}' for n in range(8))}]}}",
+        "x.yaml:22 phases.block.mts",
+        "more than 8 censors at hop 2 of mts",
         "another 'hop'",
     ),
     "diversion from the last hop": (
