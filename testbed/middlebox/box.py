@@ -9,11 +9,11 @@ from netfilterqueue import Packet
 from testbed.censor.decision import PASS, Decision, Direction, Verdict
 from testbed.censor.policy import Policy
 from testbed.censor.releasequeue import ReleaseQueue
+from testbed.middlebox.eventstream import EventStream
 from testbed.middlebox.inject import Injector
 from testbed.middlebox.marks import Marks, Position
 from testbed.middlebox.receipts import Receipts
 from testbed.middlebox.ruleset import ALONE
-from testbed.middlebox.stream import EventStream
 
 MAX_HELD = 16_384  # packets; our choice, far more than any shaper's queue
 

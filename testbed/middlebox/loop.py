@@ -18,10 +18,10 @@ from testbed.censor.policy import Policy
 from testbed.errors import InvalidRunError
 from testbed.middlebox import kernel
 from testbed.middlebox.box import Clock, Core, Interrupted, Middlebox
+from testbed.middlebox.eventstream import EventStream
 from testbed.middlebox.marks import Position
 from testbed.middlebox.reload import Reloader
 from testbed.middlebox.ruleset import ALONE
-from testbed.middlebox.stream import EventStream
 from testbed.scenario.model import Placement
 from testbed.world import netns
 

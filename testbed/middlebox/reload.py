@@ -11,7 +11,7 @@ from testbed.censor.decision import Event
 from testbed.censor.match import CompiledRule, compiled
 from testbed.censor.policy import Policy
 from testbed.errors import InputError
-from testbed.middlebox.stream import EventStream
+from testbed.middlebox.eventstream import EventStream
 
 _TURN = 0.0005  # s that the reading thread may keep the interpreter while a packet waits; our choice
 

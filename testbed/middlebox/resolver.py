@@ -11,9 +11,9 @@ from testbed.censor.names import NameMatcher
 from testbed.censor.parsers.dns import Question, question
 from testbed.censor.policy import Policy, Rule
 from testbed.errors import InputError
+from testbed.middlebox.eventstream import EventStream
 from testbed.middlebox.receipts import Receipts
 from testbed.middlebox.seen import SeenReplies
-from testbed.middlebox.stream import EventStream
 from testbed.scenario.model import Placement
 from testbed.world import netns
 

@@ -16,7 +16,7 @@ from testbed.scenario.inspection import policy_with_model, unknown
 from testbed.scenario.loader import load
 from testbed.scenario.model import Operator, Scenario, World
 from testbed.scenario.part import Part, parse
-from testbed.scenario.policies import Censor
+from testbed.scenario.policies import CensorCompiler
 from testbed.scenario.problems import Loc, Problems, nearest
 from testbed.scenario.schema import CensorPart, ModelShares, RulePart
 from testbed.scenario.sources import Sources
@@ -85,7 +85,7 @@ def _of_rules(document: Document, choice: PolicyChoice) -> Policy:
     inside = _Part(document.path, document.data, document.lines, document.digest)
     sources = Sources(inside, world, problems)
     # Not validated a second time: the parts are, and their raw values are gone.
-    censor = Censor(
+    censor = CensorCompiler(
         name,
         CensorPart.model_construct(
             profile=profile, at="hop", hop=None, model=part.model, miss=part.miss, rules=part.rules

@@ -51,7 +51,7 @@ class _Line:
         return mine and not others and not self.kind.keeps_inspecting
 
 
-class Censor:
+class CensorCompiler:
     """One censor of the file, checked; makes its policy for any operator."""
 
     def __init__(self, name: str, part: CensorPart, sources: Sources) -> None:

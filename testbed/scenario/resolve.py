@@ -11,7 +11,7 @@ from testbed.scenario.document import Document
 from testbed.scenario.expectations import ALL, controls, expand
 from testbed.scenario.invalid import INVALID, UNKNOWN
 from testbed.scenario.model import MOST_CENSORS, Operator, Placement, Scenario, World
-from testbed.scenario.policies import Censor
+from testbed.scenario.policies import CensorCompiler
 from testbed.scenario.problems import Loc, Problems, nearest
 from testbed.scenario.schema import PhasePart, ScenarioFile
 from testbed.scenario.sources import Sources
@@ -33,7 +33,7 @@ def resolve(
     if part.hosts or sources.world.hosts:
         sources.world = _with_hosts(part.hosts, sources)
     censors = {
-        name: None if given is INVALID else Censor(name, given, sources)
+        name: None if given is INVALID else CensorCompiler(name, given, sources)
         for name, given in part.censors.items()
     }
     phases = {name: _placements(name, given, censors, sources) for name, given in part.phases.items()}
@@ -92,7 +92,7 @@ def _with_operators(chosen: list[str] | None, sources: Sources) -> World:
 
 
 def _placements(
-    phase: str, part: PhasePart, censors: dict[str, Censor | None], sources: Sources
+    phase: str, part: PhasePart, censors: dict[str, CensorCompiler | None], sources: Sources
 ) -> tuple[Placement, ...]:
     loc: Loc = ("phases", phase)
     operators = {operator.key: operator for operator in sources.world.operators}
@@ -151,7 +151,7 @@ def _check_shared(place: Placement, taken: dict[object, list[str]], loc: Loc, so
 
 
 def _check_censors(
-    lines: dict[str, list[str]], censors: dict[str, Censor | None], loc: Loc, sources: Sources
+    lines: dict[str, list[str]], censors: dict[str, CensorCompiler | None], loc: Loc, sources: Sources
 ) -> None:
     for key, named in lines.items():
         for index, name in enumerate(named):
@@ -162,7 +162,7 @@ def _check_censors(
                 sources.add((*loc, key, index), message, "name it once")
 
 
-def _place(censor: Censor, operator: Operator, loc: Loc, sources: Sources) -> Placement | None:
+def _place(censor: CensorCompiler, operator: Operator, loc: Loc, sources: Sources) -> Placement | None:
     policy = censor.policy(operator, loc)
     given = censor.part.hop
     hop = given if given is not None else min(censor.default_hop, operator.hops)

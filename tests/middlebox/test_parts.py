@@ -8,8 +8,8 @@ from testbed.censor.actions.allow import Allow
 from testbed.censor.decision import Decision, Direction, Event, Injection, Verdict
 from testbed.censor.handover import PASS_ON, Police
 from testbed.censor.releasequeue import ReleaseQueue
+from testbed.middlebox.eventstream import EventStream
 from testbed.middlebox.receipts import Claims, Receipts
-from testbed.middlebox.stream import EventStream
 from tests.middlebox.lab import policy
 
 

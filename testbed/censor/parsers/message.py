@@ -5,7 +5,7 @@ from typing import Literal
 
 from testbed.censor.parsers.tls import ClientHello
 
-Kind = Literal["initiation", "response", "control", "data"]
+MessageKind = Literal["initiation", "response", "control", "data"]
 """A side's first message; the answer to it; the rest of a handshake and upkeep; what the users send."""
 
 
@@ -13,7 +13,7 @@ Kind = Literal["initiation", "response", "control", "data"]
 class Message:
     """A message of a protocol, by its wire form."""
 
-    kind: Kind
+    kind: MessageKind
     hello: ClientHello | None = None  # DTLS, TLS: the ClientHello, if it is whole
     cookie: bool = False  # DTLS: the ClientHello answers a HelloVerifyRequest
     groups: bool = False  # DTLS: the ClientHello or ServerHello carries supported_groups

@@ -8,9 +8,9 @@ so they are to be believed on flows that began with one (`registry.opening`).
 from typing import Final
 
 from testbed.censor.parsers import MORE, NOT, Unread
-from testbed.censor.parsers.message import Kind, Message
+from testbed.censor.parsers.message import Message, MessageKind
 
-_KINDS: Final[dict[int, Kind]] = {
+_KINDS: Final[dict[int, MessageKind]] = {
     3: "control",  # P_CONTROL_SOFT_RESET_V1
     4: "control",  # P_CONTROL_V1
     5: "control",  # P_ACK_V1

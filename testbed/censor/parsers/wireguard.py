@@ -7,10 +7,10 @@ The boxes go by the initiation's 148 bytes beginning 01 00 00 00 and the respons
 from typing import Final
 
 from testbed.censor.parsers import MORE, NOT, Unread
-from testbed.censor.parsers.message import Kind, Message
+from testbed.censor.parsers.message import Message, MessageKind
 
 _RESERVED: Final = b"\0\0\0"
-_FIXED: Final[dict[int, tuple[int, Kind]]] = {
+_FIXED: Final[dict[int, tuple[int, MessageKind]]] = {
     1: (148, "initiation"),
     2: (92, "response"),
     3: (64, "control"),  # cookie reply
