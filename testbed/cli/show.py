@@ -30,6 +30,7 @@ def command(*, name: str, as_json: bool) -> None:
     if scenario.notes:
         click.echo("\n" + textwrap.fill(scenario.notes, 100))
     _operators(scenario)
+    _hosts(scenario)
     _rules(scenario)
     _phases(scenario)
     _expectations(scenario)
@@ -46,6 +47,16 @@ def _operators(scenario: "Scenario") -> None:
     for operator in scenario.world.operators:
         about = f"{operator.name}, AS{operator.asn}, {operator.kind}, {operator.hops} hops"
         click.echo(f"  {operator.key:12} {about}")
+
+
+def _hosts(scenario: "Scenario") -> None:
+    from testbed.scenario.summary import host_lines
+
+    lines = host_lines(scenario)
+    if lines:
+        _heading("hosts")
+    for line in lines:
+        click.echo(f"  {line}")
 
 
 def _rules(scenario: "Scenario") -> None:

@@ -118,5 +118,5 @@ def _ended(code: int) -> str:
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"testbed: {message}", file=sys.stderr, flush=True)
+    print(message, file=sys.stderr, flush=True)
     os._exit(1)

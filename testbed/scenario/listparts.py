@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from testbed.censor.match.address import Network
 from testbed.censor.names import NameList
 from testbed.errors import InputError, Problem
-from testbed.scenario.model import Site, World
+from testbed.scenario.model import World
 from testbed.scenario.namelists import WORDS, network_fault, pattern_fault, read_names, read_networks
 from testbed.scenario.part import Part
 from testbed.scenario.problems import Loc, fault, nearest, shown
@@ -104,9 +104,9 @@ def _networks(part: NetworksPart, loc: Loc, sources: Sources) -> tuple[Network, 
         if not entry.startswith(WORDS):
             found.append(ip_network(entry))
             continue
-        sites, known = _sites(entry, sources.world)
-        found += [ip_network(address) for site in sites for address in (site.ipv4, site.ipv6)]
-        if not sites:
+        addresses, known = _addresses(entry, sources.world)
+        found += map(ip_network, addresses)
+        if not addresses:
             kind, _, name = entry.partition(":")
             message = f"no site of the world is {'called' if kind == 'site' else 'in'} {name!r}"
             problems.append(Problem(sources.document.place((*loc, index)), message, nearest(entry, known)))
@@ -115,11 +115,18 @@ def _networks(part: NetworksPart, loc: Loc, sources: Sources) -> tuple[Network, 
     return tuple(found)
 
 
-def _sites(entry: str, world: World) -> tuple[list[Site], list[str]]:
-    """The world's sites behind `site:NAME` or `country:XX`, and what might have been written."""
-    kind, _, name = entry.partition(":")
-    if kind == "site":
-        site = world.site_of(name)
-        return [] if site is None else [site], [f"site:{each}" for one in world.sites for each in one.names]
-    countries = sorted({site.country for site in world.sites})
-    return [site for site in world.sites if site.country == name], [f"country:{each}" for each in countries]
+def _addresses(entry: str, world: World) -> tuple[list[str], list[str]]:
+    """The world's addresses behind `site:NAME` or `country:XX`, and what might have been written."""
+    kind, _, wanted = entry.partition(":")
+    servers: list[tuple[tuple[str, ...], str, tuple[str, ...]]]
+    servers = [(site.names, site.country, (site.ipv4, site.ipv6)) for site in world.sites]
+    abroad = [host for host in world.hosts if not host.at]
+    servers += [(host.names, host.country, (*host.ipv4, *host.ipv6)) for host in abroad]
+    found: list[str] = []
+    known: dict[str, None] = {}
+    for names, country, addresses in servers:
+        words = names if kind == "site" else (country,)
+        known |= dict.fromkeys(f"{kind}:{word}" for word in words)
+        if wanted in words:
+            found += addresses
+    return found, list(known)

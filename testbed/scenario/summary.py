@@ -25,6 +25,16 @@ def rule_lines(scenario: Scenario) -> list[str]:
     return list(lines)
 
 
+def host_lines(scenario: Scenario) -> list[str]:
+    """One line per host: "vpn: vpn.example.net, 95.216.1.10, 2a01:4f9:0:1::10, AS24940: echo, command"."""
+    lines = []
+    for host in scenario.world.hosts:
+        place = f"at {host.at}" if host.at else ", ".join((*host.ipv4, *host.ipv6, f"AS{host.asn}"))
+        services = ", ".join(service.key for service in host.services)
+        lines.append(f"{host.key}: {', '.join((*host.names, place))}: {services}")
+    return lines
+
+
 def expectation_lines(scenario: Scenario) -> list[str]:
     """One line per target and outcome: "substring  throttle  https://… from mts, beeline (by rule)"."""
     grouped: dict[tuple[str, str, str, str], list[str]] = {}

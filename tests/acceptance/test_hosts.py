@@ -156,6 +156,46 @@ def test_a_program_at_the_subscriber(testbed: Run, scenario: Callable[[str], str
     assert other.status == 7, other.err
 
 
+QUOTE = """
+from dataclasses import dataclass
+from typing import ClassVar
+from testbed.internet.services.base import PortNumber, Service
+
+@dataclass(frozen=True, slots=True)
+class Quote(Service):
+    '''Quote of the day (RFC 865).'''
+
+    key: ClassVar[str] = "quote"
+
+    text: str
+    port: PortNumber = 17
+
+    def ports(self):
+        return (("tcp", self.port),)
+
+    async def serve(self, place, ready):
+        from testbed.internet.transports import new_failure, serve_streams
+
+        async def converse(reader, writer):
+            writer.write(self.text.encode())
+
+        failure = new_failure()
+        await serve_streams(place.sockets["tcp", self.port], converse, failure)
+        ready()
+        await failure
+"""
+
+
+@pytest.mark.parametrize("version", ["-4", "-6"])
+def test_a_service_of_ones_own_in_a_python_file(
+    testbed: Run, scenario: Callable[[str], str], version: str
+) -> None:
+    path = scenario(abroad("quote.py:Quote: {text: patience}"))
+    Path(path).with_name("quote.py").write_text(QUOTE)
+    done = testbed(path, "--", "curl", version, "-s", "telnet://vpn.example.net:17")
+    assert (done.status, done.out) == (0, "patience"), done.err
+
+
 @pytest.mark.parametrize(
     ("command", "reason"),
     [

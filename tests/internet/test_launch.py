@@ -138,8 +138,7 @@ def test_never_ready_ends_in_time_and_says_what_was_waited_for(start):
     assert started.ended() == 1
     assert time.monotonic() - began < 3
     assert started.told == (
-        "testbed: not ready after 0.5 s: waited until something listens on TCP port 1; "
-        "it listens on nothing: sleep 60"
+        "not ready after 0.5 s: waited until something listens on TCP port 1; it listens on nothing: sleep 60"
     )
 
 
@@ -165,7 +164,7 @@ def test_one_that_ends_before_it_is_ready(start, line, reason):
     assert not started.ready
     assert started.ended() == 1
     assert started.told == (
-        f"testbed: the command {reason} before it was ready (it listens on a TCP or UDP port): {line}"
+        f"the command {reason} before it was ready (it listens on a TCP or UDP port): {line}"
     )
 
 
@@ -173,14 +172,14 @@ def test_one_that_ends_later(start):
     started = start("echo up; sleep 0.3; exit 3", output="up")
     assert started.ready
     assert started.ended() == 1
-    assert started.told == "testbed: the command ended with exit status 3: echo up; sleep 0.3; exit 3"
+    assert started.told == "the command ended with exit status 3: echo up; sleep 0.3; exit 3"
 
 
 def test_a_folder_that_is_not_there(start, tmp_path):
     started = start("sleep 60", folder="gone")
     assert not started.ready
     assert started.ended() == 1
-    assert started.told == f"testbed: cannot start in {tmp_path}/gone: No such file or directory"
+    assert started.told == f"cannot start in {tmp_path}/gone: No such file or directory"
 
 
 def alive(pid):

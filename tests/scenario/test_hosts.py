@@ -10,6 +10,7 @@ from testbed.internet.services import Command, Echo, Web
 from testbed.internet.services.command import Readiness
 from testbed.scenario.jsonschema import scenario_schema, world_schema
 from testbed.scenario.model import Host
+from testbed.scenario.summary import host_lines
 from testbed.scenario.tojson import to_json
 from tests.scenario.conftest import SCENARIO, WORLD, Desk
 
@@ -85,6 +86,29 @@ def test_names_and_addresses_of_hosts_are_targets(desk: Desk) -> None:
     controls = 'controls: ["https://vpn.example.net/", "https://95.216.1.10/", "dns://95.216.1.10/vk.com"]'
     desk.path.write_text(desk.path.read_text().replace('controls: ["https://vk.com/"]', controls))
     assert len(desk.load().controls) == 3
+
+
+@pytest.mark.parametrize("entry", ["site:vpn.example.org", "country:NL"])
+def test_rules_may_mean_a_host_by_its_name_or_country(desk: Desk, entry: str) -> None:
+    with_hosts(desk, VPN.replace("asn: 24940", "asn: 24940\n    country: NL"))
+    desk.path.write_text(desk.path.read_text().replace("{tls.sni: [twitter.com]}", f"{{ip: '{entry}'}}"))
+    desk.path.write_text(desk.path.read_text().replace("action: rst-rewrite", "action: drop"))
+    desk.path.write_text(desk.path.read_text().split("expect:")[0])
+    (rule,) = desk.load().phases["block"][0].policy.rules
+    assert sorted(map(str, rule.match["ip"])) == [
+        "2a01:4f9:0:1::10/128",
+        "2a01:4f9:0:1::11/128",
+        "95.216.1.10/32",
+    ]
+
+
+def test_show_lists_them(desk: Desk) -> None:
+    with_hosts(desk, VPN + HELPER)
+    addresses = "95.216.1.10, 2a01:4f9:0:1::10, 2a01:4f9:0:1::11"
+    assert host_lines(desk.load()) == [
+        f"vpn: vpn.example.net, vpn.example.org, {addresses}, AS24940: echo, web",
+        "helper: helper.example, at mts: command",
+    ]
 
 
 def test_json_has_every_parameter(desk: Desk) -> None:
