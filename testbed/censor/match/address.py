@@ -88,20 +88,22 @@ class Networks:
             first = int(network.network_address)
             last = first | (1 << network.max_prefixlen - network.prefixlen) - 1
             by_size.setdefault(size, []).append((first, last))
-        self._ranges = {size: _disjoint(ranges) for size, ranges in by_size.items()}
+        self._ranges = {size: _disjoint(ranges, size) for size, ranges in by_size.items()}
 
     def __contains__(self, address: bytes) -> bool:
         ranges = self._ranges.get(len(address))
         if ranges is None:
             return False
         firsts, lasts = ranges
-        number = int.from_bytes(address, "big")
-        at = bisect_right(firsts, number)
-        return at > 0 and number <= lasts[at - 1]
+        at = bisect_right(firsts, address)
+        return at > 0 and address <= lasts[at - 1]
 
 
-def _disjoint(ranges: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
-    """First and last numbers of the ranges' union, ascending. Neighbours become one."""
+def _disjoint(ranges: list[tuple[int, int]], size: int) -> tuple[list[bytes], list[bytes]]:
+    """First and last addresses of the ranges' union, ascending. Neighbours become one.
+
+    Addresses of one size order as bytes as they do as numbers, and comparing bytes is faster.
+    """
     firsts: list[int] = []
     lasts: list[int] = []
     for first, last in sorted(ranges):
@@ -110,7 +112,7 @@ def _disjoint(ranges: list[tuple[int, int]]) -> tuple[list[int], list[int]]:
         else:
             firsts.append(first)
             lasts.append(last)
-    return firsts, lasts
+    return [each.to_bytes(size, "big") for each in firsts], [each.to_bytes(size, "big") for each in lasts]
 
 
 def _inside(network: Network, others: tuple[Network, ...]) -> bool:
