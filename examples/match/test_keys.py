@@ -3,8 +3,8 @@
 import pytest
 from hop_limit import HopLimit, HopLimits
 from keyword_key import Keyword
-from testbed.censor.actions.drop import Drop
 
+from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.match import KEYS, Match
 from tests.censor.line import Line, policy
 
@@ -12,7 +12,7 @@ BOTH = pytest.mark.parametrize("version", [4, 6])
 
 
 def low(below: int, version: int = 4, **more: object) -> Line:
-    return Line(policy(Match([(HopLimit(), HopLimits(below))], **more), Drop(scope="packet")), version)
+    return Line(policy(Match([(HopLimit(), HopLimits(below))], **more), SilentDrop(scope="packet")), version)
 
 
 @BOTH
@@ -35,7 +35,7 @@ def test_other_keys_must_hold_too() -> None:
 
 
 def keyword(*texts: str, model: str = "t22") -> Line:
-    return Line(policy(Match([(Keyword(), texts)], ports=(80,)), Drop(), model), dport=80)
+    return Line(policy(Match([(Keyword(), texts)], ports=(80,)), SilentDrop(), model), dport=80)
 
 
 GET = b"GET /forbidden HTTP/1.1\r\nHost: a.example\r\n\r\n"

@@ -125,7 +125,7 @@ WRONG = {  # source, match, message, remedy
     "no such class": (HOPS, "{own.py:Hop: 12}", "own.py has no class 'Hop'", "did you mean 'Hops'?"),
     "exits": ("raise SystemExit(0)\n", HOPS_12, "own.py:1 does not run: it calls sys.exit(0)", "remove"),
     "an action": (
-        "from testbed.censor.actions.drop import Drop as Hops\n",
+        "from testbed.censor.actions.silent_drop import SilentDrop as Hops\n",
         HOPS_12,
         "own.py:1: Hops is not a match key",
         "derive it from testbed.censor.match.key.MatchKey",
