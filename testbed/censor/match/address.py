@@ -22,8 +22,8 @@ class FarAddress(HeaderKey[tuple[Network, ...]]):
     name = "ip"
     shape = tuple[Network, ...]
     written = (
-        "addresses, prefixes, `site:twitter.com` (both of that site's addresses), `country:RU` (those of all "
-        "sites there), or `{file: networks.txt}`"
+        "addresses, prefixes, `site:twitter.com` (the addresses of that site or [host](servers.md)), "
+        "`country:RU` (those of all sites there), or `{file: networks.txt}`"
     )
 
     def compile(self, value: tuple[Network, ...]) -> "Networks":
