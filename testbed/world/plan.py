@@ -37,6 +37,9 @@ class Link:
     b: Interface
     quality: LinkQuality = PERFECT
 
+    def __str__(self) -> str:
+        return f"{self.a} - {self.b}"
+
     @property
     def ends(self) -> tuple[tuple[Interface, Interface], tuple[Interface, Interface]]:
         """Both directions, each as (sending end, receiving end)."""

@@ -1,0 +1,247 @@
+"""Links, addresses, routes, neighbours and queueing disciplines, by rtnetlink.
+
+The messages are pyroute2's; nothing else imports it. `import pyroute2` would import all of it, which takes
+longer than building a world: its package is therefore entered without its `__init__`, and only what describes
+these messages is imported. Its sockets wait for each request; here many go to the kernel in one system call.
+"""
+
+import errno
+import os
+import socket
+import struct
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from ipaddress import ip_address, ip_network
+from typing import Any, Final
+
+from testbed.errors import InvalidRunError, UnsupportedError
+
+
+@contextmanager
+def _without_init(package: str) -> Iterator[None]:
+    """For the block, modules of `package` can be imported although it has not been itself."""
+    if package in sys.modules:
+        yield
+        return
+    spec = PathFinder.find_spec(package)
+    if spec is None:
+        raise UnsupportedError(f"the Python package {package} is missing; install what pyproject.toml lists")
+    sys.modules[package] = module_from_spec(spec)
+    try:
+        yield
+    finally:
+        del sys.modules[package]  # whoever imports it later gets the whole
+
+
+with _without_init("pyroute2"):
+    from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+    from pyroute2.netlink.rtnl.ndmsg import ndmsg
+    from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+LOOPBACK: Final = 1  # the index of `lo` in every namespace
+
+# From linux/netlink.h, rtnetlink.h, if.h, neighbour.h and pkt_sched.h:
+_REQUEST, _ACK, _NEW = 0x1, 0x4, 0x200 | 0x400  # NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL | NLM_F_CREATE
+_LINK, _ADDRESS, _ROUTE, _NEIGHBOUR, _QDISC = 16, 20, 24, 28, 36  # RTM_NEW…
+_CHANGE_LINK = 19  # RTM_SETLINK
+_SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11  # answers without the request, but with a text
+_ERROR, _HAS_TEXT, _TEXT = 2, 0x200, 1  # NLMSG_ERROR, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG
+_IFF_UP, _IFA_F_NODAD, _NUD_PERMANENT, _TC_H_ROOT = 1, 0x02, 0x80, 0xFFFFFFFF
+_MAIN, _BOOT, _ONLINK = 254, 3, 4  # RT_TABLE_MAIN, RTPROT_BOOT, RTNH_F_ONLINK
+_UNICAST, _UNREACHABLE = 1, 7  # RTN_…
+_UNIVERSE, _ON_LINK = 0, 253  # RT_SCOPE_…
+
+_TOGETHER: Final = 64  # requests in one system call; our choice: all their answers fit a socket's buffer
+_HEADER: Final = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
+_ATTRIBUTE: Final = struct.Struct("=HH")  # nlattr: length, type
+_FAMILY: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One thing to be made in the namespace where it is sent."""
+
+    what: str  # for errors: "route default"
+    message: bytes
+    lacking: int = 0  # the errno that means that this kernel does not have such things
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEnd:
+    """One end of a link to be made."""
+
+    namespace: int  # descriptor
+    index: int  # of the interface in it, not in use yet
+    name: str
+    mac: str
+
+    def attributes(self) -> list[tuple[str, Any]]:
+        """As attributes of an interface message."""
+        return [
+            ("IFLA_IFNAME", self.name),
+            ("IFLA_ADDRESS", self.mac),
+            ("IFLA_NET_NS_FD", self.namespace),
+        ]
+
+
+def veth(a: LinkEnd, b: LinkEnd, what: str) -> Request:
+    """A link between two interfaces; `what` names it in errors."""
+    peer = {"index": b.index, "attrs": b.attributes()}
+    kind = [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", peer)]})]
+    attributes = [*a.attributes(), ("IFLA_LINKINFO", {"attrs": kind})]
+    message = _encoded(ifinfmsg(), _LINK, attributes, index=a.index)
+    return Request(f"veth link {what}", message, lacking=errno.EOPNOTSUPP)
+
+
+def up(index: int, name: str) -> Request:
+    """An interface set up."""
+    message = _packed(ifinfmsg, _CHANGE_LINK, {}, index=index, flags=_IFF_UP, change=_IFF_UP)
+    return Request(f"{name} up", message)
+
+
+def address(value: str, index: int) -> Request:
+    """An address of an interface, alone in its network."""
+    parsed = ip_address(value)
+    fields = {"family": _FAMILY[parsed.version], "prefixlen": parsed.max_prefixlen, "index": index}
+    if parsed.version == 6:
+        fields["flags"] = _IFA_F_NODAD  # usable at once, also as the source of a route
+    attributes = {"IFA_LOCAL": parsed.packed, "IFA_ADDRESS": parsed.packed}
+    return Request(f"address {value}", _packed(ifaddrmsg, _ADDRESS, attributes, **fields))
+
+
+def neighbour(value: str, mac: str, index: int) -> Request:
+    """A neighbour's hardware address, for good."""
+    parsed = ip_address(value)
+    attributes = {"NDA_DST": parsed.packed, "NDA_LLADDR": bytes.fromhex(mac.replace(":", ""))}
+    fields = {"family": _FAMILY[parsed.version], "ifindex": index, "state": _NUD_PERMANENT}
+    return Request(f"neighbour {value}", _packed(ndmsg, _NEIGHBOUR, attributes, **fields))
+
+
+def route(to: str, index: int = 0, via: str = "", source: str = "") -> Request:
+    """A route to the prefix `to` through an interface; without one, the prefix is unreachable.
+
+    `via` is a next hop, which need not be in any network of the interface; `source` is the address that
+    packets of this host get that have none yet.
+    """
+    prefix = ip_network(to)
+    attributes = {}
+    if prefix.prefixlen:
+        attributes["RTA_DST"] = prefix.network_address.packed
+    if index:
+        attributes["RTA_OIF"] = struct.pack("=I", index)
+    if via:
+        attributes["RTA_GATEWAY"] = ip_address(via).packed
+    if source:
+        attributes["RTA_PREFSRC"] = ip_address(source).packed
+    message = _packed(
+        rtmsg,
+        _ROUTE,
+        attributes,
+        family=_FAMILY[prefix.version],
+        dst_len=prefix.prefixlen,
+        table=_MAIN,
+        proto=_BOOT,
+        scope=_ON_LINK if index and not via and prefix.version == 4 else _UNIVERSE,
+        type=_UNICAST if index else _UNREACHABLE,
+        flags=_ONLINK if via else 0,
+    )
+    return Request(f"route {to}", message)
+
+
+def token_bucket(index: int, name: str, rate: float, burst: int, limit: int) -> Request:
+    """A tbf qdisc at the root of an interface: `rate` in bit/s; `burst` and `limit`, its queue, in octets."""
+    with _without_init("pyroute2"):  # imported where links have a rate: it takes as long as all the above
+        from pyroute2.netlink.rtnl.tcmsg import sched_tbf, tcmsg
+
+    parameters = sched_tbf.get_parameters({"rate": rate / 8, "burst": burst, "limit": limit})
+    attributes = (("TCA_KIND", "tbf"), ("TCA_OPTIONS", parameters))
+    message = _encoded(tcmsg(), _QDISC, attributes, index=index, parent=_TC_H_ROOT)
+    return Request(f"qdisc tbf of {name}", message, lacking=errno.ENOENT)
+
+
+def _encoded(message: Any, kind: int, attributes: Sequence[tuple[str, Any]], **fields: int) -> bytes:
+    """A message with attributes in attributes, by pyroute2's encoder."""
+    message.update(fields)
+    message["attrs"] = list(attributes)
+    message["header"] = {"type": kind, "flags": _REQUEST | _NEW}
+    message.encode()
+    return bytes(message.data)
+
+
+def _packed(description: Any, kind: int, attributes: Mapping[str, bytes], **fields: int) -> bytes:
+    """A message of which there are hundreds, by its description: pyroute2's encoder is 30 times slower."""
+    head, names, numbers = _layout(description)
+    body = head.pack(*(fields.get(name, 0) for name in names))
+    for name, value in attributes.items():
+        padding = b"\0" * (-len(value) % 4)
+        body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), numbers[name]) + value + padding
+    return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _NEW, 0, 0) + body
+
+
+@cache
+def _layout(description: Any) -> tuple[struct.Struct, tuple[str, ...], dict[str, int]]:
+    """Of a message: its fixed part, the names in it, and the number of each attribute."""
+    fields = [(name, form) for name, form in description.fields]
+    head = struct.Struct("=" + "".join(form for _, form in fields))
+    names = tuple(name for name, form in fields if "x" not in form)
+    return head, names, {name: number for number, (name, *_) in enumerate(description.nla_map)}
+
+
+def send(requests: Sequence[Request], where: str) -> None:
+    """Have the kernel carry out `requests`, in this order, in the network namespace of the calling thread.
+
+    Errors: InvalidRunError that names `where`, the first request that was refused, and why; UnsupportedError
+    if the kernel lacks the feature.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as kernel:
+        kernel.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
+        kernel.setsockopt(_SOL_NETLINK, _EXT_ACK, 1)
+        kernel.bind((0, 0))
+        for start in range(0, len(requests), _TOGETHER):
+            _send(kernel, requests[start : start + _TOGETHER], where)
+
+
+def _send(kernel: socket.socket, requests: Sequence[Request], where: str) -> None:
+    last = len(requests) - 1
+    batch = b"".join(_numbered(r.message, number, ack=number == last) for number, r in enumerate(requests))
+    kernel.send(batch)
+    answered = False
+    while not answered:  # errors are always answered, in order; success only where it was asked for
+        for number, code, text in _answers(kernel.recv(1 << 16)):
+            if code:
+                request = requests[number]
+                reason = f"{text} ({os.strerror(code)})" if text else os.strerror(code)
+                kind = UnsupportedError if code == request.lacking else InvalidRunError
+                raise kind(f"building {where}: {request.what}: {reason}")
+            answered = number == last
+
+
+def _numbered(message: bytes, number: int, *, ack: bool) -> bytes:
+    length, kind, flags, _, _ = _HEADER.unpack_from(message)
+    return _HEADER.pack(length, kind, flags | (_ACK if ack else 0), number, 0) + message[_HEADER.size :]
+
+
+def _answers(data: bytes) -> Iterator[tuple[int, int, str]]:
+    """(number of the request, errno or 0, the kernel's words) of each answer."""
+    while data:
+        length, kind, flags, number, _ = _HEADER.unpack_from(data)
+        if kind == _ERROR:
+            (code,) = struct.unpack_from("=i", data, _HEADER.size)
+            details = data[2 * _HEADER.size + 4 : length] if flags & _HAS_TEXT else b""
+            yield number, -code, _text(details)
+        data = data[length + 3 & ~3 :]
+
+
+def _text(attributes: bytes) -> str:
+    while len(attributes) >= 4:
+        length, kind = struct.unpack_from("=HH", attributes)
+        if kind == _TEXT:
+            return attributes[4:length].rstrip(b"\0").decode(errors="replace")
+        attributes = attributes[max(length, 4) + 3 & ~3 :]
+    return ""
