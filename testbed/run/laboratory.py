@@ -15,9 +15,9 @@ from testbed.scenario.model import OUTSIDE, Placement, Scenario
 from testbed.vantage.environment import Environment, prepare
 from testbed.world import delay
 from testbed.world.build import BuiltWorld, build
+from testbed.world.children import Body, Children, Status
 from testbed.world.netns import inside
 from testbed.world.plan import plan
-from testbed.world.services import Services, Status, Target
 
 _Ready = Callable[[], None]
 READY_WITHIN = 30.0  # seconds; our choice: generous, for machines under load
@@ -39,7 +39,7 @@ class Laboratory:
         self.authority = authority or Authority.create()
         self.started_at = time.monotonic()
         self._stack = ExitStack()
-        self._services: Services | None = None
+        self._services: Children | None = None
         self._world: BuiltWorld | None = None
 
     @property
@@ -49,13 +49,13 @@ class Laboratory:
         return self._world
 
     @property
-    def services(self) -> Services:
+    def services(self) -> Children:
         """The servers, censors and the delay line, once started."""
         assert self._services is not None, "not entered"
         return self._services
 
     def __enter__(self) -> Self:
-        self._services = self._stack.enter_context(Services(self.folder.path / "logs"))
+        self._services = self._stack.enter_context(Children(self.folder.path / "logs"))
         try:
             self._world = build(plan(self.scenario.world, self.operators))
             self._start_world()
@@ -163,7 +163,7 @@ class Laboratory:
         """The censors of one hop, in their order from the subscriber outwards."""
         return [place for place in self.placements if place.at == "hop" and _hop_of(place) == hop]
 
-    def _start_hosts(self, services: Services) -> None:
+    def _start_hosts(self, services: Children) -> None:
         if self.scenario.world.hosts:
             from testbed.run.servers import start_hosts
 
@@ -181,7 +181,7 @@ class Laboratory:
 
         serve_far_side(self.scenario.world, self.authority, ready)
 
-    def _censor(self, placement: Placement) -> Target:
+    def _censor(self, placement: Placement) -> Body:
         def serve(ready: _Ready) -> None:
             from testbed.middlebox.loop import serve_censor
             from testbed.middlebox.marks import Position
@@ -195,7 +195,7 @@ class Laboratory:
 
         return serve
 
-    def _resolver(self, operator: str) -> Target:
+    def _resolver(self, operator: str) -> Body:
         lying = self._lying().get(operator)
         addresses = [str(address) for address in self.world.plan.resolver_address(operator)]
 
