@@ -58,7 +58,7 @@ def wrong_sum(shares: Shares) -> tuple[str, str] | None:
 
 
 def other_models(profile: Profile) -> str:
-    """The models in words if they are not those of the profile by that name: "R", "T 50 %, R 50 %"."""
+    """The models in words, "R" or "T 50 %, R 50 %", unless a built-in profile has them by its name."""
     usual = PROFILES.get(profile.name)
     shares = profile.models.value
     if usual is not None and usual.models.value == shares:

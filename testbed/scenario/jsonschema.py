@@ -28,7 +28,9 @@ def scenario_schema() -> dict[str, Any]:
     for name in (PLUGINS, *former_names()):
         del match[name]
     parts["MatchPart"]["patternProperties"] = {r"\.py:": {}}
-    parts["CensorPart"]["properties"]["profile"]["enum"] = sorted(PROFILES)
+    parts["CensorPart"]["properties"]["profile"] = {
+        "anyOf": [{"enum": sorted(PROFILES)}, {"type": "string", "pattern": r"\.py:"}]
+    }
     outcomes = [{"const": label, "description": meaning} for label, meaning in LABELS.items()]
     parts["ExpectPart"]["properties"]["outcome"] = {"oneOf": outcomes}
     parts["PhasePart"]["type"] = ["object", "null"]

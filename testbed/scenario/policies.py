@@ -11,7 +11,6 @@ from testbed.censor.actions.base import Action, AnyAction, OperatorsOwn, operato
 from testbed.censor.models import MODELS
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profile import Profile
-from testbed.censor.profiles import PROFILES
 from testbed.scenario.actionparts import ActionCall, call_of
 from testbed.scenario.inspection import Shares, unknown, with_shares, wrong_sum
 from testbed.scenario.invalid import INVALID
@@ -19,6 +18,7 @@ from testbed.scenario.matches import build_match
 from testbed.scenario.model import Operator
 from testbed.scenario.plugin import Plugin, blaming_plugins, load_class
 from testbed.scenario.problems import Loc, explain, nearest
+from testbed.scenario.profiles import profile_of
 from testbed.scenario.schema import AS_OPERATOR, CensorPart, RulePart
 from testbed.scenario.sources import Sources
 from testbed.scenario.values import given, parameters_of
@@ -60,11 +60,7 @@ class CensorCompiler:
         self._sources = sources
         self._policies: dict[str, Policy | None] = {}
         loc: Loc = ("censors", name)
-        self._profile = PROFILES.get(part.profile)
-        if self._profile is None:
-            sources.add(
-                (*loc, "profile"), f"unknown profile {part.profile!r}", nearest(part.profile, PROFILES)
-            )
+        self._profile = profile_of(part.profile, (*loc, "profile"), sources)
         if self._profile is not None and part.model is not None:
             self._profile = self._with_models(self._profile, part.model, (*loc, "model"))
         self._lines = [
