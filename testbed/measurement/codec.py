@@ -65,7 +65,8 @@ def from_json(kind: type[T], document: object) -> T:
     parts = _fields(kind)
     for part in parts:
         if part.rest:
-            known[part.name] = {key: value for key, value in given.items() if key not in keys(kind)}
+            own = keys(kind)
+            known[part.name] = {key: value for key, value in given.items() if key not in own}
         elif part.key in given and (value := part.read(given[part.key])) is not UNSAID:
             known[part.name] = value
     return kind(**known)
