@@ -6,8 +6,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from testbed.internet.authority import Authority, self_signed
-from testbed.internet.services import Dns, Doh, Dot, Http3, Web
 from testbed.internet.services.base import Place, Service
+from testbed.internet.services.dns import Dns
+from testbed.internet.services.doh import Doh
+from testbed.internet.services.dot import Dot
+from testbed.internet.services.http3 import Http3
+from testbed.internet.services.web import Web
 from testbed.internet.sockets import stream_socket, udp_socket
 from testbed.scenario.model import Host, World
 

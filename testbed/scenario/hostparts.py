@@ -20,7 +20,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from testbed.internet.services import Command, Service
+from testbed.internet.services import Service
+from testbed.internet.services.command import Command
 from testbed.scenario.addresses import Address4, Address6, Asn
 from testbed.scenario.document import Document
 from testbed.scenario.hostfield import HOST_KEY, HOST_NAME, RESERVED_KEYS

@@ -6,8 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from testbed.errors import InputError, Problem
-from testbed.internet.services import Command
-from testbed.internet.services.command import Readiness
+from testbed.internet.services.command import Command, Readiness
 from testbed.scenario.hostfield import HOST_KEY, HOST_NAME, RESERVED_KEYS
 from testbed.scenario.model import OUTSIDE, Host, Scenario, World
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from testbed.errors import Problem
-from testbed.internet.services import Command, Echo, Web
-from testbed.internet.services.command import Readiness
+from testbed.internet.services.command import Command, Readiness
+from testbed.internet.services.echo import Echo
+from testbed.internet.services.web import Web
 from testbed.scenario.jsonschema import scenario_schema, world_schema
 from testbed.scenario.model import Host
 from testbed.scenario.summary import host_lines

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.internet.services import Echo
+from testbed.internet.services.echo import Echo
 from testbed.scenario.loader import load
 from testbed.scenario.model import Host
 from testbed.scenario.targets import WorldHosts

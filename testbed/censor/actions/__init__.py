@@ -1,29 +1,12 @@
-"""The techniques by the name that scenarios use. One file each."""
+"""The actions by the names that scenarios use: one file each, found by discovery."""
 
 from typing import Final
 
-from testbed.censor.actions.allow import Allow
-from testbed.censor.actions.base import AnyAction
-from testbed.censor.actions.block_host import BlockHost
-from testbed.censor.actions.connection_limit import ConnectionLimit
-from testbed.censor.actions.data_drop import DropAfterData
-from testbed.censor.actions.divert import Divert
-from testbed.censor.actions.dns import DnsLie
-from testbed.censor.actions.fin import InjectFin
-from testbed.censor.actions.freeze import Freeze
-from testbed.censor.actions.grace_drop import GraceDrop
-from testbed.censor.actions.icmp import Icmp
-from testbed.censor.actions.loss import Loss
-from testbed.censor.actions.page import Page
-from testbed.censor.actions.policer import Policer
-from testbed.censor.actions.rst import InjectRst
-from testbed.censor.actions.rst_rewrite import RewriteRst
-from testbed.censor.actions.shape import Shape
-from testbed.censor.actions.silent_drop import SilentDrop
+from testbed.censor.actions.base import Action, AnyAction
+from testbed.censor.discovery import defined_in
 
-_ALL: Final[tuple[type[AnyAction], ...]] = (
-    *(Allow, BlockHost, ConnectionLimit, Divert, DnsLie, DropAfterData, Freeze, GraceDrop),
-    *(Icmp, InjectFin, InjectRst, Loss, Page, Policer, RewriteRst, Shape, SilentDrop),
-)
-
-ACTIONS: Final[dict[str, type[AnyAction]]] = {action.key: action for action in _ALL}
+ACTIONS: Final[dict[str, type[AnyAction]]] = {
+    found.key: found
+    for found in defined_in(__name__, __path__)
+    if isinstance(found, type) and issubclass(found, Action) and found.key
+}

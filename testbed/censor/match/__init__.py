@@ -3,12 +3,11 @@
 The keys are found by themselves: a new file needs no line elsewhere.
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from inspect import isabstract
-from pkgutil import iter_modules
 from typing import Any, Final
 
+from testbed.censor.discovery import defined_in
 from testbed.censor.match.hello import HelloKey
 from testbed.censor.match.key import ContentKey, HeaderKey, Impossible, MatchKey
 from testbed.censor.match.rule import CompiledRule, compiled, wanted
@@ -37,19 +36,14 @@ def _rank(key: MatchKey[Any]) -> tuple[int, str]:
 
 
 def _found() -> dict[str, MatchKey[Any]]:
-    names = [f"{__name__}.{each.name}" for each in iter_modules(__path__)]
-    for name in names:
-        __import__(name)
-    classes = {
-        each
-        for name in names
-        for each in vars(sys.modules[name]).values()
-        if isinstance(each, type)
-        and issubclass(each, MatchKey)
-        and hasattr(each, "name")
-        and not isabstract(each)
-    }
-    keys = [each() for each in classes if hasattr(each, "name")]  # the others are bases
+    keys = [
+        found()
+        for found in defined_in(__name__, __path__)
+        if isinstance(found, type)
+        and issubclass(found, MatchKey)
+        and hasattr(found, "name")  # the others are bases
+        and not isabstract(found)
+    ]
     return {key.name: key for key in sorted(keys, key=_rank)}
 
 

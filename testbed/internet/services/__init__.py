@@ -1,4 +1,4 @@
-"""The services that a host may run, by the name that files use. One file each.
+"""The services that a host may run, by the name that files use. One file each, found by discovery.
 
 The package stands below `scenario`, which reads the fields of these classes: a module here MUST NOT import
 anything of ours but units and its base when it is itself imported.
@@ -6,18 +6,13 @@ anything of ours but units and its base when it is itself imported.
 
 from typing import Final
 
+from testbed.censor.discovery import defined_in
 from testbed.internet.services.base import Service
-from testbed.internet.services.command import Command
-from testbed.internet.services.discard import Discard
-from testbed.internet.services.dns import Dns
-from testbed.internet.services.doh import Doh
-from testbed.internet.services.dot import Dot
-from testbed.internet.services.echo import Echo
-from testbed.internet.services.http3 import Http3
-from testbed.internet.services.web import Web
 
-__all__ = ["SERVICES", "Command", "Discard", "Dns", "Doh", "Dot", "Echo", "Http3", "Service", "Web"]
+__all__ = ["SERVICES", "Service"]
 
-_ALL: Final[tuple[type[Service], ...]] = (Command, Discard, Dns, Doh, Dot, Echo, Http3, Web)
-
-SERVICES: Final[dict[str, type[Service]]] = {service.key: service for service in _ALL}
+SERVICES: Final[dict[str, type[Service]]] = {
+    found.key: found
+    for found in defined_in(__name__, __path__)
+    if isinstance(found, type) and issubclass(found, Service) and found.key
+}

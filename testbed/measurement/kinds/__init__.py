@@ -1,28 +1,27 @@
-"""The kinds of targets by URL scheme, one file each, and the parser of target URLs."""
+"""The kinds of targets by URL scheme, one file each and found here, and the parser of target URLs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Final
 from urllib.parse import urlsplit
 
 from testbed.errors import InputError
-from testbed.measurement.kinds.dns import DnsKind, DnsOverTcpKind
-from testbed.measurement.kinds.h3 import H3Kind
-from testbed.measurement.kinds.http import HttpKind
-from testbed.measurement.kinds.https import HttpsKind
-from testbed.measurement.kinds.upload import UploadHttpKind, UploadHttpsKind
 from testbed.measurement.target import ProbeKind, Target
 
-_ALL: Final[tuple[type[ProbeKind], ...]] = (
-    HttpsKind,
-    HttpKind,
-    H3Kind,
-    UploadHttpsKind,
-    UploadHttpKind,
-    DnsKind,
-    DnsOverTcpKind,
-)
 
-KINDS: Final[Mapping[str, ProbeKind]] = {kind.scheme: kind() for kind in _ALL}
+def _found() -> Iterator[ProbeKind]:
+    for module in iter_modules(__path__):
+        name = f"{__name__}.{module.name}"
+        for found in vars(import_module(name)).values():
+            own = isinstance(found, type) and found.__module__ == name
+            if own and issubclass(found, ProbeKind) and found.scheme:
+                yield found()
+
+
+KINDS: Final[Mapping[str, ProbeKind]] = {
+    kind.scheme: kind for kind in sorted(_found(), key=lambda kind: (kind.scheme != "https", kind.scheme))
+}
 
 
 def parse(url: str, kinds: Mapping[str, ProbeKind] = KINDS) -> Target:
