@@ -44,9 +44,9 @@ def test_what_a_kind_reads_from_the_rest_of_the_url():
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("", ("target: '' is not a target; write one of https://NAME/, http://NAME/, h3://NAME/, "
-             "put+https://NAME/upload?bytes=N, put+http://NAME/upload?bytes=N, "
-             "dns://RESOLVER/NAME, dns+tcp://RESOLVER/NAME")),
+        ("", ("target: '' is not a target; write one of https://NAME/, dns://RESOLVER/NAME, "
+             "dns+tcp://RESOLVER/NAME, h3://NAME/, http://NAME/, "
+             "put+http://NAME/upload?bytes=N, put+https://NAME/upload?bytes=N")),
         ("twitter.com", "target: 'twitter.com' is not a target; write one of"),
         ("ftp://a/", "target: 'ftp://a/' is not a target; write one of"),
         ("https://", "target: 'https://' is not a target; write one of"),
