@@ -37,7 +37,7 @@ class TargetParser:
         try:
             with guard:
                 target = parse(url, self.kinds)
-                fault = self._port_fault(target) or target.kind.missing(target, self._hosts)
+                fault = target.kind.missing(target, self._hosts) or self._port_fault(target)
         except InputError as error:
             for problem in error.problems:
                 self._sources.add(loc, problem.message, problem.remedy)
@@ -48,9 +48,11 @@ class TargetParser:
         return target
 
     def _port_fault(self, target: Target) -> Fault | None:
-        port = target.written_port
-        if port is None or target.kind.any_port or self._hosts.listens(target.host, port):
+        port, known = target.written_port, self._hosts.ports(target.host)
+        if port is None or port in known or target.kind.any_port:
             return None
+        if known:
+            return f"no service of {target.host!r} listens on port {port}", nearest(port, map(str, known))
         return f"{target.url!r} has port {port}", "sites listen on standard ports: leave it out"
 
     def _loaded(self, references: list[str]) -> dict[str, ProbeKind]:
@@ -113,9 +115,9 @@ class WorldHosts:
         remedy = f"{nearest(name, self._names)} Otherwise {add}" if self._names else add
         return f"no site of the world {self._world!r} answers to {name!r}", remedy
 
-    def listens(self, name: str, port: int) -> bool:
-        """Whether a service of a host with this name or address uses this port."""
-        return port in self._ports.get(_shortest(name), ())
+    def ports(self, name: str) -> set[int]:
+        """Where the services of the host with this name or address listen; none for a site or resolver."""
+        return self._ports.get(_shortest(name), set())
 
     def resolver(self, address: str) -> Fault | None:
         """None if a public resolver, or a host that may run one, has this address."""

@@ -138,10 +138,36 @@ def test_hosts_of_the_world_are_targets_and_listen_where_they_say(desk: Desk) ->
     mail = Host("mail", ("mail.example",), ("10.9.8.7",), ("2001:db8::7",), 1, services=(Echo(25),))
     hosts = WorldHosts(replace(desk.load().world, hosts=(mail,)))
     assert [hosts.host(name) for name in ("mail.example", "10.9.8.7", "2001:db8:0::7")] == [None] * 3
-    assert [hosts.listens(name, 25) for name in ("mail.example", "2001:db8:0::7", "vk.com")] == [
-        True, True, False,
-    ]  # fmt: skip
-    assert not hosts.listens("mail.example", 26)
+    assert [hosts.ports(name) for name in ("mail.example", "2001:db8:0::7", "vk.com")] == [{25}, {25}, set()]
+
+
+HOSTS = """\
+hosts:
+  mail: {names: mail.example, ipv4: 95.216.1.10, ipv6: "2a01:4f9:0:1::10", asn: 24940,
+         services: [{web: {}}, {echo: {port: 25}}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("https://mail.example/", ""),
+        ("http://mail.example:25/", ""),
+        ("http://mail.example:26/", "no service of 'mail.example' listens on port 26; did you mean '25'?"),
+        (
+            "http://vk.com:25/",
+            "'http://vk.com:25/' has port 25; sites listen on standard ports: leave it out",
+        ),
+        ("http://vk.co:25/", "no site of the world 'small' answers to 'vk.co'; "),
+    ],
+)
+def test_ports_in_targets(desk: Desk, url: str, text: str) -> None:
+    given = CONTROLS, f'{HOSTS}controls: ["{url}"]'
+    if not text:
+        assert [target.url for target in desk.load(*given).controls] == [url]
+    else:
+        problem = desk.problem(*given)
+        assert f"{problem.message}; {problem.remedy}".startswith(text)
 
 
 def test_the_example_loads() -> None:
