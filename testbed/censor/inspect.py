@@ -1,4 +1,4 @@
-"""What a payload shows: names and protocols that rules may match, or at least a known protocol."""
+"""Reads payloads: names and protocols that rules may match, or at least a known protocol."""
 
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -14,10 +14,10 @@ class Kind(Enum):
     TLS = "tls"
     HTTP = "http"
     DNS = "dns"
-    QUIC = "quic"  # the outside of a datagram
+    QUIC = "quic"  # a datagram, undecrypted
     INITIAL = "initial"  # the ClientHello in a QUIC Initial
     PROTOCOL = "protocol"
-    PAYLOAD = "payload"  # of any packet, whatever it is
+    PAYLOAD = "payload"  # the bytes of any packet
 
     __hash__ = object.__hash__  # one object each; the one of Enum is slow, and rules are found by kinds
 
@@ -31,7 +31,7 @@ class Content:
     version: int = 0  # QUIC
     size: int = 0  # QUIC: UDP payload, bytes
     hello: tls.ClientHello | None = None  # for fingerprints and extensions
-    payload: bytes = b""  # PAYLOAD: a segment, a datagram, or as much of a stream as was put together
+    payload: bytes = b""  # PAYLOAD: a segment, a datagram, or the reassembled beginning of a stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Reading:
     contents: tuple[Content, ...] = ()
     recognised: bool = False  # a protocol that keeps inspection going (IMC21 §6.2)
     decided: bool = False  # a whole ClientHello: nothing later counts
-    more: bool = False  # so far it fits, but it is not all here
+    more: bool = False  # incomplete: what is here fits so far
 
 
 NOTHING: Final = Reading()
@@ -101,7 +101,7 @@ def _read_tcp(payload: bytes, port: int, wanted: Wanted, *, first: bool) -> Read
 
 
 def read_udp(payload: bytes, port: int, wanted: Wanted) -> Reading:
-    """What one datagram shows from outside; a QUIC Initial's inside takes a reader of its own."""
+    """What one datagram shows without decryption; QUIC Initials have a reader of their own."""
     found = list(_protocols(payload, port, wanted, "udp", first=True))
     if wanted.on(Kind.DNS, port):
         question = dns.question(payload)

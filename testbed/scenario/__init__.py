@@ -1,1 +1,1 @@
-"""Scenario files: schema, loading, validation, and the resolved scenario every room works from."""
+"""Scenario files: schema, loading, validation, and the resolved scenario that every package works with."""

@@ -43,7 +43,7 @@ class Document:
 
 
 def display(path: Path) -> str:
-    """The path as a person would type it here."""
+    """The path relative to the working directory, if it is inside."""
     try:
         return str(path.resolve().relative_to(Path.cwd().resolve()))
     except (ValueError, OSError):
@@ -81,7 +81,7 @@ def decode(raw: bytes, path: Path) -> str:
 
 
 def read(path: Path) -> Document:
-    """Parse a file. InputError for what is not readable, not UTF-8, not YAML, empty, or has a key twice."""
+    """Parse a file. InputError if it is not readable, not UTF-8, not YAML, empty, or gives a key twice."""
     raw = read_bytes(path)
     text = decode(raw, path)
     node = _compose(text, path)

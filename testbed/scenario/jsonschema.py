@@ -1,4 +1,4 @@
-"""JSON Schema of scenario and world files, for editors: completion and checks while one types."""
+"""JSON Schema of scenario and world files, for editors: completion and checks while typing."""
 
 from typing import Any
 

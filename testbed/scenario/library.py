@@ -1,4 +1,4 @@
-"""Where scenarios and worlds are found by name."""
+"""Finds scenarios and worlds by name."""
 
 import os
 from pathlib import Path

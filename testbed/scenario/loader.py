@@ -1,4 +1,4 @@
-"""A name or a path to a resolved scenario."""
+"""Loads a scenario by name or path."""
 
 from pathlib import Path
 

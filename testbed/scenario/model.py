@@ -1,4 +1,4 @@
-"""A resolved scenario: flat, frozen, complete. What every other room works from.
+"""A resolved scenario: flat, frozen, complete. Every other package works with it.
 
 The loader turns YAML into these values; nothing here reads a file or touches the kernel.
 Addresses are text in their shortest form; times are seconds, rates bit/s.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LinkQuality:
-    """What a link does to packets, each way. The default link is as good as the kernel makes it."""
+    """What a link does to packets, each way. The default link is limited by the kernel only."""
 
     rate: float | None = None  # bit/s
     delay: float = 0.0  # seconds, one way
@@ -50,8 +50,8 @@ class Operator:
     access: LinkQuality = PERFECT  # the subscriber's own link
     block_page: str = ""  # URL its redirects lead to; "" if none is known
     block_source: str = ""  # source key of the block page and sinkholes
-    sinkhole4: tuple[str, ...] = ()  # A records of its DNS lies
-    sinkhole6: tuple[str, ...] = ()  # AAAA records of its DNS lies (none is documented: our choice)
+    sinkhole4: tuple[str, ...] = ()  # A records of its forged DNS answers
+    sinkhole6: tuple[str, ...] = ()  # AAAA records of its forged DNS answers (none is documented: our choice)
     miss: tuple[
         tuple[str, float], ...
     ] = ()  # share of triggers its boxes let through, by action (IMC22q p.6)
@@ -150,7 +150,7 @@ class Placement:
     operator: str  # operator key
     policy: Policy
     hop: int = 2  # 1 is the subscriber's first router; ignored when at the resolver
-    at: Literal["hop", "resolver"] = "hop"  # "resolver": the operator's own resolver lies
+    at: Literal["hop", "resolver"] = "hop"  # "resolver": the operator's own resolver forges answers
 
     @property
     def name(self) -> str:
@@ -164,7 +164,7 @@ OUTSIDE = "outside"  # key of the unfiltered control vantage
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What must be seen in one phase from one vantage at one target, and the rule that causes it."""
+    """What must be observed in one phase from one vantage at one target, and the rule that causes it."""
 
     phase: str
     vantage: str

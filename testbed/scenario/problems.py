@@ -1,4 +1,4 @@
-"""Collecting everything that is wrong with a file before saying so, and saying it well."""
+"""Collects every problem of a file before any is reported, and words them."""
 
 import difflib
 import re

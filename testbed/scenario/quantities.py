@@ -2,7 +2,7 @@
 
 Every function takes what YAML gave (text or a number) and returns a plain number in the base unit, or
 raises `UnitError` with the wrong value and the units that would be right. A bare number has no unit, so
-only 0 needs none (a share is a plain number by nature).
+only 0 needs none (a share has no unit).
 """
 
 import math

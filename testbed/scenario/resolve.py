@@ -1,4 +1,4 @@
-"""A valid file to a resolved scenario: everything that its words refer to is looked up."""
+"""Resolves a valid file to a scenario: looks up everything that it refers to."""
 
 import hashlib
 import inspect

@@ -1,4 +1,4 @@
-"""What a scenario file may hold: the shape alone. What its words refer to is checked in `resolve`."""
+"""The shape of a scenario file. Whether what it refers to exists is checked in `resolve`."""
 
 from typing import Annotated, Literal
 
@@ -44,7 +44,7 @@ ModelShares = Annotated[
 
 
 class CensorPart(Part):
-    """One make of box with its rules; phases place it."""
+    """One kind of box with its rules; phases place it."""
 
     profile: Text
     at: Literal["hop", "resolver"] = "hop"
@@ -88,7 +88,7 @@ Phase = Annotated[PhasePart, BeforeValidator(lambda value: {} if value is None e
 
 
 class ExpectPart(Part):
-    """What must be seen. Every combination of the listed phases, vantages and targets is one expectation."""
+    """What must be observed: one expectation per combination of the listed phases, vantages and targets."""
 
     phase: OneOrMore = Field(["all"], description="phases; default: all")
     vantage: OneOrMore = Field(["all"], description="operators, or outside; default: all operators")

@@ -1,4 +1,4 @@
-"""A scenario's rules and expectations as lines of text, grouped so that each is said once."""
+"""A scenario's rules and expectations as lines of text, grouped so that nothing is repeated."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""The kinds of value that scenario files hold, for pydantic: parsed, checked, and described for editors."""
+"""The types of values in scenario files, for pydantic: parsed, checked, and described for editors."""
 
 import dataclasses
 import re

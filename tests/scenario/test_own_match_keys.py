@@ -80,7 +80,7 @@ def test_a_key_of_the_hello_alone(desk: Desk) -> None:
     assert box.L(payload=hello("y.com", extra=H2)).fired
 
 
-def test_told_in_json_and_in_words(desk: Desk) -> None:
+def test_shown_in_json_and_in_words(desk: Desk) -> None:
     use(desk, HOPS, "{own.py:Hops: 12, ports: 80}")
     scenario = desk.load()
     (rule,) = to_json(scenario)["phases"]["block"]["placements"][0]["rules"]
@@ -228,7 +228,7 @@ def test_says_what_is_wrong(case: str, desk: Desk) -> None:
 
 
 def test_raises_only_beside_another_rule(desk: Desk) -> None:
-    """What the trial at loading does not meet is not a traceback either."""
+    """An error that the trial at loading does not provoke is no traceback either."""
     source = HOPS + "\n    def covers(self, value, match):\n        return match['hops'] == value or 1 / 0\n"
     use(desk, source, HOPS_12, more="      - {name: two, match: {own.py:Hops: 5}, action: drop}\n")
     problem = desk.problem()

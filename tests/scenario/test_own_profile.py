@@ -36,7 +36,7 @@ def test_it_decides(desk: Desk) -> None:
         assert line.L(payload=hello("twitter.com")).fired is own
 
 
-def test_told_in_json_and_in_words(desk: Desk) -> None:
+def test_shown_in_json_and_in_words(desk: Desk) -> None:
     use(desk)
     scenario = desk.load()
     assert to_json(scenario)["phases"]["block"]["placements"][0]["profile"] == "mine"
