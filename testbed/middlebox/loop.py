@@ -1,7 +1,6 @@
 """One censor at work in its hop's namespace, from the first rule to the receipt."""
 
 import gc
-import select
 import signal
 import socket
 import time
@@ -23,7 +22,7 @@ from testbed.middlebox.marks import Position
 from testbed.middlebox.reload import Reloader
 from testbed.middlebox.ruleset import ALONE
 from testbed.scenario.model import Placement
-from testbed.world import netns
+from testbed.world import linux, netns
 
 FIRST_QUEUE = 1  # the first censor's; queues are numbered per network namespace
 QUEUE_LENGTH = 32_768  # packets waiting for a verdict, the held ones included; our choice
@@ -114,7 +113,7 @@ def _enlarge(fd: int) -> None:
 
 @contextmanager
 def _woken_by_signals(box: Middlebox, reloader: Reloader | None) -> Iterator[socket.socket]:
-    """A socket that becomes readable on a signal, so that none slips in before `select`."""
+    """A socket that becomes readable on a signal, so that none slips in before the wait."""
 
     def stop(_number: int, _frame: object) -> None:
         box.stopping = box.interrupted = True
@@ -144,10 +143,11 @@ def _work(
     box: Middlebox, queue: NetfilterQueue, wake: socket.socket, reloader: Reloader | None, clock: Clock
 ) -> None:
     fd = queue.get_fd()
+    poller = linux.Poller([fd, wake.fileno()])
     while not box.stopping:
         due = box.hold.next_due()
         wait = None if due is None else max(0.0, due - time.monotonic())
-        readable = select.select([fd, wake.fileno()], [], [], wait)[0]
+        readable = poller.wait(wait)
         box.release_due()
         if wake.fileno() in readable or box.interrupted:
             with suppress(BlockingIOError):

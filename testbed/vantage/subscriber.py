@@ -17,7 +17,7 @@ from testbed.vantage.environment import Environment
 from testbed.vantage.overlay import lay_over
 from testbed.vantage.programs import NOT_EXECUTABLE, ProgramError, find_program
 from testbed.world import interrupt
-from testbed.world.linux import CLONE_NEWNS, unshare
+from testbed.world.linux import CLONE_NEWNS, restore_descriptors, unshare
 from testbed.world.netns import Namespace, enter
 
 
@@ -68,6 +68,7 @@ def spawn_as(
 
         def prepare() -> None:
             interrupt.default(heeded)
+            restore_descriptors()
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             try:
                 become_subscriber(namespace, environment)

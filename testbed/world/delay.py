@@ -15,7 +15,6 @@ import gc
 import heapq
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -90,12 +89,11 @@ class _DelayLine:
         gc.disable()  # nothing here makes cycles, and a pause would delay packets
         ready()
         by_fd = {end.queue.get_fd(): end.queue for end in self._ends}
-        wanted = [stop, *by_fd]
+        poller = linux.Poller([stop, *by_fd])
         arrived: list[int] = []
         while stop not in arrived:
             timeout = max(0.0, self._held[0][0] - monotonic()) if self._held else None
-            # select and not poll: its timeout has microseconds
-            arrived, _, _ = select.select(wanted, [], [], timeout)
+            arrived = poller.wait(timeout)
             self._release()
             for fd in arrived:
                 if fd != stop:

@@ -10,10 +10,11 @@ terminal's Ctrl-C is the exception, because the terminal has sent it to main as 
 the signals blocked.
 """
 
+import contextlib
 import errno
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -106,12 +107,14 @@ def _gatekeeper(outer: int, main: Callable[[], int], pipe: tuple[int, int], erro
 
 def _init(main: Callable[[], int], pipe: tuple[int, int]) -> int:
     seen_from_outside = Path("/proc/self/stat").read_text(encoding="utf-8")
+    folders = _folders(Path("/run"))
     try:
         linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
         linux.mount("tmpfs", "/run", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755")
         linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
     except OSError as refusal:
         raise UnsupportedError(_refused(refusal)) from refusal
+    _make_folders(folders)
     linux.loopback_up()
     netns.mark_world(seen_from_outside)
     child = fork(partial(_main, main, pipe), own_group=False, signals=False)
@@ -120,7 +123,24 @@ def _init(main: Callable[[], int], pipe: tuple[int, int]) -> int:
     return _status(os.waitstatus_to_exitcode(ended[1]), "the run's main process")
 
 
+def _folders(parent: Path) -> dict[Path, os.stat_result]:
+    """The folders in it. Daemons expect some of the machine's own /run, empty: /run/lock, /run/sshd, …"""
+    with contextlib.suppress(OSError):
+        return {path: path.stat() for path in parent.iterdir() if path.is_dir() and not path.is_symlink()}
+    return {}
+
+
+def _make_folders(folders: Mapping[Path, os.stat_result]) -> None:
+    for path, status in folders.items():
+        if path.name not in {"netns", "testbed"}:  # the world's own
+            path.mkdir()
+            with contextlib.suppress(OSError):  # an ordinary user's world knows no other owner
+                os.chown(path, status.st_uid, status.st_gid)
+            path.chmod(status.st_mode & 0o7777)
+
+
 def _main(main: Callable[[], int], pipe: tuple[int, int]) -> int:
+    linux.allow_many_descriptors()  # a world has some for each of its nodes
     with interrupt.listening(pipe):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupt.heeded())
         status = main()

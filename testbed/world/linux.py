@@ -1,7 +1,10 @@
 """The Linux calls that Python 3.11 lacks (os.unshare and os.setns came with 3.12), by the C library."""
 
 import ctypes
+import errno
 import os
+import resource
+import select
 import shutil
 import signal
 import socket
@@ -29,6 +32,7 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 
 _SFD_CLOEXEC, _SFD_NONBLOCK = 0o2000000, 0o4000
 _SIGNAL_SET = 128  # octets of the C library's sigset_t
+_MANY_DESCRIPTORS = 65_536  # our choice; a hundred operators need 2,000
 _SI_KERNEL = 0x80  # a signal's code if nobody sent it: it comes from the terminal
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -96,9 +100,57 @@ def read_signals(fd: int) -> list[tuple[int, bool]]:
     return [(number, code == _SI_KERNEL) for number, _, code in found]
 
 
+class _PollFd(ctypes.Structure):
+    _fields_ = (("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short))
+
+
+class _TimeSpec(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
+class Poller:
+    """`select.select` fails from descriptor 1,024 on, and `select.poll` counts in milliseconds: ppoll(2)."""
+
+    def __init__(self, fds: Iterable[int]) -> None:
+        self._poll = select.poll()  # twice as quick, for when there is no time to keep
+        self._fds = list(fds)
+        for fd in self._fds:
+            self._poll.register(fd, select.POLLIN)
+        self._polled = (_PollFd * len(self._fds))(*[_PollFd(fd, select.POLLIN, 0) for fd in self._fds])
+        self._time = _TimeSpec()
+
+    def wait(self, timeout: float | None = None) -> list[int]:
+        """Those that are readable or hung up, once some are; none after `timeout` seconds, or at a signal."""
+        if timeout is None:
+            return [fd for fd, _ in self._poll.poll()]
+        self._time.seconds, self._time.nanoseconds = int(timeout), int(timeout % 1 * 1e9)
+        ready = _libc.ppoll(self._polled, ctypes.c_ulong(len(self._fds)), ctypes.byref(self._time), None)
+        if ready == -1 and ctypes.get_errno() != errno.EINTR:
+            _check(ready, "ppoll")
+        return [polled.fd for polled in self._polled if polled.revents] if ready > 0 else []
+
+
 def precise_timers() -> None:
     """Wake this process up to 50 µs sooner than the kernel's habit: sleeps end when they should."""
     _check(_libc.prctl(_PR_SET_TIMERSLACK, ctypes.c_ulong(1), 0, 0, 0), "prctl(PR_SET_TIMERSLACK)")
+
+
+_descriptors_before: list[int] = []  # the soft limit, once it was raised
+
+
+def allow_many_descriptors() -> None:
+    """Raise this process's limit of open files; children and programs inherit it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < min(hard, _MANY_DESCRIPTORS):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, _MANY_DESCRIPTORS), hard))
+        _descriptors_before.append(soft)
+
+
+def restore_descriptors() -> None:
+    """Undo `allow_many_descriptors`, in a child that becomes the user's program."""
+    if _descriptors_before:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_descriptors_before[0], hard))
 
 
 def may_administer() -> bool:

@@ -81,28 +81,28 @@ class LinkEnd:
     name: str
     mac: str
 
-    def attributes(self) -> list[tuple[str, Any]]:
-        """As attributes of an interface message."""
-        return [
-            ("IFLA_IFNAME", self.name),
-            ("IFLA_ADDRESS", self.mac),
-            ("IFLA_NET_NS_FD", self.namespace),
-        ]
+    def packed(self, **further: bytes) -> bytes:
+        """As an interface message without header."""
+        attributes = {
+            "IFLA_IFNAME": self.name.encode() + b"\0",
+            "IFLA_ADDRESS": _hardware(self.mac),
+            "IFLA_NET_NS_FD": struct.pack("=I", self.namespace),
+        }
+        return _body(ifinfmsg, {**attributes, **further}, index=self.index)
 
 
 def veth(a: LinkEnd, b: LinkEnd, what: str) -> Request:
     """A link between two interfaces; `what` names it in errors."""
-    peer = {"index": b.index, "attrs": b.attributes()}
-    kind = [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", peer)]})]
-    attributes = [*a.attributes(), ("IFLA_LINKINFO", {"attrs": kind})]
-    message = _encoded(ifinfmsg(), _LINK, attributes, index=a.index)
+    peer = _attributes(ifinfmsg.ifinfo.veth_data, {"VETH_INFO_PEER": b.packed()})
+    kind = _attributes(ifinfmsg.ifinfo, {"IFLA_INFO_KIND": b"veth\0", "IFLA_INFO_DATA": peer})
+    message = _message(_LINK, a.packed(IFLA_LINKINFO=kind))
     return Request(f"veth link {what}", message, lacking=errno.EOPNOTSUPP)
 
 
 def up(index: int, name: str) -> Request:
     """An interface set up."""
-    message = _packed(ifinfmsg, _CHANGE_LINK, {}, index=index, flags=_IFF_UP, change=_IFF_UP)
-    return Request(f"{name} up", message)
+    body = _body(ifinfmsg, {}, index=index, flags=_IFF_UP, change=_IFF_UP)
+    return Request(f"{name} up", _message(_CHANGE_LINK, body))
 
 
 def address(value: str, index: int) -> Request:
@@ -112,15 +112,15 @@ def address(value: str, index: int) -> Request:
     if parsed.version == 6:
         fields["flags"] = _IFA_F_NODAD  # usable at once, also as the source of a route
     attributes = {"IFA_LOCAL": parsed.packed, "IFA_ADDRESS": parsed.packed}
-    return Request(f"address {value}", _packed(ifaddrmsg, _ADDRESS, attributes, **fields))
+    return Request(f"address {value}", _message(_ADDRESS, _body(ifaddrmsg, attributes, **fields)))
 
 
 def neighbour(value: str, mac: str, index: int) -> Request:
     """A neighbour's hardware address, for good."""
     parsed = ip_address(value)
-    attributes = {"NDA_DST": parsed.packed, "NDA_LLADDR": bytes.fromhex(mac.replace(":", ""))}
+    attributes = {"NDA_DST": parsed.packed, "NDA_LLADDR": _hardware(mac)}
     fields = {"family": _FAMILY[parsed.version], "ifindex": index, "state": _NUD_PERMANENT}
-    return Request(f"neighbour {value}", _packed(ndmsg, _NEIGHBOUR, attributes, **fields))
+    return Request(f"neighbour {value}", _message(_NEIGHBOUR, _body(ndmsg, attributes, **fields)))
 
 
 def route(to: str, index: int = 0, via: str = "", source: str = "") -> Request:
@@ -139,9 +139,8 @@ def route(to: str, index: int = 0, via: str = "", source: str = "") -> Request:
         attributes["RTA_GATEWAY"] = ip_address(via).packed
     if source:
         attributes["RTA_PREFSRC"] = ip_address(source).packed
-    message = _packed(
+    body = _body(
         rtmsg,
-        _ROUTE,
         attributes,
         family=_FAMILY[prefix.version],
         dst_len=prefix.prefixlen,
@@ -151,7 +150,7 @@ def route(to: str, index: int = 0, via: str = "", source: str = "") -> Request:
         type=_UNICAST if index else _UNREACHABLE,
         flags=_ONLINK if via else 0,
     )
-    return Request(f"route {to}", message)
+    return Request(f"route {to}", _message(_ROUTE, body))
 
 
 def token_bucket(index: int, name: str, rate: float, burst: int, limit: int) -> Request:
@@ -159,38 +158,55 @@ def token_bucket(index: int, name: str, rate: float, burst: int, limit: int) -> 
     with _without_init("pyroute2"):  # imported where links have a rate: it takes as long as all the above
         from pyroute2.netlink.rtnl.tcmsg import sched_tbf, tcmsg
 
+    message = tcmsg()
+    message.update(index=index, parent=_TC_H_ROOT)
     parameters = sched_tbf.get_parameters({"rate": rate / 8, "burst": burst, "limit": limit})
-    attributes = (("TCA_KIND", "tbf"), ("TCA_OPTIONS", parameters))
-    message = _encoded(tcmsg(), _QDISC, attributes, index=index, parent=_TC_H_ROOT)
-    return Request(f"qdisc tbf of {name}", message, lacking=errno.ENOENT)
-
-
-def _encoded(message: Any, kind: int, attributes: Sequence[tuple[str, Any]], **fields: int) -> bytes:
-    """A message with attributes in attributes, by pyroute2's encoder."""
-    message.update(fields)
-    message["attrs"] = list(attributes)
-    message["header"] = {"type": kind, "flags": _REQUEST | _NEW}
+    message["attrs"] = [("TCA_KIND", "tbf"), ("TCA_OPTIONS", parameters)]
     message.encode()
-    return bytes(message.data)
+    return Request(
+        f"qdisc tbf of {name}", _message(_QDISC, message.data[_HEADER.size :]), lacking=errno.ENOENT
+    )
 
 
-def _packed(description: Any, kind: int, attributes: Mapping[str, bytes], **fields: int) -> bytes:
-    """A message of which there are hundreds, by its description: pyroute2's encoder is 30 times slower."""
-    head, names, numbers = _layout(description)
-    body = head.pack(*(fields.get(name, 0) for name in names))
-    for name, value in attributes.items():
-        padding = b"\0" * (-len(value) % 4)
-        body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), numbers[name]) + value + padding
+# pyroute2's own encoder takes 30 times as long as what follows, which packs by its tables, and a world has
+# hundreds of these messages.
+
+
+def _message(kind: int, body: bytes) -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _NEW, 0, 0) + body
 
 
+def _body(description: Any, attributes: Mapping[str, bytes], **fields: int) -> bytes:
+    """A message without header: its fixed part, then its attributes."""
+    head, names = _fixed_part(description)
+    return head.pack(*(fields.get(name, 0) for name in names)) + _attributes(description, attributes)
+
+
+def _attributes(description: Any, attributes: Mapping[str, bytes]) -> bytes:
+    numbers = _numbers(description)
+    packed = b""
+    for name, value in attributes.items():
+        packed += (
+            _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), numbers[name]) + value + b"\0" * (-len(value) % 4)
+        )
+    return packed
+
+
 @cache
-def _layout(description: Any) -> tuple[struct.Struct, tuple[str, ...], dict[str, int]]:
-    """Of a message: its fixed part, the names in it, and the number of each attribute."""
-    fields = [(name, form) for name, form in description.fields]
-    head = struct.Struct("=" + "".join(form for _, form in fields))
-    names = tuple(name for name, form in fields if "x" not in form)
-    return head, names, {name: number for number, (name, *_) in enumerate(description.nla_map)}
+def _fixed_part(description: Any) -> tuple[struct.Struct, tuple[str, ...]]:
+    """How it is packed, and the names in it."""
+    head = struct.Struct("=" + "".join(form for _, form in description.fields))
+    return head, tuple(name for name, form in description.fields if "x" not in form)
+
+
+@cache
+def _numbers(description: Any) -> dict[str, int]:
+    """The number of each attribute."""
+    return {name: number for number, (name, *_) in enumerate(description.nla_map)}
+
+
+def _hardware(address: str) -> bytes:
+    return bytes.fromhex(address.replace(":", ""))
 
 
 def send(requests: Sequence[Request], where: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -305,3 +306,34 @@ def test_errors_with_their_status_survive_the_way():
         isolated_call(lambda: (_ for _ in ()).throw(InputError.at("a", "b")))
     with pytest.raises(UnsupportedError, match="no x"):
         isolated_call(lambda: (_ for _ in ()).throw(UnsupportedError("no x")))
+
+
+def test_run_has_the_machines_folders_and_nothing_in_them():
+    def look():
+        return {
+            path.name: (path.stat().st_mode & 0o7777, list(path.iterdir()))
+            for path in Path("/run").iterdir()
+            if path.is_dir() and path.name not in {"netns", "testbed"}
+        }
+
+    machine = {
+        path.name: (path.stat().st_mode & 0o7777, [])
+        for path in Path("/run").iterdir()
+        if path.is_dir() and not path.is_symlink() and path.name not in {"netns", "testbed"}
+    }
+    assert machine  # the twin: there is something to look for
+    assert isolated_call(look) == machine
+
+
+def test_a_world_may_have_more_descriptors_than_programs_usually_get():
+    def look():
+        linux.restore_descriptors()
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        inside = isolated_call(lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        assert (inside, isolated_call(look)) == (min(hard, 65_536), 256)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
