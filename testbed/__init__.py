@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from testbed.run.execute import execute
     from testbed.run.job import Job
+    from testbed.run.open import StandingWorld, open_world
     from testbed.run.result import RunResult
 
 __version__ = "0.1.0"
-__all__ = ["Job", "RunResult", "execute"]
+__all__ = ["Job", "RunResult", "StandingWorld", "execute", "open_world"]
 
 _PLACES = {
     "Job": "testbed.run.job",
     "RunResult": "testbed.run.result",
+    "StandingWorld": "testbed.run.open",
     "execute": "testbed.run.execute",
+    "open_world": "testbed.run.open",
 }
 
 

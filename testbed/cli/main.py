@@ -39,6 +39,11 @@ COMMANDS = {
     "truth": Entry("testbed.cli.truth", "What must be seen, and why.", LOOK),
     "run": Entry("testbed.cli.run", "Build a scenario and measure it, or run a command in it.", RUN),
     "shell": Entry("testbed.cli.shell", "An interactive shell as a subscriber.", RUN),
+    "up": Entry("testbed.cli.up", "Build a scenario and hold it open.", RUN),
+    "exec": Entry("testbed.cli.exec_", "Run a command in a world that is held open.", RUN),
+    "phase": Entry("testbed.cli.phase", "Switch a held world to another phase.", RUN),
+    "worlds": Entry("testbed.cli.worlds", "The worlds that are held open.", RUN),
+    "down": Entry("testbed.cli.down", "End a held world; what its filters did, by phase.", RUN),
     "check": Entry("testbed.cli.check", "Validate scenario files.", JUDGE),
     "conformance": Entry(
         "testbed.cli.conformance", "Whether the censors do on the wire what was measured.", JUDGE

@@ -22,6 +22,36 @@ class CommandAfterDashes(click.Command):
         return super().parse_args(ctx, args)
 
 
+class CommandOnlyAfterDashes(click.Command):
+    """A command whose own arguments end at `--`; what follows is `ctx.obj`, the command line to run."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the words after the first `--` away before the rest is parsed."""
+        own, dashes, words = _split(args)
+        if not words and not ctx.resilient_parsing and not {"-h", "--help"} & {*own}:
+            missing = "there is no command after '--'" if dashes else "no command is given"
+            raise click.UsageError(f"{missing}; name a program after '--'", ctx)
+        ctx.obj = words
+        return super().parse_args(ctx, own)
+
+
+def _split(args: list[str]) -> tuple[list[str], bool, list[str]]:
+    if "--" not in args:
+        return args, False, []
+    place = args.index("--")
+    return args[:place], True, args[place + 1 :]
+
+
+def complete_world(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of the worlds that are held open."""
+    from testbed.run import worlds
+
+    return [CompletionItem(name) for name in worlds.running() if name.startswith(incomplete)]
+
+
+world_argument = click.argument("world", required=False, shell_complete=complete_world)
+
+
 def examples(*lines: str) -> str:
     """The end of a help text: examples, each on its line."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

@@ -26,7 +26,7 @@ def vantages_of(scenario: Scenario, phase: str, asked: Sequence[str], *, single:
     return (concerned[0],) if single else ordered
 
 
-def one_of(asked: str, known: Iterable[str], what: str, where: str) -> str:
+def one_of(asked: str, known: Iterable[str], what: str, where: str, place: str = "") -> str:
     """`asked`, if it is one of `known`; else InputError that names the nearest, in any case of letters."""
     known = tuple(known)
     if asked in known:
@@ -34,4 +34,4 @@ def one_of(asked: str, known: Iterable[str], what: str, where: str) -> str:
     names = {name.casefold(): name for name in known}
     near = get_close_matches(asked.casefold(), names, n=1)
     remedy = f"did you mean '{names[near[0]]}'?" if near else f"there are: {', '.join(known)}"
-    raise InputError.at(f"--{what}", f"{where} has no {what} '{asked}'", remedy)
+    raise InputError.at(place or f"--{what}", f"{where} has no {what} '{asked}'", remedy)

@@ -51,6 +51,11 @@ class RunFolder:
         partial.write_text(json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n", "utf-8")
         partial.rename(self.path / name)
 
+    def append(self, name: str, content: Any) -> None:
+        """Add a line to a file of JSON lines."""
+        with (self.path / name).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(content, ensure_ascii=False, default=str) + "\n")
+
     @property
     def events(self) -> Path:
         """events.jsonl."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from testbed.errors import Exit
 from testbed.measurement.ooni import Measurement
 from testbed.run.job import Job
+from testbed.run.phases import PhaseRecord
 from testbed.truth.expected import Truth
 from testbed.truth.judge import Judgement
 
@@ -25,6 +26,9 @@ class Findings:
     command_status: int | None = None  # as a shell gives it: 128 + n after signal n
     command_error: str = ""  # why the command could not be started
     controls: Mapping[str, str] = field(default_factory=dict)  # with a command: target -> label, must be "ok"
+    world: str = ""  # the name of a held world
+    phases: tuple[PhaseRecord, ...] = ()  # of a held world, in their order
+    ended_by: str = ""  # what ended a held world
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,12 @@ class RunResult(Findings):
             rows = self.judgement.to_json()["rows"]
             counts = {"agreeing": self.judgement.agreeing, "total": len(rows)}
             return found | counts | {"verdict": self.verdict, "rows": rows}
+        if self.world:
+            found |= {
+                "world": self.world,
+                "ended_by": self.ended_by,
+                "phases": [record.to_json() for record in self.phases],
+            }
         if job.runs_program:
             found |= {
                 "command": list(job.command or ("(shell)",)),
@@ -127,4 +137,6 @@ def exit_status(findings: Findings) -> int:
         return Exit.INVALID
     if findings.command_status is not None:
         return findings.command_status
+    if findings.phases:
+        return Exit.OK
     return findings.judgement.exit_status if findings.judgement else Exit.INVALID

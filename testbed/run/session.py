@@ -147,6 +147,9 @@ def _failed(error: BaseException, folder: Path) -> Findings:
 
 def _result(session: Session, findings: Findings, status: int, started: float) -> RunResult:
     receipts = session.folder.receipts()
+    acted = rules_fired(receipts, session.job.operators)
+    for record in findings.phases:  # of a held world, whose receipts are kept by phase
+        acted = {rule: acted.get(rule, 0) + record.fired.get(rule, 0) for rule in {**acted, **record.fired}}
     return RunResult(
         **{field.name: getattr(findings, field.name) for field in fields(findings)},
         job=session.job,
@@ -154,7 +157,7 @@ def _result(session: Session, findings: Findings, status: int, started: float) -
         folder=session.folder.path,
         exit_status=int(status),
         receipts=receipts,
-        fired=rules_fired(receipts, session.job.operators),
+        fired=acted,
         matched=rules_by_flow(session.folder.events),
         started=started,
         seconds=time.time() - started,

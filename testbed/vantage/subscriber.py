@@ -8,7 +8,6 @@ import errno
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,7 +63,8 @@ def spawn_as(
     """
     variables = environment.for_program(own)
     program = find_program(argv[0] if argv else "", variables)
-    with tempfile.TemporaryFile() as refusal:  # what the child could not do: Popen keeps only that it failed
+    # What the child could not do: Popen keeps only that it failed.
+    with os.fdopen(os.memfd_create("refusal"), "r+b", buffering=0) as refusal:
 
         def prepare() -> None:
             interrupt.default(heeded)
@@ -73,7 +73,7 @@ def spawn_as(
             try:
                 become_subscriber(namespace, environment)
             except OSError as error:
-                os.write(refusal.fileno(), str(error).encode())
+                refusal.write(str(error).encode())
                 raise
 
         heeded = interrupt.heeded()

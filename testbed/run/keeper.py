@@ -1,0 +1,291 @@
+"""Inside a held world: serves the requests of `exec`, `phase`, `worlds` and `down` until one ends it."""
+
+import select
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from testbed.errors import InputError, InvalidRunError, TestbedError
+from testbed.run.choose import one_of
+from testbed.run.control import Line
+from testbed.run.events import rules_matched
+from testbed.run.laboratory import Laboratory
+from testbed.run.phases import PhaseRecord
+from testbed.run.program import controls, harmed
+from testbed.run.result import Findings
+from testbed.run.session import Session, Work, rules_fired
+from testbed.scenario.model import OUTSIDE
+from testbed.truth.receipts import problems as receipt_problems
+from testbed.vantage.environment import Environment
+from testbed.world.join import own_namespaces
+
+_TICK = 1.0  # seconds between two looks at the services; our choice
+_PATIENCE = 2.0  # seconds that a client may take to say what it wants; our choice
+
+
+@dataclass(frozen=True, slots=True)
+class WorldInfo:
+    """What identifies a held world."""
+
+    name: str
+    scenario: str
+    vantages: tuple[str, ...]  # those that commands can run from
+    folder: Path
+    keeper: int  # process number of its keeper, as the machine sees it
+    idle: float | None  # seconds without a command after which it ends; None: never
+
+
+def holding(info: WorldInfo, listener: socket.socket, ready: Callable[[], None]) -> Work:
+    """The work of a held world: `ready` is called once requests are answered."""
+
+    def work(session: Session, laboratory: Laboratory) -> Findings:
+        keeper = Keeper(session, laboratory, info, listener)
+        ready()
+        return keeper.serve()
+
+    return work
+
+
+@dataclass(slots=True)
+class _Running:
+    """A command that runs in the world: its connection stays open as long."""
+
+    vantage: str
+    command: list[str]
+    began: float  # seconds since the epoch
+    events: int  # size of events.jsonl at its start
+
+
+@dataclass(slots=True)
+class _Phase:
+    """The phase that holds now."""
+
+    number: int
+    started: float  # seconds since the epoch
+    events: int  # size of events.jsonl at its start
+    commands: int = 0
+    used: set[str] = field(default_factory=set)  # vantages that commands ran from
+
+
+class Keeper:
+    """Answers requests, one at a time, and knows what runs in the world."""
+
+    def __init__(
+        self, session: Session, laboratory: Laboratory, info: WorldInfo, listener: socket.socket
+    ) -> None:
+        self._session, self._laboratory = session, laboratory
+        self._info, self._listener = info, listener
+        self._lines: dict[int, Line] = {}  # by file number
+        self._running: dict[int, _Running] = {}
+        self._records: list[PhaseRecord] = []
+        self._problems: dict[str, None] = {}
+        self._environments: dict[str, Environment] = {}
+        self._ended_by = ""
+        self._active = time.monotonic()  # when the world was last used
+        self._phase = self._begin(1)
+
+    def serve(self) -> Findings:
+        """Serve until somebody ends the world, a signal comes, or nobody has used it for the idle limit."""
+        try:
+            while not self._ended_by:
+                self._step()
+        except KeyboardInterrupt:
+            self._ended_by = "a signal"
+        self._end_phase()
+        self._note(self._laboratory.finish())
+        return Findings(
+            problems=tuple(self._problems),
+            phases=tuple(self._records),
+            world=self._info.name,
+            ended_by=self._ended_by,
+        )
+
+    # -- one turn of the loop
+
+    def _step(self) -> None:
+        watched = [self._listener, *(line.socket for line in self._lines.values())]
+        readable, _, _ = select.select(watched, [], [], _TICK)
+        for one in readable:
+            if one is self._listener:
+                connection, _ = self._listener.accept()
+                connection.settimeout(_PATIENCE)
+                self._lines[connection.fileno()] = Line(connection)
+            else:
+                self._hear(one.fileno())
+        self._look_after_services()
+        idle = self._info.idle
+        if self._running:
+            self._active = time.monotonic()
+        elif idle is not None and time.monotonic() - self._active > idle:
+            self._ended_by = f"its idle limit of {idle:g} s"
+
+    def _look_after_services(self) -> None:
+        try:
+            self._laboratory.check()
+        except TestbedError as dead:
+            self._note([str(dead)])
+
+    def _hear(self, number: int) -> None:
+        line = self._lines[number]
+        try:
+            message, _ = line.receive()
+        except (OSError, ValueError):
+            message = None
+        try:
+            if message is None:
+                self._hang_up(number)
+            elif number in self._running:
+                line.answer(self._command_ended(number, message.get("status")))
+                self._hang_up(number)
+            else:
+                self._answer(number, line, message)
+        except OSError:  # the client has gone
+            self._hang_up(number)
+
+    def _hang_up(self, number: int) -> None:
+        if number in self._running:
+            self._command_ended(number, None)
+        self._lines.pop(number).close()
+
+    def _answer(self, number: int, line: Line, message: dict[str, Any]) -> None:
+        try:
+            match message.get("do"):
+                case "status":
+                    line.answer(self._status())
+                case "exec":
+                    line.answer(*self._command_begins(number, message))
+                case "phase":
+                    line.answer(self._switch(message["phase"]))
+                case "down":
+                    self._ended_by = "testbed down"
+                    line.answer(None)
+                case other:
+                    line.answer(InputError.at("request", f"unknown: {other!r}", "are both of one version?"))
+        except TestbedError as error:
+            line.answer(error)
+
+    # -- what can be asked
+
+    def _status(self) -> dict[str, Any]:
+        idle = self._info.idle
+        left = None if idle is None else max(0.0, idle - (time.monotonic() - self._active))
+        return {
+            **asdict(self._info),
+            "phase": self._laboratory.phase,
+            "phases": [record.to_json() for record in self._records],
+            "matched": rules_matched(self._session.folder.events, self._phase.events),
+            "running": [{"vantage": one.vantage, "command": one.command} for one in self._running.values()],
+            "problems": list(self._problems),
+            "idle_left": left,
+        }
+
+    def _command_begins(self, number: int, message: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+        vantage = self._vantage(message.get("vantage"))
+        if vantage not in self._environments:
+            self._environments[vantage] = self._laboratory.environment(vantage, f"vantages/{vantage}")
+        environment = self._environments[vantage]
+        self._running[number] = _Running(vantage, message["command"], time.time(), self._events_size())
+        self._phase.commands += 1
+        self._phase.used.add(vantage)
+        self._active = time.monotonic()
+        reply = {
+            "vantage": vantage,
+            "phase": self._laboratory.phase,
+            "tree": environment.tree,
+            "scratch": environment.scratch,
+            "variables": environment.variables,
+        }
+        return reply, self._namespaces
+
+    def _command_ended(self, number: int, status: int | None) -> dict[str, Any]:
+        ran = self._running.pop(number)
+        self._active = time.monotonic()
+        self._look_after_services()
+        done = {
+            "started": round(ran.began, 3),
+            "seconds": round(time.time() - ran.began, 3),
+            "phase": self._laboratory.phase,
+            "vantage": ran.vantage,
+            "command": ran.command,
+            "status": status,  # None: its end was not reported
+        }
+        self._session.folder.append("commands.jsonl", done)
+        matched = rules_matched(self._session.folder.events, ran.events)
+        mine = {rule: times for rule, times in matched.items() if rule.startswith(f"{ran.vantage}/")}
+        return {**done, "matched": mine, "problems": list(self._problems)}
+
+    def _switch(self, phase: str) -> dict[str, Any]:
+        scenario = self._session.scenario
+        one_of(phase, scenario.phases, "phase", scenario.name, place="PHASE")
+        if phase == self._laboratory.phase:
+            raise InputError.at("PHASE", f"the world is in phase '{phase}' already", "nothing was changed")
+        self._end_phase()
+        self._laboratory.begin_phase(phase)
+        self._phase = self._begin(self._phase.number + 1)
+        self._active = time.monotonic()
+        return self._records[-1].to_json()
+
+    # -- phases
+
+    def _begin(self, number: int) -> _Phase:
+        return _Phase(number, time.time(), self._events_size())
+
+    def _end_phase(self) -> None:
+        """Measure the controls, stop the censors, put their receipts away."""
+        laboratory, session, phase = self._laboratory, self._session, self._phase
+        seconds = time.time() - phase.started
+        labels, problems = self._controls(sorted(phase.used))
+        matched = rules_matched(session.folder.events, phase.events)
+        problems += laboratory.end_phase()
+        receipts = session.folder.receipts()
+        problems += receipt_problems(receipts, [placement.name for placement in laboratory.placements])
+        part = f"{phase.number}-{laboratory.phase}"
+        session.folder.put_away_receipts(part)
+        self._note([f"phase {laboratory.phase}: {problem}" for problem in problems])
+        self._records.append(
+            PhaseRecord(
+                phase=laboratory.phase,
+                part=part,
+                started=phase.started,
+                seconds=round(seconds, 3),
+                commands=phase.commands,
+                fired=rules_fired(receipts, session.job.operators),
+                matched=matched,
+                controls=labels,
+                problems=tuple(problems),
+            )
+        )
+
+    def _controls(self, vantages: list[str]) -> tuple[dict[str, dict[str, str]], list[str]]:
+        """The control from each vantage that commands ran from; why the phase is invalid."""
+        try:
+            labels = controls(self._session, self._laboratory, vantages)
+        except InvalidRunError as error:
+            return {}, [str(error)]
+        problems = [one for vantage in vantages for one in harmed(labels[vantage], f" from {vantage}")]
+        return labels, problems
+
+    # -- small things
+
+    def _vantage(self, asked: str | None) -> str:
+        known = self._info.vantages
+        if asked is not None:
+            return one_of(asked, known, "vantage", f"the world '{self._info.name}'")
+        operators = [vantage for vantage in known if vantage != OUTSIDE]
+        if len(operators) == 1:
+            return operators[0]
+        raise InputError.at("--vantage", "this world has several", f"name one: {', '.join(known)}")
+
+    def _note(self, problems: list[str]) -> None:
+        self._problems |= dict.fromkeys(problems)
+
+    def _events_size(self) -> int:
+        return self._session.folder.events.stat().st_size
+
+    @cached_property
+    def _namespaces(self) -> list[int]:
+        return own_namespaces()

@@ -1,0 +1,29 @@
+"""What is recorded of each phase of a held world."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseRecord:
+    """One phase of a held world, from its start to its end."""
+
+    phase: str
+    part: str  # its folder below receipts/: "1-substring"
+    started: float  # seconds since the epoch
+    seconds: float
+    commands: int  # how many were run in it
+    fired: Mapping[str, int]  # rule that acted -> packets that the kernel counted
+    matched: Mapping[str, int]  # rule -> how often it was triggered
+    controls: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # vantage -> target -> label
+    problems: tuple[str, ...] = ()  # why it is invalid
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dict."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "PhaseRecord":
+        """The record that `to_json` wrote."""
+        return cls(**{**values, "problems": tuple(values["problems"])})

@@ -1,0 +1,122 @@
+"""What can be asked of a held world from outside: run a command, switch the phase, say how it is, end."""
+
+import json
+import os
+import select
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from testbed.errors import InputError, InvalidRunError
+from testbed.run import worlds
+from testbed.run.control import Line
+from testbed.run.phases import PhaseRecord
+from testbed.vantage.joined import Joined, run_joined
+from testbed.vantage.programs import ProgramError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """What came of one command in a held world."""
+
+    world: str
+    phase: str
+    vantage: str
+    status: int  # the command's, as a shell gives it
+    error: str = ""  # why it could not be started
+    matched: Mapping[str, int] = field(
+        default_factory=dict
+    )  # rule -> how often triggered at the vantage meanwhile
+    problems: tuple[str, ...] = ()  # why the world is invalid
+
+
+def begin(line: Line, vantage: str | None, argv: Sequence[str]) -> tuple[Joined, str]:
+    """Ask the world for a place at `vantage` (None: its only one); the place, and the phase that holds.
+
+    Errors: InputError for a vantage that the world does not have; InvalidRunError if the world has gone.
+    """
+    reply, files = line.ask({"do": "exec", "vantage": vantage, "command": list(argv)})
+    phase = reply.pop("phase")
+    return Joined(namespaces=files, **reply), phase
+
+
+def visit(world: str | None, vantage: str | None, argv: Sequence[str]) -> Visit:
+    """Run `argv` in the world, as the subscriber at `vantage`. This process stays in the world afterwards.
+
+    Errors: InputError for a world or vantage that does not exist; InvalidRunError if the world ended while
+    the command ran.
+    """
+    name, line = worlds.connect(world)
+    place, phase = begin(line, vantage, argv)
+    error = ""
+    try:
+        status = run_joined(place, argv)
+    except ProgramError as refused:
+        status, error = refused.status, str(refused)
+    try:
+        reply, _ = line.ask({"status": status})
+    except InvalidRunError as gone:
+        raise InvalidRunError(f"the world '{name}' ended while the command ran") from gone
+    return Visit(
+        world=name,
+        phase=phase,
+        vantage=place.vantage,
+        status=status,
+        error=error,
+        matched=reply["matched"],
+        problems=tuple(reply["problems"]),
+    )
+
+
+def status(name: str) -> dict[str, Any]:
+    """How the world is: its names, phases, what its rules did, what runs in it, its problems.
+
+    Errors: InputError if there is no such world.
+    """
+    _, line = worlds.connect(name)
+    found: dict[str, Any] = line.ask({"do": "status"})[0]
+    line.close()
+    return found
+
+
+def every_status() -> list[dict[str, Any]]:
+    """How each of this user's worlds is; one that ends meanwhile is left out."""
+    found = []
+    for name in worlds.running():
+        with suppress(InputError, InvalidRunError):
+            found.append(status(name))
+    return found
+
+
+def switch_phase(world: str | None, phase: str) -> tuple[str, PhaseRecord]:
+    """Switch the world to another phase; its name, and what is recorded of the phase that has ended.
+
+    Errors: InputError for a world or a phase that does not exist, or that holds already.
+    """
+    name, line = worlds.connect(world)
+    ended = PhaseRecord.from_json(line.ask({"do": "phase", "phase": phase})[0])
+    line.close()
+    return name, ended
+
+
+def end(world: str | None) -> tuple[str, dict[str, Any]]:
+    """End the world and wait until nothing of it is left; its name and its summary.json.
+
+    Errors: InputError for a world that does not exist; InvalidRunError if it was killed meanwhile.
+    """
+    name, line = worlds.connect(world)
+    info, _ = line.ask({"do": "status"})
+    keeper = os.pidfd_open(info["keeper"])
+    try:
+        line.ask({"do": "down"})
+        select.select([keeper], [], [])
+    finally:
+        os.close(keeper)
+        line.close()
+    summary = Path(info["folder"]) / "summary.json"
+    if not summary.exists():
+        raise InvalidRunError(f"the world '{name}' was killed; what was recorded is in {info['folder']}")
+    found: dict[str, Any] = json.loads(summary.read_text("utf-8"))
+    return name, found

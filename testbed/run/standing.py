@@ -1,0 +1,160 @@
+"""A world held open: `up` holds it, `start` does so in a process of its own."""
+
+import os
+import pickle
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
+
+from testbed.errors import Exit, InputError, InvalidRunError
+from testbed.run import worlds
+from testbed.run.folder import RunFolder
+from testbed.run.job import Job
+from testbed.run.keeper import WorldInfo, holding
+from testbed.run.result import RunResult
+from testbed.run.session import Session, carry_out
+from testbed.scenario.model import OUTSIDE, Scenario
+from testbed.world import linux
+
+IDLE = 3600.0  # seconds; the limit of a detached world unless another is given
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A world about to be opened: everything that can be wrong with the request has been checked."""
+
+    session: Session
+    info: WorldInfo
+    listener: socket.socket
+
+    @classmethod
+    def prepare(cls, job: Job, name: str | None = None, idle: float | None = None) -> "Opening":
+        """Choose and reserve. Without vantages, every operator that a phase of the scenario concerns.
+
+        Errors: InputError for what is wrong with the job, or if there is a world of that name.
+        """
+        if job.runs_program:
+            raise InputError.at("job", "a held world has no command of its own", "run it in the world")
+        settled, scenario = job.settled()
+        if not job.vantages:
+            settled = replace(settled, vantages=_concerned(scenario))
+        name, listener = worlds.listen(name, scenario.name)
+        try:
+            session = Session(settled, scenario, RunFolder.create(job.out, scenario.name))
+        except BaseException:
+            worlds.forget(name)
+            raise
+        vantages = (*session.job.operators, OUTSIDE)
+        info = WorldInfo(name, scenario.name, vantages, session.folder.path, os.getpid(), idle)
+        return cls(session, info, listener)
+
+    def hold(self, ready: Callable[[], None]) -> RunResult:
+        """Build the world and hold it until somebody ends it; `ready` is called in it, once it is open.
+
+        Errors: UnsupportedError if this machine lacks a feature.
+        """
+        info = replace(self.info, keeper=os.getpid())
+        try:
+            return carry_out(self.session, holding(info, self.listener, ready))
+        finally:
+            self.listener.close()
+            worlds.forget(info.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A keeper at work in a process of its own."""
+
+    info: WorldInfo
+    process: int
+    result: int  # file with the pickled RunResult at the end
+
+
+def start(opening: Opening, *, detached: bool) -> Started:
+    """Hold the world in a child process, and return once it is open.
+
+    A detached one goes on when this process ends, and logs to logs/keeper.log; any other dies with it.
+
+    Errors: what `hold` raised; InvalidRunError if the world could not be built.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    result = os.memfd_create("result")
+    reading, writing = os.pipe()
+    process = linux.fork()
+    if process == 0:
+        os.close(reading)
+        _keep(opening, writing, result, detached=detached)
+    os.close(writing)
+    opening.listener.close()
+    try:
+        with os.fdopen(reading, "rb") as report:
+            ready = report.read(1)
+    except BaseException:  # Ctrl-C: nobody will know the world's name
+        os.kill(process, signal.SIGTERM)
+        os.waitpid(process, 0)
+        raise
+    started = Started(replace(opening.info, keeper=process), process, result)
+    if not ready:
+        ended = wait(started)
+        raise InvalidRunError("\n".join(ended.problems) or "the world ended at once")
+    return started
+
+
+def wait(started: Started) -> RunResult:
+    """Wait for the end of the keeper; its result, or what it raised."""
+    os.waitpid(started.process, 0)
+    with os.fdopen(started.result, "rb") as file:
+        file.seek(0)
+        data = file.read()
+    if not data:
+        raise InvalidRunError(f"the keeper of world '{started.info.name}' was killed; the world is gone")
+    value = pickle.loads(data)
+    if isinstance(value, BaseException):
+        raise value
+    return value  # type: ignore[no-any-return]
+
+
+def _keep(opening: Opening, writing: int, result: int, *, detached: bool) -> NoReturn:
+    """The life of a keeper's process."""
+    status: int = Exit.INVALID
+    try:
+        os.setsid()  # the terminal's Ctrl-C is not meant for it
+        if detached:
+            _own_streams(opening.info.folder / "logs" / "keeper.log")
+        else:
+            linux.die_with_parent()
+        try:
+            ended: RunResult | BaseException = opening.hold(lambda: _send(writing))
+            status = Exit.OK
+        except BaseException as error:
+            ended = error
+        data = pickle.dumps(ended)
+        with os.fdopen(result, "wb") as file:
+            file.write(data)
+    finally:
+        os._exit(status)
+
+
+def _send(writing: int) -> None:
+    os.write(writing, b"!")
+    os.close(writing)
+
+
+def _own_streams(log: Path) -> None:
+    inputs = os.open(os.devnull, os.O_RDONLY)
+    outputs = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for number, file in ((0, inputs), (1, outputs), (2, outputs)):
+        os.dup2(file, number)
+
+
+def _concerned(scenario: Scenario) -> tuple[str, ...]:
+    """The operators that any phase concerns: the world may be switched to it."""
+    placed = {place.operator for places in scenario.phases.values() for place in places}
+    named = placed | {one.vantage for one in scenario.expect}
+    found = tuple(key for key in scenario.vantages() if key in named and key != OUTSIDE)
+    return found or tuple(operator.key for operator in scenario.world.operators)
