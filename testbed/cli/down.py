@@ -18,7 +18,7 @@ def command(world: str | None, *, as_json: bool) -> int:
 
     Commands that still run in it are killed. Exit status: 0; 3 if the world has become invalid.
     """
-    from testbed.report.worlds import show_end
+    from testbed.report.held import show_end
     from testbed.run.requests import end
 
     _, summary = end(world)

@@ -9,7 +9,6 @@ from testbed.cli import options
     name="exec",
     cls=options.CommandOnlyAfterDashes,
     short_help="Run a command in a world that is held open.",
-    options_metavar="[OPTIONS] -- COMMAND [ARG]…",
     epilog=options.examples(
         "testbed exec --vantage mts -- curl https://twitter.com/",
         "testbed exec twitter-throttling-2021 --vantage beeline -- bash",
@@ -27,9 +26,9 @@ def command(words: list[str], world: str | None, vantage: str | None, *, as_json
     invalid, the exit status is 3.
     """
     from testbed.errors import Exit
-    from testbed.report import worlds
+    from testbed.report import held
     from testbed.run.requests import visit
 
     done = visit(world, vantage, words)
-    worlds.show_visit(done, words, as_json=as_json, quiet=quiet)
+    held.show_visit(done, words, as_json=as_json, quiet=quiet)
     return Exit.INVALID if done.problems else done.status

@@ -34,6 +34,10 @@ class CommandOnlyAfterDashes(click.Command):
         ctx.obj = words
         return super().parse_args(ctx, own)
 
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """For the first line of the help."""
+        return [*super().collect_usage_pieces(ctx), "-- COMMAND [ARG]…"]
+
 
 def _split(args: list[str]) -> tuple[list[str], bool, list[str]]:
     if "--" not in args:

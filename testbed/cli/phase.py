@@ -10,10 +10,9 @@ from testbed.errors import Exit
 
 @click.command(
     short_help="Switch a held world to another phase.",
-    options_metavar="[OPTIONS] [WORLD]",
     epilog=options.examples("testbed phase twitter-throttling-2021 exact"),
 )
-@click.argument("names", nargs=-1, metavar="PHASE", shell_complete=options.complete_world)
+@click.argument("names", nargs=-1, metavar="[WORLD] PHASE", shell_complete=options.complete_world)
 @click.option("--json", "as_json", is_flag=True, help="Print what the ended phase's filters did as JSON.")
 @click.pass_context
 def command(ctx: click.Context, names: tuple[str, ...], *, as_json: bool) -> int:
@@ -22,7 +21,7 @@ def command(ctx: click.Context, names: tuple[str, ...], *, as_json: bool) -> int
     The censors and lying resolvers of the old phase stop and leave their receipts, those of the new one
     start. Connections in progress go on and meet the change. Exit status: 0; 3 if the world is invalid.
     """
-    from testbed.report import worlds
+    from testbed.report import held
     from testbed.run.requests import switch_phase
 
     if len(names) not in (1, 2):
@@ -31,5 +30,5 @@ def command(ctx: click.Context, names: tuple[str, ...], *, as_json: bool) -> int
     if as_json:
         click.echo(json.dumps({"world": world, "ended": ended.to_json()}, ensure_ascii=False))
     else:
-        worlds.show_switch(world, names[-1], ended)
+        held.show_switch(world, names[-1], ended)
     return Exit.INVALID if ended.problems else Exit.OK

@@ -28,7 +28,10 @@ from testbed.errors import InputError
     help="End it after this time without a command, as '90 s', '1 h'; default with --detach: 1 h.",
 )
 @options.seed_option
+@options.model_option
 @options.time_scale_option
+@options.serve_option
+@options.authority_option
 @options.out_option
 @click.option("--json", "as_json", is_flag=True, help="Print what identifies the world as JSON.")
 def command(
@@ -38,7 +41,10 @@ def command(
     world: str | None,
     idle: str | None,
     seed: int | None,
+    model: str | None,
     time_scale: float | None,
+    serve: tuple[str, ...],
+    authority: Path | None,
     out: Path | None,
     *,
     detach: bool,
@@ -50,25 +56,26 @@ def command(
     `testbed down`, until Ctrl-C here, or with --detach until nobody has used it for the idle limit. The last
     line ends with its name.
     """
-    from testbed.report import worlds
+    from testbed.report import held
     from testbed.run.job import Job
     from testbed.run.standing import IDLE, Opening, start
 
     limit = _seconds(idle) if idle is not None else IDLE if detach else None
-    scenario = options.loaded(name, seed, time_scale)
-    opening = Opening.prepare(Job(scenario, phase=phase, vantages=vantages, out=out), world, limit)
-    opened = worlds.opened(opening.info, opening.session.phase, as_json=as_json, detached=detach)
+    scenario = options.loaded(name, seed, time_scale, model)
+    job = Job(scenario, phase=phase, vantages=vantages, serve=serve, authority=authority, out=out)
+    opening = Opening.prepare(job, world, limit)
+    opened = held.opened(opening.info, opening.session.phase, as_json=as_json, detached=detach)
     if detach:
         start(opening, detached=True)
         click.echo(opened)
         return 0
     result = opening.hold(lambda: click.echo(opened))
-    worlds.show_end(result.summary())
+    held.show_end(result.summary())
     return result.exit_status
 
 
 def _seconds(text: str) -> float:
-    from testbed.scenario.units import UnitError, seconds
+    from testbed.scenario.quantities import UnitError, seconds
 
     try:
         found = seconds(text)

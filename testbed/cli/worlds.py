@@ -13,7 +13,7 @@ def command(*, as_json: bool) -> int:
     Packets are counted when a phase ends; of the phase that holds it is shown how often each rule was
     triggered.
     """
-    from testbed.report.worlds import show_list
+    from testbed.report.held import show_list
     from testbed.run.requests import every_status
 
     found = every_status()

@@ -1,17 +1,15 @@
-"""How a held world is asked for something: JSON lines over a Unix socket, open files beside them.
+"""How a held world is asked for something: JSON lines over a Unix socket.
 
 A reply is {"ok": …} or {"error": …}; an error is raised again where the question was asked.
 """
 
 import json
 import socket
-from collections.abc import Sequence
 from typing import Any
 
 from testbed.errors import InputError, InvalidRunError, Problem, TestbedError
 
 _CHUNK = 65_536
-_MOST_FILES = 16
 
 
 class Line:
@@ -21,43 +19,36 @@ class Line:
         self.socket = connection
         self._rest = b""
 
-    def send(self, message: Any, files: Sequence[int] = ()) -> None:
+    def send(self, message: Any) -> None:
         """Send one message. OSError if the other end has gone."""
-        data = json.dumps(message, default=str).encode() + b"\n"
-        sent = socket.send_fds(self.socket, [data], files) if files else 0
-        self.socket.sendall(data[sent:])
+        self.socket.sendall(json.dumps(message, default=str).encode() + b"\n")
 
-    def receive(self) -> tuple[Any, list[int]]:
-        """The next message and the files that came with it; None if the other end has gone."""
-        files: list[int] = []
+    def receive(self) -> Any:
+        """The next message; None if the other end has gone."""
         while b"\n" not in self._rest:
-            data, new, _, _ = socket.recv_fds(self.socket, _CHUNK, _MOST_FILES)
-            files += new
+            data = self.socket.recv(_CHUNK)
             if not data:
-                return None, files
+                return None
             self._rest += data
         line, _, self._rest = self._rest.partition(b"\n")
-        return json.loads(line), files
+        return json.loads(line)
 
-    def ask(self, question: dict[str, Any]) -> tuple[Any, list[int]]:
+    def ask(self, question: dict[str, Any]) -> Any:
         """Send a question; the answer. InvalidRunError if the world ends meanwhile, else what it raised."""
         try:
             self.send(question)
-            reply, files = self.receive()
+            reply = self.receive()
         except OSError:
-            reply, files = None, []
+            reply = None
         if reply is None:
             raise InvalidRunError("the world ended before it answered")
         if "error" in reply:
             raise _raised(reply["error"])
-        return reply["ok"], files
+        return reply["ok"]
 
-    def answer(self, value: Any, files: Sequence[int] = ()) -> None:
+    def answer(self, value: Any) -> None:
         """Reply with a value, or with an error that the other end raises."""
-        if isinstance(value, TestbedError):
-            self.send({"error": _described(value)})
-        else:
-            self.send({"ok": value}, files)
+        self.send({"error": _described(value)} if isinstance(value, TestbedError) else {"ok": value})
 
     def close(self) -> None:
         """End the connection."""

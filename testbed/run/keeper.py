@@ -1,15 +1,13 @@
 """Inside a held world: serves the requests of `exec`, `phase`, `worlds` and `down` until one ends it."""
 
-import select
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from testbed.errors import InputError, InvalidRunError, TestbedError
+from testbed.errors import InputError, InvalidRunError, RunInterrupted, TestbedError
 from testbed.run.choose import one_of
 from testbed.run.control import Line
 from testbed.run.events import rules_matched
@@ -19,9 +17,10 @@ from testbed.run.program import controls, harmed
 from testbed.run.result import Findings
 from testbed.run.session import Session, Work, rules_fired
 from testbed.scenario.model import OUTSIDE
-from testbed.truth.receipts import problems as receipt_problems
+from testbed.truth.proofs import problems as receipt_problems
 from testbed.vantage.environment import Environment
-from testbed.world.join import own_namespaces
+from testbed.world import interrupt
+from testbed.world.join import FirstProcess
 
 _TICK = 1.0  # seconds between two looks at the services; our choice
 _PATIENCE = 2.0  # seconds that a client may take to say what it wants; our choice
@@ -93,7 +92,7 @@ class Keeper:
         try:
             while not self._ended_by:
                 self._step()
-        except KeyboardInterrupt:
+        except RunInterrupted:
             self._ended_by = "a signal"
         self._end_phase()
         self._note(self._laboratory.finish())
@@ -107,15 +106,14 @@ class Keeper:
     # -- one turn of the loop
 
     def _step(self) -> None:
-        watched = [self._listener, *(line.socket for line in self._lines.values())]
-        readable, _, _ = select.select(watched, [], [], _TICK)
-        for one in readable:
-            if one is self._listener:
+        listening = self._listener.fileno()
+        for number in interrupt.wait([listening, *self._lines], _TICK):
+            if number == listening:
                 connection, _ = self._listener.accept()
                 connection.settimeout(_PATIENCE)
                 self._lines[connection.fileno()] = Line(connection)
             else:
-                self._hear(one.fileno())
+                self._hear(number)
         self._look_after_services()
         idle = self._info.idle
         if self._running:
@@ -132,7 +130,7 @@ class Keeper:
     def _hear(self, number: int) -> None:
         line = self._lines[number]
         try:
-            message, _ = line.receive()
+            message = line.receive()
         except (OSError, ValueError):
             message = None
         try:
@@ -157,7 +155,7 @@ class Keeper:
                 case "status":
                     line.answer(self._status())
                 case "exec":
-                    line.answer(*self._command_begins(number, message))
+                    line.answer(self._command_begins(number, message))
                 case "phase":
                     line.answer(self._switch(message["phase"]))
                 case "down":
@@ -183,7 +181,7 @@ class Keeper:
             "idle_left": left,
         }
 
-    def _command_begins(self, number: int, message: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+    def _command_begins(self, number: int, message: dict[str, Any]) -> dict[str, Any]:
         vantage = self._vantage(message.get("vantage"))
         if vantage not in self._environments:
             self._environments[vantage] = self._laboratory.environment(vantage, f"vantages/{vantage}")
@@ -192,14 +190,14 @@ class Keeper:
         self._phase.commands += 1
         self._phase.used.add(vantage)
         self._active = time.monotonic()
-        reply = {
+        return {
+            **asdict(FirstProcess.of_this_world()),
             "vantage": vantage,
             "phase": self._laboratory.phase,
             "tree": environment.tree,
             "scratch": environment.scratch,
             "variables": environment.variables,
         }
-        return reply, self._namespaces
 
     def _command_ended(self, number: int, status: int | None) -> dict[str, Any]:
         ran = self._running.pop(number)
@@ -224,9 +222,14 @@ class Keeper:
         if phase == self._laboratory.phase:
             raise InputError.at("PHASE", f"the world is in phase '{phase}' already", "nothing was changed")
         self._end_phase()
-        self._laboratory.begin_phase(phase)
-        self._phase = self._begin(self._phase.number + 1)
-        self._active = time.monotonic()
+        try:
+            self._laboratory.begin_phase(phase)
+        except TestbedError as error:
+            self._note([str(error)])
+            raise
+        finally:
+            self._phase = self._begin(self._phase.number + 1)
+            self._active = time.monotonic()
         return self._records[-1].to_json()
 
     # -- phases
@@ -240,7 +243,10 @@ class Keeper:
         seconds = time.time() - phase.started
         labels, problems = self._controls(sorted(phase.used))
         matched = rules_matched(session.folder.events, phase.events)
-        problems += laboratory.end_phase()
+        try:
+            problems += laboratory.end_phase()
+        except InvalidRunError as error:
+            problems.append(str(error))
         receipts = session.folder.receipts()
         problems += receipt_problems(receipts, [placement.name for placement in laboratory.placements])
         part = f"{phase.number}-{laboratory.phase}"
@@ -273,6 +279,10 @@ class Keeper:
 
     def _vantage(self, asked: str | None) -> str:
         known = self._info.vantages
+        if asked in self._session.scenario.vantages() and asked not in known:
+            message = f"the world '{self._info.name}' was built without '{asked}'"
+            remedy = f"it has: {', '.join(known)}; open another with --vantage {asked}"
+            raise InputError.at("--vantage", message, remedy)
         if asked is not None:
             return one_of(asked, known, "vantage", f"the world '{self._info.name}'")
         operators = [vantage for vantage in known if vantage != OUTSIDE]
@@ -285,7 +295,3 @@ class Keeper:
 
     def _events_size(self) -> int:
         return self._session.folder.events.stat().st_size
-
-    @cached_property
-    def _namespaces(self) -> list[int]:
-        return own_namespaces()

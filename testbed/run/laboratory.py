@@ -1,7 +1,7 @@
 """A world with everything in it at work: far side, resolvers, censors, delay line."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
@@ -15,11 +15,10 @@ from testbed.scenario.model import OUTSIDE, Placement, Scenario
 from testbed.vantage.environment import Environment, prepare
 from testbed.world import delay
 from testbed.world.build import BuiltWorld, build
-from testbed.world.children import Body, Children, Status
+from testbed.world.children import Body, Children, Ready
 from testbed.world.netns import inside
 from testbed.world.plan import plan
 
-_Ready = Callable[[], None]
 READY_WITHIN = 30.0  # seconds; our choice: generous, for machines under load
 
 
@@ -144,7 +143,7 @@ class Laboratory:
             problems = []
         except InvalidRunError as dead:
             problems = [str(dead)]
-        ended: dict[str, Status] = self.services.stop(only=names)
+        ended = self.services.stop(only=names)
         reported = "\n".join(problems)
         return problems + [
             f"{status}" for name, status in ended.items() if not status.ok and name not in reported
@@ -176,13 +175,13 @@ class Laboratory:
 
     # What follows runs in the service's own process, and imports there what only that process needs.
 
-    def _far_side(self, ready: _Ready) -> None:
+    def _far_side(self, ready: Ready) -> None:
         from testbed.internet.far_side import serve_far_side
 
         serve_far_side(self.scenario.world, self.authority, ready)
 
     def _censor(self, placement: Placement) -> Body:
-        def serve(ready: _Ready) -> None:
+        def serve(ready: Ready) -> None:
             from testbed.middlebox.loop import serve_censor
             from testbed.middlebox.marks import Position
 
@@ -199,7 +198,7 @@ class Laboratory:
         lying = self._lying().get(operator)
         addresses = [str(address) for address in self.world.plan.resolver_address(operator)]
 
-        def serve(ready: _Ready) -> None:
+        def serve(ready: Ready) -> None:
             from testbed.internet.dns import Zone, serve_operator_resolver, truth
 
             answer = truth(Zone.from_world(self.scenario.world).seen_from(addresses[0]))

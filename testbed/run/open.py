@@ -76,25 +76,21 @@ class StandingWorld:
         _, line = worlds.connect(self.name)
         place, _ = requests.begin(line, vantage, args)
         refusal = os.memfd_create("refusal")
-        files = [refusal, *place.namespaces]
         try:
             done = subprocess.run(
-                helper(place, refusal, args), pass_fds=files, env=env, check=False, **options
+                helper(place, refusal, args), pass_fds=[refusal], env=env, check=False, **options
             )
             with os.fdopen(os.dup(refusal), "rb") as report:
                 report.seek(0)
                 why = refused(report.read().decode())
-            if isinstance(why, InvalidRunError):
-                raise why
             if why is not None:
-                raise InputError.at("args", str(why))
+                raise why
             line.ask({"status": done.returncode})
         except subprocess.TimeoutExpired as late:
             raise subprocess.TimeoutExpired(list(args), late.timeout, late.output, late.stderr) from None
         finally:
             line.close()
-            for file in files:
-                os.close(file)
+            os.close(refusal)
         made = subprocess.CompletedProcess(list(args), done.returncode, done.stdout, done.stderr)
         if check:
             made.check_returncode()

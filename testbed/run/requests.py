@@ -37,13 +37,13 @@ def begin(line: Line, vantage: str | None, argv: Sequence[str]) -> tuple[Joined,
 
     Errors: InputError for a vantage that the world does not have; InvalidRunError if the world has gone.
     """
-    reply, files = line.ask({"do": "exec", "vantage": vantage, "command": list(argv)})
+    reply = line.ask({"do": "exec", "vantage": vantage, "command": list(argv)})
     phase = reply.pop("phase")
-    return Joined(namespaces=files, **reply), phase
+    return Joined(**reply), phase
 
 
 def visit(world: str | None, vantage: str | None, argv: Sequence[str]) -> Visit:
-    """Run `argv` in the world, as the subscriber at `vantage`. This process stays in the world afterwards.
+    """Run `argv` in the world, as the subscriber at `vantage` (None: its only one).
 
     Errors: InputError for a world or vantage that does not exist; InvalidRunError if the world ended while
     the command ran.
@@ -56,7 +56,7 @@ def visit(world: str | None, vantage: str | None, argv: Sequence[str]) -> Visit:
     except ProgramError as refused:
         status, error = refused.status, str(refused)
     try:
-        reply, _ = line.ask({"status": status})
+        reply = line.ask({"status": status})
     except InvalidRunError as gone:
         raise InvalidRunError(f"the world '{name}' ended while the command ran") from gone
     return Visit(
@@ -76,7 +76,7 @@ def status(name: str) -> dict[str, Any]:
     Errors: InputError if there is no such world.
     """
     _, line = worlds.connect(name)
-    found: dict[str, Any] = line.ask({"do": "status"})[0]
+    found: dict[str, Any] = line.ask({"do": "status"})
     line.close()
     return found
 
@@ -96,7 +96,7 @@ def switch_phase(world: str | None, phase: str) -> tuple[str, PhaseRecord]:
     Errors: InputError for a world or a phase that does not exist, or that holds already.
     """
     name, line = worlds.connect(world)
-    ended = PhaseRecord.from_json(line.ask({"do": "phase", "phase": phase})[0])
+    ended = PhaseRecord.from_json(line.ask({"do": "phase", "phase": phase}))
     line.close()
     return name, ended
 
@@ -107,7 +107,7 @@ def end(world: str | None) -> tuple[str, dict[str, Any]]:
     Errors: InputError for a world that does not exist; InvalidRunError if it was killed meanwhile.
     """
     name, line = worlds.connect(world)
-    info, _ = line.ask({"do": "status"})
+    info = line.ask({"do": "status"})
     keeper = os.pidfd_open(info["keeper"])
     try:
         line.ask({"do": "down"})

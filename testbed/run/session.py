@@ -1,16 +1,13 @@
 """One run: a job with its scenario and its folder, carried out in a world of its own."""
 
 import errno
-import os
-import pickle
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from testbed.errors import Exit, InvalidRunError, TestbedError
+from testbed.errors import Exit, InvalidRunError, RunInterrupted, TestbedError
 from testbed.internet.authority import Authority
 from testbed.internet.keep import kept_authority
 from testbed.run.events import rules_by_flow
@@ -21,7 +18,7 @@ from testbed.run.result import Findings, RunResult, exit_status
 from testbed.scenario.model import Scenario
 from testbed.scenario.tojson import to_json
 from testbed.truth.proofs import fired
-from testbed.world.enter import run_isolated
+from testbed.world.enter import isolated_call
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -38,9 +35,13 @@ class Session:
     @classmethod
     def prepare(cls, job: Job) -> "Session":
         """Load, choose, make the folder. InputError for whatever is wrong with the job."""
-        settled, scenario = job.settled()
+        return cls.of(*job.settled())
+
+    @classmethod
+    def of(cls, job: Job, scenario: Scenario) -> "Session":
+        """The same of a settled job."""
         authority = kept_authority(job.authority) if job.authority else None
-        return cls(settled, scenario, RunFolder.create(job.out, scenario.name), authority)
+        return cls(job, scenario, RunFolder.create(job.out, scenario.name), authority)
 
     @property
     def phase(self) -> str:
@@ -66,11 +67,15 @@ def carry_out(session: Session, work: Work) -> RunResult:
     """
     session.folder.write("scenario.json", {**to_json(session.scenario), "versions": versions()})
     started = time.time()
-    ended, status = _in_world(lambda: _work(session, work))
-    error = ended if isinstance(ended, BaseException) else None
-    findings = _failed(ended, session.folder.path) if isinstance(ended, BaseException) else ended
-    if status is None:
-        status = error.exit_status if isinstance(error, TestbedError) else exit_status(findings)
+    error: Exception | None = None
+    try:
+        findings = isolated_call(lambda: _work(session, work))
+        status = exit_status(findings)
+    except RunInterrupted as signal:
+        findings, status = Findings(problems=("interrupted",)), 128 + signal.number
+    except Exception as raised:
+        error, findings = raised, _failed(raised, session.folder.path)
+        status = raised.exit_status if isinstance(raised, TestbedError) else Exit.INVALID
     result = _result(session, findings, status, started)
     try:
         session.folder.write("summary.json", result.summary())
@@ -85,51 +90,6 @@ def carry_out(session: Session, work: Work) -> RunResult:
 def _work(session: Session, work: Work) -> Findings:
     with session.laboratory() as laboratory:
         return work(session, laboratory)
-
-
-def _in_world(work: Callable[[], Findings]) -> tuple[Findings | BaseException, int | None]:
-    """Call `work` in new namespaces: its value or what it raised; and the status, if a signal ended it."""
-    answer = os.memfd_create("findings")  # a file, not a pipe: nobody need read while the work goes on
-
-    def main() -> int:
-        try:
-            _put(answer, work())
-        except KeyboardInterrupt:
-            _put(answer, Findings(problems=("interrupted",)))
-            raise
-        except Exception as error:
-            _put(answer, error)
-        return Exit.OK
-
-    try:
-        status = run_isolated(main)
-        data = _got(answer)
-    except InvalidRunError as killed:
-        return killed, None
-    finally:
-        os.close(answer)
-    if data is None:
-        return InvalidRunError(f"the run's main process ended with status {status} and no result"), None
-    return data, status or None
-
-
-def _put(answer: int, value: Findings | BaseException) -> None:
-    if isinstance(value, BaseException):
-        value.add_note("".join(traceback.format_exception(value)))
-    try:
-        data = pickle.dumps(value)
-    except Exception:
-        data = pickle.dumps(InvalidRunError(f"a result that cannot be pickled: {value!r}"))
-    with os.fdopen(os.dup(answer), "wb") as file:
-        file.write(data)
-
-
-def _got(answer: int) -> Findings | BaseException | None:
-    with os.fdopen(os.dup(answer), "rb") as file:
-        file.seek(0)
-        data = file.read()
-    value: Findings | BaseException | None = pickle.loads(data) if data else None
-    return value
 
 
 def _is_failure(error: BaseException) -> bool:

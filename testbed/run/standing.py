@@ -1,24 +1,23 @@
 """A world held open: `up` holds it, `start` does so in a process of its own."""
 
 import os
-import pickle
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
-from testbed.errors import Exit, InputError, InvalidRunError
+from testbed.errors import InputError, InvalidRunError
 from testbed.run import worlds
-from testbed.run.folder import RunFolder
 from testbed.run.job import Job
 from testbed.run.keeper import WorldInfo, holding
 from testbed.run.result import RunResult
 from testbed.run.session import Session, carry_out
 from testbed.scenario.model import OUTSIDE, Scenario
 from testbed.world import linux
+from testbed.world.fork import Slot, die_with, leave
 
 IDLE = 3600.0  # seconds; the limit of a detached world unless another is given
 
@@ -44,7 +43,7 @@ class Opening:
             settled = replace(settled, vantages=_concerned(scenario))
         name, listener = worlds.listen(name, scenario.name)
         try:
-            session = Session(settled, scenario, RunFolder.create(job.out, scenario.name))
+            session = Session.of(settled, scenario)
         except BaseException:
             worlds.forget(name)
             raise
@@ -71,7 +70,7 @@ class Started:
 
     info: WorldInfo
     process: int
-    result: int  # file with the pickled RunResult at the end
+    slot: Slot  # holds its RunResult at the end
 
 
 def start(opening: Opening, *, detached: bool) -> Started:
@@ -82,15 +81,19 @@ def start(opening: Opening, *, detached: bool) -> Started:
     Errors: what `hold` raised; InvalidRunError if the world could not be built.
     """
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    result = os.memfd_create("result")
+        stream.flush()  # or the child would write it a second time
+    slot = Slot()
+    parent = os.pidfd_open(os.getpid())
     reading, writing = os.pipe()
     process = linux.fork()
     if process == 0:
         os.close(reading)
-        _keep(opening, writing, result, detached=detached)
-    os.close(writing)
+        body = partial(_keep, opening, writing, None if detached else parent)
+        leave(lambda: slot.fill(body))
+    for file in (writing, parent):
+        os.close(file)
     opening.listener.close()
+    started = Started(replace(opening.info, keeper=process), process, slot)
     try:
         with os.fdopen(reading, "rb") as report:
             ready = report.read(1)
@@ -98,7 +101,6 @@ def start(opening: Opening, *, detached: bool) -> Started:
         os.kill(process, signal.SIGTERM)
         os.waitpid(process, 0)
         raise
-    started = Started(replace(opening.info, keeper=process), process, result)
     if not ready:
         ended = wait(started)
         raise InvalidRunError("\n".join(ended.problems) or "the world ended at once")
@@ -106,38 +108,25 @@ def start(opening: Opening, *, detached: bool) -> Started:
 
 
 def wait(started: Started) -> RunResult:
-    """Wait for the end of the keeper; its result, or what it raised."""
+    """Wait for the end of the keeper; its result, or what it raised. Call it once."""
     os.waitpid(started.process, 0)
-    with os.fdopen(started.result, "rb") as file:
-        file.seek(0)
-        data = file.read()
-    if not data:
+    outcome = started.slot.take()
+    if outcome is None:
         raise InvalidRunError(f"the keeper of world '{started.info.name}' was killed; the world is gone")
-    value = pickle.loads(data)
-    if isinstance(value, BaseException):
+    fine, value = outcome
+    if not fine:
         raise value
     return value  # type: ignore[no-any-return]
 
 
-def _keep(opening: Opening, writing: int, result: int, *, detached: bool) -> NoReturn:
-    """The life of a keeper's process."""
-    status: int = Exit.INVALID
-    try:
-        os.setsid()  # the terminal's Ctrl-C is not meant for it
-        if detached:
-            _own_streams(opening.info.folder / "logs" / "keeper.log")
-        else:
-            linux.die_with_parent()
-        try:
-            ended: RunResult | BaseException = opening.hold(lambda: _send(writing))
-            status = Exit.OK
-        except BaseException as error:
-            ended = error
-        data = pickle.dumps(ended)
-        with os.fdopen(result, "wb") as file:
-            file.write(data)
-    finally:
-        os._exit(status)
+def _keep(opening: Opening, writing: int, parent: int | None) -> RunResult:
+    """The life of a keeper's process; it ends with `parent`, if that is given."""
+    os.setsid()  # the terminal's Ctrl-C is not meant for it
+    if parent is None:
+        _own_streams(opening.info.folder / "logs" / "keeper.log")
+    else:
+        die_with(parent)
+    return opening.hold(lambda: _send(writing))
 
 
 def _send(writing: int) -> None:

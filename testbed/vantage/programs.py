@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from testbed.errors import Exit, TestbedError
+
 MISSING, NOT_EXECUTABLE = 127, 126  # exit statuses, as every shell has them
 
 # Debian packages of programs that are often run in a world.
@@ -55,12 +57,17 @@ PACKAGES = {
 }
 
 
-class ProgramError(Exception):
+class ProgramError(TestbedError):
     """The program cannot be run. Carries the exit status that a shell would give."""
 
+    exit_status = Exit.INPUT
+
     def __init__(self, status: int, message: str) -> None:
-        self.status = status
-        super().__init__(message)
+        super().__init__(status, message)
+        self.status, self.message = status, message
+
+    def __str__(self) -> str:
+        return self.message
 
 
 def find_program(name: str, environment: Mapping[str, str]) -> str:
