@@ -7,7 +7,7 @@ written `match: {mykey.py:HopLimit: 30}`: its code is run when the scenario is l
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_origin
 
-from pydantic import BeforeValidator, Field, create_model
+from pydantic import AfterValidator, BeforeValidator, Field, create_model
 
 from testbed.censor.match import KEYS, MatchKey
 from testbed.scenario.listparts import PARTS
@@ -23,7 +23,13 @@ def type_of(key: MatchKey[Any]) -> Any:
     """The pydantic type of a key's values. HintError if its shape is none that files can have."""
     found = for_hint(key.shape)
     listed = get_origin(key.shape) is tuple and key.shape not in PARTS
-    return Annotated[found, Field(min_length=1)] if listed else found
+    return Annotated[found, AfterValidator(_not_empty)] if listed else found
+
+
+def _not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not value:
+        raise fault("the list is empty", "give it at least one entry, or leave the key out")
+    return value
 
 
 def _apart(value: object) -> object:

@@ -12,10 +12,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StringConstraints,
     WithJsonSchema,
     create_model,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from testbed.censor import units as core
 from testbed.censor.units import Between, Form
@@ -95,6 +98,16 @@ class HintError(TypeError):
     """A type that no value of a scenario file can have."""
 
 
+class _OneOrMore:
+    """Tells editors that a list of one may be written without brackets."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        found = handler(schema)
+        return {"anyOf": [found["items"], found]} if "items" in found else found
+
+
 def for_hint(hint: Any) -> Any:
     """The pydantic type for a type hint. HintError if there is none."""
     if hasattr(hint, "__metadata__"):
@@ -106,7 +119,7 @@ def for_hint(hint: Any) -> Any:
     if origin in (Union, types.UnionType):
         return Union[tuple(for_hint(argument) for argument in arguments)]  # noqa: UP007 - built at run time
     if origin is tuple and arguments[-1] is Ellipsis:
-        return Annotated[tuple[(for_hint(arguments[0]), ...)], BeforeValidator(_as_tuple)]  # type: ignore[misc]
+        return Annotated[tuple[(for_hint(arguments[0]), ...)], BeforeValidator(_as_tuple), _OneOrMore()]  # type: ignore[misc]
     if origin is tuple:
         items = tuple(for_hint(argument) for argument in arguments)
         return Annotated[tuple[items], BeforeValidator(_as_tuple)]  # type: ignore[valid-type]

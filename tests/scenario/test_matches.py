@@ -81,8 +81,8 @@ def test_shown_in_words(desk: Desk) -> None:
 def test_editors_know_them() -> None:
     properties = scenario_schema()["$defs"]["MatchPart"]["properties"]
     assert {"quic.sni", "protocol", "ja4", "ech", "data", "roles_reversed"} <= set(properties)
-    assert set(PROTOCOLS) == set(properties["protocol"]["anyOf"][0]["items"]["enum"])
-    assert properties["ja4"]["anyOf"][0]["items"]["pattern"].startswith("^[tqd]")
+    assert set(PROTOCOLS) == set(properties["protocol"]["anyOf"][0]["enum"])
+    assert properties["ja4"]["anyOf"][0]["pattern"].startswith("^[tqd]")
 
 
 WRONG = {

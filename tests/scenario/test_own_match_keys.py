@@ -192,7 +192,7 @@ WRONG = {  # source, match, message, remedy
         "Kind.TLS",
     ),
     "a value of another type": (HOPS, "{own.py:Hops: twelve}", "expected a whole number, found 'twelve'", ""),
-    "an empty list": (ALPN, "{own.py:Alpn: []}", "at least 1 item", ""),
+    "an empty list": (ALPN, "{own.py:Alpn: []}", "the list is empty", "give it at least one entry"),
     "raises in compile": (
         method("compile(self, value): 1 / 0"),
         HOPS_12,
