@@ -67,7 +67,7 @@ def build(plan: Plan) -> BuiltWorld:
 
 
 def _cpus(plan: Plan) -> dict[str, int]:
-    """Which CPU receives at each node: the core's on one, each operator's on one of the others, in turn."""
+    """The CPU that receives at each node: the core's nodes share one, operators take turns on the others."""
     first, *others = sorted(os.sched_getaffinity(0))
     numbers = {operator.key: number for number, operator in enumerate(plan.operators)}
     cpus = {}
@@ -78,7 +78,7 @@ def _cpus(plan: Plan) -> dict[str, int]:
 
 
 def _indices(plan: Plan) -> dict[Interface, int]:
-    """The index of each interface in its namespace, chosen here so that nobody need ask for it."""
+    """The index of each interface in its namespace: chosen here, it need not be asked for."""
     highest: dict[str, int] = {}
     indices = {}
     for link in plan.links:

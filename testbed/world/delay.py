@@ -1,14 +1,14 @@
-"""The delay line: delay, jitter and loss of links, made by holding packets in kernel queues.
+"""The delay line: delay, jitter and loss of links, by holding packets in kernel queues.
 
-One process serves the whole world. Each link end that needs it sends what it transmits to an NFQUEUE; only
-the packet's number comes here, and the verdict that lets it go is given when its time has come. If this
-process dies, the kernel drops what would have passed: a link never turns perfect unnoticed.
+One process serves the whole world. Each delayed link end sends what it transmits to an NFQUEUE. Only the
+packet's number comes here, and its verdict is issued when it is due. If this process dies, the kernel drops
+the packets: a link never becomes perfect unnoticed.
 
-Packets are held on routers only. Held on its way out of the host that sent it, a packet would count as still
-in that host's send queue, and TCP would hold back the next (measured: 2 Mbit/s at 20 ms); held on its way in,
-it would be in the host's captures before its time.
+Packets are held on routers only. A packet held on its way out of the sending host would count as part of that
+host's send queue, and TCP would hold back the next one (measured: 2 Mbit/s at 20 ms). A packet held on its
+way into a host would appear in that host's captures too early.
 
-(Besides the middlebox, the only place that imports netfilterqueue.)
+(Besides the middlebox, the only importer of netfilterqueue.)
 """
 
 import gc
@@ -56,11 +56,11 @@ def service(world: BuiltWorld, seed: int, run: Path) -> Body:
 
 @dataclass(slots=True)
 class _End:
-    """One direction of a link, and where its packets are held."""
+    """One direction of a link, and the interface that holds its packets."""
 
-    near: Interface  # sends
-    held: Interface  # of a router: `near`, or its peer if `near` is a host's
-    number: int  # of its queue
+    near: Interface  # the sending end
+    held: Interface  # the router's end: `near`, or its peer if a host sends
+    number: int  # of the queue
     schedule: Schedule
     queue: Any = None  # NetfilterQueue
     delayed: int = 0
@@ -79,14 +79,14 @@ class _DelayLine:
         ]
 
     def serve(self, ready: Any, receipt: Path) -> None:
-        """Hold and release until SIGTERM."""
+        """Hold and release packets until SIGTERM."""
         stop, stopping = os.pipe()
         signal.signal(signal.SIGTERM, lambda _number, _frame: os.write(stopping, b"!"))
         linux.precise_timers()
         for node in {end.held.node: None for end in self._ends}:
             self._attach(node)
         gc.freeze()
-        gc.disable()  # nothing here makes cycles, and a pause would delay packets
+        gc.disable()  # nothing here creates cycles, and a pause would delay packets
         ready()
         by_fd = {end.queue.get_fd(): end.queue for end in self._ends}
         poller = linux.Poller([stop, *by_fd])
@@ -130,7 +130,7 @@ class _DelayLine:
             else:
                 end.delayed += 1
                 heapq.heappush(held, (when, next(order), packet))
-            if held and held[0][0] <= now:  # a busy queue must not keep due packets waiting
+            if held and held[0][0] <= now:  # due packets must not wait for a busy queue
                 self._release()
 
         return take
@@ -141,7 +141,7 @@ class _DelayLine:
             heapq.heappop(held)[2].accept()
 
     def _write(self, receipt: Path) -> int:
-        """Write the counters; return how many packets were dropped against the plan."""
+        """Write the counters; return how many packets were dropped for lack of room."""
         links, overrun = {}, 0
         for end in self._ends:
             kernel = self._kernel_counters(end)
@@ -165,7 +165,7 @@ class _DelayLine:
         for row in map(str.split, table.splitlines()):
             if int(row[0]) == end.number:
                 return {"queue_dropped": int(row[5]), "user_dropped": int(row[6])}
-        raise InvalidRunError(f"delay line: queue {end.number} of {end.near} has vanished")
+        raise InvalidRunError(f"delay line: queue {end.number} of {end.near} no longer exists")
 
 
 def _add_rules(family: str, ends: list[_End]) -> None:
@@ -173,7 +173,7 @@ def _add_rules(family: str, ends: list[_End]) -> None:
     script = "\n".join(["*mangle", *_rules(family, ends), "COMMIT", ""])
     done = subprocess.run([program, "--noflush"], input=script, text=True, capture_output=True, check=False)
     if done.returncode:
-        raise InvalidRunError(f"delay line: {program} said: {done.stderr.strip()}")
+        raise InvalidRunError(f"delay line: {program}: {done.stderr.strip()}")
 
 
 def _rules(family: str, ends: list[_End]) -> Iterator[str]:
@@ -185,7 +185,7 @@ def _rules(family: str, ends: list[_End]) -> Iterator[str]:
 
 
 def _directions(plan: Plan) -> Iterator[tuple[Interface, Interface, LinkQuality]]:
-    """Each delayed direction: sending end, the end where it is held, quality."""
+    """Each delayed direction: the sending end, the end that holds its packets, the link's quality."""
     routers = {node.name for node in plan.nodes if node.forwards}
     for link in plan.links:
         if link.quality.delayed:

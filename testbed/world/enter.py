@@ -1,9 +1,9 @@
 """The way into a private set of namespaces, in which everything else of a run happens.
 
 Four processes: the *outer* one, which the user started; the *gatekeeper*, which makes the namespaces (making
-a PID namespace moves one's children, not oneself); *init*, PID 1 of the new namespace, which does nothing but
-collect orphans; and *main*, an ordinary process with ordinary signals, so that nobody takes away the children
-it waits for. Each dies with the one before it, and with init the kernel removes all the rest.
+a PID namespace moves one's children, not oneself); *init*, PID 1 of the new namespace, which only collects
+orphans; and *main*, an ordinary process whose children no other process reaps. Each dies with the one before
+it, and with init the kernel removes all the rest.
 
 A signal that asks the run to end is the outer process's to take: it writes the number to main's pipe. The
 terminal's Ctrl-C is the exception, because the terminal has sent it to main as well. Gatekeeper and init have
@@ -30,8 +30,8 @@ T = TypeVar("T")
 def run_isolated(main: Callable[[], int]) -> int:
     """Run `main` in new namespaces (mount, network, PID; user too, unless privileged); return its status.
 
-    Inside, the process is root of its own world: nothing but loopback, an own empty /run, an own /proc. When
-    this process ends, by whatever means, all of it ends. The first SIGINT, SIGTERM or SIGHUP raises
+    Inside, the process is root of its own world, with only a loopback interface and a private /run and /proc.
+    When this process ends, by whatever means, all of it ends. The first SIGINT, SIGTERM or SIGHUP raises
     `RunInterrupted` (a KeyboardInterrupt) in `main`, where it waits or checks by `testbed.world.interrupt`,
     as all waiting in `testbed.world.children` does; a second one does not disturb its clean-up. If `main`
     lets it pass, or never looks, the status is 128 + signal. (A terminal's quit key ends everything at once.)
@@ -82,7 +82,7 @@ def isolated_call(function: Callable[[], T]) -> T:
 
 
 def _reset_child_signal() -> None:
-    """Some starters ignore SIGCHLD; then nobody could be waited for."""
+    """Some starters ignore SIGCHLD; then no child could be waited for."""
     if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
@@ -124,7 +124,7 @@ def _init(main: Callable[[], int], pipe: tuple[int, int]) -> int:
 
 
 def _folders(parent: Path) -> dict[Path, os.stat_result]:
-    """The folders in it. Daemons expect some of the machine's own /run, empty: /run/lock, /run/sshd, …"""
+    """The folders in it. Daemons expect those of the machine's /run, such as /run/lock and /run/sshd."""
     with contextlib.suppress(OSError):
         return {path: path.stat() for path in parent.iterdir() if path.is_dir() and not path.is_symlink()}
     return {}
@@ -144,7 +144,7 @@ def _main(main: Callable[[], int], pipe: tuple[int, int]) -> int:
     with interrupt.listening(pipe):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupt.heeded())
         status = main()
-        interrupt.check()  # a signal that nobody noticed
+        interrupt.check()  # a signal that `main` did not notice
         return status
 
 
@@ -156,8 +156,8 @@ def _status(code: int, who: str) -> int:
 
 def _refused(refusal: OSError) -> str:
     remedies = [
-        f"sudo sysctl -w {name}={wanted}"
-        for name, wanted, bad in (
+        f"sudo sysctl -w {name}={good}"
+        for name, good, bad in (
             ("kernel.apparmor_restrict_unprivileged_userns", "0", "1"),
             ("kernel.unprivileged_userns_clone", "1", "0"),
             ("user.max_user_namespaces", "10000", "0"),

@@ -1,4 +1,4 @@
-"""The Linux calls that Python 3.11 lacks (os.unshare and os.setns came with 3.12), by the C library."""
+"""System calls that Python 3.11 lacks (os.unshare and os.setns came with 3.12), through the C library."""
 
 import ctypes
 import errno
@@ -45,7 +45,7 @@ def _check(result: int, what: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Give the calling process new namespaces of the kinds in `flags` (CLONE_NEW…); OSError if refused."""
+    """Move this process into new namespaces of the kinds in `flags` (CLONE_NEW…). OSError if refused."""
     _check(_libc.unshare(ctypes.c_int(flags)), "unshare")
 
 
@@ -55,9 +55,9 @@ def setns(fd: int, kinds: int = CLONE_NEWNET) -> None:
 
 
 def fork() -> int:
-    """os.fork, without the warning of Python 3.12 about other threads: what our children do, they do alone.
+    """os.fork without Python 3.12's warning about other threads: our children do not use what threads lock.
 
-    (Tests make errors of warnings: it would be raised in the parent, with the child already there.)
+    (Where warnings are errors it would be raised in the parent, when the child already exists.)
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -77,7 +77,7 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that forked it ends. Not inherited by children.
 
-    The parent may be dead before this call: the caller must look afterwards.
+    The parent may have ended before this call: the caller MUST check afterwards.
     """
     _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
 
@@ -131,7 +131,7 @@ class Poller:
 
 
 def precise_timers() -> None:
-    """Wake this process up to 50 µs sooner than the kernel's habit: sleeps end when they should."""
+    """End this process's sleeps on time: by default the kernel may add 50 µs."""
     _check(_libc.prctl(_PR_SET_TIMERSLACK, ctypes.c_ulong(1), 0, 0, 0), "prctl(PR_SET_TIMERSLACK)")
 
 
@@ -169,7 +169,10 @@ def loopback_up() -> None:
 
 
 def program(name: str, package: str) -> str:
-    """Path of a system program. An ordinary user's PATH may lack the sbin folders: they are looked at too."""
+    """Path of a system program, also in the sbin folders, which an ordinary user's PATH may lack.
+
+    Errors: UnsupportedError that names the package.
+    """
     found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin")
     if found is None:
         raise UnsupportedError(f"the program '{name}' is missing; install it: apt-get install {package}")

@@ -1,4 +1,4 @@
-"""Network namespaces of a world: making them, going in, and telling ours from everybody else's."""
+"""Network namespaces of a world: creating and entering them, and verifying that one belongs to this world."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from testbed.errors import InvalidRunError
 from testbed.world import linux
 
 NAMED = Path("/run/netns")  # where `ip netns` looks
-_MARKS = Path("/run/testbed")  # in the world's own /run: one file per namespace we made, holding its identity
+_MARKS = Path("/run/testbed")  # in the world's private /run: one file per namespace, with its identity
 _WORLD = _MARKS / "world"
 _FIRST = _MARKS / "first-process"
 _HERE = "/proc/thread-self/ns/net"
@@ -25,7 +25,7 @@ class Namespace:
 
     @classmethod
     def create(cls, name: str) -> "Namespace":
-        """Make a new one; the caller's own namespace stays what it was."""
+        """Create one. The caller stays in its own namespace."""
         _assert_world(name)
         place = NAMED / name
         place.touch(exist_ok=False)
@@ -42,13 +42,13 @@ class Namespace:
 
     @classmethod
     def open(cls, name: str) -> "Namespace":
-        """One that exists already, from another process of the same world."""
+        """Open one that another process of this world has created."""
         return cls(name, os.open(NAMED / name, os.O_RDONLY | os.O_CLOEXEC))
 
 
 @contextmanager
 def inside(namespace: Namespace) -> Iterator[None]:
-    """Be in `namespace` for the block: sockets opened and programs started there belong to it for good."""
+    """Enter `namespace` for the block. Sockets opened and programs started in it stay there."""
     home = os.open(_HERE, os.O_RDONLY | os.O_CLOEXEC)
     try:
         linux.setns(namespace.fd)
@@ -61,12 +61,12 @@ def inside(namespace: Namespace) -> Iterator[None]:
 
 
 def enter(namespace: Namespace) -> None:
-    """Move this process into `namespace` for good (for a forked child)."""
+    """Move this process into `namespace` (for a forked child)."""
     linux.setns(namespace.fd)
 
 
 def mark_world(first_process: str) -> None:
-    """Note, in the private /run, which PID namespace it belongs to. Called once, on entering a world.
+    """Record in the private /run which PID namespace it belongs to. Called once per world.
 
     `first_process` is /proc/PID/stat of the world's first process, as it is seen from outside.
     """
@@ -87,9 +87,9 @@ def first_process() -> tuple[int, int]:
 
 
 def assert_ours(namespace: Namespace | None = None) -> None:
-    """Refuse to go on unless `namespace` (none: the current one) was made by this very world.
+    """Raise unless `namespace` (None: the current one) was created by this world.
 
-    Whoever attaches a filter calls this first: a mistake must not end in the host's network.
+    To be called before a filter is attached: a mistake must not reach the host's network.
 
     Errors: InvalidRunError.
     """
@@ -103,7 +103,7 @@ def assert_ours(namespace: Namespace | None = None) -> None:
             identity = _identity(here.fileno())
         known = list(_MARKS.glob("ns.*"))
     if not any(mark.is_file() and mark.read_text(encoding="ascii") == identity for mark in known):
-        raise InvalidRunError(f"network namespace {name}: not built by this testbed, refusing to touch it")
+        raise InvalidRunError(f"network namespace {name}: not created by this world; refusing to change it")
 
 
 def _assert_world(name: str) -> None:

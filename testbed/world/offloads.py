@@ -1,6 +1,6 @@
-"""Switching off segmentation, receive and checksum offloads, so that packets look as on a wire.
+"""Switching off segmentation, receive and checksum offloads, so that packets look as they do on a wire.
 
-By the ethtool ioctl, which every kernel has (linux/ethtool.h).
+It uses the ethtool ioctl, which every kernel has (linux/ethtool.h).
 """
 
 import array
@@ -18,7 +18,7 @@ _SET_OF_FEATURES = 4  # ETH_SS_FEATURES
 _NAME = 32  # ETH_GSTRING_LEN
 _BLOCK = 32  # feature bits per block
 
-# Everything that merges, splits or leaves a checksum to others. "tx-lockless" and the like are no offloads.
+# Everything that merges, splits or leaves a checksum to the device; "tx-lockless" and the like do not.
 _OFFLOAD = re.compile(
     r"tx-.*segmentation|tx-generic-segmentation|tx-gso-.*|tx-scatter-gather.*|tx-checksum-.*|rx-checksum"
     r"|rx-gro.*|rx-lro|tx-udp_tnl.*"
@@ -26,13 +26,13 @@ _OFFLOAD = re.compile(
 
 
 class Offloads:
-    """Knows the kernel's names of the features, asked once."""
+    """Switches offloads off and reports those that are on. The kernel's feature names are read once."""
 
     def __init__(self) -> None:
         self._names: list[str] = []
 
     def off(self, interfaces: Iterable[str]) -> None:
-        """Switch them off on these interfaces of the current namespace, and look whether they are.
+        """Switch them off on these interfaces of the current namespace, and verify it.
 
         Errors: InvalidRunError naming interface and features that stayed on.
         """

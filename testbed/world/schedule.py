@@ -1,4 +1,4 @@
-"""What a link does to its packets, in their order. Pure: time comes in, and chance comes from the seed."""
+"""When each packet leaves a link, or that it is lost. Pure: time is a parameter, draws come from the seed."""
 
 import random
 
@@ -6,9 +6,10 @@ from testbed.scenario.model import LinkQuality
 
 
 class Schedule:
-    """One direction of one link: when each next packet leaves it, or that it is lost.
+    """One direction of one link.
 
-    The n-th packet's luck depends on the seed, the link and n alone: the same traffic loses the same packets.
+    What happens to the n-th packet depends on the seed, the link and n alone: the same traffic loses the same
+    packets.
     """
 
     def __init__(self, quality: LinkQuality, seed: int, link: str) -> None:
@@ -17,9 +18,9 @@ class Schedule:
         self._last = 0.0
 
     def release(self, now: float) -> float | None:
-        """When the packet that arrives `now` (seconds) leaves; None if it is lost.
+        """When the packet that arrives at `now` (seconds) leaves; None if it is lost.
 
-        Nothing overtakes: a packet that drew less jitter than the one before leaves just behind it.
+        Packets are not reordered: one that drew less jitter than the one before it leaves right after it.
         """
         lost = self._chance.random() < self._quality.loss
         spread = self._chance.uniform(-1.0, 1.0) * self._quality.jitter

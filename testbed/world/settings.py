@@ -1,4 +1,4 @@
-"""Kernel settings of a world's namespaces. Each holds in the namespace it is written in alone."""
+"""Kernel settings of a world's namespaces. Each applies to the namespace that it is written in."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,21 +6,21 @@ from typing import Final
 
 from testbed.errors import UnsupportedError
 
-# path below /proc/sys/net -> value; "every" stands for both `all` and `default`
+# path below /proc/sys/net -> value; "every" means both `all` and `default`
 HOST: Final[Mapping[str, str]] = {
     "ipv4/ip_forward": "0",
-    "ipv4/conf/every/rp_filter": "0",  # censors forge sources, and paths may differ each way
+    "ipv4/conf/every/rp_filter": "0",  # censors forge sources, and paths may be asymmetric
     "ipv4/conf/every/accept_redirects": "0",
     "ipv4/conf/every/send_redirects": "0",
     "ipv4/icmp_ratelimit": "0",  # traceroute must see every hop, every time
-    "ipv4/icmp_ratemask": "0",  # takes the messages out of the machine-wide limit as well
-    "ipv4/ip_unprivileged_port_start": "0",  # servers need no right of their own for ports 53, 80, 443
-    # The same on every machine, whatever the host prefers: loss and policers slow each algorithm differently
-    # (measured behind a loss of 7 % at 40 ms: BBR 16 Mbit/s, Reno 0.9). Reno is in every kernel, and allowed.
+    "ipv4/icmp_ratemask": "0",  # exempts the messages from the machine-wide limit as well
+    "ipv4/ip_unprivileged_port_start": "0",  # servers need no capability for ports 53, 80, 443
+    # The same on every machine: loss and policers slow each algorithm differently (measured with a loss of
+    # 7 % at 40 ms: BBR 16 Mbit/s, Reno 0.9). Every kernel has Reno and lets ordinary users choose it.
     "ipv4/tcp_congestion_control": "reno",
-    "ipv4/tcp_no_metrics_save": "1",  # one measurement must not teach the next
-    # What one connection has under way must fit the kernel's receive backlog of 1,000 packets, or some are
-    # lost for no reason of ours. The price: 150 Mbit/s per connection at 40 ms.
+    "ipv4/tcp_no_metrics_save": "1",  # do not cache TCP metrics between measurements
+    # What one connection has in flight must fit the kernel's receive backlog of 1,000 packets, or packets are
+    # lost that nothing in the world drops. This limits a connection to 150 Mbit/s at 40 ms.
     "ipv4/tcp_wmem": "4096 16384 1048576",
     "ipv6/conf/every/disable_ipv6": "0",  # containers often start with 1
     "ipv6/conf/all/forwarding": "0",
@@ -28,7 +28,7 @@ HOST: Final[Mapping[str, str]] = {
     "ipv6/conf/every/accept_ra": "0",
     "ipv6/conf/every/router_solicitations": "0",
     "ipv6/conf/every/accept_redirects": "0",
-    "ipv6/conf/default/addr_gen_mode": "1",  # no link-local address: no chatter of its own
+    "ipv6/conf/default/addr_gen_mode": "1",  # no link-local address, hence no packets of the kernel's own
     "ipv6/icmp/ratelimit": "0",
     "ipv6/icmp/ratemask": "",
 }
@@ -39,13 +39,13 @@ _ROOT = Path("/proc/sys/net")
 _PING = ("0 2147483647", "0 0")
 
 
-# A flow's packets are sent by whichever CPU its program or a timer runs on, and a veth hands them on per CPU:
+# Each packet of a flow is sent by the CPU that its program or a timer runs on, and a veth delivers per CPU:
 # without this they overtake each other (measured: 1 in 400 of a bulk transfer). Linux 6.3 or later.
 _ORDER = "core/rps_default_mask"
 
 
 def keep_order(cpu: int) -> bool:
-    """Have one CPU receive for every interface to be made in this namespace; False if this kernel cannot."""
+    """Let one CPU receive for all interfaces created later in this namespace; False if the kernel cannot."""
     try:
         _write(_ORDER, cpu_mask(cpu))
     except UnsupportedError:
@@ -54,7 +54,7 @@ def keep_order(cpu: int) -> bool:
 
 
 def cpu_mask(cpu: int) -> str:
-    """The kernel's text for a set of one CPU: words of 32 bits in hexadecimal, the highest first."""
+    """A CPU as the kernel writes sets of CPUs: words of 32 bits in hexadecimal, the highest first."""
     return f"{1 << cpu % 32:x}" + ",00000000" * (cpu // 32)
 
 

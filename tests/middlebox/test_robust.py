@@ -236,7 +236,7 @@ def test_no_censor_in_a_namespace_that_the_world_did_not_build():
     def body():
         serve(Stub(), policy(SilentDrop()), "a/b", Path("/run"), Clock(0.0, 1.0), lambda: None)
 
-    with pytest.raises(InvalidRunError, match="not built by this testbed"):
+    with pytest.raises(InvalidRunError, match="not created by this world"):
         isolated_call(body)
 
 

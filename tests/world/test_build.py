@@ -57,9 +57,9 @@ def test_everything_is_reachable_over_both_versions():
             lab.ping("-c1", "213.87.0.7"),
         )
 
-    too_short, nobody, unreachable = in_lab(small(2), use)
+    too_short, unused, unreachable = in_lab(small(2), use)
     assert "Time to live exceeded" in too_short  # the twin of "reachable"
-    assert "100% packet loss" in nobody
+    assert "100% packet loss" in unused
     assert "Unreachable" in unreachable
 
 
@@ -267,10 +267,10 @@ def test_order_is_kept_whatever_cpu_sends():
             for at in ("mts", "far")
         ]
 
-    told = in_lab(small(1), use)
-    if told is None:
+    reports = in_lab(small(1), use)
+    if reports is None:
         pytest.skip("this kernel has no net.core.rps_default_mask (Linux 6.3)")
-    assert [int(n) for n in re.findall(r"Reorder +(\d+)", "".join(told))] == [0, 0, 0, 0]
+    assert [int(n) for n in re.findall(r"Reorder +(\d+)", "".join(reports))] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(("operators", "limit"), [(1, 0.2), (4, 0.5)])

@@ -215,7 +215,7 @@ def test_kill_9_leaves_nothing(moment):
     time.sleep(moment)
     started = family(process.pid)
     process.kill()
-    process.communicate(timeout=20)  # also proves that nobody holds the output open
+    process.communicate(timeout=20)  # also proves that no process holds the output open
     assert until(lambda: not any(map(alive, started)))
     assert host() == before
     if moment == 0.5:

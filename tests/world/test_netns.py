@@ -49,17 +49,17 @@ def test_a_namespace_of_ours_is_recognised():
 
 def test_any_other_is_refused():
     def main():
-        with pytest.raises(InvalidRunError, match="not built by this testbed"):
-            assert_ours()  # the world's own entrance hall is nobody's to filter
+        with pytest.raises(InvalidRunError, match="not created by this world"):
+            assert_ours()  # main's own namespace is not a node: no filter belongs there
         one = Namespace.create("mts")
         subprocess.run(["ip", "netns", "add", "stranger"], check=True)
-        with pytest.raises(InvalidRunError, match="stranger: not built by this testbed"):
+        with pytest.raises(InvalidRunError, match="stranger: not created by this world"):
             assert_ours(Namespace.open("stranger"))
-        with pytest.raises(InvalidRunError, match="not built"):
+        with pytest.raises(InvalidRunError, match="not created by this world"):
             assert_ours(Namespace("mts", Namespace.open("stranger").fd))  # another under a known name
         with inside(one):
             linux.unshare(linux.CLONE_NEWNET)
-            with pytest.raises(InvalidRunError, match="not built"):
+            with pytest.raises(InvalidRunError, match="not created by this world"):
                 assert_ours()
 
     isolated_call(main)

@@ -1,4 +1,4 @@
-"""Small worlds for this room's tests, and the little language they speak: commands at a node."""
+"""Small worlds for these tests, in which commands run at a node."""
 
 import subprocess
 import tempfile
