@@ -10,7 +10,7 @@ V = TypeVar("V")
 
 
 class Bounded(Generic[K, V]):
-    """A dictionary with room for `limit` entries: the one used longest ago gives way."""
+    """A dictionary with room for `limit` entries: evicts the least recently used one."""
 
     __slots__ = ("_entries", "_limit")
 
@@ -22,7 +22,7 @@ class Bounded(Generic[K, V]):
         return len(self._entries)
 
     def get(self, key: K) -> V | None:
-        """The entry, which becomes the last to give way; None if there is none."""
+        """The entry, which becomes the most recently used; None if there is none."""
         value = self._entries.get(key)
         if value is not None:
             self._entries.move_to_end(key)

@@ -1,4 +1,4 @@
-"""IP fragments: held until the last has come, then sent on one by one, never put together (CP22 Fig. 8)."""
+"""IP fragments: buffered until complete, forwarded individually, never reassembled (CP22 Fig. 8)."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from testbed.censor.decision import PASS, Decision, Direction, Injection, Verdic
 from testbed.censor.packet import Packet
 from testbed.censor.wire import with_hop_limit
 
-MAX_QUEUES: Final = 4096  # packets in pieces at a time; our choice: bounds memory
+MAX_QUEUES: Final = 4096  # fragmented packets at a time; our choice: bounds memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class FragmentForm:
     """How a box treats fragments."""
 
     most: int = 45  # fragments of one packet; CP22: 45 pass, 46 do not
-    timeout: float = 5.0  # s until an incomplete packet is forgotten; IMC22, from memory
+    timeout: float = 5.0  # s until an incomplete packet is discarded; IMC22, from memory
 
 
 @dataclass(slots=True)
@@ -24,28 +24,28 @@ class _Queue:
     begun: float
     pieces: list[Packet] = field(default_factory=list)
     covered: list[tuple[int, int]] = field(default_factory=list)  # byte ranges, half-open
-    total: int | None = None  # known when the last fragment has come
-    spoilt: bool = False  # a duplicate, an overlap, or too many: everything is dropped until it times out
+    total: int | None = None  # known from the last fragment
+    poisoned: bool = False  # a duplicate, an overlap, or too many: everything is dropped until it times out
 
 
 class Fragments:
-    """The queues of one box. What is dropped or forgotten is counted."""
+    """The queues of one box. Drops and evictions are counted."""
 
     def __init__(self, form: FragmentForm, limit: int = MAX_QUEUES) -> None:
         self._form, self._limit = form, limit
         self._queues: OrderedDict[tuple[bytes, bytes, int, int], _Queue] = OrderedDict()
         self.discarded = 0  # fragments dropped for good
-        self.evictions = 0  # packets in pieces that gave way because the table was full
+        self.evictions = 0  # fragmented packets evicted because the table was full
 
     def process(self, packet: Packet, direction: Direction, now: float) -> Decision:
-        """Hold the fragment, or let all of its packet's fragments go, each with the first one's hop limit."""
+        """Buffer the fragment, or forward all of its packet's fragments with the first one's hop limit."""
         self._forget(now)
         queue = self._queue_of(packet, now)
         begin, end, last = extent(packet)
         queue.pieces.append(packet)
-        if queue.spoilt or len(queue.pieces) > self._form.most or _overlaps(queue.covered, begin, end):
+        if queue.poisoned or len(queue.pieces) > self._form.most or _overlaps(queue.covered, begin, end):
             self.discarded += len(queue.pieces)
-            queue.spoilt, queue.pieces = True, []
+            queue.poisoned, queue.pieces = True, []
             return _HELD
         queue.covered.append((begin, end))
         if last:

@@ -1,4 +1,4 @@
-"""How a make and era of middlebox behaves, whatever it looks for."""
+"""How a kind of middlebox of an era behaves, whatever its rules."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _ALONE: Cited[tuple[tuple[str, float], ...]] = Cited((("T", 1.0),), "IMC21 §6.2
 class ResetForm:
     """The header fields of an injected RST/ACK."""
 
-    hop_limit: int = 64  # at the box; the client sees it less the hops between
+    hop_limit: int = 64  # at the box; the client sees it minus the hops between
     ip_id: int = 0
     dont_fragment: bool = False
     window: int = 0
@@ -51,8 +51,8 @@ class Profile:
 
     models: Cited[tuple[tuple[str, float], ...]] = field(
         default=_ALONE
-    )  # how it looks at TCP, by share of pairs
-    quic_layouts: Cited[Layouts] = field(default=our_choice(DEFAULT))  # of QUIC Initials that it can follow
+    )  # how it inspects TCP, by share of pairs
+    quic_layouts: Cited[Layouts] = field(default=our_choice(DEFAULT))  # of QUIC Initials that it reads
     fragments: Cited[FragmentForm | None] = field(default=our_choice(None))  # None: they pass, unread
 
     residual: Mapping[str, Cited[float]] = field(default_factory=dict)  # s, by action key
@@ -60,7 +60,7 @@ class Profile:
 
     @property
     def default_hop(self) -> int:
-        """Its place unless a scenario says otherwise: among the first hops, or at the operator's border."""
+        """Its default hop: among the first hops, or at the operator's border."""
         return 5 if self.kind == "operator" else 2  # IMC21 §6.4; our choice for operators' own
 
     def residual_of(self, action: str) -> float:

@@ -1,4 +1,4 @@
-"""Whether a TCP segment would be taken by its receiver: the checks of hardened inspectors (Dv, Rv, Rvm)."""
+"""Whether a receiver would accept a TCP segment: the checks of hardened inspectors (Dv, Rv, Rvm)."""
 
 from dataclasses import dataclass, field
 from typing import Final

@@ -20,14 +20,14 @@ By = Literal["core", "pass", "drop", "police"]
 
 
 class Outcome(NamedTuple):
-    """What becomes of one packet, and who says so: the core, or the kernel for a flow handed over."""
+    """What happens to one packet, and who decided: the core, or the kernel for a flow handed over."""
 
     decision: Decision
     by: By
 
 
 class Decider(Protocol):
-    """What is asked about packets of flows that nobody has handed over: `testbed.censor.core.Censor`."""
+    """Decides about packets of flows that are not handed over: `testbed.censor.core.Censor`."""
 
     def process(self, raw: bytes, direction: Direction, now: float) -> Decision:
         """Decide about one packet."""
@@ -75,7 +75,7 @@ class SoftKernel:
         """`time_scale`: how many times faster than real time the clock behind `now` runs; rates are real."""
         self.core = core
         self.counted: Counter[str] = Counter()  # by `counter_name`
-        self.full = 0  # handovers for which there was no room: those flows stayed with the core
+        self.full = 0  # handovers beyond the limit: those flows stayed with the core
         self._passing = passing_time(policy.profile)
         self._scale = time_scale
         self._most = most_flows

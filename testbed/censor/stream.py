@@ -1,11 +1,11 @@
-"""The beginning of one direction of a TCP flow, put together from its segments. Bounded."""
+"""The beginning of one direction of a TCP flow, reassembled from its segments. Bounded."""
 
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from testbed.censor.packet import SYN, URG, Packet
 
-LIMIT: Final = 16_384  # bytes looked at; our choice: a ClientHello over several records fits
+LIMIT: Final = 16_384  # bytes inspected; our choice: a ClientHello over several records fits
 _ALL: Final = 1 << 32
 _HALF: Final = 1 << 31
 
@@ -30,20 +30,20 @@ class Stream:
         if self._start is None:
             self._start = packet.seq
         at = (packet.seq + bool(packet.flags & SYN) - self._start) % _ALL
-        if at >= _HALF:  # begins before the start: only what lies behind it counts
+        if at >= _HALF:  # begins before the start: only the bytes after it count
             before = _ALL - at
             payload, at = payload[before:], 0
         self._put(at, payload[: max(0, LIMIT - at)])
 
     @property
     def prefix(self) -> bytes:
-        """What has arrived without a gap."""
+        """The bytes that have arrived without a gap."""
         gap = self._known.find(0)
         return bytes(self._data if gap < 0 else self._data[:gap])
 
     @property
     def full(self) -> bool:
-        """Whether nothing more is looked at."""
+        """Whether nothing more is inspected."""
         return len(self._data) >= LIMIT
 
     def _payload(self, packet: Packet) -> bytes:

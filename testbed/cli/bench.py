@@ -40,8 +40,8 @@ def command(chosen: tuple[str, ...], json_file: Path | None, *, quick: bool) -> 
     place = json_file or _CHECKOUT / "bench" / "results" / f"{time.strftime('%Y%m%d-%H%M%S')}.json"
     _writable(place)
     results, failures = suite.run(list(dict.fromkeys(chosen)) or everything, quick=quick)
-    told = table.document(results, failures, quick=quick)
-    place.write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    document = table.document(results, failures, quick=quick)
+    place.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
     table.show(results, failures)
     click.echo(f"recorded in {place}")
     if failures:

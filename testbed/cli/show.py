@@ -81,7 +81,7 @@ def _phases(scenario: "Scenario") -> None:
         for box, operators in boxes.items():
             click.echo(f"    {box}: {', '.join(operators)}")
         if not placements:
-            click.echo("    nobody interferes")
+            click.echo("    no censor")
 
 
 def _expectations(scenario: "Scenario") -> None:

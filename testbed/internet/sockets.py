@@ -6,7 +6,7 @@ BACKLOG = 1024  # connections; a client may open hundreds at once
 
 
 def stream_socket(address: str, port: int) -> socket.socket:
-    """A TCP socket that listens already: connections wait in the kernel until somebody serves them."""
+    """A TCP socket that listens already: connections wait in the kernel until they are served."""
     listening = _bound(address, port, socket.SOCK_STREAM)
     # A server that sends a header and then a body must not wait for the header's ACK in between.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

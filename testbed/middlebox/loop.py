@@ -135,7 +135,7 @@ def _woken_by_signals(box: Middlebox, reloader: Reloader | None) -> Iterator[soc
 
 def _interrupt(box: Middlebox, writer: socket.socket) -> None:
     box.interrupted = True
-    with suppress(OSError):  # full: it wakes already; closed: nobody sleeps any more
+    with suppress(OSError):  # full: it is waking up already; closed: nothing waits any more
         writer.send(b"!")
 
 

@@ -12,8 +12,8 @@
      0        the core has decided: this word is a verdict
 
 A forwarded packet carries the mark from its verdict to the chain that reads it, an injected one from
-its socket to the output chain; both chains clear it, so nothing else meets it. A mark without bit 0 is
-somebody else's and is left alone.
+its socket to the output chain; both chains clear it, so nothing else sees it. A mark without bit 0 is
+foreign and left alone.
 """
 
 from dataclasses import dataclass

@@ -51,12 +51,12 @@ class Reloader:
     def _read(self) -> None:
         turn = sys.getswitchinterval()
         sys.setswitchinterval(_TURN)
-        gc.disable()  # a million fresh objects would be walked again and again
+        gc.disable()  # the collector would traverse a million new objects repeatedly
         try:
             policy = self._reread()
             self._core.must_fit(policy)
             self._found = policy, compiled(policy)
-        except BaseException as error:  # told by the other thread
+        except BaseException as error:  # reported by the other thread
             self._found = error
         finally:
             gc.enable()

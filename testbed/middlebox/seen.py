@@ -14,10 +14,10 @@ _TRUNCATED = 0x02  # in the third byte of a message
 
 
 class SeenReplies:
-    """Compares outgoing DNS messages with the lies that were told and the silences that were kept."""
+    """Compares outgoing DNS messages with the forged answers and the drops that were claimed."""
 
     def __init__(self) -> None:
-        self._told: OrderedDict[bytes, tuple[int, bytes]] = OrderedDict()  # a reply of b"" is a silence
+        self._claimed: OrderedDict[bytes, tuple[int, bytes]] = OrderedDict()  # a reply of b"" is a drop
         self._waiting: Counter[bytes] = Counter()
         self._counts: Counter[str] = Counter()
 
@@ -70,7 +70,7 @@ class SeenReplies:
         identity = _identity(message)
         if not self._waiting.get(identity):
             return
-        rule, reply = self._told[identity]
+        rule, reply = self._claimed[identity]
         if not reply:
             self._counts[counter_name("drop", rule)] -= 1
         elif message == reply or message[2] & _TRUNCATED:
@@ -79,11 +79,11 @@ class SeenReplies:
             return
         self._waiting[identity] -= 1
 
-    def _remember(self, identity: bytes, told: tuple[int, bytes]) -> None:
+    def _remember(self, identity: bytes, claim: tuple[int, bytes]) -> None:
         self._waiting[identity] += 1
-        self._told[identity] = told
-        if len(self._told) > _REMEMBERED:
-            del self._waiting[self._told.popitem(last=False)[0]]
+        self._claimed[identity] = claim
+        if len(self._claimed) > _REMEMBERED:
+            del self._waiting[self._claimed.popitem(last=False)[0]]
 
 
 def _identity(message: bytes) -> bytes:

@@ -159,7 +159,7 @@ def _watching(tcp: TcpConnection, meter: Speedometer) -> Speedometer:
     received, acked = tcp.received, tcp.info().bytes_acked
     if meter.direction == "down":
         tcp.watch = lambda: meter.reached(tcp.received - received)
-    else:  # what the far end acknowledged: the kernel's own buffer would swallow megabytes at once
+    else:  # what the far end acknowledged: the kernel's own buffer takes megabytes at once
         tcp.watch = lambda: meter.reached(tcp.info().bytes_acked - acked)
     return meter
 

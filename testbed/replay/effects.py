@@ -1,4 +1,4 @@
-"""What a packet met, in words for a table and as data."""
+"""What rules did to a packet, as text for a table and as data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _WHO: Final = {Direction.DOWN: "the subscriber", Direction.UP: "the Internet"}
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One thing that a rule did with a packet, or the box itself: no rule holds and releases fragments."""
+    """One thing that a rule, or the box itself (buffered fragments), did to a packet."""
 
     what: str  # one of WHATS, "held", "released", or the kind of another event
     rule: str = ""
@@ -46,7 +46,7 @@ class Effect:
 
 
 def effects(outcome: Outcome, policy: Policy, now: float) -> tuple[Effect, ...]:
-    """Everything that was done with a packet; nothing for one that just passes."""
+    """Everything that was done to a packet; empty for one that just passes."""
     decision = outcome.decision
     found = [Effect(_EVENTS.get(e.kind, e.kind), e.rule, dict(e.detail)) for e in decision.events]
     if decision.rule is None:

@@ -96,7 +96,7 @@ class Replay:
 
     @property
     def evictions(self) -> int:
-        """Flows, and packets in pieces, that were forgotten because a table was full."""
+        """Flows and fragmented packets evicted because a table was full."""
         return self.censor.evictions + self._box.full
 
     def _judge(self, raw: bytes, now: float, *, not_ip: bool, cut: bool) -> tuple[Direction | None, Outcome]:
@@ -123,8 +123,8 @@ class Replay:
         found = effects(outcome, self._policy, now)
         if found:
             self.totals.add(frame.flow, found)
-        for watcher in chain(busy if found else (), every):
-            watcher.packet(frame, outcome.decision, found, now)
+        for observer in chain(busy if found else (), every):
+            observer.packet(frame, outcome.decision, found, now)
 
     def _finder(self, kind: int, number: int) -> link.OffsetFinder:
         known = self._finders.get(kind)

@@ -34,7 +34,7 @@ class Sides:
 
     def __str__(self) -> str:
         """For the last line of the output."""
-        return f"{', '.join(map(str, self.inside)) or 'nobody'} ({self.why})"
+        return f"{', '.join(map(str, self.inside)) or 'no addresses'} ({self.why})"
 
 
 class DirectionFinder:

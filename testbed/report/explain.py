@@ -1,4 +1,4 @@
-"""What each label means to somebody who has never seen one. Source keys are those of docs/sources.md."""
+"""What each label means. Source keys are those of docs/sources.md."""
 
 from typing import Final
 
@@ -10,13 +10,13 @@ EXPLANATIONS: Final[dict[str, str]] = {
     "not belong to the name. Russian operators give one constant address, that of a block page (NDSS20).",
     "dns.drop": "The question or its answer was dropped: both tries met silence.",
     "ip.drop": "The SYN, or the answer to it, was dropped. All names on that address share the fate (CP22).",
-    "ip.rst": "The connection attempt was reset: nothing listens there, or a filter says so.",
+    "ip.rst": "The connection attempt was reset: nothing listens there, or a filter forged the reset.",
     "ip.icmp": "A router on the way answered that the host cannot be reached or that this is not allowed.",
     "tls.sni.rst": "The connection opened, and was reset once the ClientHello had shown the name: by "
     "an operator's forged packets, or by the TSPU turning server packets into RST/ACK (SNI-I, CP22).",
     "tls.sni.drop": "The connection opened and fell silent once the ClientHello had shown the name: the TSPU "
     "drops the flow at once (SNI-IV) or after 5-8 more packets (SNI-II, CP22).",
-    "tls.mitm": "Somebody else than the site answered the TLS handshake, with another certificate.",
+    "tls.mitm": "A host other than the site answered the TLS handshake, with another certificate.",
     "http.rst": "The connection was reset when the request, in clear, had shown the name or the path.",
     "http.drop": "The request was sent; then nothing more came, or nothing more after the beginning.",
     "http.page": "Another page came than outside, or a redirect to one: an operator's block page.",

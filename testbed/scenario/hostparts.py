@@ -63,7 +63,7 @@ def hosts_of(
 
 
 class _Taken:
-    """What belongs to somebody already."""
+    """Addresses and names that are already taken."""
 
     def __init__(self, world: World) -> None:
         self.addresses: dict[str, str] = {}

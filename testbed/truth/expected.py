@@ -48,7 +48,7 @@ def truth(scenario: Scenario, phase: str, vantages: Sequence[str] | None = None)
 
     KeyError if the scenario has no such phase. `vantages` limits it to some of them; without it, those that
     the phase's expectations and censors concern (all operators if there are none). What is expected anywhere
-    is also measured from outside, and so is every control: a target that nobody can reach proves nothing.
+    is also measured from outside, and so is every control: an unreachable target proves nothing.
     """
     placements = scenario.phases[phase]
     expected = [e for e in scenario.expect if e.phase == phase]

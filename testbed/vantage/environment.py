@@ -4,7 +4,7 @@ Everything is written into the run folder, in the shape of the machine's own tre
 program at a time (see `overlay`).
 
 Not covered: Java's own trust store, browsers from snap or flatpak (they read other folders), programs with
-authorities built in (OONI Probe), and users of certifi that are told to ignore the environment.
+authorities built in (OONI Probe), and users of certifi that ignore the environment.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Exempt: a flow that a later rule would hit is left alone (a white list, such as vk.com's: NTC1823 #3)."""
+"""Exemption: a flow that a later rule would match is left alone (as vk.com's addresses: NTC1823 #3)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,5 +21,5 @@ class Allow(Action[None]):
         return _EXEMPT
 
     def resolver_reply(self, query: bytes) -> ResolverReply:
-        """The true one."""
+        """The genuine answer."""
         return ResolverReply(true=True)

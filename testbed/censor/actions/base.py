@@ -1,8 +1,8 @@
 """What a technique is: a frozen dataclass of parameters with hooks for the flows that its rule takes.
 
 Adding one is adding a file. Give it a `key`, parameters with units, and as many of the hooks below as it
-needs. The action itself never changes, because one action serves many flows. What it remembers of a flow is
-a type of its own, made by `begin` and handed to it as `ctx.state`: `Action[Count]` says which, and
+needs. The action itself never changes, because one action serves many flows. What it remembers of a flow has
+a type of its own, made by `begin` and passed as `ctx.state`: `Action[Count]` says which, and
 `Action[None]` remembers nothing.
 """
 
@@ -130,7 +130,7 @@ class OperatorsOwn:
     """What the text "operator" stands for as a parameter's value: an attribute of the network's operator."""
 
     attribute: str  # "block_page", "sinkhole4", …
-    may_lack: bool = False  # an operator without it is no mistake: the parameter is then empty
+    may_lack: bool = False  # an operator without it is allowed: the parameter is then empty
 
 
 def operators_own(attribute: str, default: Any, *, may_lack: bool = False) -> Any:

@@ -1,4 +1,4 @@
-"""The IP block of 2022: nothing from inside reaches the host as it was sent (CP22 Fig. 6)."""
+"""The IP block of 2022: no packet from inside reaches the host unchanged (CP22 Fig. 6)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,15 +9,15 @@ from testbed.censor.packet import ICMP, ICMP6, TCP
 from testbed.censor.profile import Profile
 from testbed.censor.wire import rewritten_as_reset
 
-_HOLD = 60.0  # s; our choice. Nothing is kept by it: a flow is then matched again, and reported again
+_HOLD = 60.0  # s; our choice. Afterwards a flow is matched, and reported, again
 
 
 @dataclass(frozen=True, slots=True)
 class BlockHost(Action[None]):
-    """Drop what the inside host sends to the blocked one; if that one opened the flow, refuse in its name.
+    """Drop packets to the blocked host; if it opened the flow, rewrite them as RST/ACK.
 
     The blocked host's own packets pass, so it gets the inside host's SYN/ACK, and all after it, as RST/ACK.
-    ICMP is dropped both ways (NEVOD; N4P#106: ping dead).
+    ICMP is dropped both ways (NEVOD; N4P#106: no ping reply).
     """
 
     key: ClassVar[str] = "block-host"

@@ -24,7 +24,7 @@ class Recent:
 
 @dataclass(slots=True)
 class Admission:
-    """Whether a flow was one too many."""
+    """Whether a flow exceeded the limit."""
 
     refused: bool = False
 
@@ -34,7 +34,7 @@ class ConnectionLimit(Action[Admission]):
     """Freeze each flow beyond `flows` within `window`, and all new ones for `lock` after that.
 
     A flow is counted when its first packet triggers the rule (`tls.sni: ["*"]`), so its handshake passes
-    and its ClientHello does not. Rules decide in order: put this one after those that name somebody.
+    and its ClientHello does not. Rules decide in order: put this one after rules with names.
     """
 
     key: ClassVar[str] = "connection-limit"
@@ -56,7 +56,7 @@ class ConnectionLimit(Action[Admission]):
         return Admission()
 
     def on_match(self, ctx: Context[Admission]) -> Decision:
-        """Count a new flow; let it go, or freeze it."""
+        """Count a new flow; pass or freeze it."""
         networks = ctx.of_host(_no_networks)
         network = self._network(ctx.flow.key.outside)
         recent = networks.get(network)
@@ -79,11 +79,11 @@ class ConnectionLimit(Action[Admission]):
         return self.lock
 
     def handovers(self, profile: Profile) -> tuple[Drop, ...]:
-        """A refused flow, until the lock ends."""
+        """A frozen flow, until the lock ends."""
         return (Drop(self.lock),) if self.lock > 0 else ()
 
     def _refuses(self, recent: Recent, now: float) -> bool:
-        """Whether a flow that opens now is one too many."""
+        """Whether a flow that opens now exceeds the limit."""
         if now < recent.locked_until:
             return True
         while recent.opened and now - recent.opened[0] >= self.window:

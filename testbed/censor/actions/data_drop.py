@@ -1,4 +1,4 @@
-"""The handshake completes, and silence follows the first data packets: VPNs in 2023, FakeTLS in 2026."""
+"""The handshake completes and packets after the first data are dropped: VPNs in 2023, FakeTLS in 2026."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -27,14 +27,14 @@ class DropAfterData(Action[DataSeen]):
     """Let `packets` data packets of the protocol pass, then drop the flow. Other packets are not counted.
 
     With `protocol: tls` and no packet it is the filter of FakeTLS proxies of 2026: the handshake completes,
-    application data are dropped (mtg#547). Of a TCP segment, what it begins with tells.
+    application data are dropped (mtg#547). A TCP segment is classified by its beginning.
     """
 
     key: ClassVar[str] = "data-drop"
 
     protocol: Protocol
     packets: int | None = None  # both directions together; None: 2 for WireGuard, 15 for OpenVPN, else 0
-    residual: Seconds | None = None  # None: the profile's; restarted by every packet, counting or silent
+    residual: Seconds | None = None  # None: the profile's; restarted by every packet, counted or dropped
 
     def begin(self, ctx: Context[None]) -> DataSeen:
         """None yet."""
@@ -45,7 +45,7 @@ class DropAfterData(Action[DataSeen]):
         return self.on_packet(ctx)
 
     def on_packet(self, ctx: Context[DataSeen]) -> Decision:
-        """Count data packets; the one beyond the limit is the first to vanish."""
+        """Count data packets; the one beyond the limit is the first to be dropped."""
         limit = _PACKETS.get(self.protocol, 0) if self.packets is None else self.packets
         seen = ctx.state
         if seen.packets <= limit and is_data(self.protocol, ctx.packet):
@@ -60,7 +60,7 @@ class DropAfterData(Action[DataSeen]):
         return residual(self.residual, self.key, profile)
 
     def refreshes(self, profile: Profile) -> bool:
-        """A quiet tunnel is still the same one."""
+        """An idle tunnel is still the same one."""
         return True
 
     def handovers(self, profile: Profile) -> tuple[Drop, ...]:

@@ -31,12 +31,12 @@ class Detour:
 class Divert(Action[Detour]):
     """Rewrite the destination of what the inside host sends, and the source of what comes back.
 
-    For rules by header, since a TCP connection can be led elsewhere only as a whole; ICMP is not. An address
-    left out means that flows of that IP version are left alone, and so are flows to the other server itself.
+    For rules by header, since a TCP connection can be diverted only as a whole; ICMP is not. Without an
+    address, flows of that IP version are left alone, and so are flows to the other server itself.
 
     The replies come from the other server, so on a 4-tuple of their own: it is an alias of the flow
     (`InsideHost.aliases`), which the flow table looks up for every packet that comes down. If two flows would
-    meet in one reply 4-tuple, the later one's source port is changed as well.
+    share one reply 4-tuple, the later one's source port is changed as well.
     """
 
     key: ClassVar[str] = "divert"
@@ -65,11 +65,11 @@ class Divert(Action[Detour]):
         return Detour(self._other(ctx) if opens and ctx.direction is Direction.UP else None)
 
     def on_match(self, ctx: Context[Detour]) -> Decision:
-        """Lead the flow elsewhere from its first packet on; one that no rule holds cannot be."""
+        """Divert the flow from its first packet on; a flow that is not held cannot be diverted."""
         return PASS if ctx.flow.hold is None else self.on_packet(ctx)
 
     def on_packet(self, ctx: Context[Detour]) -> Decision:
-        """Rewrite both ways; what the asked server itself sends passes."""
+        """Rewrite both directions; packets of the original server pass."""
         key, other, packet = ctx.flow.key, ctx.state.key, ctx.packet
         if other is None:
             return PASS

@@ -1,4 +1,4 @@
-"""DNS lies: a forged answer instead of the true one, or ahead of it (NDSS20: one address per operator)."""
+"""DNS manipulation: a forged answer instead of the genuine one, or before it (NDSS20)."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -13,8 +13,8 @@ from testbed.censor.wire import Endpoints, IpForm, data_to_sender, udp
 class DnsLie(Action[None]):
     """Answer the query with these addresses or this code; other record types get an empty answer.
 
-    In the path the query is dropped; on a mirror port it goes on, so the true answer arrives as well,
-    later. At an operator's resolver the answer simply is the resolver's.
+    In-path, the query is dropped; on-path it passes, so the genuine answer arrives as well,
+    later. At an operator's resolver the answer is the resolver's own.
     """
 
     key: ClassVar[str] = "dns"
@@ -25,12 +25,12 @@ class DnsLie(Action[None]):
     ttl: int = 60  # s; our choice (60-300)
 
     def prepare(self) -> None:
-        """Import dnspython, which takes a tenth of a second: a lie MUST NOT be later than the truth."""
+        """Import dnspython, which takes 0.1 s: a forged answer MUST NOT be later than the genuine one."""
         import dns.message
         import dns.rrset  # noqa: F401
 
     def on_match(self, ctx: Context[None]) -> Decision:
-        """Inject the lie towards the client."""
+        """Inject the forged answer towards the client."""
         if ctx.direction is not Direction.UP:
             return PASS
         answer = self._packets(ctx)
@@ -40,7 +40,7 @@ class DnsLie(Action[None]):
         return Decision(verdict, inject=answer)
 
     def forge(self, query: bytes) -> bytes:
-        """The lying answer to a DNS query in wire format; b"" if the query cannot be read."""
+        """The forged answer to a DNS query in wire format; b"" if the query cannot be read."""
         import dns.exception
         import dns.message
         import dns.rcode
@@ -61,7 +61,7 @@ class DnsLie(Action[None]):
         return reply.to_wire(max_size=65535)
 
     def resolver_reply(self, query: bytes) -> ResolverReply:
-        """The lie."""
+        """The forged answer."""
         return ResolverReply(self.forge(query))
 
     def also_seen_as(self, label: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The forged close: FIN/ACK to the client where others reset (OONI22: AS25086, 31163, 34533, 35807)."""
+"""A forged close: FIN/ACK to the client where other boxes reset (OONI22: AS25086, 31163, 34533, 35807)."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -15,7 +15,7 @@ _WINDOW = 65535  # our choice; a window of 0 would keep the client's own close w
 
 @dataclass(frozen=True, slots=True)
 class InjectFin(Action[None]):
-    """Close the client's side in the server's name: it sees the end of the stream, not a reset.
+    """Close the client's side with the server's address: it sees the end of the stream, not a reset.
 
     The packet's form is not known; fields left out are those of the profile's resets.
     """
@@ -25,7 +25,7 @@ class InjectFin(Action[None]):
     trigger: Literal["pass", "drop"] = "pass"
     ttl: int | None = None  # hop limit at the box
     ip_id: int | None = None
-    residual: Seconds = Seconds(0)  # for so long, later data from inside on the 4-tuple is answered alike
+    residual: Seconds = Seconds(0)  # for this time, data from inside on the 4-tuple is answered likewise
 
     def on_match(self, ctx: Context[None]) -> Decision:
         """Close, and pass or drop the trigger."""
@@ -57,12 +57,12 @@ class InjectFin(Action[None]):
 
 
 def _answer(packet: Packet, ip_form: IpForm) -> bytes:
-    """The client sent the packet: the close acknowledges it, whether it goes on or not."""
+    """The client sent the packet: the close acknowledges it, whether it passes or not."""
     form = TcpForm(packet.ack, packet.seq + packet.sequence_space, FIN | ACK, _WINDOW)
     return tcp(Endpoints.replying_to(packet), form, ip_form)
 
 
 def _continuation(packet: Packet, ip_form: IpForm, *, delivered: bool) -> bytes:
-    """The server sent it: the close stands after it if it goes on, else in its place."""
+    """The server sent it: the close follows it if it passes, otherwise it replaces it."""
     seq = packet.seq + (packet.sequence_space if delivered else 0)
     return tcp(Endpoints.continuing(packet), TcpForm(seq, packet.ack, FIN | ACK, _WINDOW), ip_form)

@@ -1,4 +1,4 @@
-"""The freeze of 2025: after so many packets or bytes silence, without a reset (N4P#490, DPICH)."""
+"""The freeze of 2025: after N packets or bytes everything is dropped, without a reset (N4P#490, DPICH)."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -28,8 +28,8 @@ class Count:
 class Freeze(Action[Count]):
     """Let `packets` or `octets` pass, whichever is reached first, then drop the flow both ways.
 
-    With neither given it is 25 packets. Counted is from the packet that triggered the rule on, so a rule by
-    address alone counts the handshake. Whom the freeze spares (SSH, listed names) is for `allow` rules.
+    With neither given it is 25 packets. Counting starts with the packet that triggered the rule, so a rule by
+    address alone counts the handshake. Use `allow` rules for exemptions (SSH, listed names).
     """
 
     key: ClassVar[str] = "freeze"
@@ -37,12 +37,12 @@ class Freeze(Action[Count]):
 
     packets: int | None = None
     octets: Octets | None = None  # IP packets' lengths; 16 KB (CF25), 14-34 KB (DPID)
-    count: Literal["both", "up", "down"] = "both"  # what is counted; silence is both ways (DPICH)
-    udp_lock: Seconds | None = Seconds(600)  # a frozen UDP flow's server is then dead for all UDP (N4P#490)
-    residual: Seconds | None = None  # None: the profile's; restarted by every packet, counting or frozen
+    count: Literal["both", "up", "down"] = "both"  # what is counted; both directions freeze (DPICH)
+    udp_lock: Seconds | None = Seconds(600)  # all UDP to a frozen UDP flow's server is then dropped (N4P#490)
+    residual: Seconds | None = None  # None: the profile's; restarted by every packet, counted or frozen
 
     def begin(self, ctx: Context[None]) -> Count:
-        """Nothing has been counted; under a locked server the flow is dead at once."""
+        """Nothing has been counted; the flow of a locked server is frozen at once."""
         return Count(frozen=self._locked(ctx))
 
     def on_match(self, ctx: Context[Count]) -> Decision:
@@ -52,7 +52,7 @@ class Freeze(Action[Count]):
         return self.on_packet(ctx)
 
     def on_packet(self, ctx: Context[Count]) -> Decision:
-        """Count until the limit; the packet beyond it is the first to vanish."""
+        """Count until the limit; the packet beyond it is the first to be dropped."""
         count = ctx.state
         if count.frozen:
             return self._silence(ctx)
@@ -92,7 +92,7 @@ class Freeze(Action[Count]):
         return Decision(Verdict.DROP, handover=rest[0] if rest else None, events=events)
 
     def _lock(self, ctx: Context[Count]) -> tuple[Event, ...]:
-        """Lock the server for UDP. A flow does so once: its later packets are the kernel's alone."""
+        """Lock the server for UDP. A flow does so once: the kernel handles its later packets."""
         if self.udp_lock is None or ctx.packet.protocol != UDP:
             return ()
         full = ctx.of_host(_no_locks).put(ctx.flow.key.outside, ctx.now + self.udp_lock)

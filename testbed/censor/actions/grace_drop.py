@@ -1,4 +1,4 @@
-"""SNI-II: a few more packets pass, then silence both ways (CP22 Fig. 6)."""
+"""SNI-II: a few more packets pass, then none in either direction (CP22 Fig. 6)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -44,7 +44,7 @@ class GraceDrop(Action[Grace]):
         return residual(self.residual, self.key, profile)
 
     def handovers(self, profile: Profile) -> tuple[Drop, ...]:
-        """The flow for the residual time, counted from the first packet that vanishes."""
+        """The flow for the residual time, counted from the first dropped packet."""
         lasts = self.holds_for(profile)
         return (Drop(lasts),) if lasts > 0 else ()
 

@@ -1,4 +1,4 @@
-"""Refusal by ICMP: the packet is dropped and its sender is told that the destination cannot be reached."""
+"""Refusal by ICMP: the packet is dropped and its sender gets "destination unreachable"."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -11,7 +11,7 @@ from testbed.censor.wire import IpForm, icmp_unreachable
 
 @dataclass(frozen=True, slots=True)
 class Icmp(Action[None]):
-    """Answer each packet of the inside host by an ICMP error that seems to come from the destination."""
+    """Answer each packet of the inside host with an ICMP error whose source is the destination."""
 
     key: ClassVar[str] = "icmp"
 

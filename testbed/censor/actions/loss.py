@@ -1,4 +1,4 @@
-"""Random loss: each packet of the flow may vanish, whatever the rate (YouTube, July 2024: NTC8055 #2-#33)."""
+"""Random loss: each packet of a flow may be lost, at any rate (YouTube, July 2024: NTC8055 #2-#33)."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -18,17 +18,17 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Loss(Action[Sent]):
-    """Lose a share of the packets. What a client gets then depends on its round-trip time, as was seen.
+    """Lose a share of the packets. The client's rate then depends on its round-trip time, as observed.
 
     Measured were 45-180 KB/s, median 80 (NTC8055 #2), not a share; whether it was the client's ACKs or
-    the server's data that vanished is disputed (NTC8055 #5, #8, #33).
+    the server's data that were lost is disputed (NTC8055 #5, #8, #33).
     """
 
     key: ClassVar[str] = "loss"
 
     share: Share = Share(0.07)  # our choice: Reno's steady state is then 80 KB/s at 40 ms
     direction: Literal["both", "up", "down"] = "both"  # our choice
-    idle: Seconds | None = None  # None: the profile's; the flow is free again after this much silence
+    idle: Seconds | None = None  # None: the profile's; the flow is free again after this idle time
 
     def begin(self, ctx: Context[None]) -> Sent:
         """The trigger itself passes and does not count."""

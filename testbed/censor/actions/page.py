@@ -14,10 +14,10 @@ from testbed.censor.wire import IpForm, data_to_sender, reset_receiver
 
 @dataclass(frozen=True, slots=True)
 class Page(Action[None]):
-    """Answer the request in the server's name, with FIN and `Connection: close` (our choice).
+    """Answer the request with the server's address, with FIN and `Connection: close` (our choice).
 
-    In the path, the request is dropped and the server's side of the connection is reset (our choice), so
-    that it does not wait; on a mirror port the request goes on and the true answer comes too late.
+    In-path, the request is dropped and the server's side of the connection is reset (our choice), so
+    that it does not wait; on-path, the request passes and the genuine answer arrives too late.
     """
 
     key: ClassVar[str] = "page"
@@ -25,7 +25,7 @@ class Page(Action[None]):
     status: int = 302
     location: str = operators_own("block_page", "")  # where a redirect leads
     body: str = ""
-    residual: Seconds | None = None  # in the path: how long the rest of the connection is swallowed
+    residual: Seconds | None = None  # in-path: how long the rest of the connection is dropped
 
     def on_match(self, ctx: Context[None]) -> Decision:
         """Inject the answer to the client."""
@@ -43,11 +43,11 @@ class Page(Action[None]):
         return Decision(Verdict.DROP, inject=(*answer, farewell))
 
     def on_packet(self, ctx: Context[None]) -> Decision:
-        """In the path nothing of this connection goes on any more."""
+        """In-path, nothing of this connection passes any more."""
         return Decision(Verdict.DROP) if ctx.profile.in_path else PASS
 
     def holds_for(self, profile: Profile) -> float:
-        """How long the rest of the connection is swallowed."""
+        """How long the rest of the connection is dropped."""
         return residual(self.residual, self.key, profile) if profile.in_path else 0.0
 
     def response(self) -> bytes:

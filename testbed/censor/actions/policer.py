@@ -1,4 +1,4 @@
-"""A policer: what exceeds the rate vanishes, nothing is delayed (IMC21 §6.1; SNI-III of 2022)."""
+"""A policer: packets above the rate are dropped, none is delayed (IMC21 §6.1; SNI-III of 2022)."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal

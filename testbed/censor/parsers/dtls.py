@@ -1,6 +1,6 @@
 """DTLS 1.0 and 1.2 records (RFC 6347 §4.1), and what of a handshake tells programs apart.
 
-Snowflake was told by supported_groups: in the ServerHello (December 2021), later in the ClientHello
+Snowflake was recognised by supported_groups: in the ServerHello (December 2021), later in the ClientHello
 (OONI-Tor).
 """
 
@@ -60,7 +60,7 @@ def _client_hello(data: bytes, at: int, end: int) -> Message | Unread:
     hello = read_body(data, at, end, cookie=True)
     if not isinstance(hello, ClientHello):
         return NOT
-    cookie = data[at + 35 + data[at + 34]] > 0  # its length stands behind the session id
+    cookie = data[at + 35 + data[at + 34]] > 0  # its length follows the session id
     return Message("initiation", hello, cookie, groups=any(kind == _GROUPS for kind, _ in hello.extensions))
 
 

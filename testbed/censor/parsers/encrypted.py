@@ -21,7 +21,7 @@ _LOOKED_AT: Final = 1500  # our choice: the first packet
 
 
 def recognise(payload: bytes) -> Message | Unread:
-    """`data` for a first payload that none of the five exemptions lets go."""
+    """`data` for a first payload that none of the five exemptions covers."""
     if not payload:
         return MORE
     payload = payload[:_LOOKED_AT]

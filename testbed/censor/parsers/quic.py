@@ -17,12 +17,12 @@ _ZEROS: Final = re.compile(rb"\0+")
 
 @dataclass(frozen=True, slots=True)
 class Layouts:
-    """Which ways of laying a ClientHello out a box follows. Chromium's, with its CRYPTO frames cut and
-    shuffled within a datagram, every box since mid 2022 follows (NTC1823 #69, #74).
+    """Which layouts of a ClientHello a box reads. Every box since mid-2022 reads Chromium's, with CRYPTO
+    frames split and shuffled within a datagram (NTC1823 #69, #74).
     """
 
     versions: tuple[int, ...] = (V1,)  # NTC1823 #69, FOCI26q: version 1; others are not reported
-    datagrams: bool = True  # CRYPTO frames over several datagrams are put together
+    datagrams: bool = True  # CRYPTO frames over several datagrams are reassembled
     padding_outside: bool = True  # zeros after the last packet of a datagram, as Firefox pads
 
 
@@ -31,8 +31,8 @@ ALL: Final = Layouts((V1, DRAFT_29, V2))
 LAYOUTS_2023: Final = Layouts(datagrams=False, padding_outside=False)
 """Mid 2023: Chromium's and ngtcp2's forms are caught, quiche's and Firefox's are not (NTC1823 #74).
 
-That Firefox's differs by its padding is from NTC1823 #32. How quiche's differs is not told, so it is caught
-here as long as it fills one datagram; that the box does not follow several datagrams is our choice.
+That Firefox's differs by its padding is from NTC1823 #32. How quiche's differs is not published, so it is
+caught here as long as it fills one datagram; that the box does not read several datagrams is our choice.
 """
 
 
@@ -54,7 +54,7 @@ class InitialReader:
         self._answer: ClientHello | Unread = MORE
 
     def feed(self, datagram: bytes) -> ClientHello | Unread:
-        """The ClientHello once it is whole; MORE until then; NOT for what this box does not follow.
+        """The ClientHello once it is whole; MORE until then; NOT for what this box does not read.
 
         NOT: no Initial of a version it knows, decryption fails, a frame that an Initial must not carry, a
         layout it does not read, or more than is kept. The boxes let such flows pass (NTC1823 #69).
@@ -85,7 +85,7 @@ class InitialReader:
         return NOT if hello is MORE and not self._layouts.datagrams else hello
 
     def _take(self, frames: bytes) -> bool:
-        """Keep the CRYPTO frames (RFC 9000 §19) of one packet; whether all frames may stand in an Initial."""
+        """Keep the CRYPTO frames (RFC 9000 §19) of one packet; whether an Initial may carry all of them."""
         at = 0
         while at < len(frames):
             kind = frames[at]

@@ -38,7 +38,7 @@ class LongHeader(NamedTuple):
     version: int
     kind: int  # packet type, 0 to 3
     destination: bytes  # connection id
-    number_at: int  # where the packet number stands; 0 for a packet without a length (Retry, other versions)
+    number_at: int  # where the packet number is; 0 for a packet without a length (Retry, other versions)
     end: int
 
     @property

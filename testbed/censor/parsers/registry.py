@@ -32,9 +32,9 @@ def recognise(protocol: Protocol, payload: bytes, transport: Transport) -> Messa
 
 
 def opening(protocol: Protocol, payload: bytes, transport: Transport) -> Message | Unread:
-    """As `recognise`, for a packet of a flow of which nothing is known: NOT for what one byte alone tells.
+    """As `recognise`, for a packet of an unknown flow: NOT for messages identified by a single byte.
 
-    That is OpenVPN after a client's first packet: of random datagrams it would take every fifth.
+    That is OpenVPN after a client's first packet, which would match every fifth random datagram.
     """
     found = recognise(protocol, payload, transport)
     weak = protocol == "openvpn" and isinstance(found, Message) and found.kind != "initiation"
@@ -42,7 +42,7 @@ def opening(protocol: Protocol, payload: bytes, transport: Transport) -> Message
 
 
 def transports(protocol: Protocol) -> tuple[Transport, ...]:
-    """The transports that a protocol is looked for on."""
+    """The transports on which a protocol is recognised."""
     return tuple(_PARSERS[protocol])
 
 

@@ -10,7 +10,7 @@ _LONGEST: Final = 255  # with CR LF
 
 
 def recognise(payload: bytes) -> Message | Unread:
-    """Either side's banner. What a server may write in lines before it is not looked through."""
+    """Either side's banner. Lines that a server may send before it are not searched."""
     if not payload.startswith(_BANNERS):
         return MORE if any(banner.startswith(payload) for banner in _BANNERS) else NOT
     if b"\n" in payload[:_LONGEST]:

@@ -9,7 +9,7 @@ from testbed.censor.parsers import MORE, NOT, Unread
 HANDSHAKE: Final = 22
 _RECORD_TYPES: Final = frozenset({20, 21, 22, 23, 24})
 _MAX_RECORD: Final = 16384 + 2048  # RFC 5246 §6.2.3
-_MAX_MESSAGE: Final = 65536  # our choice: a longer handshake message is not waited for
+_MAX_MESSAGE: Final = 65536  # our choice: no longer handshake message is collected
 _CLIENT_HELLO: Final = 1
 _SERVER_NAME: Final = 0
 _GROUPS: Final = 10
@@ -98,7 +98,7 @@ def client_hello(payload: bytes) -> ClientHello | Unread:
 def hello_message(handshake: bytes) -> ClientHello | Unread:
     """The ClientHello at the start of a handshake stream: TLS records joined, or QUIC's CRYPTO frames.
 
-    What follows the message is not looked at.
+    Bytes after the message are ignored.
     """
     if not handshake:
         return MORE
