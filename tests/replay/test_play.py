@@ -198,7 +198,7 @@ def packet(source: str, destination: str, flags: str = "PA") -> bytes:
         ([packet("10.0.0.1", "10.0.0.2"), packet("10.0.0.2", "10.0.0.1", "S")], "10.0.0.2/32", "first SYN"),
         ([packet("9.9.9.9", "8.8.8.8")], "9.9.9.9/32", "sender of the first packet"),
         ([packet("2001:db8::1", "2001:db8::2", "S")], "2001:db8::1/128", "IPv6: sender of the first SYN"),
-        ([b"", b"x"], "nobody", "no IP packet"),
+        ([b"", b"x"], "no addresses", "no IP packet"),
     ],
 )
 def test_who_is_inside(packets, inside, why):
