@@ -13,7 +13,6 @@ becomes an InputError; only KeyboardInterrupt passes.
 
 import ast
 import hashlib
-import importlib.util
 import inspect
 import sys
 import types
@@ -124,7 +123,7 @@ class _File:
     @classmethod
     def load(cls, folder: Path, reference: str, place: str, noun: str) -> "_File":
         file, _, name = reference.partition(":")
-        path = folder / file
+        path = (folder / file).absolute()  # as tracebacks have it
         if Path(file).name != file or not is_file(path):
             siblings = [entry.name for entry in folder.glob("*.py")]
             raise InputError.at(
@@ -137,7 +136,7 @@ class _File:
         source = read_bytes(path, place)
         digest = hashlib.sha256(source).hexdigest()
         module_name = f"{_MODULES}{path.stem}_{digest[:12]}"
-        module = sys.modules.get(module_name) or _run(module_name, path, place)
+        module = sys.modules.get(module_name) or _run(module_name, path, source, place)
         with _running(path, place, "cannot be read"):
             tree = ast.parse(source)
         return cls(path, digest, module, tree, name, noun, place)
@@ -177,16 +176,15 @@ def _definition(tree: ast.Module | ast.ClassDef, name: str) -> ast.stmt | None:
     return None
 
 
-def _run(module_name: str, path: Path, place: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+def _run(module_name: str, path: Path, source: bytes, place: str) -> ModuleType:
+    """Run exactly these bytes: the import system would take bytecode of a file changed in the same second."""
+    module = ModuleType(module_name)
+    module.__file__ = str(path)
     sys.modules[module_name] = module  # dataclasses look their module up by name
     _loaded.add(str(path))
     try:
         with _running(path, place, "does not run"):
-            spec.loader.exec_module(module)
+            exec(compile(source, str(path), "exec"), vars(module))
     except BaseException:
         sys.modules.pop(module_name, None)
         raise

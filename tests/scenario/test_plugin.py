@@ -11,6 +11,7 @@ from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
 from testbed.cli.main import main
 from testbed.errors import Exit, InputError, Problem
+from testbed.scenario.loader import load
 from testbed.scenario.plugin import is_reference, load_class, load_object
 from tests.scenario.conftest import Desk
 
@@ -263,6 +264,12 @@ def test_a_file_that_exits_does_not_end_the_program_in_silence(
     assert f"nothing.py:2 does not run: it calls sys.exit(0); {NO_PROGRAM}" in printed
 
 
+def test_lines_are_found_from_a_relative_path_too(desk: Desk) -> None:
+    use(desk, "x = 1\n1 / 0\n")
+    with pytest.raises(InputError, match=r"nothing\.py:2 does not run: ZeroDivisionError"):
+        load(Path(desk.path.name))
+
+
 def test_interrupting_passes(desk: Desk) -> None:
     use(desk, "raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt):
@@ -400,3 +407,13 @@ def test_references() -> None:
     assert is_reference("mine.py:Mine")
     assert not is_reference("mine")
     assert not is_reference(5)
+
+
+def test_a_changed_file_is_run_as_it_is_now(desk: Desk) -> None:
+    """Within one second and of one size, which is all that Python's own bytecode cache looks at."""
+    modes = []
+    for mode in ("soft", "hard"):
+        use(desk, GOOD.replace('"soft"', f'"{mode}"'))
+        modes.append(desk.load().phases["block"][0].policy.rules[0].action.mode)
+    assert modes == ["soft", "hard"]
+    assert not (desk.folder / "__pycache__").exists()
