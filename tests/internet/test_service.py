@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -97,6 +98,22 @@ def test_the_children_end_with_the_parent(number, tmp_path):
     while any(map(alive, processes)) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not any(map(alive, processes))
+
+
+def test_a_child_that_hangs_is_killed_and_named(tmp_path):
+    async def hangs(ready):
+        ready()
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def target(ready):
+        sys.stderr = (tmp_path / "log").open("w")
+        run_together({"fine": service(forever), "hung": service(hangs)}, ready)
+
+    child, ready = started(target)
+    assert ready
+    os.kill(child, signal.SIGTERM)
+    assert ended(child) == 1
+    assert (tmp_path / "log").read_text().startswith("service hung was killed by SIGKILL when asked to stop")
 
 
 def test_ready_waits_for_all():

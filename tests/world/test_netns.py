@@ -6,8 +6,9 @@ import pytest
 
 from testbed.errors import InvalidRunError
 from testbed.world import linux
+from testbed.world.children import call
 from testbed.world.enter import isolated_call
-from testbed.world.netns import Namespace, assert_ours, enter, inside
+from testbed.world.netns import Namespace, assert_ours, inside
 
 pytestmark = pytest.mark.world
 
@@ -23,11 +24,7 @@ def test_going_in_and_coming_back():
             within = here()
         with pytest.raises(ValueError, match="x"), inside(one):
             raise ValueError("x")
-        child = os.fork()
-        if child == 0:
-            enter(one)
-            os._exit(here() != within)
-        entered = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        entered = call(here, namespace=one) == within
         ip = ["ip", "netns", "exec", "mts.hop1", "readlink", "/proc/self/ns/net"]
         by_name = subprocess.run(ip, capture_output=True, text=True, check=True).stdout
         again = os.fstat(Namespace.open("mts.hop1").fd).st_ino
