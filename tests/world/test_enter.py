@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,12 @@ def test_it_is_a_world_of_its_own_and_the_host_stays_as_it_was():
     assert host() == before
     assert not Path("/run/mine").exists()
     assert members(net) == []
+
+
+def test_any_thread_may_enter():
+    with ThreadPoolExecutor(2) as pool:
+        pids = list(pool.map(lambda _: isolated_call(os.getpid), range(2)))
+    assert pids == [2, 2]
 
 
 def test_output_is_written_once():
