@@ -18,6 +18,7 @@ from testbed.run.result import Findings, RunResult, exit_status
 from testbed.scenario.model import Scenario
 from testbed.scenario.tojson import to_json
 from testbed.truth.proofs import fired
+from testbed.world import interrupt
 from testbed.world.enter import isolated_call
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -66,6 +67,11 @@ def carry_out(session: Session, work: Work) -> RunResult:
     Errors: UnsupportedError if this machine lacks a feature; whatever else `work` raised is a bug.
     """
     session.folder.write("scenario.json", {**to_json(session.scenario), "versions": versions()})
+    with interrupt.held():  # the results are written whole
+        return _carry_out(session, work)
+
+
+def _carry_out(session: Session, work: Work) -> RunResult:
     started = time.time()
     error: Exception | None = None
     try:
@@ -73,6 +79,7 @@ def carry_out(session: Session, work: Work) -> RunResult:
         status = exit_status(findings)
     except RunInterrupted as signal:
         findings, status = Findings(problems=("interrupted",)), 128 + signal.number
+        interrupt.drop_held()  # an impatient second one
     except Exception as raised:
         error, findings = raised, _failed(raised, session.folder.path)
         status = raised.exit_status if isinstance(raised, TestbedError) else Exit.INVALID

@@ -105,6 +105,25 @@ def default(signals: Iterable[int] = ENDING) -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """For the block, signals to this thread wait, but for those that a world takes (`testbed.world.enter`).
+
+    For what follows the end of a run and must be complete.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, heeded())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def drop_held() -> None:
+    """Within `held`: drop the signals that wait, because one before them has ended the run already."""
+    while signal.sigtimedwait(heeded(), 0):
+        pass
+
+
 def check() -> None:
     """Raise RunInterrupted if a signal has arrived. To be called between steps; costs a system call."""
     inbox = _inbox

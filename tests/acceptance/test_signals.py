@@ -141,7 +141,8 @@ def test_an_impatient_second_signal_does_not_disturb_the_end(tmp_path: Path) -> 
             run.send_signal(signal.SIGTERM)
             time.sleep(0.02)
         _, err = run.communicate(timeout=LONGEST)
-    assert run.returncode == 128 + signal.SIGTERM, err
+    # One that comes while the program prints its last line, with everything written, may end it.
+    assert run.returncode in (128 + signal.SIGTERM, -signal.SIGTERM), err
     assert "Traceback" not in err
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert summary["problems"] == ["interrupted"]
+    assert (summary["problems"], summary["exit_status"]) == (["interrupted"], 128 + signal.SIGTERM)
