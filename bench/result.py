@@ -67,7 +67,7 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class BenchFailure:
     """A benchmark that could not be run."""
 
     name: str

@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from bench.result import Failure, Result
+from bench.result import BenchFailure, Result
 from testbed.errors import TestbedError
 
 Benchmark = Callable[..., list[Result]]  # measure(*, quick: bool)
@@ -27,10 +27,10 @@ NAMES = (
 NOT_QUICK = ("library",)  # minutes
 
 
-def run(names: Sequence[str], *, quick: bool) -> tuple[list[Result], list[Failure]]:
+def run(names: Sequence[str], *, quick: bool) -> tuple[list[Result], list[BenchFailure]]:
     """Run these benchmarks one after the other; a failure does not stop the others."""
     results: list[Result] = []
-    failures: list[Failure] = []
+    failures: list[BenchFailure] = []
     for number, name in enumerate(names, 1):
         if sys.stderr.isatty():
             print(f"bench {number}/{len(names)}: {name}", file=sys.stderr)
@@ -38,8 +38,8 @@ def run(names: Sequence[str], *, quick: bool) -> tuple[list[Result], list[Failur
             measure: Benchmark = importlib.import_module(f"bench.{name}").measure
             results += measure(quick=quick)
         except TestbedError as error:
-            failures.append(Failure(name, str(error)))
+            failures.append(BenchFailure(name, str(error)))
         except Exception as error:  # a bug in one benchmark is reported, and the others still run
             traceback.print_exc()
-            failures.append(Failure(name, f"{type(error).__name__}: {error}"))
+            failures.append(BenchFailure(name, f"{type(error).__name__}: {error}"))
     return results, failures

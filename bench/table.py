@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bench.result import Failure, Result
+from bench.result import BenchFailure, Result
 from testbed import __version__
 
 PLAIN_WIDTH = 150  # columns where the output is no terminal
 _HEAD = ("what", "measured", "baseline", "against", "figure", "budget", "")
 
 
-def show(results: Sequence[Result], failures: Sequence[Failure], *, file: IO[str] | None = None) -> None:
+def show(results: Sequence[Result], failures: Sequence[BenchFailure], *, file: IO[str] | None = None) -> None:
     """Print results, notes and failures: in colour on a terminal, otherwise as plain text of fixed width."""
     out = file or sys.stdout
     console = Console(file=out, highlight=False, width=None if out.isatty() else PLAIN_WIDTH)
@@ -41,14 +41,14 @@ def show(results: Sequence[Result], failures: Sequence[Failure], *, file: IO[str
     console.print(Text(summary(results, failures), style="bold"))
 
 
-def summary(results: Sequence[Result], failures: Sequence[Failure]) -> str:
+def summary(results: Sequence[Result], failures: Sequence[BenchFailure]) -> str:
     """The last line."""
     held = sum(result.held for result in results)
     line = f"{held} of {len(results)} budgets held"
     return f"{line}; {len(failures)} benchmarks could not be run" if failures else line
 
 
-def document(results: Sequence[Result], failures: Sequence[Failure], *, quick: bool) -> dict[str, Any]:
+def document(results: Sequence[Result], failures: Sequence[BenchFailure], *, quick: bool) -> dict[str, Any]:
     """The JSON document."""
     return {
         "testbed": __version__,

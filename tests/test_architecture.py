@@ -227,7 +227,7 @@ def test_a_package_without_a_layer_is_noticed() -> None:
 
 
 def test_public_type_names_are_unique() -> None:
-    assert sorted(repeated(sources("testbed"))) == []
+    assert sorted(repeated(sources("testbed", "bench", "tools"))) == []
 
 
 def test_a_repeated_type_name_is_noticed() -> None:
@@ -236,7 +236,7 @@ def test_a_repeated_type_name_is_noticed() -> None:
 
 
 def test_file_names_are_unique() -> None:
-    assert sorted(repeated_files(sources("testbed"))) == []
+    assert sorted(repeated_files(sources("testbed", "bench", "tools"))) == []
 
 
 def test_a_repeated_file_name_is_noticed() -> None:

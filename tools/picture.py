@@ -30,7 +30,7 @@ FORMAT = re.sub(r"\s*@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.D
 
 
 @dataclass(frozen=True)
-class Picture:
+class TerminalPicture:
     """Commands, the terminal's width in columns, and what of the output to leave out."""
 
     name: str
@@ -41,14 +41,14 @@ class Picture:
 
 
 ALL = (
-    Picture(
+    TerminalPicture(
         "demo",
         "Twitter, Facebook and the BBC from two operators, March 2022",
         (f"{BLOCK} --vantage mts --vantage beeline",),
         width=96,
         left_out=r"(?s)(?<=outside, the vantage without a filter).*?(?=\n\s*\n)",
     ),
-    Picture(
+    TerminalPicture(
         "curl",
         "Any program, as a subscriber of MTS, March 2022",
         tuple(
@@ -83,7 +83,7 @@ def in_terminal(command: str, width: int, folder: str) -> tuple[int, str]:
     return process.returncode, printed.decode().replace("\r\n", "\n").replace(f"{folder}/", "")
 
 
-def draw(picture: Picture) -> str:
+def draw(picture: TerminalPicture) -> str:
     """The picture as SVG."""
     console = Console(
         record=True, width=picture.width, file=StringIO(), force_terminal=True, color_system="256"

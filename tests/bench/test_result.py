@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from bench.result import Budget, Failure, Quantity, Result, digits, middle_half, round_ratios
+from bench.result import BenchFailure, Budget, Quantity, Result, digits, middle_half, round_ratios
 from bench.table import document, show, summary
 
 
@@ -63,7 +63,7 @@ def test_the_table_is_plain_text_where_there_is_no_terminal(tmp_path):
     results = [result(0.3, Budget(most=0.6), note="three times"), result(0.9, Budget(most=0.6))]
     place = tmp_path / "table.txt"
     with place.open("w") as out:
-        show(results, [Failure("tls", "no namespaces")], file=out)
+        show(results, [BenchFailure("tls", "no namespaces")], file=out)
     text = place.read_text()
     assert "\x1b" not in text
     lines = text.splitlines()
@@ -85,13 +85,13 @@ def test_the_table_is_plain_text_where_there_is_no_terminal(tmp_path):
     assert lines[2].endswith("missed by 50%")
     assert "a thing: three times" in lines
     assert "NOT MEASURED tls: no namespaces" in lines
-    assert lines[-1] == summary(results, [Failure("tls", "no namespaces")])
+    assert lines[-1] == summary(results, [BenchFailure("tls", "no namespaces")])
     assert lines[-1] == "1 of 2 budgets held; 1 benchmarks could not be run"
 
 
 def test_the_document_holds_what_the_table_shows_and_the_rounds():
     told = document(
-        [result(0.9, Budget(most=0.6), details={"rounds": [1, 2]})], [Failure("x", "y")], quick=True
+        [result(0.9, Budget(most=0.6), details={"rounds": [1, 2]})], [BenchFailure("x", "y")], quick=True
     )
     told = json.loads(json.dumps(told))
     (one,) = told["results"]

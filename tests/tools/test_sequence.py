@@ -11,7 +11,7 @@ from testbed.censor.packet import parse
 from tests.censor.line import hello
 from tools.sequence.capture import CapturedPacket
 from tools.sequence.match import arrows
-from tools.sequence.rows import Row, Sheet, rows
+from tools.sequence.rows import DiagramRow, Sheet, rows
 from tools.sequence.svg import svg
 from tools.sequence.text import text
 from tools.sequence.words import words
@@ -164,7 +164,7 @@ def test_names(packet, name):
     assert words(parse(bytes(packet))).name == name
 
 
-def sheet(made: list[Row], **more) -> Sheet:
+def sheet(made: list[DiagramRow], **more) -> Sheet:
     return Sheet(
         "A <title>", "under it", ("subscriber", "censor", "server"), tuple(made), ("a note",), **more
     )

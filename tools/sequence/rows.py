@@ -9,7 +9,7 @@ from tools.sequence.words import words
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DiagramRow:
     """One line. `part`: the whole way, or the first or second part of a delayed packet's way."""
 
     t: float  # seconds since the first
@@ -66,14 +66,14 @@ class Sheet:
     title: str
     subtitle: str
     actors: tuple[str, str, str]  # subscriber, censor, far side
-    rows: tuple[Row, ...]
+    rows: tuple[DiagramRow, ...]
     notes: tuple[str, ...] = ()
     ends_at_censor: bool = False  # a lying resolver is the far end itself
 
 
 def rows(
     arrows: Sequence[Arrow], *, acks: bool = True, most: int = 30, fold: bool = True
-) -> tuple[list[Row], list[str]]:
+) -> tuple[list[DiagramRow], list[str]]:
     """The lines in order of time, and notes about what they leave out.
 
     acks: whether passing TCP acknowledgements without data are shown; most: lines; fold: whether similar
@@ -87,7 +87,7 @@ def rows(
     several = len({arrow.flow for arrow in kept if arrow.flow}) > 1
     cut = [row for arrow in kept for row in _cut(arrow, begin, several=several)]
     cut.sort(key=lambda row: row.t)
-    folded: list[Row] = []
+    folded: list[DiagramRow] = []
     for row in cut:
         if fold and folded and _similar(folded[-1], row):
             last = folded[-1]
@@ -118,11 +118,11 @@ def _bare(arrow: Arrow) -> bool:
     )
 
 
-def _cut(arrow: Arrow, begin: float, *, several: bool) -> list[Row]:
+def _cut(arrow: Arrow, begin: float, *, several: bool) -> list[DiagramRow]:
     known = arrow.before or arrow.after
     assert known is not None
     mark = f"#{arrow.flow} " if several and arrow.flow else ""
-    row = Row(
+    row = DiagramRow(
         arrow.start - begin,
         arrow.up,
         arrow.fate,
@@ -146,5 +146,5 @@ def _octets(packet: Packet) -> int:
     return packet.end - packet.payload_at if not packet.fragment else packet.end
 
 
-def _similar(one: Row, other: Row) -> bool:
+def _similar(one: DiagramRow, other: DiagramRow) -> bool:
     return one.signature == other.signature and one.flow == other.flow

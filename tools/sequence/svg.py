@@ -3,7 +3,7 @@
 from html import escape
 
 from tools.sequence.match import Fate
-from tools.sequence.rows import Row, Sheet
+from tools.sequence.rows import DiagramRow, Sheet
 
 _LEFT, _MIDDLE, _RIGHT, _WIDTH = 96, 424, 752, 800
 _STEP, _GAP, _PAUSE = 32, 16, 0.3  # height of a line; extra height after this many idle seconds
@@ -66,18 +66,18 @@ def svg(sheet: Sheet) -> str:
     return "\n".join([*head, *body, *notes, "</svg>"]) + "\n"
 
 
-def _row(row: Row, y: int, *, ends_at_censor: bool) -> str:
+def _row(row: DiagramRow, y: int, *, ends_at_censor: bool) -> str:
     near, far = (_LEFT, _RIGHT) if row.up else (_RIGHT, _LEFT)
     draw = _at_resolver if ends_at_censor else _PARTS.get(row.part) or _FATES[row.fate]
     parts = [_text(_LEFT - _SPACE, y + 4, moment(row.t), "small e"), *draw(row, near, far, y)]
     return f'<g class="{row.fate}" data-row="{escape(row.signature)}">{"".join(parts)}</g>'
 
 
-def _passed(row: Row, near: int, far: int, y: int) -> list[str]:
+def _passed(row: DiagramRow, near: int, far: int, y: int) -> list[str]:
     return [_line(near, far, y), _head(far, y, near), _name(row.label, near, y), _more(row.extent, far, y)]
 
 
-def _dropped(row: Row, near: int, far: int, y: int) -> list[str]:
+def _dropped(row: DiagramRow, near: int, far: int, y: int) -> list[str]:
     x = _MIDDLE
     cross = f'<path class="line" d="M{x - 6} {y - 6}l12 12m0-12l-12 12" stroke-width="2.4"/>'
     return [
@@ -88,7 +88,7 @@ def _dropped(row: Row, near: int, far: int, y: int) -> list[str]:
     ]
 
 
-def _rewritten(row: Row, near: int, far: int, y: int) -> list[str]:
+def _rewritten(row: DiagramRow, near: int, far: int, y: int) -> list[str]:
     return [
         _line(near, _MIDDLE, y),
         _line(_MIDDLE, far, y, "line new"),
@@ -101,7 +101,7 @@ def _rewritten(row: Row, near: int, far: int, y: int) -> list[str]:
     ]
 
 
-def _injected(row: Row, near: int, far: int, y: int) -> list[str]:
+def _injected(row: DiagramRow, near: int, far: int, y: int) -> list[str]:
     return [
         _line(_MIDDLE, far, y),
         _head(far, y, near),
@@ -111,7 +111,7 @@ def _injected(row: Row, near: int, far: int, y: int) -> list[str]:
     ]
 
 
-def _to_censor(row: Row, near: int, far: int, y: int) -> list[str]:
+def _to_censor(row: DiagramRow, near: int, far: int, y: int) -> list[str]:
     return [
         _line(near, _MIDDLE, y),
         _spot(y),
@@ -120,7 +120,7 @@ def _to_censor(row: Row, near: int, far: int, y: int) -> list[str]:
     ]
 
 
-def _from_censor(row: Row, near: int, far: int, y: int) -> list[str]:
+def _from_censor(row: DiagramRow, near: int, far: int, y: int) -> list[str]:
     return [
         _line(_MIDDLE, far, y),
         _head(far, y, near),
@@ -129,7 +129,7 @@ def _from_censor(row: Row, near: int, far: int, y: int) -> list[str]:
     ]
 
 
-def _at_resolver(row: Row, _near: int, _far: int, y: int) -> list[str]:
+def _at_resolver(row: DiagramRow, _near: int, _far: int, y: int) -> list[str]:
     """The censor is the far end: packets up end there, packets down begin there."""
     here, there = (_LEFT, _MIDDLE) if row.up else (_MIDDLE, _LEFT)
     return [

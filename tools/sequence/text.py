@@ -1,7 +1,7 @@
 """A diagram for a terminal: one line per packet, 100 columns."""
 
 from tools.sequence.match import Fate
-from tools.sequence.rows import Row, Sheet
+from tools.sequence.rows import DiagramRow, Sheet
 from tools.sequence.svg import moment
 
 _HALF = 42
@@ -20,7 +20,7 @@ def text(sheet: Sheet) -> str:
     return "\n".join([*lines, "", *sheet.notes]) + "\n"
 
 
-def _line(row: Row, *, ends_at_censor: bool) -> str:
+def _line(row: DiagramRow, *, ends_at_censor: bool) -> str:
     first, second = _halves(row, ends_at_censor=ends_at_censor)
     spot = {Fate.PASSED: "-┼-"}.get(row.fate, " ◆ ")
     if row.fate is Fate.DROPPED:
@@ -30,7 +30,7 @@ def _line(row: Row, *, ends_at_censor: bool) -> str:
     return f"|{first}{spot}{second}|"
 
 
-def _halves(row: Row, *, ends_at_censor: bool) -> tuple[str, str]:
+def _halves(row: DiagramRow, *, ends_at_censor: bool) -> tuple[str, str]:
     """The parts left and right of the censor."""
     if ends_at_censor:
         return _shaft(row.label, up=row.up, tip=True), _blank(row.detail)
@@ -38,7 +38,7 @@ def _halves(row: Row, *, ends_at_censor: bool) -> tuple[str, str]:
     return (mine, other) if row.up else (other, mine)
 
 
-def _mine(row: Row) -> str:
+def _mine(row: DiagramRow) -> str:
     """The half on the sender's side."""
     if row.fate is Fate.INJECTED:
         return _blank(f"injected; {row.extent}")
@@ -47,7 +47,7 @@ def _mine(row: Row) -> str:
     return _shaft(row.label, up=row.up, tip=False)
 
 
-def _other(row: Row) -> str:
+def _other(row: DiagramRow) -> str:
     """The half on the receiver's side."""
     if row.fate is Fate.DROPPED:
         return _blank(f"dropped; {row.extent}")
