@@ -1,10 +1,14 @@
-"""Where a dialogue runs: L, some routers, R, and at some of the routers a box."""
+"""Where a dialogue runs: L, some routers, R, and at some routers boxes. Without a kernel: the core alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, Protocol
 
+from testbed.censor.core import Censor
+from testbed.censor.decision import Direction, Verdict
 from testbed.censor.policy import Policy
+from testbed.censor.softkernel import SoftKernel
+from testbed.conformance.packets import with_ttl
 
 Who = Literal["L", "R"]
 HOPS: Final = 4  # routers of an operator
@@ -13,6 +17,8 @@ DOMESTIC: Final = 2 * HOPS + 1  # between subscribers of two operators
 L_ADDRESS: Final = "213.87.0.100"
 R_ADDRESS: Final = "104.244.42.1"
 NEIGHBOUR: Final = "213.87.1.100"  # a subscriber of the second operator
+_STEP: Final = 0.0001  # s between packets on the core
+_OTHER: Final[dict[Who, Who]] = {"L": "R", "R": "L"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +65,59 @@ class Backend(Protocol):
     def late(self) -> Wire:
         """What still arrives after the last step; it should be nothing."""
         ...
+
+
+class CoreBackend:
+    """The core and the soft kernel, on a simulated clock that rates and timers share."""
+
+    def __init__(self, boxes: Sequence[Box], routers: int, seed: int) -> None:
+        self.routers = routers
+        self._now = 0.0
+        self._boxes: dict[int, list[tuple[SoftKernel, Who]]] = {}
+        for box in boxes:
+            kernel = SoftKernel(Censor(box.policy, seed), box.policy)
+            self._boxes.setdefault(box.router(routers), []).append((kernel, box.inside))
+
+    def send(self, who: Who, packets: Sequence[bytes]) -> Wire:
+        """See `Backend`. A packet that a shaper delays counts as arrived."""
+        wire = Wire()
+        for packet in packets:
+            self._now += _STEP
+            self._travel(packet, who, 1 if who == "L" else self.routers, wire)
+        return wire
+
+    def wait(self, seconds: float) -> None:
+        """See `Backend`."""
+        self._now += seconds
+
+    pause = wait
+
+    def clock(self) -> float:
+        """See `Backend`."""
+        return self._now
+
+    def late(self) -> Wire:
+        """See `Backend`: on the core everything arrives at once."""
+        return Wire()
+
+    def _travel(self, raw: bytes, who: Who, router: int, wire: Wire) -> None:
+        """Forward from `router`, away from `who`: a router decrements the TTL, its boxes decide in turn."""
+        step = 1 if who == "L" else -1
+        while 1 <= router <= self.routers:
+            ttl = raw[8]
+            if ttl <= 1:
+                return
+            raw = with_ttl(raw, ttl - 1)
+            boxes = self._boxes.get(router, [])
+            for kernel, inside in boxes if who == "L" else reversed(boxes):
+                direction = Direction.UP if who == inside else Direction.DOWN
+                decision = kernel.process(raw, direction, self._now).decision
+                for made in decision.inject:
+                    sender = inside if made.toward is Direction.UP else _OTHER[inside]
+                    self._travel(made.packet, sender, router + (1 if sender == "L" else -1), wire)
+                if decision.verdict is Verdict.DROP:
+                    return
+                if decision.packet is not None:
+                    raw = decision.packet
+            router += step
+        wire.at[_OTHER[who]].append(raw)

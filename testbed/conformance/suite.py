@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from itertools import groupby
 
-from testbed.conformance.backend import Backend
+from testbed.conformance.backend import Backend, CoreBackend
 from testbed.conformance.case import CASES, Case, Dialogue, MissingMechanismError
 from testbed.conformance.cases import SUBJECTS
-from testbed.conformance.corebackend import CoreBackend
 from testbed.conformance.exchange import Exchange
 from testbed.conformance.steps import StepResult
 from testbed.errors import InputError, Problem

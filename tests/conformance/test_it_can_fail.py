@@ -12,10 +12,9 @@ from testbed.censor.cited import our_choice
 from testbed.censor.policy import Policy
 from testbed.censor.profiles import PROFILES
 from testbed.conformance import builders
-from testbed.conformance.backend import Backend, Wire
+from testbed.conformance.backend import Backend, CoreBackend, Wire
 from testbed.conformance.case import CASES, Dialogue, MissingMechanismError
 from testbed.conformance.cases import SUBJECTS, actions, common
-from testbed.conformance.corebackend import CoreBackend
 from testbed.conformance.payloads import RECORD
 from testbed.conformance.results import failed
 from testbed.conformance.steps import R
