@@ -12,7 +12,7 @@ from testbed.censor.actions.base import AnyAction, Context, S
 from testbed.censor.decision import PASS, Decision, Direction, Event, Verdict
 from testbed.censor.flow import ESTABLISHED, MAX_FLOWS, Flow, FlowTable, Hold
 from testbed.censor.fragments import Fragments
-from testbed.censor.handover import PASS_ON, Handover, Pass
+from testbed.censor.handover import MOST_PER_RULE, PASS_ON, Drop, Handover, Pass, Police
 from testbed.censor.inspect import Content, Kind
 from testbed.censor.inspectors import Inspector
 from testbed.censor.match import CompiledRule, compiled, wanted
@@ -86,9 +86,7 @@ class Censor:
         self._plain = [i for i, rule in enumerate(rules) if not rule.roles_reversed]
         self._flipped = [i for i, rule in enumerate(rules) if rule.roles_reversed]
         self._either = [i for i in self._plain if policy.rules[i].action.either_opener and not rules[i].kinds]
-        self._declared: list[tuple[Handover, ...]] = [
-            rule.action.handovers(self._profile) for rule in policy.rules
-        ]
+        self._declared = [self._declaration(index) for index in range(len(policy.rules))]
         looked_for = wanted(policy, self._profile, rules)
         self._inspector = Inspector(self._profile, looked_for, rules, self._draw, self._draw_by_pair)
 
@@ -243,28 +241,46 @@ class Censor:
 
         TechniqueError for what cannot: so no effect is without an owner, and no kernel guesses.
         """
-        verdict, handover = decision.verdict, decision.handover
-        if verdict is Verdict.REPLACE:
-            if not decision.packet or len(decision.packet) > _LONGEST:
-                raise self._wrong(index, f"replaces a packet by {len(decision.packet or b'')} bytes")
-            if decision.packet == packet.raw[: packet.end]:
-                verdict = Verdict.PASS
+        if not isinstance(decision, Decision):
+            raise self._wrong(index, f"answers {decision!r:.80}, not a Decision")
+        verdict, release_at = decision.verdict, decision.release_at
+        if verdict is Verdict.REPLACE and not self._replaces(decision, index, packet):
+            verdict = Verdict.PASS
+        handover = self._handed_over(decision, index, packet, flow)
+        if not self._in_path:  # a mirror port shows copies: the packet itself passes
+            verdict, handover, release_at = Verdict.PASS, None, None
+        replacement = decision.packet if verdict is Verdict.REPLACE else None
+        acts = verdict is not Verdict.PASS or decision.inject or release_at is not None
+        rule = index if acts or not (handover is None or isinstance(handover, Pass)) else None
+        return Decision(verdict, replacement, decision.inject, release_at, handover, rule, decision.events)
+
+    def _replaces(self, decision: Decision, index: int, packet: Packet) -> bool:
+        """Whether the replacement is another packet than this one."""
+        if not decision.packet or len(decision.packet) > _LONGEST:
+            raise self._wrong(index, f"replaces a packet by {len(decision.packet or b'')} bytes")
+        return decision.packet != packet.raw[: packet.end]
+
+    def _handed_over(self, decision: Decision, index: int, packet: Packet, flow: Flow) -> Handover | None:
+        """What is left to the kernel: something declared, of a flow that the rule holds; or `Pass`."""
+        handover = decision.handover
         if isinstance(handover, Pass):
             if flow.hold is None:
                 flow.ignore()
-            handover = self._given_up(packet, flow).handover
-        elif handover is not None:
-            if handover not in self._declared[index]:
-                raise self._wrong(index, f"hands over {handover}, which its handovers() does not declare")
-            if flow.hold is None:
-                handover = None
-        release_at = decision.release_at
-        if not self._in_path:  # a mirror port shows copies: the packet itself passes
-            verdict, handover, release_at = Verdict.PASS, None, None
-        replaced = decision.packet if verdict is Verdict.REPLACE else None
-        acts = verdict is not Verdict.PASS or decision.inject or release_at is not None
-        rule = index if acts or (handover is not None and handover is not PASS_ON) else None
-        return Decision(verdict, replaced, decision.inject, release_at, handover, rule, decision.events)
+            return self._given_up(packet, flow).handover
+        if handover is not None and handover not in self._declared[index]:
+            raise self._wrong(index, f"hands over {handover}, which its handovers() does not declare")
+        return None if flow.hold is None else handover
+
+    def _declaration(self, index: int) -> tuple[Handover, ...]:
+        """What the action of a rule may hand over."""
+        declared = self.policy.rules[index].action.handovers(self._profile)
+        if not isinstance(declared, tuple) or not all(isinstance(one, Drop | Police) for one in declared):
+            raise self._wrong(
+                index, f"declares the handovers {declared!r:.80}, not a tuple of Drop and Police"
+            )
+        if len(declared) > MOST_PER_RULE:
+            raise self._wrong(index, f"declares {len(declared)} handovers; there is room for {MOST_PER_RULE}")
+        return declared
 
     def _wrong(self, index: int, what: str) -> TechniqueError:
         rule = self.policy.rules[index]

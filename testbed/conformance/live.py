@@ -5,6 +5,7 @@ arrives is captured at each end's interface, before anything can change it.
 """
 
 import json
+import select
 import socket
 import time
 from collections.abc import Iterator, Sequence

@@ -8,9 +8,11 @@ from pydantic import ValidationError
 
 from testbed.censor.actions import ACTIONS
 from testbed.censor.actions.base import Action, AnyAction, OperatorsOwn, operators_parameters, resolves
+from testbed.censor.core import TechniqueError
 from testbed.censor.models import MODELS
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profile import Profile
+from testbed.censor.rehearsal import rehearse
 from testbed.scenario.actionparts import ActionCall, call_of
 from testbed.scenario.inspection import Shares, unknown, with_shares, wrong_sum
 from testbed.scenario.invalid import INVALID
@@ -132,9 +134,13 @@ class CensorCompiler:
         guard: AbstractContextManager[None] = line.plugin.running(place) if line.plugin else nullcontext()
         with self._sources.noting(), guard:
             try:
-                return line.kind(**parameters)
-            except ValueError as error:
+                action = line.kind(**parameters)
+                if line.plugin and self._profile:
+                    rehearse(action, self._profile)
+            except (ValueError, TechniqueError) as error:
                 self._sources.add(line.loc, str(error))
+            else:
+                return action
         return None
 
     def _line(self, rule: RulePart, loc: Loc) -> _Line | None:

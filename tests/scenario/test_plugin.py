@@ -240,15 +240,15 @@ def test_wrong_in_the_file(case: str, desk: Desk) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "def on_match(self, ctx, more=1): pass\n",
-        "def on_match(self, *anything): pass\n",
-        "@staticmethod\ndef on_match(packet): pass\n",
-        "@classmethod\ndef on_match(cls, packet): pass\n",
-        "on_match: ClassVar = lambda self, ctx: None\n",
+        "def on_match(self, ctx, more=1): return Decision()\n",
+        "def on_match(self, *anything): return Decision()\n",
+        "@staticmethod\ndef on_match(packet): return Decision()\n",
+        "@classmethod\ndef on_match(cls, packet): return Decision()\n",
+        "on_match: ClassVar = lambda self, ctx: Decision()\n",
     ],
 )
 def test_methods_that_can_be_called_as_the_base(text: str, desk: Desk) -> None:
-    use(desk, method(text))
+    use(desk, f"from testbed.censor.decision import Decision\n{method(text)}")
     assert desk.load().phases["block"][0].policy.rules[0].action.key == "nothing"
 
 
