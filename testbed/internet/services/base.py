@@ -1,6 +1,6 @@
 """What a service of the far side is: a frozen dataclass of parameters that says where it listens and serves.
 
-To add one, add a file with one class and put it into `SERVICES`, or keep the file beside a scenario. The
+To add one, add a file with one class to this package, or keep it beside a scenario. The
 class gives a `key`, its parameters as typed fields (`PortNumber`, `Seconds`, … as techniques do), `ports` and
 `serve`. A service module MUST be cheap to import, because checking a scenario imports all of them: load
 servers and libraries inside `serve`.
