@@ -95,6 +95,8 @@ class Keeper:
         except RunInterrupted:
             self._ended_by = "a signal"
         self._end_phase()
+        for number in list(self._lines):
+            self._hang_up(number)
         self._note(self._laboratory.finish())
         return Findings(
             problems=tuple(self._problems),
