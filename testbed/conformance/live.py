@@ -11,21 +11,21 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
-from testbed.conformance.backend import DOMESTIC, HOPS, L_ADDRESS, NEIGHBOUR, Backend, Box, Who, Wire
+from testbed.conformance.backend import DOMESTIC, HOPS, L_ADDRESS, NEIGHBOUR, Backend, Who, Wire
 from testbed.conformance.case import Dialogue
 from testbed.conformance.packets import FENCE, ICMP, Ip
 from testbed.errors import InvalidRunError
 from testbed.middlebox.loop import serve_censor
+from testbed.middlebox.marks import Position
 from testbed.scenario.model import Operator, Placement, World
 from testbed.world import interrupt, linux, netns
 from testbed.world.build import BuiltWorld, build
-from testbed.world.children import Children, run_program
+from testbed.world.children import Children, Ready, run_program
 from testbed.world.plan import plan
 
 _ETH_P_IP: Final = 0x0800
@@ -80,14 +80,16 @@ class LiveWorld:
         running: list[_Running] = []
         backend = LiveBackend(self.built, dialogue)
         try:
-            for number, box in enumerate(dialogue.boxes):
-                running.append(_Running(self.built, box, number, dialogue, folder, started))
+            numbers = range(len(dialogue.boxes))
+            running.extend(_Running(self.built, number, dialogue, folder, started) for number in numbers)
             backend.try_fence()
             yield backend
         finally:
             backend.close()
             for one in running:
                 one.stop()
+            for one in running:
+                one.clear()
         for one in running:
             one.check()
 
@@ -96,15 +98,22 @@ class _Running:
     """A censor's process."""
 
     def __init__(
-        self, built: BuiltWorld, box: Box, number: int, dialogue: Dialogue, folder: Path, started: float
+        self, built: BuiltWorld, number: int, dialogue: Dialogue, folder: Path, started: float
     ) -> None:
+        box = dialogue.boxes[number]
+        sharing = [n for n, o in enumerate(dialogue.boxes) if (o.inside, o.hop) == (box.inside, box.hop)]
+        position = Position(sharing.index(number), len(sharing))
         operator = _FIRST if box.inside == "L" else _SECOND
         placement = Placement(operator, box.policy, box.hop)
         self._namespace = built.namespaces[f"{operator}.hop{box.hop}"]
         self._folder, self._name = folder / str(number), placement.name
         self._folder.mkdir()
         self._children = Children(self._folder / "logs")
-        serve = partial(serve_censor, placement, dialogue.seed, self._folder, started, dialogue.scale)
+        seed, scale = dialogue.seed, dialogue.scale
+
+        def serve(ready: Ready) -> None:
+            serve_censor(placement, seed, self._folder, started, scale, ready, position=position)
+
         self._children.spawn("censor", serve, self._namespace)
         try:
             self._children.wait_ready(_START)
@@ -116,8 +125,11 @@ class _Running:
         """Stop it; it writes its receipt as it ends."""
         if ended := self._children.stop():
             self._status = ended["censor"]
-            with netns.inside(self._namespace):  # or packets would queue without a reader
-                run_program([linux.program("nft", "nftables"), "flush", "ruleset"], f"clearing {self._name}")
+
+    def clear(self) -> None:
+        """Take the rules of the hop away, once all its censors have stopped: packets would queue unread."""
+        with netns.inside(self._namespace):
+            run_program([linux.program("nft", "nftables"), "flush", "ruleset"], f"clearing {self._name}")
 
     def check(self) -> None:
         """Compare what the core claimed with what the kernel counted. InvalidRunError if they differ."""
