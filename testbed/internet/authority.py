@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -98,23 +97,9 @@ class Authority:
         )
         return _pem(leaf) + _pem(self.intermediate), _key_pem(key)
 
-    def files_for(self, names: Sequence[str], addresses: Sequence[str] = ()) -> tuple[str, str]:
-        """`certificate_for` as two files that only this process and those it forks can open: (chain, key)."""
-        chain, key = self.certificate_for(names, addresses)
-        return _in_memory(chain), _in_memory(key)
-
-    def write_for(self, folder: Path, names: Sequence[str], addresses: Sequence[str] = ()) -> tuple[str, str]:
-        """`certificate_for` as the files chain.pem and key.pem of `folder`, which must be in memory."""
-        chain, key = folder / "chain.pem", folder / "key.pem"
-        chain_pem, key_pem = self.certificate_for(names, addresses)
-        chain.write_text(chain_pem)
-        with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(key_pem)
-        return str(chain), str(key)
-
 
 def self_signed(names: Sequence[str]) -> tuple[str, str]:
-    """A certificate that no client should accept, as (chain, key) files like `Authority.files_for`.
+    """A certificate that no client should accept, as PEM like `Authority.certificate_for`.
 
     Its subject is OpenSSL's default, it signs itself, and it expired on 12 November 2014: what OONI saw in
     place of bbc.com's in March 2022 (OONI22).
@@ -131,11 +116,14 @@ def self_signed(names: Sequence[str]) -> tuple[str, str]:
         .not_valid_after(expired)
         .sign(key, hashes.SHA256())
     )
-    return _in_memory(_pem(certificate)), _in_memory(_key_pem(key))
+    return _pem(certificate), _key_pem(key)
 
 
-def _in_memory(text: str) -> str:
-    """The path of a new anonymous file: TLS libraries take keys from files, and a key belongs on no disk."""
+def in_memory(text: str) -> str:
+    """The path of a new anonymous file that only this process and those it forks can open.
+
+    TLS libraries take keys from files, and a key belongs on no disk.
+    """
     fd = os.memfd_create("pem")
     os.write(fd, text.encode())
     return f"/proc/self/fd/{fd}"

@@ -57,8 +57,8 @@ def _from_url(query_string: bytes) -> bytes:
         return b""
 
 
-def _header(scope: Mapping[str, Any], wanted: bytes) -> bytes:
-    return next((value.strip() for name, value in scope["headers"] if name == wanted), b"")
+def _header(scope: Mapping[str, Any], key: bytes) -> bytes:
+    return next((value.strip() for name, value in scope["headers"] if name == key), b"")
 
 
 async def _read(receive: Receive) -> bytes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from testbed.internet.authority import Authority, self_signed
+from testbed.internet.authority import Authority, in_memory, self_signed
 from testbed.internet.services.base import Place, Service
 from testbed.internet.services.dns import Dns
 from testbed.internet.services.doh import Doh
@@ -58,7 +58,7 @@ def opened(
 
     A host has one certificate for all its names and shows it to whoever asks, under any name or none.
     """
-    certificate = _certificate(host, addresses, authority)
+    certificate = _files(host, addresses, authority)
     return [open_service(service, host, addresses, certificate, zone) for service in host.services]
 
 
@@ -89,11 +89,18 @@ def zone_of(world: World) -> "Callable[[], Zone]":
     return zone
 
 
-def _certificate(host: Host, addresses: Sequence[str], authority: Authority) -> tuple[str, str] | None:
+def certificate_of(host: Host, addresses: Sequence[str], authority: Authority) -> tuple[str, str]:
+    """The certificate of `host` as PEM (chain, key), for its names and `addresses`."""
+    if host.certificate == "self-signed":
+        return self_signed(host.names or addresses)
+    return authority.certificate_for(host.names, addresses)
+
+
+def _files(host: Host, addresses: Sequence[str], authority: Authority) -> tuple[str, str] | None:
+    """The certificate that the host's services need, as files of this process and its children."""
     needed = {service.certificate for service in host.services} - {"no"}
     if not needed:
         return None
-    if host.certificate == "self-signed":
-        return self_signed(host.names or addresses)
     by_address = "names and addresses" in needed or not host.names
-    return authority.files_for(host.names, addresses if by_address else ())
+    chain, key = certificate_of(host, addresses if by_address else (), authority)
+    return in_memory(chain), in_memory(key)

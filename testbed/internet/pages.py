@@ -58,12 +58,12 @@ async def _answer(scope: Scope, receive: Receive, send: Send, welcome: bytes) ->
     return await _send_bytes(send, path.removeprefix("/bytes/"), scope)
 
 
-async def _send_bytes(send: Send, wanted: str, scope: Scope) -> None:
+async def _send_bytes(send: Send, number: str, scope: Scope) -> None:
     limit = MAX_BYTES_HTTP3 if scope["http_version"] == "3" else MAX_BYTES
     # isdecimal alone would let in other scripts' digits, and int() any number of them.
-    if not (wanted.isascii() and wanted.isdecimal() and len(wanted) <= 20 and int(wanted) <= limit):
+    if not (number.isascii() and number.isdecimal() and len(number) <= 20 and int(number) <= limit):
         return await refuse(send, 400, f"/bytes/N takes a whole number N from 0 to {limit}")
-    count = int(wanted)
+    count = int(number)
     await _start(send, 200, count, "application/octet-stream")
     if scope["method"] == "HEAD":
         count = 0

@@ -75,7 +75,7 @@ class Zone:
 
 
 def answer(query: bytes, zone: Zone) -> bytes | None:
-    """The truthful reply to any datagram; None where a server stays silent (no header, or itself a reply).
+    """The truthful reply to any datagram; None if there is none to give (no header, or itself a reply).
 
     Never raises on what a client may send. The reply is whole; `for_udp` cuts it to size.
     """

@@ -261,7 +261,7 @@ class Keeper:
                 started=phase.started,
                 seconds=round(seconds, 3),
                 commands=phase.commands,
-                fired=rules_fired(receipts, session.job.operators),
+                fired=rules_fired(receipts, session.operators),
                 matched=matched,
                 controls=labels,
                 problems=tuple(problems),

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from testbed.internet.authority import Authority
-from testbed.internet.hosts import open_service, zone_of
+from testbed.internet.hosts import certificate_of, open_service, zone_of
 from testbed.internet.services.base import ReportReady, Service
 from testbed.scenario.model import Host
 from testbed.vantage.environment import Environment, prepare
@@ -56,7 +56,7 @@ def _start(
 ) -> None:
     world, addresses = built.plan.world, addresses_of(host, built.plan.world)
     environment = prepare(FILES, authority, resolvers, host.key)
-    certificate = authority.write_for(FILES / host.key, host.names, addresses)
+    certificate = _write(FILES / host.key, certificate_of(host, addresses, authority))
     variables = _variables(host, addresses, environment, certificate)
     zone = zone_of(world)
     for name, service in _named(host):
@@ -68,6 +68,15 @@ def _start(
             one.service.start(replace(one.place, environment=variables, log=logs / f"{name}.log"), ready)
 
         services.spawn(name, serve, built.namespaces[host.at or host.key])
+
+
+def _write(folder: Path, certificate: tuple[str, str]) -> tuple[str, str]:
+    """The certificate (chain, key) as the files chain.pem and key.pem."""
+    chain, key = folder / "chain.pem", folder / "key.pem"
+    chain.write_text(certificate[0])
+    key.touch(0o600)
+    key.write_text(certificate[1])
+    return str(chain), str(key)
 
 
 def _named(host: Host) -> Iterable[tuple[str, Service]]:

@@ -15,7 +15,7 @@ from testbed.run.folder import RunFolder, versions
 from testbed.run.job import Job
 from testbed.run.laboratory import Laboratory
 from testbed.run.result import Findings, RunResult, exit_status
-from testbed.scenario.model import Scenario
+from testbed.scenario.model import OUTSIDE, Scenario
 from testbed.scenario.tojson import to_json
 from testbed.truth.proofs import fired
 from testbed.world import interrupt
@@ -50,9 +50,15 @@ class Session:
         assert self.job.phase is not None, "a settled job has a phase"
         return self.job.phase
 
+    @property
+    def operators(self) -> tuple[str, ...]:
+        """The operators that the world needs: the vantages, and where a subscriber is a host."""
+        hosts = (host.at for host in self.scenario.world.hosts if host.at not in ("", OUTSIDE))
+        return tuple(dict.fromkeys((*self.job.operators, *hosts)))
+
     def laboratory(self) -> Laboratory:
         """The world of this session, to be entered inside `run_isolated`."""
-        return Laboratory(self.scenario, self.phase, self.job.operators, self.folder, self.authority)
+        return Laboratory(self.scenario, self.phase, self.operators, self.folder, self.authority)
 
 
 Work = Callable[[Session, Laboratory], Findings]
@@ -114,7 +120,7 @@ def _failed(error: BaseException, folder: Path) -> Findings:
 
 def _result(session: Session, findings: Findings, status: int, started: float) -> RunResult:
     receipts = session.folder.receipts()
-    acted = rules_fired(receipts, session.job.operators)
+    acted = rules_fired(receipts, session.operators)
     for record in findings.phases:  # of a held world, whose receipts are kept by phase
         acted = {rule: acted.get(rule, 0) + record.fired.get(rule, 0) for rule in {**acted, **record.fired}}
     return RunResult(

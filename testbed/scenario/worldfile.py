@@ -163,7 +163,7 @@ def _check_addresses(
         for prefix_loc, prefix in prefixes:
             if address in prefix:
                 message = f"the address {address} lies inside {prefix} of operator {prefix_loc[1]!r}"
-                problems.add(document, loc, message, "servers stand outside the operators' networks")
+                problems.add(document, loc, message, "servers are outside the operators' networks")
 
 
 def _check_names(part: WorldFile, document: Document, problems: Problems) -> None:

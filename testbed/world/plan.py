@@ -52,7 +52,7 @@ class Node:
 
     name: str
     addresses: Addresses
-    interface: str  # which bears them
+    interface: str  # which has them
     forwards: bool = False
     served: tuple[str, ...] = ()  # further addresses, on the loopback interface
 

@@ -84,6 +84,16 @@ def test_a_program_abroad_has_a_certificate_that_subscribers_trust(
     assert wrong.status == 60  # peer's certificate: another name
 
 
+def test_a_host_may_show_a_certificate_that_clients_refuse(
+    testbed: Run, scenario: Callable[[str], str]
+) -> None:
+    hosts = abroad(f'command: {{run: "{TLS}", ready: {{tcp: 4433}}}}', "web: {http: null}")
+    path = scenario(hosts.replace("asn: 24940", "asn: 24940\n    certificate: self-signed"))
+    for port in ("443", "4433"):
+        done = testbed(path, "--", "curl", "-sS", f"https://vpn.example.net:{port}/")
+        assert done.status == 60, done.err
+
+
 SHOW = (
     "cat /etc/resolv.conf; echo $TESTBED_HOST $TESTBED_IPV4 $TESTBED_IPV6; "
     "ip -o addr; ls -l $TESTBED_KEY; sleep 60"
@@ -262,6 +272,14 @@ def test_serve_at_the_subscriber_and_at_a_host_of_the_scenario(
         "host.vpn.command.log",
         "host.vpn.echo.log",
     ]
+
+
+def test_another_operators_subscriber_joins_the_world(testbed: Run, tmp_path: Path) -> None:
+    (tmp_path / "hello").write_text("from the neighbour\n")
+    line = ("--vantage", "mts", "--", "curl", "-s", "http://95.24.0.100:8000/hello")  # Beeline's subscriber
+    done = testbed("free-network", "--serve", f"beeline={WEB}", *line)
+    assert (done.status, done.out) == (0, "from the neighbour\n"), done.err
+    assert testbed("free-network", *line).status in (7, 28)  # unreachable
 
 
 def test_a_served_command_that_dies_makes_the_run_invalid(testbed: Run) -> None:

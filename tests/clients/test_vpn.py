@@ -47,7 +47,7 @@ def new_keys(folder: Path) -> Path:
     """Both ends' keys for both kinds of tunnel, in a new folder."""
     folder.mkdir(parents=True)
     for end in ("server", "client"):
-        certificate, key = (Path(file).read_text("ascii") for file in self_signed([end]))
+        certificate, key = self_signed([end])
         (folder / f"{end}.crt").write_text(certificate, "ascii")
         shown = x509.load_pem_x509_certificate(certificate.encode()).fingerprint(SHA256())
         (folder / f"{end}.fingerprint").write_text(shown.hex(":"), "ascii")

@@ -43,7 +43,7 @@ class Started:
         raise AssertionError("it did not end")
 
     @property
-    def told(self) -> str:
+    def last_line(self) -> str:
         """The last line of its log."""
         return self.log.read_text().splitlines()[-1]
 
@@ -137,17 +137,17 @@ def test_never_ready_ends_in_time_and_says_what_was_waited_for(start):
     assert not started.ready
     assert started.ended() == 1
     assert time.monotonic() - began < 3
-    assert started.told == (
+    assert started.last_line == (
         "not ready after 0.5 s: waited until something listens on TCP port 1; it listens on nothing: sleep 60"
     )
 
 
-def test_one_that_listens_elsewhere_is_told_where(start):
+def test_one_that_listens_elsewhere_is_reported_with_its_port(start):
     started = start(listener("SOCK_STREAM"), tcp=1, within=2)
     assert not started.ready
     assert started.ended() == 1
     port = started.log.read_text().splitlines()[0]
-    assert f"it listens on tcp {port}: " in started.told
+    assert f"it listens on tcp {port}: " in started.last_line
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_one_that_ends_before_it_is_ready(start, line, reason):
     started = start(line)
     assert not started.ready
     assert started.ended() == 1
-    assert started.told == (
+    assert started.last_line == (
         f"the command {reason} before it was ready (it listens on a TCP or UDP port): {line}"
     )
 
@@ -172,14 +172,14 @@ def test_one_that_ends_later(start):
     started = start("echo up; sleep 0.3; exit 3", output="up")
     assert started.ready
     assert started.ended() == 1
-    assert started.told == "the command ended with exit status 3: echo up; sleep 0.3; exit 3"
+    assert started.last_line == "the command ended with exit status 3: echo up; sleep 0.3; exit 3"
 
 
 def test_a_folder_that_is_not_there(start, tmp_path):
     started = start("sleep 60", folder="gone")
     assert not started.ready
     assert started.ended() == 1
-    assert started.told == f"cannot start in {tmp_path}/gone: No such file or directory"
+    assert started.last_line == f"cannot start in {tmp_path}/gone: No such file or directory"
 
 
 def alive(pid):

@@ -186,7 +186,7 @@ def in_one_connection(vantage):
             for query in queries:
                 connection.send(query if kind == socket.SOCK_DGRAM else len(query).to_bytes(2, "big") + query)
             reply = connection.recv(4096)
-            if kind == socket.SOCK_STREAM:  # the second reply may stand right behind the first
+            if kind == socket.SOCK_STREAM:  # the second reply may follow directly
                 reply = reply[2 : 2 + int.from_bytes(reply[:2], "big")]
             names.append(dns.message.from_wire(reply).question[0].name)
     return [name.to_text() for name in names]

@@ -28,15 +28,15 @@ async def returns(ready):
 
 def started(target):
     """(process, whether it became ready) of `target` run in a child."""
-    told, tell = os.pipe()
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        os.close(told)
-        target(lambda: os.write(tell, b"."))
+        os.close(reading)
+        target(lambda: os.write(writing, b"."))
         os._exit(77)
-    os.close(tell)
-    return child, os.read(told, 1) == b"."
+    os.close(writing)
+    return child, os.read(reading, 1) == b"."
 
 
 def ended(child):

@@ -59,9 +59,9 @@ def test_n_bytes(far_side, option, count):
     assert numbers[1:] == ["200", str(count)]
 
 
-@pytest.mark.parametrize("wanted", [str(MAX_BYTES + 1), "9" * 5000, "-1", "", "x", "²", "1.5"])
-def test_n_has_bounds_and_says_so(far_side, wanted):
-    _, page, numbers, _ = far_side.call(curl, f"http://twitter.com/bytes/{wanted}")
+@pytest.mark.parametrize("number", [str(MAX_BYTES + 1), "9" * 5000, "-1", "", "x", "²", "1.5"])
+def test_n_has_bounds(far_side, number):
+    _, page, numbers, _ = far_side.call(curl, f"http://twitter.com/bytes/{number}")
     assert numbers[1] == "400"
     assert b"from 0 to" in page
 
@@ -99,7 +99,7 @@ def test_upload_is_counted_and_digested(far_side, option, method, count):
     ],
 )
 def test_other_paths_and_methods(far_side, arguments, status):
-    """A body that nobody wants is read all the same: 1 MB is more than any buffer on the way."""
+    """A body that the page does not need is read all the same: 1 MB is more than any buffer on the way."""
     code, _, numbers, stderr = far_side.call(curl, *arguments, body=bytes(1_000_000))
     assert (code, numbers[1]) == (0, status), stderr
 

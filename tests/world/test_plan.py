@@ -19,7 +19,7 @@ def changed(world, **fields):
 
 
 def walk(laid, start, goal):
-    """Follow the routes like a packet; the nodes it passes. None where it is told there is no such host."""
+    """Follow the routes like a packet; the nodes it passes, and None where one answers "unreachable"."""
     owner = {a: n.name for n in laid.nodes for a in (*n.addresses, *n.served)}
     peer = {(near.node, near.name): far.node for link in laid.links for near, far in link.ends}
     passed, here = [start], start
@@ -92,7 +92,7 @@ def test_an_address_nobody_has_ends_at_the_last_hop_and_loops_nowhere():
     laid = plan(small(1))
     assert walk(laid, "mts", "213.87.0.77")[-2:] == ["mts.hop5", None]
     assert walk(laid, "far", "2a00:1fa0::77")[-2:] == ["mts.hop5", None]
-    assert walk(laid, "mts", "1.2.3.4")[-1] == "far"  # which does not forward: silence, like a dead host
+    assert walk(laid, "mts", "1.2.3.4")[-1] == "far"  # which does not forward: no answer, as from a dead host
 
 
 def test_addresses_come_from_the_operators_prefixes():

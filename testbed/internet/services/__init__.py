@@ -1,6 +1,6 @@
 """The services that a host may run, by the name that files use. One file each, found by discovery.
 
-The package stands below `scenario`, which reads the fields of these classes: a module here MUST NOT import
+The package is below `scenario`, which reads the fields of these classes: a module here MUST NOT import
 anything of ours but units and its base when it is itself imported.
 """
 
