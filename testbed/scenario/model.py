@@ -129,6 +129,7 @@ class World:
     resolvers: tuple[PublicResolver, ...]
     backbone: LinkQuality = PERFECT  # between each operator and the far side
     hosts: tuple[Host, ...] = ()
+    left_out: tuple[str, ...] = ()  # keys of the world file's operators that the scenario does without
 
     def operator(self, key: str) -> Operator:
         """The operator whose vantage is `key`; KeyError if there is none."""

@@ -88,7 +88,7 @@ def _with_operators(chosen: list[str] | None, sources: Sources) -> World:
         return sources.world
     left_out = known.keys() - {operator.key for operator in kept}
     hosts = tuple(host for host in sources.world.hosts if host.at not in left_out)
-    return replace(sources.world, operators=kept, hosts=hosts)
+    return replace(sources.world, operators=kept, hosts=hosts, left_out=tuple(sorted(left_out)))
 
 
 def _placements(

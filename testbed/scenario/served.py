@@ -72,6 +72,10 @@ def _new(world: World, name: str) -> Host:
     site = world.site_of(name)
     if site or any(name == resolver.name for resolver in world.resolvers):
         raise _wrong(f"{name!r} is a server of the world already", "give the new host another name")
+    if name in world.left_out:
+        vantages = ", ".join((*(operator.key for operator in world.operators), OUTSIDE))
+        remedy = f"its vantages are: {vantages}; give a new host another name"
+        raise _wrong(f"the scenario does without the operator {name!r}", remedy)
     if name in RESERVED_KEYS:
         raise _wrong(f"{name!r} is a reserved word", "give the new host another name")
     if not HOST_NAME.fullmatch(name) or len(name) > 253:

@@ -9,7 +9,7 @@ from testbed.internet.services.command import Command, Readiness
 from testbed.internet.services.echo import Echo
 from testbed.scenario.model import Host
 from testbed.scenario.served import with_served
-from tests.scenario.conftest import Desk
+from tests.scenario.conftest import SCENARIO, Desk
 
 VPN = Host("vpn", ("vpn.example.net",), ("95.216.1.1",), ("2a01:4f9:0:1::1",), 24940, services=(Echo(),))
 
@@ -84,6 +84,19 @@ def test_keys_are_unique_and_fit_an_interface(desk: Desk) -> None:
     hosts = added(desk, *(f"{name}=./serve" for name in names))
     assert [host.key for host in hosts] == ["vpn", "served1", "served2", "served3", "served4"]
     assert [host.names for host in hosts] == [(name,) for name in names]
+
+
+def test_an_operator_that_the_scenario_does_without_is_no_new_host(desk: Desk) -> None:
+    desk.path.write_text(SCENARIO.replace("world: small.yaml\n", "world: small.yaml\noperators: [mts]\n"))
+    with pytest.raises(InputError) as caught:
+        added(desk, "obit=./serve")
+    assert caught.value.problems == (
+        Problem(
+            "--serve",
+            "the scenario does without the operator 'obit'",
+            "its vantages are: mts, outside; give a new host another name",
+        ),
+    )
 
 
 WRONG = {
