@@ -20,6 +20,7 @@ class HopLimit(HeaderKey[HopLimits]):
 
     name = "hop_limit"
     shape = HopLimits
+    written = "`{below: 12}`"
     per_packet = True  # one flow may carry packets that fit and others that do not
 
     def fits(self, compiled: HopLimits, packet: Packet, outside: bytes, port: int) -> bool:
