@@ -13,8 +13,10 @@ import pytest
 from testbed.errors import InvalidRunError
 from testbed.scenario.model import LinkQuality
 from testbed.world import delay
+from testbed.world.enter import isolated_call
 from testbed.world.netns import inside
 
+from . import worlds
 from .worlds import SITE4, SITE6, in_lab, small
 
 pytestmark = pytest.mark.world
@@ -157,3 +159,16 @@ def test_more_than_it_may_hold_is_dropped_counted_and_a_fault(monkeypatch):
     assert not ended.ok
     assert "packets were dropped because a queue was full" in ended.tail
     assert counted["overflow"] + counted["queue_dropped"] > 0
+
+
+def test_a_hundred_operators_worth_of_descriptors_is_no_obstacle():
+    def main():
+        first = os.open(os.devnull, os.O_RDONLY)
+        many = [os.dup(first) for _ in range(1100)]
+        with worlds.lab(small(1, access=LinkQuality(delay=0.01))) as built:
+            replies = pings(built, 3, 0.01)
+        return max(many), len(replies)
+
+    highest, replies = isolated_call(main)
+    assert highest > 1023
+    assert replies == 3
