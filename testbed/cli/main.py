@@ -75,8 +75,8 @@ class LazyGroup(click.Group):
         """Find the command that the arguments ask for, or suggest the nearest."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            near = get_close_matches(name, COMMANDS, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(COMMANDS)}"
+            nearest = get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are: {', '.join(COMMANDS)}"
             raise click.UsageError(f"no such command '{name}'; {hint}", ctx)
         return super().resolve_command(ctx, args)
 

@@ -53,7 +53,7 @@ def command(
     """Build scenario NAME and hold it open: `testbed exec` runs commands in it, as often as you like.
 
     Without --vantage the world has every operator that any phase of the scenario concerns. It stays until
-    `testbed down`, until Ctrl-C here, or with --detach until nobody has used it for the idle limit. The last
+    `testbed down`, until Ctrl-C here, or with --detach until no command has run for the idle limit. The last
     line ends with its name.
     """
     from testbed.report import held

@@ -4,7 +4,7 @@ import json
 import sys
 
 from testbed.errors import Exit
-from testbed.report.nearby import near
+from testbed.report.paths import typed
 from testbed.run.result import RunResult
 from testbed.scenario.model import Scenario
 
@@ -37,7 +37,7 @@ def _lines(result: RunResult, *, quiet: bool) -> list[str]:
     if result.job.runs_program and result.command_status is not None:
         lines.append(_what_happened(result))
     lines += [line for problem in result.problems for line in f"INVALID RUN: {problem}".splitlines()]
-    return [*lines, f"recorded in {near(result.folder)}{whose_status(result)}"]
+    return [*lines, f"recorded in {typed(result.folder)}{whose_status(result)}"]
 
 
 def _what_happened(result: RunResult) -> str:

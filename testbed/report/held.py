@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from testbed.report.nearby import near
+from testbed.report.paths import typed
 from testbed.run.keeper import WorldInfo
 from testbed.run.phases import PhaseRecord
 from testbed.run.requests import Visit
@@ -26,7 +26,7 @@ def opened(info: WorldInfo, phase: str, *, as_json: bool, detached: bool) -> str
         ends += f", or {duration(info.idle)} without a command"
     return (
         f"{info.scenario}/{phase}, vantages: {', '.join(info.vantages)}\n"
-        f"recorded in {near(info.folder)}\n"
+        f"recorded in {typed(info.folder)}\n"
         f"it ends by {ends}\n"
         f"world {info.name}"
     )
@@ -70,7 +70,7 @@ def show_list(found: Sequence[Mapping[str, Any]]) -> None:
             print(f"  it ends after {duration(one['idle_left'])} more without a command")
         for problem in one["problems"]:
             print(f"  INVALID WORLD: {problem}")
-        print(f"  recorded in {near(Path(one['folder']))}")
+        print(f"  recorded in {typed(Path(one['folder']))}")
 
 
 def show_end(summary: Summary) -> None:
@@ -82,7 +82,7 @@ def show_end(summary: Summary) -> None:
         print(f"INVALID WORLD: {problem}")
     verdict = "valid" if summary["valid"] else "INVALID"
     ended = f"ended by {summary['ended_by']}, " if summary.get("ended_by") else ""
-    folder = near(Path(summary["folder"]))
+    folder = typed(Path(summary["folder"]))
     print(f"world {summary.get('world') or '?'}: {ended}{verdict}; recorded in {folder}")
 
 

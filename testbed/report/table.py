@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from testbed.report.nearby import near
+from testbed.report.paths import typed
 from testbed.run.result import verdict
 from testbed.scenario.labels import LABELS
 from testbed.scenario.model import OUTSIDE, Scenario
@@ -45,7 +45,7 @@ def show(judgement: Judgement, scenario: Scenario, folder: Path, *, file: IO[str
     for problem in judgement.problems:
         console.print(Text(f"{bad} {problem}", style="red"))
     style = "bold red" if judgement.exit_status else "bold green"
-    console.print(Text(f"{verdict(judgement)}   {near(folder)}", style=style), soft_wrap=True)
+    console.print(Text(f"{verdict(judgement)}   {typed(folder)}", style=style), soft_wrap=True)
 
 
 def text(judgement: Judgement, scenario: Scenario, folder: Path) -> str:

@@ -32,6 +32,6 @@ def one_of(asked: str, known: Iterable[str], what: str, where: str, place: str =
     if asked in known:
         return asked
     names = {name.casefold(): name for name in known}
-    near = get_close_matches(asked.casefold(), names, n=1)
-    remedy = f"did you mean '{names[near[0]]}'?" if near else f"there are: {', '.join(known)}"
+    nearest = get_close_matches(asked.casefold(), names, n=1)
+    remedy = f"did you mean '{names[nearest[0]]}'?" if nearest else f"there are: {', '.join(known)}"
     raise InputError.at(place or f"--{what}", f"{where} has no {what} '{asked}'", remedy)

@@ -1,6 +1,6 @@
-"""How a held world is asked for something: JSON lines over a Unix socket.
+"""Requests to a held world and their answers: JSON lines over a Unix socket.
 
-A reply is {"ok": …} or {"error": …}; an error is raised again where the question was asked.
+A reply is {"ok": …} or {"error": …}; the client raises the error again.
 """
 
 import json
@@ -20,11 +20,11 @@ class Line:
         self._rest = b""
 
     def send(self, message: Any) -> None:
-        """Send one message. OSError if the other end has gone."""
+        """Send one message. OSError if the other end has closed."""
         self.socket.sendall(json.dumps(message, default=str).encode() + b"\n")
 
     def receive(self) -> Any:
-        """The next message; None if the other end has gone."""
+        """The next message; None if the other end has closed."""
         while b"\n" not in self._rest:
             data = self.socket.recv(_CHUNK)
             if not data:

@@ -75,8 +75,8 @@ class RunFolder:
             found[receipt.get("censor", path.stem)] = receipt
         return found
 
-    def put_away_receipts(self, part: str) -> None:
-        """Move the receipts that lie there into a folder of their own below receipts/."""
+    def move_receipts(self, part: str) -> None:
+        """Move the receipts into the folder receipts/PART."""
         folder = self.path / "receipts" / part
         folder.mkdir()
         for path in (self.path / "receipts").glob("*.json"):

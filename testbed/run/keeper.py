@@ -1,4 +1,4 @@
-"""Inside a held world: serves the requests of `exec`, `phase`, `worlds` and `down` until one ends it."""
+"""Inside a held world: answers the requests of `exec`, `phase`, `worlds` and `down`."""
 
 import socket
 import time
@@ -22,8 +22,8 @@ from testbed.vantage.environment import Environment
 from testbed.world import interrupt
 from testbed.world.join import FirstProcess
 
-_TICK = 1.0  # seconds between two looks at the services; our choice
-_PATIENCE = 2.0  # seconds that a client may take to say what it wants; our choice
+_TICK = 1.0  # seconds between two checks of the services; our choice
+_PATIENCE = 2.0  # seconds that a client may take to send its request; our choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Keeper:
         self._phase = self._begin(1)
 
     def serve(self) -> Findings:
-        """Serve until somebody ends the world, a signal comes, or nobody has used it for the idle limit."""
+        """Answer requests until `down`, a signal, or the idle limit ends the world."""
         try:
             while not self._ended_by:
                 self._step()
@@ -96,7 +96,7 @@ class Keeper:
             self._ended_by = "a signal"
         self._end_phase()
         for number in list(self._lines):
-            self._hang_up(number)
+            self._close(number)
         self._note(self._laboratory.finish())
         return Findings(
             problems=tuple(self._problems),
@@ -115,21 +115,21 @@ class Keeper:
                 connection.settimeout(_PATIENCE)
                 self._lines[connection.fileno()] = Line(connection)
             else:
-                self._hear(number)
-        self._look_after_services()
+                self._read(number)
+        self._check_services()
         idle = self._info.idle
         if self._running:
             self._active = time.monotonic()
         elif idle is not None and time.monotonic() - self._active > idle:
             self._ended_by = f"its idle limit of {idle:g} s"
 
-    def _look_after_services(self) -> None:
+    def _check_services(self) -> None:
         try:
             self._laboratory.check()
         except TestbedError as dead:
             self._note([str(dead)])
 
-    def _hear(self, number: int) -> None:
+    def _read(self, number: int) -> None:
         line = self._lines[number]
         try:
             message = line.receive()
@@ -137,16 +137,16 @@ class Keeper:
             message = None
         try:
             if message is None:
-                self._hang_up(number)
+                self._close(number)
             elif number in self._running:
                 line.answer(self._command_ended(number, message.get("status")))
-                self._hang_up(number)
+                self._close(number)
             else:
                 self._answer(number, line, message)
-        except OSError:  # the client has gone
-            self._hang_up(number)
+        except OSError:  # the client has ended
+            self._close(number)
 
-    def _hang_up(self, number: int) -> None:
+    def _close(self, number: int) -> None:
         if number in self._running:
             self._command_ended(number, None)
         self._lines.pop(number).close()
@@ -168,7 +168,7 @@ class Keeper:
         except TestbedError as error:
             line.answer(error)
 
-    # -- what can be asked
+    # -- requests
 
     def _status(self) -> dict[str, Any]:
         idle = self._info.idle
@@ -204,7 +204,7 @@ class Keeper:
     def _command_ended(self, number: int, status: int | None) -> dict[str, Any]:
         ran = self._running.pop(number)
         self._active = time.monotonic()
-        self._look_after_services()
+        self._check_services()
         done = {
             "started": round(ran.began, 3),
             "seconds": round(time.time() - ran.began, 3),
@@ -240,7 +240,7 @@ class Keeper:
         return _Phase(number, time.time(), self._events_size())
 
     def _end_phase(self) -> None:
-        """Measure the controls, stop the censors, put their receipts away."""
+        """Measure the controls, stop the censors, move their receipts into the folder of the phase."""
         laboratory, session, phase = self._laboratory, self._session, self._phase
         seconds = time.time() - phase.started
         labels, problems = self._controls(sorted(phase.used))
@@ -252,7 +252,7 @@ class Keeper:
         receipts = session.folder.receipts()
         problems += receipt_problems(receipts, [placement.name for placement in laboratory.placements])
         part = f"{phase.number}-{laboratory.phase}"
-        session.folder.put_away_receipts(part)
+        session.folder.move_receipts(part)
         self._note([f"phase {laboratory.phase}: {problem}" for problem in problems])
         self._records.append(
             PhaseRecord(
@@ -277,7 +277,7 @@ class Keeper:
         problems = [one for vantage in vantages for one in harmed(labels[vantage], f" from {vantage}")]
         return labels, problems
 
-    # -- small things
+    # -- helpers
 
     def _vantage(self, asked: str | None) -> str:
         known = self._info.vantages

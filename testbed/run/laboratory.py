@@ -82,7 +82,7 @@ class Laboratory:
     def end_phase(self) -> list[str]:
         """Stop the phase's censors and lying resolvers, so that receipts are written; what went wrong.
 
-        From then on, and until `begin_phase`, nobody interferes; honest resolvers and the far side go on.
+        Until `begin_phase` there is no censor; honest resolvers and the far side go on.
         """
         lying = self._lying()
         censors = [service_name(place) for place in self.placements if place.at == "hop"]

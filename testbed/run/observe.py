@@ -1,4 +1,4 @@
-"""Measuring from inside a standing world with the built-in probe."""
+"""Measuring with the built-in probe, inside a world."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial

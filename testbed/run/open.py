@@ -104,7 +104,7 @@ class StandingWorld:
         return requests.switch_phase(self.name, name)[1]
 
     def status(self) -> dict[str, Any]:
-        """How the world is: `phase`, `phases` that have ended, `matched` rules of this one, `problems`, …"""
+        """The world's status: `phase`, ended `phases`, `matched` rules of this one, `problems`, …"""
         return requests.status(self.name)
 
     def matched(self) -> dict[str, tuple[str, ...]]:
@@ -122,7 +122,7 @@ class StandingWorld:
     def close(self) -> RunResult:
         """End the world, if it has not ended; its result."""
         if self.result is None:
-            with suppress(InputError, InvalidRunError):  # it has ended by itself: its result says why
+            with suppress(InputError, InvalidRunError):  # it has ended already: its result has the reason
                 requests.end(self.name)
             self.result = wait(self._started)
         return self.result

@@ -1,4 +1,4 @@
-"""What can be asked of a held world from outside: run a command, switch the phase, say how it is, end."""
+"""Requests to a held world from outside: run a command, switch the phase, report the status, end."""
 
 import json
 import os
@@ -35,7 +35,7 @@ class Visit:
 def begin(line: Line, vantage: str | None, argv: Sequence[str]) -> tuple[Joined, str]:
     """Ask the world for a place at `vantage` (None: its only one); the place, and the phase that holds.
 
-    Errors: InputError for a vantage that the world does not have; InvalidRunError if the world has gone.
+    Errors: InputError for a vantage that the world does not have; InvalidRunError if the world has ended.
     """
     reply = line.ask({"do": "exec", "vantage": vantage, "command": list(argv)})
     phase = reply.pop("phase")
@@ -57,8 +57,8 @@ def visit(world: str | None, vantage: str | None, argv: Sequence[str]) -> Visit:
         status, error = refused.status, str(refused)
     try:
         reply = line.ask({"status": status})
-    except InvalidRunError as gone:
-        raise InvalidRunError(f"the world '{name}' ended while the command ran") from gone
+    except InvalidRunError as ended:
+        raise InvalidRunError(f"the world '{name}' ended while the command ran") from ended
     return Visit(
         world=name,
         phase=phase,
@@ -71,7 +71,7 @@ def visit(world: str | None, vantage: str | None, argv: Sequence[str]) -> Visit:
 
 
 def status(name: str) -> dict[str, Any]:
-    """How the world is: its names, phases, what its rules did, what runs in it, its problems.
+    """The status of a world: its names, phases, what its rules did, what runs in it, its problems.
 
     Errors: InputError if there is no such world.
     """
@@ -82,7 +82,7 @@ def status(name: str) -> dict[str, Any]:
 
 
 def every_status() -> list[dict[str, Any]]:
-    """How each of this user's worlds is; one that ends meanwhile is left out."""
+    """The status of each of this user's worlds; one that ends meanwhile is left out."""
     found = []
     for name in worlds.running():
         with suppress(InputError, InvalidRunError):

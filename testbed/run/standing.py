@@ -52,7 +52,7 @@ class Opening:
         return cls(session, info, listener)
 
     def hold(self, ready: Callable[[], None]) -> RunResult:
-        """Build the world and hold it until somebody ends it; `ready` is called in it, once it is open.
+        """Build the world and hold it until it is ended; `ready` is called in it, once it is open.
 
         Errors: UnsupportedError if this machine lacks a feature.
         """
@@ -74,7 +74,7 @@ class Started:
 
 
 def start(opening: Opening, *, detached: bool) -> Started:
-    """Hold the world in a child process, and return once it is open.
+    """Hold the world in a child process; return once it is open.
 
     A detached one goes on when this process ends, and logs to logs/keeper.log; any other dies with it.
 
@@ -97,7 +97,7 @@ def start(opening: Opening, *, detached: bool) -> Started:
     try:
         with os.fdopen(reading, "rb") as report:
             ready = report.read(1)
-    except BaseException:  # Ctrl-C: nobody will know the world's name
+    except BaseException:  # Ctrl-C: the user will not learn the world's name
         os.kill(process, signal.SIGTERM)
         os.waitpid(process, 0)
         raise

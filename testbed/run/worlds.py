@@ -1,7 +1,7 @@
-"""The worlds of this user that are held open: a socket each, in a folder that nobody else can enter.
+"""The worlds of this user that are held open: a Unix socket each, in a folder of their own.
 
-A world's name is that of its socket. A socket that nobody listens on is left over from a keeper that was
-killed; whoever comes by takes it away.
+A world's name is that of its socket. A socket without a listener is left over from a killed keeper; the next
+listing removes it.
 """
 
 import fcntl
@@ -25,7 +25,7 @@ _BACKLOG = 64
 def state_folder() -> Path:
     """The folder of the sockets: $XDG_RUNTIME_DIR/testbed, or /tmp/testbed-UID. It is made if it is missing.
 
-    Errors: InputError if it belongs to somebody else, or others may enter it.
+    Errors: InputError if it belongs to another user, or others may enter it.
     """
     user = os.geteuid()
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
@@ -43,7 +43,7 @@ def state_folder() -> Path:
 
 
 def running() -> list[str]:
-    """The names of the worlds that are held open, sorted. Sockets that are left over are taken away."""
+    """The names of the worlds that are held open, sorted. Left-over sockets are removed."""
     with _locked(state_folder()) as folder:
         return sorted(_alive(folder))
 
@@ -70,7 +70,7 @@ def listen(name: str | None, default: str) -> tuple[str, socket.socket]:
 
 
 def forget(name: str) -> None:
-    """Take away the socket of a world that has ended."""
+    """Remove the socket of a world that has ended."""
     with suppress(FileNotFoundError):
         (state_folder() / f"{name}{_SUFFIX}").unlink()
 
@@ -84,8 +84,8 @@ def connect(name: str | None) -> tuple[str, Line]:
     if name is None and len(known) == 1:
         name = known[0]
     if not known:
-        gone = f"there is no world '{name}'" if name else "no world is held open"
-        raise InputError.at("WORLD", gone, "open one: testbed up SCENARIO --detach")
+        missing = f"there is no world '{name}'" if name else "no world is held open"
+        raise InputError.at("WORLD", missing, "open one: testbed up SCENARIO --detach")
     if name is None:
         raise InputError.at("WORLD", "several worlds are held open", f"name one: {', '.join(known)}")
     name = one_of(name, known, "world", "this user", place="WORLD")

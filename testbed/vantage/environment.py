@@ -33,7 +33,7 @@ DROPPED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What `execute` lays over the machine's own files and variables."""
+    """What `subscriber` lays over the machine's own files and variables."""
 
     tree: Path  # laid over "/"
     scratch: Path  # an empty folder to mount on

@@ -1,4 +1,4 @@
-"""An interactive shell whose prompt says where one is."""
+"""An interactive shell whose prompt names operator, scenario and phase."""
 
 import os
 import shlex

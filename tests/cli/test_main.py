@@ -75,6 +75,22 @@ def test_every_command_is_there_and_has_help(name):
     assert done.stdout.startswith(f"Usage: testbed {name}")
 
 
+def test_help_has_the_commands_by_task_and_the_examples_line_by_line():
+    lines = testbed("--help").stdout.splitlines()
+    headings = [line for line in lines if line in ("Look:", "Run:", "Judge:", "Explain:", "Set up:")]
+    assert headings == ["Look:", "Run:", "Judge:", "Explain:", "Set up:"]
+    listed = [name for name in cli.COMMANDS if any(line.startswith(f"  {name} ") for line in lines)]
+    assert listed == list(cli.COMMANDS)
+    assert "    testbed exec --vantage mts -- curl https://twitter.com/" in lines
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_no_help_shows_a_backslash_or_folds_an_example(name):
+    lines = testbed(name, "--help").stdout.splitlines()
+    assert [line for line in lines if "\\" in line or "\b" in line] == []
+    assert [line for line in lines if line.count("testbed ") > 1 and "&&" not in line] == []
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
@@ -83,6 +99,14 @@ def test_every_command_is_there_and_has_help(name):
         (["--no-such-option"], "No such option"),
         (["doctor", "--no-such-option"], "No such option"),
         (["completion", "tcsh"], "'tcsh' is not one of"),
+        (
+            ["run", "free-network", "--"],
+            "there is no command after '--'; name a program",
+        ),
+        (["run", "free-network", "--timeout", "nan"], "timeout: nan is out of range; give 0.2 to 60"),
+        (["exec", "--"], "there is no command after '--'; name a program after '--'"),
+        (["exec"], "no command is given; name a program after '--'"),
+        (["phase"], "give a world and a phase"),
     ],
 )
 def test_wrong_input_is_2_with_one_message(args, said):
