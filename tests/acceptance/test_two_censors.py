@@ -45,10 +45,10 @@ ONE = """\
 def test_both_are_at_work(testbed: Run, tmp_path: Path, placed: str, version: tuple[str, ...]) -> None:
     path = tmp_path / "two.yaml"
     path.write_text(SCENARIO.format(placed=placed, expect=BOTH))
-    done = testbed("run", str(path), "--out", str(tmp_path / "out"), *version)
+    done = testbed(str(path), *version)
     assert done.status == 0, done
     receipts = {
-        one.name: json.loads(one.read_text()) for one in (tmp_path / "out/receipts").glob("mts.*.json")
+        one.name: json.loads(one.read_text()) for one in (done.folder / "receipts").glob("mts.*.json")
     }
     assert set(receipts) == {"mts.filter.json", "mts.tspu.json"}
     assert receipts["mts.filter.json"]["rules"]["by-host"]["kernel"]["inject"] >= 1
@@ -60,4 +60,4 @@ def test_without_the_filter_only_the_other_acts(testbed: Run, tmp_path: Path) ->
     text = SCENARIO.format(placed="tspu", expect=ONE)
     before, _, after = text.partition("  filter:")
     path.write_text(before + "  tspu:" + after.partition("  tspu:")[2])
-    assert testbed("run", str(path), "--out", str(tmp_path / "out")).status == 0
+    assert testbed(str(path)).status == 0
