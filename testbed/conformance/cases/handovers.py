@@ -1,4 +1,4 @@
-"""What a box's memory and its kernel must agree on, and several boxes at one hop."""
+"""Agreement of a box's flow table with its kernel, and several boxes at one hop."""
 
 from testbed.conformance.backend import Box
 from testbed.conformance.builders import action, sni
@@ -15,8 +15,8 @@ from testbed.conformance.steps import OPENED, OPENED_BY_R, L, R, wait
     "t22",
     "CP22 Fig. 7; IMC22 Table 2, from memory",
     "M",
-    "R opens; after 70 s of silence L sends the ClientHello of X",
-    "passes: the flow is R's for 480 s once both ends have been heard",
+    "R opens a connection; after 70 idle s L sends the ClientHello of X",
+    "passes: the flow stays R's for 480 s once both ends have sent packets",
 )
 def _case_memory_of_an_outside_opener(profile: str) -> Dialogue:
     return dialogue(
@@ -35,7 +35,7 @@ def _case_memory_of_an_outside_opener(profile: str) -> Dialogue:
     "t22",
     "IMC22q p.7 (420 s); that it runs from the first dropped packet is our choice",
     "L",
-    "SNI-II hit; the first packet to vanish 100 s later; data 330 s and 430 s after that",
+    "SNI-II hit; the first dropped packet 100 s later; data 330 s and 430 s after that",
     "dropped; free",
 )
 def _case_residual_from_the_first_drop(profile: str) -> Dialogue:
@@ -63,10 +63,10 @@ def _dropped_and_reset(it: Observation) -> bool:
 @case(
     "C120",
     "t22",
-    "OONI22 (resets beside silence at one operator); the order is our choice",
+    "OONI22 (resets beside drops at one operator); the order is our choice",
     "L",
-    "An operator's box on a mirror port and a TSPU in the path at one hop, both for X, in either order",
-    "the first sees what the second drops, and not the other way round",
+    "An operator's on-path box and an in-path TSPU at one hop, both for X, in either order",
+    "the first sees what the second drops, but not vice versa",
 )
 def _case_two_boxes_at_one_hop(profile: str) -> tuple[Dialogue, ...]:
     mirror, path = Box(sni("leg-passive", action("rst"))), Box(sni(profile, action("drop")))
