@@ -24,7 +24,7 @@ LAYERS = (  # bottom to top; a package imports only from layers below its own
     {"internet"},
     {"middlebox", "probe", "truth", "vantage"},
     {"run"},
-    {"circumvent", "conformance", "doctor", "replay"},
+    {"conformance", "doctor", "replay"},
     {"report"},
     {"cli"},
 )
@@ -219,6 +219,14 @@ def test_checking_a_scenario_with_hosts_loads_no_server() -> None:
     ours = {name for name in loaded.split() if _package(name) == "internet" or name in ("asyncio", "dns")}
     allowed = {"testbed.internet"}
     assert {name for name in ours if not name.startswith("testbed.internet.services")} == allowed
+
+
+def test_the_picture_shows_the_layers() -> None:
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    picture = page.partition("```text\n")[2].partition("```")[0]
+    rows = [set(re.findall(r"[a-z]+", line)) for line in picture.splitlines()]
+    assert "cli" in rows[0]  # beside the Python API and the benchmarks
+    assert rows[:0:-1] == list(LAYERS[:-1])
 
 
 def test_a_package_without_a_layer_is_noticed() -> None:
