@@ -1,4 +1,4 @@
-"""The canonical names of what can be seen to happen to a measurement, for every detector and table."""
+"""The canonical labels of outcomes, for every detector and table."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ LABELS: Final[dict[str, str]] = {
     "ok": "works, as it does from outside",
     "dns.nxdomain": "the resolver says the name does not exist; outside it does",
     "dns.poison": "the resolver gives an address that the name does not have outside",
-    "dns.drop": "the resolver's answer never comes",
+    "dns.drop": "no answer from the resolver",
     "ip.drop": "no answer to the SYN, or none later on a connection without TLS and HTTP",
     "ip.rst": "the SYN is refused, or a connection without TLS and HTTP is reset",
     "ip.icmp": "the SYN is answered by an ICMP error",
