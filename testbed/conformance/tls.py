@@ -29,8 +29,8 @@ class Certificate:
 
     def run(self, exchange: Exchange) -> StepResult:
         """See `steps.DialogueStep`."""
-        met, text = self._handshake(exchange)
-        return StepResult(met == self.expected, text)
+        got, text = self._handshake(exchange)
+        return StepResult(got == self.expected, text)
 
     def run_twin(self, exchange: Exchange) -> StepResult:
         """See `steps.DialogueStep`."""
@@ -49,8 +49,8 @@ class Certificate:
             if opening.flags == "S" and arrived:
                 other = arrived.destination
             exchange.change(right=true if opening.who == "R" else other)
-        met = "true" if other == true else "stranger"
-        server = _Side(servers[met])
+        reached = "true" if other == true else "stranger"
+        server = _Side(servers[reached])
         for _ in range(6):
             exchange.change(right=true)
             self._carry(exchange, "L", client, server)
@@ -58,8 +58,8 @@ class Certificate:
             self._carry(exchange, "R", server, client)
             if client.done:
                 break
-        who = "the genuine server" if met == "true" else f"the server at {other}"
-        return client.verdict, f"L met {who}; its certificate: {client.text}"
+        who = "the genuine server" if reached == "true" else f"the server at {other}"
+        return client.verdict, f"L reached {who}; its certificate: {client.text}"
 
     def _carry(self, exchange: Exchange, who: Who, sender: "_Side", receiver: "_Side") -> None:
         """Send what one side has to send, in segments; pass what arrives to the other side."""

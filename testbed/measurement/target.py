@@ -1,4 +1,4 @@
-"""A target: the URL that a measurement asks for, taken apart; and what a kind of target is.
+"""A target: the parsed URL of a measurement; and what a kind of target is.
 
 `testbed.measurement.kinds` has the kinds that are built in and the parser.
 """

@@ -1,1 +1,1 @@
-"""The core over captures: what each packet of a pcap or pcapng file would have met."""
+"""The core over captures: what a censor would do to each packet of a pcap or pcapng file."""

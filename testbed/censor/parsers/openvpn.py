@@ -1,8 +1,8 @@
 """OpenVPN packets by their first byte, opcode and key id, and what must follow it.
 
 The wire form is that of OpenVPN's own protocol description (doxygen, "OpenVPN's network protocol"); over TCP
-each packet has a length in front. Only a client's first packet is distinctive: of the others one byte tells,
-so they are to be believed on flows that began with one (`registry.opening`).
+each packet has a length prefix. Only a client's first packet is distinctive; the others are identified by one
+byte, so trust them only on flows that began with one (`registry.opening`).
 """
 
 from typing import Final

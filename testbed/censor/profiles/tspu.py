@@ -103,5 +103,5 @@ OUTAGE = replace(
     title="no box at all: connectivity lost, wholly or in part",
     kind="outage",
     period="any",
-    inside_opens=our_choice(value=False),  # a dead line does not ask who began
+    inside_opens=our_choice(value=False),  # an outage affects both directions
 )
