@@ -137,7 +137,9 @@ class Censor:
 
     def _unheld(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
         """No rule has this flow yet: does one match this packet, or may one match a later packet?"""
-        armed = flow.client is Direction.UP or not self._profile.inside_opens.value
+        # CP22 Fig. 7: the last SYN names the client, but a flow that the outside began is never armed.
+        inside = flow.client is Direction.UP and flow.opener is Direction.UP
+        armed = inside or not self._profile.inside_opens.value
         rules = self._consulted(flow, armed=armed)
         if flow.reading and rules:
             if (found := self._first_match(rules, packet, direction, flow)) is not None:

@@ -73,7 +73,7 @@ class Inspector:
         """What the packet, or the stream up to it, shows; decides whether later packets are looked at."""
         port = flow.key.outside_port
         if packet.protocol != TCP:
-            return self._datagram(packet, flow, port)
+            return self._datagram(packet, direction, flow, port)
         model = self.model_of(flow)
         if model.view == "bytes":
             return self._search(packet, port)
@@ -107,7 +107,9 @@ class Inspector:
             inspection.stream = Stream(model.overlap, model.urgent)
         return inspection.stream
 
-    def _datagram(self, packet: Packet, flow: Flow, port: int) -> Reading:
+    def _datagram(self, packet: Packet, direction: Direction, flow: Flow, port: int) -> Reading:
+        if direction is Direction.DOWN and flow.inspection.initial is not None:
+            return NOTHING  # the server's answer to the first part of a ClientHello ends nothing
         reading = read_udp(packet.payload, port, self._wanted)
         if port == _PORT_DNS:
             return reading

@@ -28,6 +28,13 @@ def initial(name: str | None = X, *, layout: str = "ngtcp2", ech: bool = False, 
     return protect(frames, dcid)
 
 
+def initials(name: str | None = X, *, dcid: bytes = _DCID) -> tuple[bytes, bytes]:
+    """The same over two datagrams, as clients with a post-quantum key share send it."""
+    message = handshake(name, after=extension(16, b"\0\x03\x02h3") + extension(21, bytes(1200)))
+    half = len(message) // 2
+    return protect(_crypto(message[:half], 0), dcid), protect(_crypto(message[half:], half), dcid, 1)
+
+
 def _crypto(message: bytes, at: int) -> bytes:
     return b"\6" + struct.pack("!HH", 0x4000 | at, 0x4000 | len(message)) + message
 

@@ -73,6 +73,23 @@ def _case_fresh_port(profile: str) -> Dialogue:
     return dialogue(sni(profile, action("rst-rewrite")), *OPENED, *_HIT, *fresh)
 
 
+@case(
+    "C122",
+    "t21 t22w t22 t23 t24 t25 t26",
+    "CP22 Fig. 7",
+    "H",
+    "R sends a SYN first; L answers with a SYN of its own, then the ClientHello of X",
+    "passes: what R began is never inspected",
+)
+def _case_outside_first(profile: str) -> Dialogue:
+    opening = (
+        R(flags="S").passes_unreported,
+        L(flags="S").passes_unreported,
+        R(flags="SA").passes_unreported,
+    )
+    return dialogue(sni_policy(profile), *opening, L(hello()).passes, R(SERVER_HELLO).passes, no_rule_acts())
+
+
 @case("C44", "t22", "CP22", "H", "SNI-I hit, followed by X from a new port", "blocked again")
 def _case_fresh_port_again(profile: str) -> Dialogue:
     return dialogue(

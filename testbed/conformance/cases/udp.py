@@ -20,7 +20,7 @@ from testbed.conformance.payloads import (
     short_header,
     wireguard_data,
 )
-from testbed.conformance.quic import initial
+from testbed.conformance.quic import initial, initials
 from testbed.conformance.series import Series
 from testbed.conformance.steps import DialogueStep, L, R, udp, wait
 
@@ -99,6 +99,22 @@ def _case_quic_name(profile: str) -> Iterator[Dialogue]:
     for layout in ("ngtcp2", "chromium"):
         steps = (udp(), L(initial(X, layout=layout)).is_dropped, *_V1_DEAD[1:])
         yield dialogue(_quic_sni(profile), *steps, label=layout)
+
+
+@case(
+    "C121",
+    "t24 t25 t26",
+    "FOCI26q; RFC 9000 §17.2.2: a server may acknowledge at once",
+    "M",
+    "A ClientHello of X over two datagrams, with an answer of R between them",
+    "the second and all that follows are dropped, as without the answer",
+)
+def _case_answer_between(profile: str) -> Iterator[Dialogue]:
+    first, second = initials()
+    hit = (L(second, "second Initial").is_dropped, L(short_header(), "datagram").is_dropped)
+    yield dialogue(_quic_sni(profile), udp(), L(first, "first Initial").passes, *hit, label="at once")
+    between = (L(first, "first Initial").passes, R(quic_form(1200), "Initial").passes)
+    yield dialogue(_quic_sni(profile), udp(), *between, *hit, label="answered")
 
 
 @case("C71", "t23 t24 t25 t26", "NTC1823 #74; FOCI26q", "H", "The same with SNI N", "passes")
