@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -59,7 +60,8 @@ def run_joined(place: Joined, argv: Sequence[str], own: Mapping[str, str] = os.e
     try:
         return FirstProcess(place.pid, place.began).join(partial(_become, place, argv, own, here))
     finally:
-        os.chdir(here)
+        with suppress(OSError):  # it may have been removed meanwhile
+            os.chdir(here)
 
 
 def _become(place: Joined, argv: Sequence[str], own: Mapping[str, str], here: Path) -> NoReturn:
