@@ -64,4 +64,7 @@ def test_a_capture_meets_what_the_live_packets_met(testbed, tmp_path: Path) -> N
     ]
     assert len(live) == 9, "three blocked names, three times"
     assert again == live
-    assert last["summary"]["rules"]["reset"]["rewritten"] > 0
+    rules = last["summary"]["rules"]
+    assert (rules["reset"]["matched"], rules["silence"]["matched"]) == (3, 6)
+    assert rules["reset"]["rewritten"] == 0, "captured behind the box: its RST/ACKs are there already"
+    assert rules["silence"]["dropped"] > 0
