@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from testbed.errors import InputError
-from testbed.scenario.model import Scenario
+
+if TYPE_CHECKING:
+    from testbed.scenario.model import Scenario
 
 
 class CommandAfterDashes(click.Command):
@@ -141,7 +143,7 @@ model_option = click.option(
 )
 
 
-def loaded(name: str, seed: int | None, time_scale: float | None, model: str | None = None) -> Scenario:
+def loaded(name: str, seed: int | None, time_scale: float | None, model: str | None = None) -> "Scenario":
     """The scenario with the command line's own seed, time scale and inspector model."""
     from testbed.scenario.inspection import with_model
     from testbed.scenario.loader import load

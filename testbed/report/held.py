@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.report.paths import typed
-from testbed.run.keeper import WorldInfo
-from testbed.run.phases import PhaseRecord
+from testbed.run.records import PhaseRecord, WorldInfo
 from testbed.run.requests import Visit
 
 _OURS = (1, 2, 3, 4)  # exit statuses that a command may have, too

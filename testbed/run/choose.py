@@ -1,9 +1,8 @@
 """Which phase and which vantages a run is about. A wrong name is answered with the nearest right one."""
 
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 
-from testbed.errors import InputError
+from testbed.run.names import one_of
 from testbed.scenario.model import OUTSIDE, Scenario
 
 
@@ -24,14 +23,3 @@ def vantages_of(scenario: Scenario, phase: str, asked: Sequence[str], *, single:
     concerned = tuple(dict.fromkeys([*placed, *expected])) or tuple(o.key for o in scenario.world.operators)
     ordered = tuple(key for key in scenario.vantages() if key in concerned)
     return (concerned[0],) if single else ordered
-
-
-def one_of(asked: str, known: Iterable[str], what: str, where: str, place: str = "") -> str:
-    """`asked`, if it is one of `known`; else InputError that names the nearest, in any case of letters."""
-    known = tuple(known)
-    if asked in known:
-        return asked
-    names = {name.casefold(): name for name in known}
-    nearest = get_close_matches(asked.casefold(), names, n=1)
-    remedy = f"did you mean '{names[nearest[0]]}'?" if nearest else f"there are: {', '.join(known)}"
-    raise InputError.at(place or f"--{what}", f"{where} has no {what} '{asked}'", remedy)

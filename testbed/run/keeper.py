@@ -4,16 +4,15 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from testbed.errors import InputError, InvalidRunError, RunInterrupted, TestbedError
-from testbed.run.choose import one_of
 from testbed.run.control import Line
 from testbed.run.events import rules_matched
 from testbed.run.laboratory import Laboratory
-from testbed.run.phases import PhaseRecord
+from testbed.run.names import one_of
 from testbed.run.program import controls, harmed
+from testbed.run.records import PhaseRecord, WorldInfo
 from testbed.run.result import Findings
 from testbed.run.session import Session, Work, rules_fired
 from testbed.scenario.model import OUTSIDE
@@ -24,18 +23,6 @@ from testbed.world.join import FirstProcess
 
 _TICK = 1.0  # seconds between two checks of the services; our choice
 _PATIENCE = 2.0  # seconds that a client may take to send its request; our choice
-
-
-@dataclass(frozen=True, slots=True)
-class WorldInfo:
-    """What identifies a held world."""
-
-    name: str
-    scenario: str
-    vantages: tuple[str, ...]  # those that commands can run from
-    folder: Path
-    keeper: int  # process number of its keeper, as the machine sees it
-    idle: float | None  # seconds without a command after which it ends; None: never
 
 
 def holding(info: WorldInfo, listener: socket.socket, ready: Callable[[], None]) -> Work:

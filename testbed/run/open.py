@@ -12,7 +12,7 @@ from testbed.errors import InputError, InvalidRunError
 from testbed.run import requests, worlds
 from testbed.run.events import rules_by_flow
 from testbed.run.job import Job
-from testbed.run.phases import PhaseRecord
+from testbed.run.records import PhaseRecord
 from testbed.run.result import RunResult
 from testbed.run.standing import Opening, Started, start, wait
 from testbed.scenario.model import Scenario

@@ -12,7 +12,7 @@ from typing import Any
 from testbed.errors import InputError, InvalidRunError
 from testbed.run import worlds
 from testbed.run.control import Line
-from testbed.run.phases import PhaseRecord
+from testbed.run.records import PhaseRecord
 from testbed.vantage.joined import Joined, run_joined
 from testbed.vantage.programs import ProgramError
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from testbed.errors import Exit
 from testbed.measurement.ooni import Measurement
 from testbed.run.job import Job
-from testbed.run.phases import PhaseRecord
+from testbed.run.records import PhaseRecord
 from testbed.truth.expected import Truth
 from testbed.truth.judge import Judgement
 

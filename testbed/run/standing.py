@@ -12,7 +12,8 @@ from pathlib import Path
 from testbed.errors import InputError, InvalidRunError
 from testbed.run import worlds
 from testbed.run.job import Job
-from testbed.run.keeper import WorldInfo, holding
+from testbed.run.keeper import holding
+from testbed.run.records import WorldInfo
 from testbed.run.result import RunResult
 from testbed.run.session import Session, carry_out
 from testbed.scenario.model import OUTSIDE, Scenario

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from testbed.report.held import duration, opened, show_end, show_list, show_visit
-from testbed.run.keeper import WorldInfo
+from testbed.run.records import WorldInfo
 from testbed.run.requests import Visit
 
 RECORD = {

@@ -1,8 +1,21 @@
-"""What is recorded of each phase of a held world."""
+"""A held world as values: what identifies it, and what is recorded of each phase."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class WorldInfo:
+    """What identifies a held world."""
+
+    name: str
+    scenario: str
+    vantages: tuple[str, ...]  # those that commands can run from
+    folder: Path
+    keeper: int  # process number of its keeper, as the machine sees it
+    idle: float | None  # seconds without a command after which it ends; None: never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
