@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from testbed.run.names import one_of
+from testbed.run.nearest import one_of
 from testbed.scenario.model import OUTSIDE, Scenario
 
 

@@ -10,7 +10,7 @@ from testbed.errors import InputError, InvalidRunError, RunInterrupted, TestbedE
 from testbed.run.control import Line
 from testbed.run.events import rules_matched
 from testbed.run.laboratory import Laboratory
-from testbed.run.names import one_of
+from testbed.run.nearest import one_of
 from testbed.run.program import controls, harmed
 from testbed.run.records import PhaseRecord, WorldInfo
 from testbed.run.result import Findings

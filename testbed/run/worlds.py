@@ -15,7 +15,7 @@ from pathlib import Path
 
 from testbed.errors import InputError
 from testbed.run.control import Line
-from testbed.run.names import one_of
+from testbed.run.nearest import one_of
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SUFFIX = ".sock"
