@@ -79,7 +79,7 @@ def _case_fresh_port(profile: str) -> Dialogue:
     "CP22 Fig. 7",
     "H",
     "R sends a SYN first; L answers with a SYN of its own, then the ClientHello of X",
-    "passes: what R began is never inspected",
+    "passes: flows that R opens are never inspected",
 )
 def _case_outside_first(profile: str) -> Dialogue:
     opening = (

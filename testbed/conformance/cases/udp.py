@@ -104,10 +104,10 @@ def _case_quic_name(profile: str) -> Iterator[Dialogue]:
 @case(
     "C121",
     "t24 t25 t26",
-    "FOCI26q; RFC 9000 §17.2.2: a server may acknowledge at once",
+    "FOCI26q; that an answer between the datagrams changes nothing is our choice",
     "M",
     "A ClientHello of X over two datagrams, with an answer of R between them",
-    "the second and all that follows are dropped, as without the answer",
+    "the second and everything after it are dropped, as without the answer",
 )
 def _case_answer_between(profile: str) -> Iterator[Dialogue]:
     first, second = initials()
