@@ -1,8 +1,6 @@
 """`execute`: a job in, a result out. It prints nothing; a command has the streams of its caller."""
 
 from testbed.run.job import Job
-from testbed.run.probing import run_probe
-from testbed.run.program import run_command, run_shell
 from testbed.run.result import RunResult
 from testbed.run.session import Session, Work, carry_out
 
@@ -19,6 +17,10 @@ def execute(job: Job) -> RunResult:
 
 
 def _work(job: Job) -> Work:
-    if job.shell:
-        return run_shell
-    return run_command if job.command is not None else run_probe
+    if not job.runs_program:
+        from testbed.run.probing import run_probe  # each imports what the other does not need
+
+        return run_probe
+    from testbed.run.program import run_command, run_shell
+
+    return run_shell if job.shell else run_command
