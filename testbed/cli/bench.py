@@ -25,7 +25,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 def command(chosen: tuple[str, ...], json_file: Path | None, *, quick: bool) -> int:
     """Measure what docs/benchmarks.md promises: a table for you, JSON for a machine.
 
-    Wants a machine with nothing else to do. Exit status: 0 if every budget is held, 1 if one is missed, 3 if
+    Run it on an idle machine. Exit status: 0 if every budget is held, 1 if one is missed, 3 if
     a benchmark could not be run.
     """
     _from_checkout()

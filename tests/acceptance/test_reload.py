@@ -28,18 +28,18 @@ ask twitter.com; ask www.wikipedia.org
 
 
 @pytest.mark.parametrize(
-    ("text", "seen", "told"),
+    ("text", "seen", "reloaded"),
     [
         ("www.wikipedia.org", "000 200 200 000", {"rules": 1}),
         ("no name at all", "000 200 000 200", {"refused": "names.txt:1"}),
     ],
 )
-def test_a_list_is_read_again(testbed, tmp_path: Path, text: str, seen: str, told: dict) -> None:
+def test_a_list_is_read_again(testbed, tmp_path: Path, text: str, seen: str, reloaded: dict) -> None:
     (tmp_path / "x.yaml").write_text(SCENARIO)
     (tmp_path / "names.txt").write_text("twitter.com\n")
     done = testbed("./x.yaml", "--vantage", "mts", "--", "sh", "-c", PROGRAM, "sh", text)
     assert done.out.split() == seen.split()
     assert done.status == 0, done.err
     (reload,) = [event["detail"] for event in done.events if event["kind"] == "reload"]
-    for key, value in told.items():
+    for key, value in reloaded.items():
         assert str(reload[key]).startswith(str(value))

@@ -219,8 +219,8 @@ def test_a_command_has_its_status_streams_and_folder(user: User) -> None:
     ]
     quiet = user("exec", "-q", "--", "sh", "-c", "kill -TERM $$", status=143)
     assert (quiet.stdout, quiet.stderr) == ("", "")
-    told = json.loads(user("exec", "--json", "mine", "--", "true").stderr)
-    assert (told["world"], told["phase"], told["vantage"], told["status"]) == ("mine", "free", "mts", 0)
+    found = json.loads(user("exec", "--json", "mine", "--", "true").stderr)
+    assert (found["world"], found["phase"], found["vantage"], found["status"]) == ("mine", "free", "mts", 0)
     missing = user("exec", "--", "crul", status=127)
     assert missing.stderr.splitlines()[0] == "testbed: crul: no such program; did you mean 'curl'?"
     user("down", "mine")

@@ -16,7 +16,7 @@ def finding(need, *, present):
 
 
 @pytest.fixture
-def told(monkeypatch):
+def report(monkeypatch):
     def tell(*findings, args=()):
         monkeypatch.setattr(doctor, "examine", lambda: list(findings))
         result = CliRunner().invoke(command, args, standalone_mode=False)
@@ -26,16 +26,16 @@ def told(monkeypatch):
     return tell
 
 
-def test_all_there_is_0(told):
-    status, text = told(finding(Need.REQUIRED, present=True))
+def test_all_there_is_0(report):
+    status, text = report(finding(Need.REQUIRED, present=True))
     assert status == 0
     assert "yes  veth links" in text
     assert "worlds can be built" in text
     assert "get it" not in text
 
 
-def test_a_missing_required_feature_is_4_with_cost_and_remedy(told):
-    status, text = told(finding(Need.REQUIRED, present=False))
+def test_a_missing_required_feature_is_4_with_cost_and_remedy(report):
+    status, text = report(finding(Need.REQUIRED, present=False))
     assert status == 4
     assert "no   veth links" in text
     assert "costs:  no world" in text
@@ -44,12 +44,12 @@ def test_a_missing_required_feature_is_4_with_cost_and_remedy(told):
 
 
 @pytest.mark.parametrize("need", [Need.OPTIONAL, Need.INFORMATION])
-def test_a_missing_feature_that_is_not_required_is_0(told, need):
-    assert told(finding(need, present=False))[0] == 0
+def test_a_missing_feature_that_is_not_required_is_0(report, need):
+    assert report(finding(need, present=False))[0] == 0
 
 
-def test_json_says_the_same(told):
-    status, text = told(finding(Need.REQUIRED, present=False), args=["--json"])
+def test_json_says_the_same(report):
+    status, text = report(finding(Need.REQUIRED, present=False), args=["--json"])
     assert status == 4
     assert json.loads(text) == {
         "ok": False,

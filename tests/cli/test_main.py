@@ -136,18 +136,18 @@ def test_wrong_input_is_2_with_one_message(args, said):
 )
 def test_a_known_ending_has_its_status_and_no_traceback(ending, capsys, error, status, said):
     assert ending(raising(error)) == status
-    told = capsys.readouterr().err
-    assert said in told
-    assert "Traceback" not in told
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert "Traceback" not in printed
 
 
 @pytest.mark.parametrize("error", [ValueError("boom"), OSError(errno.EIO, "boom")])
 def test_a_bug_is_3_with_its_traceback(ending, capsys, error):
     assert ending(raising(error)) == Exit.INVALID
-    told = capsys.readouterr().err
-    assert "Traceback" in told
-    assert "boom" in told
-    assert "bug in testbed" in told
+    printed = capsys.readouterr().err
+    assert "Traceback" in printed
+    assert "boom" in printed
+    assert "bug in testbed" in printed
 
 
 @pytest.mark.parametrize(("result", "status"), [(None, 0), (0, 0), (1, 1), (Exit.INVALID, 3)])
