@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 from testbed.errors import InputError
 
 if TYPE_CHECKING:
-    from testbed.scenario.model import Scenario
+    from testbed.model import Scenario
 
 
 class CommandAfterDashes(click.Command):

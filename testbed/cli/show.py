@@ -9,7 +9,7 @@ import click
 from testbed.cli.options import scenario_argument
 
 if TYPE_CHECKING:
-    from testbed.scenario.model import Scenario
+    from testbed.model import Scenario
 
 
 @click.command(short_help="One scenario: its world, phases, rules, expectations and sources.")

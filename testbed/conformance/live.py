@@ -22,7 +22,7 @@ from testbed.conformance.packets import FENCE, ICMP, Ip
 from testbed.errors import InvalidRunError
 from testbed.middlebox.loop import serve_censor
 from testbed.middlebox.marks import Position
-from testbed.scenario.model import Operator, Placement, World
+from testbed.model import Operator, Placement, World
 from testbed.world import interrupt, linux, netns
 from testbed.world.build import BuiltWorld, build
 from testbed.world.children import Children, Ready, run_program

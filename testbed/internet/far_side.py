@@ -9,7 +9,7 @@ from testbed.internet.authority import Authority
 from testbed.internet.hosts import Opened, far_hosts, opened, zone_of
 from testbed.internet.service import run_service, run_together
 from testbed.internet.services.base import ReportReady
-from testbed.scenario.model import World
+from testbed.model import World
 from testbed.world import interrupt
 
 WARM_UP = 1.0  # seconds: our choice

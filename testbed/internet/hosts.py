@@ -6,14 +6,14 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from testbed.internet.authority import Authority, in_memory, self_signed
-from testbed.internet.services.base import Place, Service
+from testbed.internet.services.base import Place
 from testbed.internet.services.dns import Dns
 from testbed.internet.services.doh import Doh
 from testbed.internet.services.dot import Dot
 from testbed.internet.services.http3 import Http3
 from testbed.internet.services.web import Web
 from testbed.internet.sockets import stream_socket, udp_socket
-from testbed.scenario.model import Host, World
+from testbed.model import Host, HostService, World
 
 if TYPE_CHECKING:
     from testbed.internet.zone import Zone
@@ -25,7 +25,7 @@ _OPEN = {"tcp": stream_socket, "udp": udp_socket}
 class Opened:
     """A service whose sockets are open."""
 
-    service: Service
+    service: HostService
     place: Place
 
 
@@ -63,7 +63,7 @@ def opened(
 
 
 def open_service(
-    service: Service,
+    service: HostService,
     host: Host,
     addresses: Sequence[str],
     certificate: tuple[str, str] | None,

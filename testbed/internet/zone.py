@@ -16,7 +16,7 @@ import dns.rdatatype
 import dns.reversename
 import dns.rrset
 
-from testbed.scenario.model import World
+from testbed.model import World
 from testbed.world.addressing import addresses_of
 
 MAX_MESSAGE = 65535  # bytes

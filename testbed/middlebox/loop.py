@@ -21,7 +21,7 @@ from testbed.middlebox.eventstream import EventStream
 from testbed.middlebox.marks import Position
 from testbed.middlebox.reload import Reloader
 from testbed.middlebox.ruleset import ALONE
-from testbed.scenario.model import Placement
+from testbed.model import Placement
 from testbed.world import linux, netns
 
 FIRST_QUEUE = 1  # the first censor's; queues are numbered per network namespace

@@ -14,7 +14,7 @@ from testbed.errors import InputError
 from testbed.middlebox.eventstream import EventStream
 from testbed.middlebox.receipts import Receipts
 from testbed.middlebox.seen import SeenReplies
-from testbed.scenario.model import Placement
+from testbed.model import Placement
 from testbed.world import netns
 
 Answer = Callable[[bytes], bytes | None]

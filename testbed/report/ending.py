@@ -4,9 +4,9 @@ import json
 import sys
 
 from testbed.errors import Exit
+from testbed.model import Scenario
 from testbed.report.paths import typed
 from testbed.run.result import RunResult
-from testbed.scenario.model import Scenario
 
 _OURS = (Exit.UNEXPECTED, Exit.INPUT, Exit.INVALID, Exit.UNSUPPORTED)  # statuses that a command may have, too
 

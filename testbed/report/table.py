@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from testbed.model import OUTSIDE, Scenario
 from testbed.report.paths import typed
 from testbed.run.result import verdict
 from testbed.scenario.labels import LABELS
-from testbed.scenario.model import OUTSIDE, Scenario
 from testbed.truth.judge import MISSING, Judgement, Row
 
 PLAIN_WIDTH = 120  # columns, at least, where the output is no terminal

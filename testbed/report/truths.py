@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from testbed.model import Scenario
 from testbed.report.table import PLAIN_WIDTH, heading, rate_range
 from testbed.scenario.labels import LABELS
-from testbed.scenario.model import Scenario
 from testbed.truth.expected import Truth
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from testbed.model import OUTSIDE, Scenario
 from testbed.run.nearest import one_of
-from testbed.scenario.model import OUTSIDE, Scenario
 
 
 def phase_of(scenario: Scenario, asked: str | None) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from testbed.errors import InputError
+from testbed.model import OUTSIDE, Scenario
 from testbed.run.choose import phase_of, vantages_of
 from testbed.scenario.inspection import with_model
 from testbed.scenario.loader import load
-from testbed.scenario.model import OUTSIDE, Scenario
 
 _WORDS = ("vantages", "command", "serve")  # fields that are tuples of text
 _PATHS = ("authority", "out")

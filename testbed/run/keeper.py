@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from testbed.errors import InputError, InvalidRunError, RunInterrupted, TestbedError
+from testbed.model import OUTSIDE
 from testbed.run.control import Line
 from testbed.run.events import rules_matched
 from testbed.run.laboratory import Laboratory
@@ -15,7 +16,6 @@ from testbed.run.program import controls, harmed
 from testbed.run.records import PhaseRecord, WorldInfo
 from testbed.run.result import Findings
 from testbed.run.session import Session, Work, rules_fired
-from testbed.scenario.model import OUTSIDE
 from testbed.truth.proofs import problems as receipt_problems
 from testbed.vantage.environment import Environment
 from testbed.world import interrupt

@@ -9,9 +9,9 @@ from typing import Self
 
 from testbed.errors import InvalidRunError
 from testbed.internet.authority import Authority
+from testbed.model import OUTSIDE, Placement, Scenario
 from testbed.run.folder import RunFolder
 from testbed.scenario.loader import policy_again
-from testbed.scenario.model import OUTSIDE, Placement, Scenario
 from testbed.vantage.environment import Environment, prepare
 from testbed.world import delay
 from testbed.world.build import BuiltWorld, build

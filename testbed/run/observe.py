@@ -6,9 +6,9 @@ from pathlib import Path
 
 from testbed.measurement.ooni import Measurement
 from testbed.measurement.target import Target
+from testbed.model import OUTSIDE
 from testbed.probe.many import BULK_TOGETHER, VantageTargets, measure_many
 from testbed.run.laboratory import Laboratory
-from testbed.scenario.model import OUTSIDE
 from testbed.world.netns import enter
 
 

@@ -9,13 +9,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from testbed.errors import InputError, InvalidRunError
+from testbed.model import Scenario
 from testbed.run import requests, worlds
 from testbed.run.events import rules_by_flow
 from testbed.run.job import Job
 from testbed.run.records import PhaseRecord
 from testbed.run.result import RunResult
 from testbed.run.standing import Opening, Started, start, wait
-from testbed.scenario.model import Scenario
 from testbed.vantage.joined import helper, refused
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from testbed.model import OUTSIDE
 from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
 from testbed.run.result import Findings
 from testbed.run.session import Session
-from testbed.scenario.model import OUTSIDE
 from testbed.truth.classify import classify
 from testbed.truth.proofs import problems as receipt_problems
 from testbed.vantage.programs import ProgramError

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from testbed.internet.authority import Authority
 from testbed.internet.hosts import certificate_of, open_service, zone_of
-from testbed.internet.services.base import ReportReady, Service
-from testbed.scenario.model import Host
+from testbed.internet.services.base import ReportReady
+from testbed.model import Host, HostService
 from testbed.vantage.environment import Environment, prepare
 from testbed.vantage.overlay import lay_over
 from testbed.world.addressing import addresses_of
@@ -61,7 +61,7 @@ def _start(
     zone = zone_of(world)
     for name, service in _named(host):
 
-        def serve(ready: ReportReady, service: Service = service, name: str = name) -> None:
+        def serve(ready: ReportReady, service: HostService = service, name: str = name) -> None:
             unshare(CLONE_NEWNS)
             lay_over(environment.tree, environment.scratch)
             one = open_service(service, host, addresses, certificate, zone)
@@ -79,7 +79,7 @@ def _write(folder: Path, certificate: tuple[str, str]) -> tuple[str, str]:
     return str(chain), str(key)
 
 
-def _named(host: Host) -> Iterable[tuple[str, Service]]:
+def _named(host: Host) -> Iterable[tuple[str, HostService]]:
     """Each service with the name of its process: the second `command` of a host is `command-2`."""
     seen: dict[str, int] = {}
     for service in host.services:

@@ -10,12 +10,12 @@ from typing import Any
 from testbed.errors import Exit, InvalidRunError, RunInterrupted, TestbedError
 from testbed.internet.authority import Authority
 from testbed.internet.keep import kept_authority
+from testbed.model import OUTSIDE, Scenario
 from testbed.run.events import rules_by_flow
 from testbed.run.folder import RunFolder, versions
 from testbed.run.job import Job
 from testbed.run.laboratory import Laboratory
 from testbed.run.result import Findings, RunResult, exit_status
-from testbed.scenario.model import OUTSIDE, Scenario
 from testbed.scenario.tojson import to_json
 from testbed.truth.proofs import fired
 from testbed.world import interrupt

@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from testbed.errors import InputError, InvalidRunError
+from testbed.model import OUTSIDE, Scenario
 from testbed.run import worlds
 from testbed.run.job import Job
 from testbed.run.keeper import holding
 from testbed.run.records import WorldInfo
 from testbed.run.result import RunResult
 from testbed.run.session import Session, carry_out
-from testbed.scenario.model import OUTSIDE, Scenario
 from testbed.world import linux
 from testbed.world.fork import Slot, die_with, leave
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
-from testbed.scenario.model import OUTSIDE
+from testbed.model import OUTSIDE
 from testbed.scenario.values import Text
 
 RESERVED_KEYS = (OUTSIDE, "all", "title", "backbone", "far", "lo")

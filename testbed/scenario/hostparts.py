@@ -22,10 +22,10 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from testbed.internet.services import Service
 from testbed.internet.services.command import Command
+from testbed.model import OUTSIDE, Host, World
 from testbed.scenario.addresses import Address4, Address6, Asn
 from testbed.scenario.document import Document
 from testbed.scenario.hostfield import HOST_KEY, HOST_NAME, RESERVED_KEYS
-from testbed.scenario.model import OUTSIDE, Host, World
 from testbed.scenario.part import Part
 from testbed.scenario.problems import Loc, Problems, explain, nearest
 from testbed.scenario.serviceparts import ServicePart, service_of

@@ -10,7 +10,7 @@ from testbed.censor.policy import Policy
 from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
 from testbed.errors import InputError
-from testbed.scenario.model import Placement, Scenario
+from testbed.model import Placement, Scenario
 from testbed.scenario.problems import nearest
 
 Shares = Mapping[str, float]  # of pairs of hosts, by the model's key; they add up to 1

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from testbed.censor.policy import Policy
 from testbed.errors import InputError
+from testbed.model import Scenario, World
 from testbed.scenario import library
 from testbed.scenario.document import Document, read
 from testbed.scenario.inspection import with_model
 from testbed.scenario.invalid import with_invalid_parts
-from testbed.scenario.model import Scenario, World
 from testbed.scenario.part import parse
 from testbed.scenario.problems import Problems
 from testbed.scenario.resolve import resolve

@@ -7,10 +7,10 @@ from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
+from testbed.model import MOST_CENSORS, Operator, Placement, Scenario, World
 from testbed.scenario.document import Document
 from testbed.scenario.expectations import ALL, controls, expand
 from testbed.scenario.invalid import INVALID, UNKNOWN
-from testbed.scenario.model import MOST_CENSORS, Operator, Placement, Scenario, World
 from testbed.scenario.policies import CensorCompiler
 from testbed.scenario.problems import Loc, Problems, nearest
 from testbed.scenario.schema import PhasePart, ScenarioFile

@@ -7,8 +7,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from testbed.errors import InputError, Problem
 from testbed.internet.services.command import Command, Readiness
+from testbed.model import OUTSIDE, Host, Scenario, World
 from testbed.scenario.hostfield import HOST_KEY, HOST_NAME, RESERVED_KEYS
-from testbed.scenario.model import OUTSIDE, Host, Scenario, World
 
 # Our choice: ranges of Hetzner (AS24940), beside those of the outside vantage.
 SERVED4, SERVED6 = IPv4Network("95.216.1.0/24"), IPv6Network("2a01:4f9:0:1::/64")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from testbed.errors import InputError
+from testbed.model import World
 from testbed.scenario.document import Document
-from testbed.scenario.model import World
 from testbed.scenario.problems import Loc, Problems
 
 

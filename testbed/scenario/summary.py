@@ -4,8 +4,8 @@ import dataclasses
 from typing import Any
 
 from testbed.censor.actions.base import AnyAction
+from testbed.model import OUTSIDE, Scenario
 from testbed.scenario.inspection import other_models
-from testbed.scenario.model import OUTSIDE, Scenario
 
 _SHOWN = 5  # entries of a list
 

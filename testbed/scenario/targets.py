@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from testbed.errors import InputError
 from testbed.measurement.kinds import KINDS, parse
 from testbed.measurement.target import Fault, ProbeKind, Target
-from testbed.scenario.model import World
+from testbed.model import World
 from testbed.scenario.plugin import Plugin, load_class
 from testbed.scenario.problems import Loc, nearest
 from testbed.scenario.sources import Sources

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from testbed.censor.policy import Policy
-from testbed.scenario.model import Expectation, Host, LinkQuality, Operator, Placement, Scenario, World
+from testbed.model import Expectation, Host, LinkQuality, Operator, Placement, Scenario, World
 
 
 def to_json(scenario: Scenario) -> dict[str, Any]:

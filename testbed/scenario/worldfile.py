@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
+from testbed.model import LinkQuality, Operator, PublicResolver, Site, World
 from testbed.scenario.addresses import Address4, Address6, Asn, Prefix4, Prefix6
 from testbed.scenario.document import Document, read
 from testbed.scenario.hostfield import HOST_KEY, RESERVED_KEYS, HostsField
-from testbed.scenario.model import LinkQuality, Operator, PublicResolver, Site, World
 from testbed.scenario.part import Part, parse
 from testbed.scenario.problems import Loc, Problems
 from testbed.scenario.values import Key, ParsedBitsPerSecond, ParsedSeconds, ParsedShare, Text, as_list

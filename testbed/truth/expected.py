@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from testbed.measurement.target import Target
-from testbed.scenario.model import OUTSIDE, Scenario
+from testbed.model import OUTSIDE, Scenario
 
 Role = Literal["expectation", "control", "reference"]
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from testbed.errors import Exit
 from testbed.measurement.ooni import Measurement
-from testbed.scenario.model import OUTSIDE, Scenario
+from testbed.model import OUTSIDE, Scenario
 from testbed.truth import proofs
 from testbed.truth.classify import classify
 from testbed.truth.expected import Role, Truth, truth

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from testbed.errors import InputError, Problem
-from testbed.scenario.model import OUTSIDE, Host, Operator, World
+from testbed.model import OUTSIDE, Host, Operator, World
 
 Addresses = tuple[str, str]  # IPv4, IPv6
 

@@ -26,7 +26,7 @@ from time import monotonic
 from typing import Any
 
 from testbed.errors import InvalidRunError
-from testbed.scenario.model import LinkQuality
+from testbed.model import LinkQuality
 from testbed.world import linux
 from testbed.world.build import BuiltWorld
 from testbed.world.children import Body

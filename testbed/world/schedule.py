@@ -2,7 +2,7 @@
 
 import random
 
-from testbed.scenario.model import LinkQuality
+from testbed.model import LinkQuality
 
 
 class Schedule:

@@ -17,12 +17,12 @@ import pytest
 
 from testbed.capture.writer import PcapngWriter
 from testbed.conformance.builders import with_model
+from testbed.model import Scenario
 from testbed.run.job import Job
 from testbed.run.laboratory import Laboratory
 from testbed.run.result import Findings
 from testbed.run.session import Session, carry_out
 from testbed.scenario.loader import load
-from testbed.scenario.model import Scenario
 from testbed.truth.proofs import problems as receipt_problems
 from testbed.vantage.environment import SBIN
 from testbed.vantage.subscriber import run_as

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from testbed.internet.authority import Authority
 from testbed.internet.far_side import serve_far_side
-from testbed.scenario.model import PublicResolver, Site, World
+from testbed.model import PublicResolver, Site, World
 from testbed.vantage.environment import prepare
 from testbed.world.children import Call, Children, call
 from testbed.world.enter import run_isolated

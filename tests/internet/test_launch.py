@@ -13,7 +13,7 @@ import pytest
 from testbed.internet.launch import run_program
 from testbed.internet.services.base import Place
 from testbed.internet.services.command import Command, Readiness
-from testbed.scenario.model import Host
+from testbed.model import Host
 
 PYTHON = sys.executable
 

@@ -18,7 +18,7 @@ from testbed.censor.names import NameList
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from testbed.middlebox.loop import serve_censor
-from testbed.scenario.model import Placement
+from testbed.model import Placement
 from testbed.world.children import Children
 from testbed.world.enter import isolated_call
 from tests.censor.line import hello

@@ -21,7 +21,7 @@ from testbed.censor.profiles import PROFILES
 from testbed.censor.wire import Endpoints, IpForm, udp
 from testbed.errors import InputError
 from testbed.middlebox.resolver import lying_answer, serve_lying_resolver
-from testbed.scenario.model import Placement
+from testbed.model import Placement
 from testbed.world.children import Children
 from testbed.world.enter import isolated_call
 from tests.middlebox.lab import FAMILY, SERVER, Lab

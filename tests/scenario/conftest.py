@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from testbed.errors import InputError, Problem
+from testbed.model import Scenario
 from testbed.scenario.loader import load
-from testbed.scenario.model import Scenario
 
 WORLD = """\
 operators:

@@ -12,7 +12,7 @@ from testbed.censor.match import KEYS, CompiledRule, Match
 from testbed.censor.match.quic import QuicForm
 from testbed.censor.models import MODELS
 from testbed.errors import InputError, Problem
-from testbed.scenario.model import Scenario
+from testbed.model import Scenario
 from tests.censor.line import Line, hello
 from tests.scenario.conftest import SCENARIO, Desk
 from tests.scenario.test_own_match_keys import HOPS

@@ -9,8 +9,8 @@ from testbed.errors import Problem
 from testbed.internet.services.command import Command, Readiness
 from testbed.internet.services.echo import Echo
 from testbed.internet.services.web import Web
+from testbed.model import Host
 from testbed.scenario.jsonschema import scenario_schema, world_schema
-from testbed.scenario.model import Host
 from testbed.scenario.summary import host_lines
 from testbed.scenario.tojson import to_json
 from tests.scenario.conftest import SCENARIO, WORLD, Desk

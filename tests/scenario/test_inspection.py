@@ -7,10 +7,10 @@ import pytest
 from testbed.censor.models import MODELS
 from testbed.censor.profiles import PROFILES
 from testbed.errors import InputError, Problem
+from testbed.model import Scenario
 from testbed.scenario.inspection import with_model
 from testbed.scenario.jsonschema import scenario_schema
 from testbed.scenario.loader import policy_again
-from testbed.scenario.model import Scenario
 from testbed.scenario.summary import rule_lines
 from testbed.scenario.tojson import to_json
 from tests.scenario.conftest import Desk

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from testbed.internet.services.echo import Echo
+from testbed.model import Host
 from testbed.scenario.loader import load
-from testbed.scenario.model import Host
 from testbed.scenario.targets import WorldHosts
 from tests.scenario.conftest import Desk
 

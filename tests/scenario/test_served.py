@@ -7,7 +7,7 @@ import pytest
 from testbed.errors import InputError, Problem
 from testbed.internet.services.command import Command, Readiness
 from testbed.internet.services.echo import Echo
-from testbed.scenario.model import Host
+from testbed.model import Host
 from testbed.scenario.served import with_served
 from tests.scenario.conftest import SCENARIO, Desk
 

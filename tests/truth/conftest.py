@@ -11,7 +11,7 @@ from testbed.censor.actions.rst_rewrite import RewriteRst
 from testbed.censor.names import NameList
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.measurement.kinds import parse
-from testbed.scenario.model import Expectation, Operator, Placement, Scenario, World
+from testbed.model import Expectation, Operator, Placement, Scenario, World
 
 from .timelines import fine, measured
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from testbed.errors import InvalidRunError
-from testbed.scenario.model import LinkQuality
+from testbed.model import LinkQuality
 from testbed.world.build import build
 from testbed.world.enter import isolated_call
 from testbed.world.netns import Namespace, inside

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from testbed.errors import InvalidRunError
-from testbed.scenario.model import LinkQuality
+from testbed.model import LinkQuality
 from testbed.world import delay
 from testbed.world.enter import isolated_call
 from testbed.world.netns import inside

@@ -293,7 +293,7 @@ def test_it_works_for_an_ordinary_user():
         return
     body = (
         "import json, pathlib, tempfile\nfrom tests.world.worlds import lab, small\n"
-        "from testbed.scenario.model import LinkQuality\n"
+        "from testbed.model import LinkQuality\n"
         "with lab(small(1, access=LinkQuality(delay=0.01))) as built:\n"
         "    print(json.dumps([pathlib.Path('/proc/self/uid_map').read_text().split(),"
         " built.ping('-c1', '8.8.8.8'), built.ping('-c1', '2001:4860:4860::8888')]))\n"

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from testbed.errors import InputError
-from testbed.scenario.model import Host, LinkQuality, Site
+from testbed.model import Host, LinkQuality, Site
 from testbed.world.plan import plan
 
 from .worlds import HOUSED4, KEYS, SITE4, operator, small

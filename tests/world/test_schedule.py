@@ -1,6 +1,6 @@
 import pytest
 
-from testbed.scenario.model import LinkQuality
+from testbed.model import LinkQuality
 from testbed.world.schedule import Schedule
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 
-from testbed.scenario.model import PERFECT, LinkQuality, Operator, PublicResolver, Site, World
+from testbed.model import PERFECT, LinkQuality, Operator, PublicResolver, Site, World
 from testbed.world import delay
 from testbed.world.build import build
 from testbed.world.children import Children

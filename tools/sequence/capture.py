@@ -13,12 +13,12 @@ from pathlib import Path
 
 from testbed.errors import InputError, InvalidRunError
 from testbed.measurement.kinds import parse
+from testbed.model import LinkQuality, Placement, Scenario
 from testbed.probe.many import preload
 from testbed.probe.measure import measure
 from testbed.run.choose import phase_of, vantages_of
 from testbed.run.folder import RunFolder
 from testbed.run.laboratory import Laboratory
-from testbed.scenario.model import LinkQuality, Placement, Scenario
 from testbed.vantage.environment import prepare
 from testbed.vantage.subscriber import spawn_as
 from testbed.world import interrupt

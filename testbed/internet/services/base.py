@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from socket import socket
 
     from testbed.internet.zone import Zone
-    from testbed.scenario.model import Host
+    from testbed.model import Host
 
 PortNumber = Annotated[int, Between(1, 65535)]
 Listener = tuple[Literal["tcp", "udp"], int]  # transport and port

@@ -1,20 +1,17 @@
-"""A resolved scenario: flat, frozen, complete. Every other package works with it.
+"""A resolved scenario and its world: flat, frozen, complete. Every other package works with them.
 
 The loader turns YAML into these values; nothing here reads a file or touches the kernel.
 Addresses are text in their shortest form; times are seconds, rates bit/s.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, ClassVar, Literal, NoReturn, Protocol
 
 from testbed.censor.policy import Policy
 from testbed.measurement.target import Target
-
-if TYPE_CHECKING:
-    from testbed.internet.services.base import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +101,32 @@ class PublicResolver:
     asn: int
 
 
+class HostService(Protocol):
+    """What is known of a service of a host; `Service` in `internet.services` implements it."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    key: ClassVar[str]
+    certificate: ClassVar[Literal["no", "names", "names and addresses"]]
+    late: ClassVar[bool]
+
+    @property
+    def start_within(self) -> float:
+        """Seconds until it must be ready."""
+        ...
+
+    def ports(self) -> tuple[tuple[Literal["tcp", "udp"], int], ...]:
+        """Transports and ports that it listens on."""
+        ...
+
+    async def serve(self, place: Any, ready: Callable[[], None]) -> None:
+        """Serve at `place` forever; calls `ready` once it answers."""
+        ...
+
+    def start(self, place: Any, ready: Callable[[], None]) -> NoReturn:
+        """Serve at `place` until SIGTERM, in a process of its own; calls `ready` once it answers."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """A machine with services: a server abroad with a namespace of its own, or programs at a subscriber's."""
@@ -116,7 +139,7 @@ class Host:
     country: str = "US"
     certificate: Literal["trusted", "self-signed"] = "trusted"
     at: str = ""  # the vantage whose namespace it shares; "" abroad
-    services: "tuple[Service, ...]" = ()
+    services: tuple[HostService, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
