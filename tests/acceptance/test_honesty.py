@@ -108,7 +108,11 @@ def test_a_rule_expected_to_fire_that_did_not(testbed: Run, scenario: Callable[.
 
 
 def test_an_exception_in_the_packet_path(testbed: Run, scenario: Callable[..., str]) -> None:
-    path = scenario("{'bad.py:Bad': {}}", plugin=PLUGIN.format(body="raise RuntimeError('boom')"))
+    """What always fails is found when the technique is loaded; this one waits for curl's name."""
+    always = scenario("{'bad.py:Bad': {}}", plugin=PLUGIN.format(body="raise RuntimeError('boom')"))
+    assert testbed(always, "--vantage", "mts", "--", "true").status == 2
+    for_twitter = "if b'twitter' in ctx.packet.raw: raise RuntimeError('boom')"
+    path = scenario("{'bad.py:Bad': {}}", plugin=PLUGIN.format(body=for_twitter))
     done = testbed(path, "--vantage", "mts", "--", "curl", "-sS", "-o", "/dev/null", "https://twitter.com/")
     assert done.status == 3, done.err
     assert "fault" in done.err
