@@ -111,7 +111,7 @@ def test_decisions_are_the_cores_own_packet_by_packet():
     """The short cut for passed flows changes nothing that a rule does."""
     rng = random.Random(4)
     sessions = [
-        Session(rng.choice(("x.com", "y.com", None)), 40000 + n).whole(rng.randrange(9)) for n in range(200)
+        Session(rng.choice(("x.com", "y.com", None)), 40000 + n).whole(rng.randrange(9)) for n in range(400)
     ]
     frames = sorted((at + rng.randrange(10**10), f) for one in sessions for at, f in one.frames())
     box = sni(RewriteRst(), **{"rst-rewrite": 0.3})
