@@ -71,14 +71,6 @@ class LyingAnswer:
         return reply.message
 
 
-def lying_answer(policy: Policy, truthful: Answer, record: Callable[[Event], None]) -> LyingAnswer:
-    """What a resolver with this policy answers; see `LyingAnswer`.
-
-    Errors: InputError if a rule's action is none that a resolver can carry out.
-    """
-    return LyingAnswer(policy, truthful, record)
-
-
 def serve_lying_resolver(
     placement: Placement,
     addresses: Sequence[str],

@@ -20,7 +20,7 @@ from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from testbed.censor.wire import Endpoints, IpForm, udp
 from testbed.errors import InputError
-from testbed.middlebox.resolver import lying_answer, serve_lying_resolver
+from testbed.middlebox.resolver import LyingAnswer, serve_lying_resolver
 from testbed.model import Placement
 from testbed.world.children import Children
 from testbed.world.enter import isolated_call
@@ -78,17 +78,17 @@ def told(reply):
     ],
 )
 def test_lies_for_the_listed_names_only(name, kind, expected):
-    assert told(lying_answer(LIES, truthful, lambda _: None)(query(name, kind))) == expected
+    assert told(LyingAnswer(LIES, truthful, lambda _: None)(query(name, kind))) == expected
 
 
 def test_without_rules_every_answer_is_true():
-    answer = lying_answer(policy(), truthful, lambda _: None)
+    answer = LyingAnswer(policy(), truthful, lambda _: None)
     assert told(answer(query("x.com"))) == ("NOERROR", ["203.0.113.1"])
 
 
 def test_lies_are_recorded():
     events = []
-    answer = lying_answer(LIES, truthful, events.append)
+    answer = LyingAnswer(LIES, truthful, events.append)
     for name in ("x.com", "free.com", "silent.com"):
         answer(query(name))
     assert [(event.kind, event.rule, event.detail["name"]) for event in events] == [
@@ -99,7 +99,7 @@ def test_lies_are_recorded():
 
 def test_what_is_no_query_goes_to_the_truthful_answer():
     asked = []
-    answer = lying_answer(LIES, asked.append, lambda _: None)
+    answer = LyingAnswer(LIES, asked.append, lambda _: None)
     for junk in (b"", b"\0" * 11, query("x.com")[:20], b"\xff" * 40):
         assert answer(junk) is None
         assert asked[-1] == junk
@@ -107,7 +107,7 @@ def test_what_is_no_query_goes_to_the_truthful_answer():
 
 def test_an_action_that_a_resolver_cannot_do_is_named():
     with pytest.raises(InputError, match="rule r0: action 'rst' cannot be carried out by a resolver"):
-        lying_answer(policy(("x.com", InjectRst())), truthful, print)
+        LyingAnswer(policy(("x.com", InjectRst())), truthful, print)
 
 
 def outgoing(reply):
@@ -115,7 +115,7 @@ def outgoing(reply):
 
 
 def test_a_lie_counts_when_it_leaves_and_not_before():
-    answer = lying_answer(LIES, truthful, lambda _: None)
+    answer = LyingAnswer(LIES, truthful, lambda _: None)
     first, second = (answer(one) for one in [query("x.com")] * 2)
     assert answer.receipts.claims[1].inject == 2
     assert answer.seen.counted()["inject_1"] == 0
@@ -128,7 +128,7 @@ def test_a_lie_counts_when_it_leaves_and_not_before():
 
 
 def test_a_silence_that_is_broken_does_not_count():
-    answer = lying_answer(LIES, truthful, lambda _: None)
+    answer = LyingAnswer(LIES, truthful, lambda _: None)
     asked = query("silent.com")
     answer(asked)
     assert answer.seen.counted()["drop_3"] == 1
@@ -137,7 +137,7 @@ def test_a_silence_that_is_broken_does_not_count():
 
 
 def test_junk_on_the_wire_is_ignored():
-    answer = lying_answer(LIES, truthful, lambda _: None)
+    answer = LyingAnswer(LIES, truthful, lambda _: None)
     answer(query("x.com"))
     for junk in (b"", b"\0" * 5, b"\xff" * 40):
         answer.seen.packet(outgoing(junk))
