@@ -13,7 +13,7 @@ from testbed.censor.match.quic import QuicForm
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from testbed.censor.units import BitsPerSecond
-from testbed.world.addressing import FAR
+from testbed.model import FAR
 
 # By the server's port: that of 2021 (IMC21 §5), and a fast one (our choice) to see the same arithmetic there.
 RATES = {443: 140_000, 8443: 8_000_000}  # bit/s of IP packets

@@ -17,11 +17,10 @@ from typing import Any, TypeVar
 
 from testbed.censor.policy import Policy
 from testbed.errors import InvalidRunError
-from testbed.model import Placement
+from testbed.model import FAR, Placement
 from testbed.run.folder import RunFolder
 from testbed.run.laboratory import Laboratory
 from testbed.scenario.loader import load
-from testbed.world.addressing import FAR
 from testbed.world.children import Call
 from testbed.world.enter import isolated_call
 from testbed.world.netns import inside

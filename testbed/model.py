@@ -184,6 +184,15 @@ class Placement:
 
 MOST_CENSORS = 8  # at one hop; our choice: the mark word has room for 16
 OUTSIDE = "outside"  # key of the unfiltered control vantage
+Addresses = tuple[str, str]  # IPv4, IPv6
+
+# Our choice: real transit (RETN, AS9002) and hosting (Hetzner, AS24940) ranges, because detectors take
+# reserved ranges for a sign of censorship.
+BACKBONE: Addresses = ("87.245.192.1", "2a02:2d8::1")
+FAR: Addresses = ("87.245.192.2", "2a02:2d8::2")
+OUTSIDE_HOST: Addresses = ("95.216.0.100", "2a01:4f9::100")
+FIXED = {"backbone": BACKBONE, "far": FAR, OUTSIDE: OUTSIDE_HOST}
+"""Nodes that every world has, and their addresses: no operator, site or host may have them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from testbed.internet.services import Service
 from testbed.internet.services.command import Command
-from testbed.model import OUTSIDE, Host, World
+from testbed.model import FIXED, OUTSIDE, Host, World
 from testbed.scenario.addresses import Address4, Address6, Asn
 from testbed.scenario.document import Document
 from testbed.scenario.hostfield import HOST_KEY, HOST_NAME, RESERVED_KEYS
@@ -66,7 +66,7 @@ class _Taken:
     """Addresses and names that are already taken."""
 
     def __init__(self, world: World) -> None:
-        self.addresses: dict[str, str] = {}
+        self.addresses = {text: f"every world's {node}" for node, pair in FIXED.items() for text in pair}
         self.names: dict[str, str] = {}
         self.keys = {host.key: f"the host {host.key!r} of the world" for host in world.hosts}
         self.keys |= {operator.key: f"the operator {operator.key!r}" for operator in world.operators}

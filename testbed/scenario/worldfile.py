@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field
 
-from testbed.model import LinkQuality, Operator, PublicResolver, Site, World
+from testbed.model import FIXED, LinkQuality, Operator, PublicResolver, Site, World
 from testbed.scenario.addresses import Address4, Address6, Asn, Prefix4, Prefix6
 from testbed.scenario.document import Document, read
 from testbed.scenario.hostfield import HOST_KEY, RESERVED_KEYS, HostsField
@@ -131,11 +131,7 @@ def _build(name: str, part: WorldFile) -> World:
 
 def _check(part: WorldFile, document: Document, problems: Problems) -> None:
     prefixes = list(_prefixes(part))
-    for index, (loc, prefix) in enumerate(prefixes):
-        for other_loc, other in prefixes[:index]:
-            if prefix.version == other.version and prefix.overlaps(other):
-                message = f"{prefix} overlaps {other} of operator {other_loc[1]!r}"
-                problems.add(document, loc, message, "give each operator a prefix of its own")
+    _check_prefixes(prefixes, document, problems)
     _check_addresses(part, prefixes, document, problems)
     _check_names(part, document, problems)
     for key in part.operators:
@@ -146,13 +142,28 @@ def _check(part: WorldFile, document: Document, problems: Problems) -> None:
             problems.add(document, ("operators", key), f"{key!r} cannot be an operator's key", remedy)
 
 
+def _check_prefixes(
+    prefixes: list[tuple[Loc, IPv4Network | IPv6Network]], document: Document, problems: Problems
+) -> None:
+    for index, (loc, prefix) in enumerate(prefixes):
+        for other_loc, other in prefixes[:index]:
+            if prefix.version == other.version and prefix.overlaps(other):
+                message = f"{prefix} overlaps {other} of operator {other_loc[1]!r}"
+                problems.add(document, loc, message, "give each operator a prefix of its own")
+    for loc, prefix in prefixes:
+        fixed = [(node, ip_address(text)) for node, pair in FIXED.items() for text in pair]
+        held = [f"{address} of every world's {node}" for node, address in fixed if address in prefix]
+        if held:
+            problems.add(document, loc, f"{prefix} holds {' and '.join(held)}", "choose another prefix")
+
+
 def _check_addresses(
     part: WorldFile,
     prefixes: list[tuple[Loc, IPv4Network | IPv6Network]],
     document: Document,
     problems: Problems,
 ) -> None:
-    owners: dict[IPv4Address | IPv6Address, str] = {}
+    owners = {ip_address(text): f"every world's {node}" for node, pair in FIXED.items() for text in pair}
     for loc, address, owner in _addresses(part):
         if address in owners:
             message = f"the address {address} belongs to {owners[address]} already"

@@ -10,15 +10,8 @@ from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from testbed.errors import InputError, Problem
-from testbed.model import OUTSIDE, Host, Operator, World
+from testbed.model import FIXED, OUTSIDE, OUTSIDE_HOST, Addresses, Host, Operator, World
 
-Addresses = tuple[str, str]  # IPv4, IPv6
-
-# Our choice: real transit (RETN, AS9002) and hosting (Hetzner, AS24940) ranges, because detectors take
-# reserved ranges for a sign of censorship.
-BACKBONE: Addresses = ("87.245.192.1", "2a02:2d8::1")
-FAR: Addresses = ("87.245.192.2", "2a02:2d8::2")
-OUTSIDE_HOST: Addresses = ("95.216.0.100", "2a01:4f9::100")
 OUTSIDE_RANGE: Addresses = ("95.216.0.0/24", "2a01:4f9::/64")  # routed there: it may add addresses to itself
 OUTSIDE_ASN = 24940
 
@@ -97,7 +90,7 @@ def _overlaps(world: World) -> Iterator[Problem]:
                 if prefix.version == theirs.version and (prefix[0] in theirs or theirs[0] in prefix):
                     yield Problem(f"operator {operator.key}", f"prefix {prefix} overlaps {theirs} of {other}")
             seen.append((operator.key, prefix))
-    for name, pair in (("backbone", BACKBONE), ("far", FAR), (OUTSIDE, OUTSIDE_HOST)):
+    for name, pair in FIXED.items():
         for other, prefix in seen:
             for address in map(ip_address, pair):
                 if address in prefix:
@@ -122,7 +115,7 @@ def _duplicates(world: World) -> Iterator[Problem]:
 
 
 def _all(world: World) -> Iterator[tuple[str, int, str]]:
-    fixed = {"backbone": BACKBONE, "far": FAR, OUTSIDE: OUTSIDE_HOST}
+    fixed = dict(FIXED)
     for operator in world.operators:
         fixed |= numbered(operator)
     for node, pair in fixed.items():

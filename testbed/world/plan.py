@@ -11,8 +11,19 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import pairwise
 
-from testbed.model import OUTSIDE, PERFECT, Host, LinkQuality, Operator, World
-from testbed.world.addressing import BACKBONE, FAR, OUTSIDE_HOST, OUTSIDE_RANGE, Addresses, check, numbered
+from testbed.model import (
+    BACKBONE,
+    FAR,
+    OUTSIDE,
+    OUTSIDE_HOST,
+    PERFECT,
+    Addresses,
+    Host,
+    LinkQuality,
+    Operator,
+    World,
+)
+from testbed.world.addressing import OUTSIDE_RANGE, check, numbered
 
 ANY = ("0.0.0.0/0", "::/0")
 

@@ -190,6 +190,13 @@ WRONG = {  # what is replaced in VPN, by what -> place, message, remedy
         "104.244.42.1 belongs to twitter.com already",
         "another",
     ),
+    "address of the far side": (
+        "ipv4: 95.216.1.10",
+        "ipv4: 87.245.192.2",
+        "x.yaml:8 hosts.vpn.ipv4",
+        "87.245.192.2 belongs to every world's far already",
+        "another",
+    ),
     "own address twice": (
         "1::11",
         "1::10",

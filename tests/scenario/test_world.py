@@ -51,6 +51,27 @@ CASES = {
         "'t.co' belongs to another site",
         "remove",
     ),
+    "prefix with the backbone": (
+        "95.161.144.0/20",
+        "87.245.0.0/16",
+        "small.yaml:4 operators.obit.prefix4",
+        "87.245.0.0/16 holds 87.245.192.1 of every world's backbone and 87.245.192.2 of every world's far",
+        "another prefix",
+    ),
+    "IPv6 prefix with the outside host": (
+        "2a03:8c00::/32",
+        "2a01:4f9::/48",
+        "small.yaml:4 operators.obit.prefix6",
+        "2a01:4f9::/48 holds 2a01:4f9::100 of every world's outside",
+        "another prefix",
+    ),
+    "site with the backbone's address": (
+        "87.240.132.78",
+        "87.245.192.1",
+        "small.yaml:7 sites[1].ipv4",
+        "87.245.192.1 belongs to every world's backbone already",
+        "its own address",
+    ),
     "reserved address": (
         "87.240.132.78",
         "192.0.2.1",
