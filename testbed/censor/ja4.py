@@ -12,6 +12,7 @@ Both hashes are the first 12 digits of SHA-256 over comma-separated numbers of 4
 values (RFC 8701) count nowhere.
 """
 
+import re
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final, Literal
@@ -21,6 +22,7 @@ from testbed.censor.parsers.tls import ClientHello
 Letter = Literal["t", "q", "d"]  # what a fingerprint begins with: TLS over TCP, QUIC, DTLS
 
 PATTERN: Final = r"[tqd](1[0-3]|s[23]|d[1-3]|00)[di][0-9]{4}[0-9A-Za-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}"
+_FORM: Final = re.compile(PATTERN)
 _VERSIONS: Final = {
     0x0304: "13",
     0x0303: "12",
@@ -35,6 +37,11 @@ _VERSIONS: Final = {
 _SERVER_NAME: Final = 0
 _ALPN: Final = 16
 _NOTHING: Final = "0" * 12
+
+
+def is_ja4(text: str) -> bool:
+    """Whether a text has the form of a fingerprint."""
+    return _FORM.fullmatch(text) is not None
 
 
 def ja4(hello: ClientHello, letter: Letter) -> str:
