@@ -197,6 +197,7 @@ class TestKeys:
     dns_late_replies: tuple[LateReply, ...] | None = named("x_dns_late_replies")  # None: not listened for
     speed: TransferSpeed | None = named("x_speed")
     tcp_info: TcpInfo | None = named("x_tcp_info")
+    flows: tuple[str, ...] | None = named("x_flows")  # as events.jsonl names them, in the order opened
     probe_error: str | None = named("x_probe_error")  # an exception that is a bug of the probe
     extra: Mapping[str, Any] = rest()
 

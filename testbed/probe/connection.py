@@ -4,7 +4,9 @@ TLS runs over memory buffers, so that the log has the bytes as they came from th
 handshake that never ended.
 """
 
+import errno
 import hashlib
+import os
 import select
 import socket
 import ssl
@@ -48,10 +50,9 @@ class TcpConnection:
     def connect(self) -> None:
         """Open the connection and log the attempt; raises what the kernel says."""
         begun, problem = self.log.now(), None
-        self.sock.settimeout(self.silence)
+        self.sock.settimeout(0)
         try:
-            self.sock.connect(self._address)
-            self.sock.settimeout(0)
+            self._open()
         except OSError as error:
             problem = failure.of(error)
             raise
@@ -61,6 +62,18 @@ class TcpConnection:
                 TcpConnect(*self._address, status, begun, self.log.now(), TRANSACTION)
             )
             self.log.event("connect", begun, address=self.where, proto="tcp", failure=problem)
+
+    def _open(self) -> None:
+        code = self.sock.connect_ex(self._address)
+        self.log.flow(self.sock, self.where)  # now: a failed attempt loses its port
+        if code == errno.EINPROGRESS:
+            poll = select.poll()
+            poll.register(self.sock, select.POLLOUT)
+            if not poll.poll(self.silence * 1000):
+                raise TimeoutError
+            code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
 
     def allow(self, seconds: float) -> None:
         """Start a step that may last so long in all."""

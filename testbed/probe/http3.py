@@ -133,6 +133,7 @@ async def _fetch(
         remote_addr=(address, target.port),
         family=family,
     )
+    log.flow(transport.get_extra_info("socket"), where)
     try:
         begun, problem = log.now(), None
         try:

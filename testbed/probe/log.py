@@ -1,5 +1,6 @@
 """The log of one measurement's steps, from which the measurement is made."""
 
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,6 +19,7 @@ from testbed.measurement.ooni import (
     TlsHandshake,
     TransferSpeed,
 )
+from testbed.measurement.target import endpoint_text
 
 EXTENSIONS = {"dnst": 0, "tcpconnect": 0, "tlshandshake": 0, "httpt": 0, "netevents": 0}
 TRANSACTION = 1  # every measurement has one request, so all its entries have this number
@@ -41,6 +43,7 @@ class MeasurementLog:
         self.late_replies: list[LateReply] | None = None  # None if they were not waited for
         self.speed: TransferSpeed | None = None
         self.tcp_info: TcpInfo | None = None
+        self.flows: list[str] = []
         self.probe_error: str | None = None
         self.extra: dict[str, object] = {}
 
@@ -61,6 +64,16 @@ class MeasurementLog:
         self.network_events.append(
             NetworkEvent(operation, begun, now, TRANSACTION, failure, address, proto, size or None)
         )
+
+    def flow(self, sock: socket.socket, remote: str) -> None:
+        """Log the 4-tuple of a socket that has one, in the form of the censors' events.
+
+        `remote` is the far end as "address:port". A socket that the kernel refused to route sent nothing.
+        """
+        local = sock.getsockname()
+        if local[1]:
+            proto = "tcp" if sock.type == socket.SOCK_STREAM else "udp"
+            self.flows.append(f"{proto} {endpoint_text(local[0], local[1])} > {remote}")
 
     def failed(self, step: str, failure: str) -> None:
         """Log the step at which the measurement ended; the first one counts."""
@@ -104,6 +117,7 @@ class MeasurementLog:
             dns_late_replies=None if self.late_replies is None else tuple(self.late_replies),
             speed=self.speed,
             tcp_info=self.tcp_info,
+            flows=tuple(self.flows),
             probe_error=self.probe_error,
             extra=dict(self.extra),
         )

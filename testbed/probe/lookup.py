@@ -82,6 +82,7 @@ class Lookup:
         )
         try:
             self._sock.connect(self.resolver)
+            self.log.flow(self._sock, self.where)
             for _ in range(_TRIES):
                 self._sock.send(self.query.to_wire())
                 if (raw := self._answer(timeout / _TRIES)) is not None:

@@ -1,6 +1,7 @@
 """HTTP/3 against a real aioquic server on loopback."""
 
 import asyncio
+import re
 import socket
 import threading
 
@@ -66,6 +67,15 @@ def site(tmp_path):
 def h3(lab, port):
     where = (lab.resolver("127.0.0.1"),)
     return measure(f"h3://{NAME}:{port}/", resolver=where, ca_file=lab.ca_file, timeout=0.8)
+
+
+def test_a_quic_connection_is_recorded_as_a_flow(site, tmp_path):
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    port = site(ca)
+    seen = measure(f"h3://127.0.0.1:{port}/", resolver=(), timeout=1, ca_file=str(tmp_path / "ca.pem"))
+    (flow,) = seen.test_keys.flows
+    assert re.fullmatch(rf"udp 127\.0\.0\.1:\d+ > 127\.0\.0\.1:{port}", flow)
 
 
 def test_a_page_over_http3(lab, site):

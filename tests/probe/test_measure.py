@@ -1,14 +1,18 @@
 """The probe against real servers that behave in one way each."""
 
 import json
+import re
 import socket
 import time
+from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import dns.rcode
 import pytest
 import trustme
 
+from testbed.censor.flow import FlowKey
 from testbed.measurement.ooni import DnsAnswer, Measurement, TcpStatus
 
 from .conftest import NAME, measure, one_tcp_answer, page, read_head, reset, until_gone
@@ -46,15 +50,44 @@ def shape(value):
     return [shape(value[0])] if isinstance(value, list) and value else type(value).__name__
 
 
+def without_flows(seen):
+    return replace(seen, test_keys=replace(seen.test_keys, flows=None)).to_json()
+
+
 def test_the_probe_writes_the_fields_that_saved_results_have(lab):
-    """tests/measurement/data was written by an earlier version."""
+    """tests/measurement/data was written by an earlier version, which did not record flows."""
     path = Path(__file__).parents[1] / "measurement/data/results.jsonl"
     saved = {line["input"]: line for line in map(json.loads, path.read_text("utf-8").splitlines())}
     seen = https(lab, lab.start(lab.tls(page(headers="Server: test\r\n"))))
-    assert json.dumps(shape(seen.to_json())) == json.dumps(shape(saved["https://vk.com/"]))
+    assert json.dumps(shape(without_flows(seen))) == json.dumps(shape(saved["https://vk.com/"]))
     ip, _, port = lab.resolver("10.10.10.10", truth="1.2.3.4").partition(":")
     seen = measure(f"dns://{ip}:{port}/{NAME}", resolver=(), timeout=QUICK)
-    assert json.dumps(shape(seen.to_json())) == json.dumps(shape(saved["dns://8.8.8.8/meduza.io"]))
+    assert json.dumps(shape(without_flows(seen))) == json.dumps(shape(saved["dns://8.8.8.8/meduza.io"]))
+
+
+def test_every_socket_that_sent_is_recorded_as_the_censors_name_flows(lab):
+    """By that text a measurement is joined to the events of the censors that it met."""
+    met = []
+
+    def behave(sock):
+        met.append(sock.getpeername()[1])
+        reset(sock)
+
+    resolver, port = lab.resolver("127.0.0.1"), lab.start(behave)
+    asked, connected = https(lab, port, resolver=resolver).test_keys.flows
+    assert re.fullmatch(rf"udp 127\.0\.0\.1:\d+ > {re.escape(resolver)}", asked)
+    assert connected == f"tcp 127.0.0.1:{met[0]} > 127.0.0.1:{port}"
+    loopback = ip_address("127.0.0.1").packed
+    assert connected == str(FlowKey(loopback, met[0], loopback, port, 6))
+
+
+def test_a_connection_that_never_came_about_has_its_flow_too(lab):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as first:
+        first.connect(full.getsockname())
+        port = full.getsockname()[1]
+        seen = https(lab, port)
+    assert seen.failure == "generic_timeout_error"
+    assert seen.test_keys.flows[-1].endswith(f" > 127.0.0.1:{port}")
 
 
 def test_a_closed_port_is_refused_at_once(lab):
