@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from socket import socket
-from ssl import PROTOCOL_TLS_SERVER, SSLContext, TLSVersion
+from ssl import OP_ENABLE_MIDDLEBOX_COMPAT, PROTOCOL_TLS_SERVER, SSLContext, TLSVersion
 from typing import TYPE_CHECKING, cast
 
 from testbed.internet.pages import Application
@@ -43,12 +43,15 @@ async def serve_web(server: WebServer, ready: Callable[[], None]) -> None:
     await serve(application, _configuration(server), shutdown_trigger=when_up, mode="asgi")
 
 
-def tls_context(certificate: tuple[str, str], protocol: str) -> SSLContext:
-    """TLS as every server of the far side speaks it, for the ALPN `protocol`."""
+def tls_context(certificate: tuple[str, str], *protocols: str) -> SSLContext:
+    """TLS as every server of the far side speaks it, for these ALPN protocols."""
     context = SSLContext(PROTOCOL_TLS_SERVER)
     context.minimum_version = TLSVersion.TLSv1_2
+    # A ChangeCipherSpec after ServerHello in TLS 1.3 (RFC 8446 D.4), as servers for browsers send it: REALITY
+    # refuses a donor without it, and a box could tell the sites of the world by its absence.
+    context.options |= OP_ENABLE_MIDDLEBOX_COMPAT
     context.set_ciphers(CIPHERS)
-    context.set_alpn_protocols([protocol])
+    context.set_alpn_protocols(protocols)
     context.load_cert_chain(*certificate)
     return context
 
@@ -63,8 +66,8 @@ def _configuration(server: WebServer) -> "Config":
             return Sockets(list(server.secure), list(server.plain), list(server.quic))
 
         def create_ssl_context(self) -> SSLContext | None:
-            # QUIC makes its own; a context costs a millisecond.
-            return super().create_ssl_context() if server.secure else None
+            # Not Hypercorn's, which sets the options anew. QUIC makes its own; a context costs a millisecond.
+            return tls_context(server.certificate, *self.alpn_protocols) if server.secure else None
 
     config = Configuration()
     config.certfile, config.keyfile = server.certificate

@@ -157,6 +157,32 @@ def test_openssl_verifies(far_side, version):
     assert f"TLSv{version.replace('_', '.')}" in said
 
 
+def records_of_tls13(vantage, address, port):
+    """The types of the TLS records in a server's first answer to a ClientHello of TLS 1.3."""
+    context = ssl.create_default_context(cafile=vantage.root)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(incoming, outgoing)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    with socket.create_connection((address, port), timeout=10) as connection:
+        connection.sendall(outgoing.read())
+        stream = connection.makefile("rb")
+        types = []
+        for _ in range(3):
+            header = stream.read(5)
+            types.append(header[0])
+            stream.read(int.from_bytes(header[3:], "big"))
+    return types
+
+
+@pytest.mark.parametrize(("address", "port"), [(TWITTER.ipv4, 443), ("8.8.8.8", 443), ("8.8.8.8", 853)])
+def test_servers_send_change_cipher_spec_in_tls13(far_side, address, port):
+    """As servers for browsers do (RFC 8446 D.4): ServerHello (22), ChangeCipherSpec (20), encrypted (23)."""
+    assert far_side.call(records_of_tls13, address, port) == [22, 20, 23]
+
+
 def test_openssl_refuses_another_name(far_side):
     assert far_side.call(openssl, "vk.com")[0] != 0
 
