@@ -91,6 +91,14 @@ def query(name: str = X, *, kind: int = 1, number: int = 4711) -> bytes:
     return struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", kind, 1)
 
 
+def tunnel_query() -> bytes:
+    """A DNS query with a tunnel's data as iodine's base128 writes it: letters and bytes above 0x7f."""
+    alphabet = bytes((*range(0x61, 0x7B), *range(0xBC, 0xFE)))
+    letters = bytes(alphabet[byte % len(alphabet)] for byte in shake_256(b"tunnel").digest(180))
+    labels = b"".join(_vector(letters[at : at + 60], 1) for at in range(0, 180, 60)) + _vector(b"t", 1)
+    return struct.pack("!HHHHHH", 0x9E61, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", 10, 1)
+
+
 def answer(name: str = X, *, address: bytes = b"\x68\xf4\x2a\x01", number: int = 4711) -> bytes:
     """The genuine answer to `query`: one A record."""
     head = struct.pack("!HHHHHH", number, 0x8180, 1, 1, 0, 0)

@@ -1,6 +1,7 @@
 """Every kind of DNS client against a public resolver and an operator's own, in a world."""
 
 import base64
+import json
 import os
 import socket
 import subprocess
@@ -67,9 +68,45 @@ def test_dns_over_https_by_get_and_post(far_side, version):
     assert by_get == by_post == answer(query, Zone.from_world(WORLD))
 
 
+OLDER = "application/dns-udpwireformat"
+
+
+def test_dns_over_https_takes_the_media_type_of_the_drafts(far_side):
+    """green-tunnel 1.7.4 posts it; the reply has the type of the query."""
+    query = dns.message.make_query("twitter.com", "A").to_wire()
+    arguments = ["-D", "-", "-H", f"Content-Type: {OLDER}", "--data-binary", "@-"]
+    page, numbers = far_side.call(doh, "--http1.1", *arguments, query=query)
+    headers, _, reply = page.partition(b"\r\n\r\n")
+    assert (numbers[1], reply) == ("200", answer(query, Zone.from_world(WORLD)))
+    assert f"content-type: {OLDER}" in headers.decode()
+
+
+@pytest.mark.parametrize("path", ["/resolve?name=twitter.com", "/dns-query?name=twitter.com&type=1"])
+def test_dns_over_https_answers_as_json(far_side, path):
+    page, numbers = far_side.call(doh, "-H", "Accept: application/dns-json", path=path)
+    assert numbers[1] == "200"
+    assert json.loads(page) == {
+        "Status": 0, "TC": False, "RD": True, "RA": True, "AD": False, "CD": False,
+        "Question": [{"name": "twitter.com.", "type": 1}],
+        "Answer": [{"name": "twitter.com.", "type": 1, "TTL": 300, "data": TWITTER.ipv4}],
+    }  # fmt: skip
+
+
+def test_json_of_a_name_that_does_not_exist(far_side):
+    page, _ = far_side.call(doh, path="/resolve?name=nosuch.com&type=AAAA")
+    found = json.loads(page)
+    assert (found["Status"], "Answer" in found) == (3, False)
+    assert found["Authority"][0]["type"] == 6  # SOA
+
+
 @pytest.mark.parametrize(
     ("arguments", "path", "body", "status"),
     [
+        ([], "/resolve", None, "400"),
+        ([], "/resolve?name=vk.com&type=NOSUCH", None, "400"),
+        ([], f"/resolve?name={'a' * 64}.com", None, "400"),
+        (["-X", "POST"], "/resolve?name=vk.com", None, "405"),
+        ([], "/dns-query?ct=text/plain&dns=AAAA", None, "415"),
         ([], "/dns-query", None, "400"),
         ([], "/dns-query?dns=%%%", None, "400"),
         (["-X", "PUT"], "/dns-query", None, "405"),

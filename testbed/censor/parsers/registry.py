@@ -10,6 +10,7 @@ from testbed.censor.parsers import (
     Protocol,
     Transport,
     Unread,
+    dns,
     dtls,
     encrypted,
     http,
@@ -83,6 +84,31 @@ def _dtls_groups(payload: bytes) -> Message | Unread:
     return NOT if isinstance(found, Message) and not found.groups else found
 
 
+def _encrypted_tcp(payload: bytes) -> Message | Unread:
+    return _encrypted(payload, "tcp")
+
+
+def _encrypted_udp(payload: bytes) -> Message | Unread:
+    return _encrypted(payload, "udp")
+
+
+def _encrypted(payload: bytes, transport: Transport) -> Message | Unread:
+    """Traffic that is fully encrypted and nothing else that a box knows (our choice).
+
+    The published test alone takes QUIC Initials, WireGuard's initiations and the queries of DNS tunnels, too.
+    """
+    found = encrypted.recognise(payload)
+    return NOT if isinstance(found, Message) and _is_known(payload, transport) else found
+
+
+def _is_known(payload: bytes, transport: Transport) -> bool:
+    read_question = dns.question if transport == "udp" else dns.question_over_tcp
+    if isinstance(read_question(payload), dns.Question):
+        return True
+    others = (protocol for protocol in _PARSERS if protocol != "encrypted")
+    return any(isinstance(opening(protocol, payload, transport), Message) for protocol in others)
+
+
 _PARSERS: Final[Mapping[Protocol, Mapping[Transport, Parser]]] = MappingProxyType(
     {
         "openvpn": {"udp": openvpn.recognise, "tcp": openvpn.recognise_tcp},
@@ -90,7 +116,7 @@ _PARSERS: Final[Mapping[Protocol, Mapping[Transport, Parser]]] = MappingProxyTyp
         "dtls": {"udp": dtls.recognise},
         "dtls-groups": {"udp": _dtls_groups},
         "ssh": {"tcp": ssh.recognise},
-        "encrypted": {"tcp": encrypted.recognise, "udp": encrypted.recognise},
+        "encrypted": {"tcp": _encrypted_tcp, "udp": _encrypted_udp},
         "tls": {"tcp": _tls},
         "quic": {"udp": _quic},
         "http": {"tcp": _http},

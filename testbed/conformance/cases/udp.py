@@ -18,6 +18,7 @@ from testbed.conformance.payloads import (
     quic_form,
     random_bytes,
     short_header,
+    tunnel_query,
     wireguard_data,
 )
 from testbed.conformance.quic import initial, initials
@@ -236,4 +237,26 @@ def _case_default_deny(profile: str) -> Dialogue:
         R(noise, "random datagram").passes,
         udp(right=R_ADDRESS, what="to another network"),
         L(noise, "random datagram").passes,
+    )
+
+
+@case(
+    "C190",
+    "t24",
+    "WU23; our choice",
+    "L",
+    "A rule on encrypted traffic: a QUIC Initial, WireGuard's initiation, a DNS tunnel's query, random bytes",
+    "pass; pass; pass; dropped",
+)
+def _case_encrypted_is_nothing_else(profile: str) -> Dialogue:
+    return dialogue(
+        policy(profile, (match(protocol=("encrypted",)), action("drop"))),
+        udp(443),
+        L(initial(N)).passes,
+        udp(51820, what="WireGuard"),
+        L(WIREGUARD_INITIATION, "initiation").passes,
+        udp(53, what="DNS"),
+        L(tunnel_query(), "query").passes,
+        udp(443, what="noise"),
+        L(random_bytes(300), "random datagram").is_dropped,
     )
