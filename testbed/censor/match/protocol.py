@@ -20,7 +20,8 @@ class ProtocolForm(ContentKey[tuple[Protocol, ...]]):
     shape = tuple[Protocol, ...]
     written = (
         "`wireguard`, `openvpn`, `dtls`, `dtls-groups` (with supported_groups in a hello, as Snowflake's), "
-        "`ssh`, `encrypted` (a random-looking first packet that is none of the others, nor DNS), `tls`, `quic`, `http`, `socks`, or a list"
+        "`ssh`, `encrypted` (a random-looking first packet that is none of the others, nor DNS), "
+        "`tls`, `quic`, `http`, `socks`, or a list"
     )
     kinds: ClassVar = frozenset({Kind.PROTOCOL})
 
