@@ -18,7 +18,6 @@ _MEANINGS = {  # of parameters without a comment in the code
     "to6": "the same for IPv6",
     "a": "forged IPv4 addresses; `operator`: the operator's own sinkholes",
     "aaaa": "forged IPv6 addresses",
-    "refresh": "whether later packets restart the timer",
     "ip_id": "left out: the profile's",
     "window": "left out: the profile's",
     "status": "HTTP status",
@@ -110,10 +109,11 @@ def _held(key: str) -> list[str]:
     """One row for each residual time that profiles have for the action."""
     shared: dict[tuple[str, str, str], list[str]] = {}
     for profile in PROFILES.values():
-        if key in profile.residual:
-            cited = profile.residual[key]
-            line = (f"{cited.value:g} s", cited.source, cited.confidence)
-            shared.setdefault(line, []).append(f"`{profile.name}`")
+        for about, times in (("", profile.residual), (" (rules about QUIC)", profile.quic_residual)):
+            if key in times:
+                cited = times[key]
+                line = (f"{cited.value:g} s{about}", cited.source, cited.confidence)
+                shared.setdefault(line, []).append(f"`{profile.name}`")
     return [
         f"| {seconds} | {', '.join(names)} | {source} | {confidence} |"
         for (seconds, source, confidence), names in shared.items()

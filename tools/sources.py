@@ -31,6 +31,7 @@ MEANINGS = {
     "quic_layouts": "QUIC Initials that it reads: versions; over several datagrams; padded outside",
     "fragments": "IP fragments buffered: most per packet, timeout in s; none: they pass unread",
     "residual": "a flow is held after the trigger by `{}` for, s",
+    "quic_residual": "the same by `{}` of rules about QUIC, restarted by each packet, s",
     "reset": "header of an injected RST/ACK, unless the rule says otherwise",
 }
 
@@ -56,6 +57,8 @@ def constants(profile: Profile) -> Iterator[tuple[str, Cited[Any]]]:
             yield MEANINGS[field.name], value
     for action, seconds in profile.residual.items():
         yield MEANINGS["residual"].format(action), seconds
+    for action, seconds in profile.quic_residual.items():
+        yield MEANINGS["quic_residual"].format(action), seconds
     yield MEANINGS["residual"].format("any other action"), _RESIDUAL_UNKNOWN
 
 

@@ -21,6 +21,11 @@ class Cited(Generic[T]):
     confidence: Confidence
 
 
+def carried_over(earlier: Cited[T], measured: str) -> Cited[T]:
+    """A value measured in an earlier era only: that it has not changed since is an inference."""
+    return Cited(earlier.value, f"{earlier.source}, {measured} only; kept since: our choice", "L")
+
+
 def our_choice(value: T) -> Cited[T]:
     """A value for which no source was found."""
     return Cited(value, "our choice", "L")

@@ -18,6 +18,7 @@ from testbed.censor.inspectors import Inspector
 from testbed.censor.match import CompiledRule, compiled, wanted
 from testbed.censor.packet import TCP, UDP, Packet, parse
 from testbed.censor.policy import Policy
+from testbed.censor.profile import Profile
 
 _INSPECTED: Final = (TCP, UDP)
 _PASSED: Final = Decision(handover=PASS_ON)
@@ -86,6 +87,7 @@ class Censor:
         self._plain = [i for i, rule in enumerate(rules) if not rule.roles_reversed]
         self._flipped = [i for i, rule in enumerate(rules) if rule.roles_reversed]
         self._either = [i for i in self._plain if policy.rules[i].action.either_opener and not rules[i].kinds]
+        self._profiles = [policy.profiles_of(rule) for rule in policy.rules]
         self._declared = [self._declaration(index) for index in range(len(policy.rules))]
         looked_for = wanted(policy, self._profile, rules)
         self._inspector = Inspector(self._profile, looked_for, rules, self._draw, self._draw_by_pair)
@@ -130,8 +132,9 @@ class Censor:
             if (found := self._first_match(above, packet, direction, flow)) is not None:
                 flow.end_hold()
                 return self._trigger(*found, packet, direction, flow, now)
-        if action.refreshes(self._profile):
-            hold.until = now + action.holds_for(self._profile)
+        profile = self._profile_of(hold.rule, flow)
+        if action.refreshes(profile):
+            hold.until = now + action.holds_for(profile)
         decision = action.on_packet(self._context(packet, direction, flow, now, hold.rule, hold.state))
         return decision if decision is PASS else self._owned(decision, hold.rule, packet, flow)
 
@@ -198,17 +201,20 @@ class Censor:
         )
 
     def _takes_another_path(self, packet: Packet) -> bool:
-        """Load sharing by pair of hosts, the same both ways (ASBI): some pairs never meet this box."""
-        return self._draw_for(packet.source, packet.destination, "path") < self.policy.bypass
+        """Load sharing by hosts and protocol, the same both ways (ASBI): some never meet this box."""
+        at = packet.source, packet.destination, packet.protocol
+        return self._draw_for(*at, "path") < self.policy.bypass
 
-    def _draw_for(self, one: bytes, other: bytes, purpose: str) -> float:
-        """A number in [0, 1) fixed by the seed and by two hosts, whichever is named first."""
+    def _draw_for(self, one: bytes, other: bytes, protocol: int, purpose: str) -> float:
+        """A number in [0, 1) fixed by the seed, a protocol and two hosts, whichever is named first."""
         pair = b"".join(sorted((one, other)))
-        digest = blake2b(pair + purpose.encode(), key=self._seed, digest_size=8).digest()
+        what = f"{protocol} {purpose}".encode()
+        digest = blake2b(pair + what, key=self._seed, digest_size=8).digest()
         return int.from_bytes(digest, "big") / 2**64
 
     def _draw_by_pair(self, flow: Flow, purpose: str) -> float:
-        return self._draw_for(flow.key.inside, flow.key.outside, purpose)
+        key = flow.key
+        return self._draw_for(key.inside, key.outside, key.protocol, purpose)
 
     def _trigger(
         self,
@@ -229,7 +235,8 @@ class Censor:
             missed = Event("miss", rule.name, str(flow.key), detail)
             return replace(self._given_up(packet, flow), events=(missed,))
         action: AnyAction = rule.action
-        held = 0.0 if content is not None and content.kind is Kind.DNS else action.holds_for(self._profile)
+        query = content is not None and content.kind is Kind.DNS
+        held = 0.0 if query else action.holds_for(self._profile_of(index, flow))
         state = action.begin(self._context(packet, direction, flow, now, index, None))
         if held > 0:
             flow.take(Hold(index, action, now + held, state))
@@ -275,14 +282,21 @@ class Censor:
 
     def _declaration(self, index: int) -> tuple[Handover, ...]:
         """What the action of a rule may hand over."""
-        declared = self.policy.rules[index].action.handovers(self._profile)
-        if not isinstance(declared, tuple) or not all(isinstance(one, Drop | Police) for one in declared):
-            raise self._wrong(
-                index, f"declares the handovers {declared!r:.80}, not a tuple of Drop and Police"
-            )
-        if len(declared) > MOST_PER_RULE:
-            raise self._wrong(index, f"declares {len(declared)} handovers; there is room for {MOST_PER_RULE}")
-        return declared
+        found: dict[Handover, None] = {}
+        for profile in self._profiles[index]:
+            declared = self.policy.rules[index].action.handovers(profile)
+            if not isinstance(declared, tuple) or not all(isinstance(one, Drop | Police) for one in declared):
+                raise self._wrong(
+                    index, f"declares the handovers {declared!r:.80}, not a tuple of Drop and Police"
+                )
+            found |= dict.fromkeys(declared)
+        if len(found) > MOST_PER_RULE:
+            raise self._wrong(index, f"declares {len(found)} handovers; there is room for {MOST_PER_RULE}")
+        return tuple(found)
+
+    def _profile_of(self, index: int, flow: Flow) -> Profile:
+        """The profile as a rule's action sees it in this flow."""
+        return self._profiles[index][-1 if flow.key.protocol == UDP else 0]
 
     def _wrong(self, index: int, what: str) -> TechniqueError:
         rule = self.policy.rules[index]
@@ -297,7 +311,7 @@ class Censor:
             flow,
             now,
             rule,
-            self._profile,
+            self._profile_of(rule, flow),
             lambda purpose: self._draw(flow, purpose),
             state,
             self._time_scale,

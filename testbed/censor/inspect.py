@@ -16,6 +16,7 @@ class Kind(Enum):
     DNS = "dns"
     QUIC = "quic"  # a datagram, undecrypted
     INITIAL = "initial"  # the ClientHello in a QUIC Initial
+    UNREADABLE = "unreadable"  # a QUIC Initial that shows no server name
     PROTOCOL = "protocol"
     PAYLOAD = "payload"  # the bytes of any packet
 
@@ -62,7 +63,7 @@ class Wanted:
 
     def any_on(self, protocol: int, port: int) -> bool:
         """Whether any content rule could ever match a flow to this far port."""
-        kinds = (Kind.TLS, Kind.HTTP) if protocol == TCP else (Kind.QUIC, Kind.INITIAL)
+        kinds = (Kind.TLS, Kind.HTTP) if protocol == TCP else (Kind.QUIC, Kind.INITIAL, Kind.UNREADABLE)
         return protocol in (TCP, UDP) and any(
             self.on(kind, port) for kind in (*kinds, Kind.DNS, Kind.PROTOCOL, Kind.PAYLOAD)
         )

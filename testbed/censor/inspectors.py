@@ -18,6 +18,8 @@ _PORT_DNS: Final = 53
 _PATIENCE: Final = 64  # payload packets that model D waits for a ClientHello; our choice
 _DATAGRAMS: Final = 8  # in which a QUIC ClientHello may come; our choice
 
+_UNREADABLE: Final = Reading((Content(Kind.UNREADABLE),))
+
 Draw = Callable[[Flow, str], float]
 
 
@@ -114,16 +116,15 @@ class Inspector:
         if port == _PORT_DNS:
             return reading
         flow.reading = False  # only a flow's first datagram is judged (NTC1823 #11), but see `_initial`
-        if self._wanted.on(Kind.INITIAL, port):
+        if self._wanted.on(Kind.INITIAL, port) or self._wanted.on(Kind.UNREADABLE, port):
             initial = self._initial(packet, flow)
             return Reading((*initial.contents, *reading.contents), recognised=True)
         return reading
 
     def _initial(self, packet: Packet, flow: Flow) -> Reading:
         """A QUIC ClientHello may come in several datagrams: reading goes on until it is whole."""
-        from testbed.censor.parsers.quic import (
-            InitialReader,
-        )  # decryption: only policies that name a QUIC SNI need it
+        # Decryption: only policies that name a QUIC SNI need it.
+        from testbed.censor.parsers.quic import InitialReader, is_initial
 
         inspection = flow.inspection
         if inspection.initial is None:
@@ -135,8 +136,9 @@ class Inspector:
         if isinstance(hello, Unread):
             inspection.budget = (inspection.budget or 1) - 1
             flow.reading = hello is Unread.MORE and inspection.budget > 0
-            return NOTHING
-        return Reading((Content(Kind.INITIAL, hello.server_name or "", hello=hello),), decided=True)
+            return NOTHING if flow.reading or not is_initial(packet.payload) else _UNREADABLE
+        named = Content(Kind.INITIAL, hello.server_name or "", hello=hello)
+        return Reading((named,) if hello.server_name else (named, *_UNREADABLE.contents), decided=True)
 
     def _go_on(self, packet: Packet, flow: Flow, model: Model, reading: Reading) -> None:
         if model.view == "packet":

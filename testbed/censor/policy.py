@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from testbed.censor.handover import Handover
 from testbed.censor.match import Match
 
 if TYPE_CHECKING:
@@ -39,3 +40,12 @@ class Policy:
     bypass: float = 0.0
     off: tuple[tuple[float, float], ...] = ()
     upstream_only: bool = False
+
+    def profiles_of(self, rule: Rule) -> tuple["Profile", ...]:
+        """The profile as the rule's action sees it: the second on UDP flows, if the rule is about QUIC."""
+        return (self.profile, self.profile.on_quic()) if rule.match.about_quic else (self.profile,)
+
+    def handovers(self, rule: Rule) -> tuple[Handover, ...]:
+        """Every `Drop` and `Police` that the rule may hand over, once each."""
+        found = [one for profile in self.profiles_of(rule) for one in rule.action.handovers(profile)]
+        return tuple(dict.fromkeys(found))

@@ -1,14 +1,14 @@
 """How a kind of middlebox of an era behaves, whatever its rules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from testbed.censor.cited import Cited, our_choice
 from testbed.censor.fragments import FragmentForm
 from testbed.censor.parsers.quic import DEFAULT, Layouts
 
-_ALONE: Cited[tuple[tuple[str, float], ...]] = Cited((("T", 1.0),), "IMC21 §6.2", "H")
+_ALONE: Cited[tuple[tuple[str, float], ...]] = our_choice((("T", 1.0),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,22 @@ class Profile:
     fragments: Cited[FragmentForm | None] = field(default=our_choice(None))  # None: they pass, unread
 
     residual: Mapping[str, Cited[float]] = field(default_factory=dict)  # s, by action key
-    reset: Cited[ResetForm] = field(default=Cited(ResetForm(), "GDPI; gist 2016", "M"))
+    quic_residual: Mapping[str, Cited[float]] = field(default_factory=dict)  # where rules about QUIC differ
+    restarted: frozenset[str] = frozenset()  # actions whose residual each packet restarts; see `on_quic`
+    reset: Cited[ResetForm] = field(default=Cited(ResetForm(), "GDPI; gist 2016", "M"))  # operators' boxes
 
     @property
     def default_hop(self) -> int:
         """Its default hop: among the first hops, or at the operator's border."""
         return 5 if self.kind == "operator" else 2  # IMC21 §6.4; our choice for operators' own
+
+    def on_quic(self) -> "Profile":
+        """The profile as actions of rules about QUIC see it: each packet restarts `quic_residual`."""
+        return replace(
+            self,
+            residual={**self.residual, **self.quic_residual},
+            restarted=self.restarted | self.quic_residual.keys(),
+        )
 
     def residual_of(self, action: str) -> float:
         """Seconds that an action keeps a 4-tuple; our choice (40 s, as SNI-IV) where none is known."""

@@ -15,17 +15,25 @@ _DCID: Final = bytes.fromhex("8394c8f03e515708")
 _SIZE: Final = 1200  # RFC 9000 §14.1
 
 
-def initial(name: str | None = X, *, layout: str = "ngtcp2", ech: bool = False, dcid: bytes = _DCID) -> bytes:
+def initial(
+    name: str | None = X,
+    *,
+    layout: str = "ngtcp2",
+    ech: bool = False,
+    dcid: bytes = _DCID,
+    padding: int = 0,
+) -> bytes:
     """A client's Initial with a ClientHello for `name`.
 
     `layout`: "ngtcp2" has one CRYPTO frame and padding after it; "chromium" several CRYPTO frames out of
-    order with PINGs and padding between them.
+    order with PINGs and padding between them. The last `padding` of its bytes are zeros after
+    the packet.
     """
     alpn = extension(16, b"\0\x03\x02h3") + extension(43, b"\2\3\4") + extension(57, b"\4\4\x80\0\xff\xff")
     more = extension(0xFE0D, b"\0\0\1\0\1\x2a\0\x20" + bytes(32) + b"\0\x80" + bytes(128)) if ech else b""
     message = handshake(name, after=alpn + more)
     frames = _crypto(message, 0) if layout == "ngtcp2" else _scattered(message)
-    return protect(frames, dcid)
+    return protect(frames, dcid, size=_SIZE - padding) + bytes(padding)
 
 
 def initials(name: str | None = X, *, dcid: bytes = _DCID) -> tuple[bytes, bytes]:
@@ -49,11 +57,11 @@ def _scattered(message: bytes) -> bytes:
     return b"\1".join(_crypto(piece, at) + bytes(17) for at, piece in pieces)
 
 
-def protect(frames: bytes, dcid: bytes, number: int = 0) -> bytes:
-    """One encrypted Initial of 1,200 bytes with these frames."""
+def protect(frames: bytes, dcid: bytes, number: int = 0, size: int = _SIZE) -> bytes:
+    """One encrypted Initial of so many bytes with these frames."""
     key, iv, hp = _client_keys(dcid)
     head = b"\xc3" + b"\0\0\0\1" + bytes([len(dcid)]) + dcid + b"\0" + b"\0"
-    plain = frames.ljust(_SIZE - len(head) - 2 - 4 - 16, b"\0")
+    plain = frames.ljust(size - len(head) - 2 - 4 - 16, b"\0")
     head += struct.pack("!H", 0x4000 | (4 + len(plain) + 16)) + number.to_bytes(4, "big")
     nonce = (int.from_bytes(iv, "big") ^ number).to_bytes(12, "big")
     sealed = AESGCM(key).encrypt(nonce, plain, head)

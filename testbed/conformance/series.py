@@ -6,7 +6,7 @@ from typing import Literal
 
 from testbed.conformance.backend import Who
 from testbed.conformance.exchange import Exchange, Header, observe
-from testbed.conformance.packets import TCP, read, with_ttl
+from testbed.conformance.packets import TCP, UDP, read, with_ttl
 from testbed.conformance.steps import StepResult
 
 _DEVIATIONS = 4.0  # standard deviations; a correct box fails one run in 16,000
@@ -177,9 +177,39 @@ class Pairs:
         return StepResult(all(passed), f"{sum(passed)} of {len(passed)} servers reached unfiltered")
 
     def _once(self, exchange: Exchange) -> list[bool]:
-        results = []
+        results: list[bool] = []
         for server in self.servers:
             exchange.renew(protocol=TCP, right=server)
             observe(exchange, "L", exchange.packet("L", self.payload, "PA", Header()))
             results.append(observe(exchange, "R", exchange.packet("R", b"data", "PA", Header())).untouched)
+        return results
+
+
+@dataclass(frozen=True, slots=True)
+class Protocols:
+    """One packet of TCP and one of UDP to each of many servers: chance decides whether both fare alike."""
+
+    servers: tuple[str, ...]
+    least: float  # share of the servers to which both pass or neither does
+    most: float
+
+    def run(self, exchange: Exchange) -> StepResult:
+        """See `steps.DialogueStep`."""
+        by_tcp, by_udp = self._passed(exchange, TCP), self._passed(exchange, UDP)
+        alike = sum(a == b for a, b in zip(by_tcp, by_udp, strict=True))
+        text = f"{sum(by_tcp)} of {len(by_tcp)} servers reached by TCP, {sum(by_udp)} by UDP, {alike} alike"
+        held = self.least <= alike / len(by_tcp) <= self.most
+        return StepResult(held, text if held else f"{text} (expected: {self.least:.1%} to {self.most:.1%})")
+
+    def run_twin(self, exchange: Exchange) -> StepResult:
+        """See `steps.DialogueStep`."""
+        passed = [*self._passed(exchange, TCP), *self._passed(exchange, UDP)]
+        return StepResult(all(passed), f"{sum(passed)} of {len(passed)} packets passed")
+
+    def _passed(self, exchange: Exchange, protocol: int) -> list[bool]:
+        results = []
+        for server in self.servers:
+            exchange.renew(protocol=protocol, right=server)
+            packet = exchange.packet("L", b"", "S", Header())
+            results.append(observe(exchange, "L", packet).untouched)
         return results

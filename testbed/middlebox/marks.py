@@ -76,7 +76,7 @@ class Marks:
         """ValueError for more rules, or more handovers of one action, than the word has room for."""
         if len(policy.rules) > MAX_RULES:
             raise ValueError(f"{len(policy.rules)} rules; the mark word has room for {MAX_RULES}")
-        self.declared = [rule.action.handovers(policy.profile) for rule in policy.rules]
+        self.declared = [policy.handovers(rule) for rule in policy.rules]
         for rule, declared in zip(policy.rules, self.declared, strict=True):
             if len(declared) > MOST_PER_RULE:
                 raise ValueError(

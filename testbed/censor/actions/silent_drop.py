@@ -17,14 +17,14 @@ class SilentDrop(Action[None]):
     """Drop the trigger; with scope "flow", drop the flow both ways for the residual time.
 
     Residual times of the boxes of 2022: 40 s for SNI-IV, 420 s for QUIC (IMC22q p.7), the latter
-    restarted by every packet (FOCI26q p.3: `refresh`).
+    restarted by every packet (FOCI26q p.3).
     """
 
     key: ClassVar[str] = "drop"
 
     scope: Literal["flow", "packet"] = "flow"
     residual: Seconds | None = None  # None: the profile's
-    refresh: bool = False
+    refresh: bool | None = None  # whether packets restart that time; None: the profile's, for QUIC they do
 
     def on_match(self, ctx: Context[None]) -> Decision:
         """Drop, and leave the rest of the flow to the kernel."""
@@ -40,13 +40,13 @@ class SilentDrop(Action[None]):
         return 0.0 if self.scope == "packet" else residual(self.residual, self.key, profile)
 
     def refreshes(self, profile: Profile) -> bool:
-        """As the parameter says."""
-        return self.refresh
+        """As the parameter says, or the profile."""
+        return self.key in profile.restarted if self.refresh is None else self.refresh
 
     def handovers(self, profile: Profile) -> tuple[Drop, ...]:
         """The flow for the residual time."""
         lasts = self.holds_for(profile)
-        return (Drop(lasts, self.refresh),) if lasts > 0 else ()
+        return (Drop(lasts, self.refreshes(profile)),) if lasts > 0 else ()
 
     def resolver_reply(self, query: bytes) -> ResolverReply:
         """None at all."""

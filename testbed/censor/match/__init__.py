@@ -8,6 +8,7 @@ from inspect import isabstract
 from typing import Any, Final
 
 from testbed.censor.discovery import defined_in
+from testbed.censor.inspect import Kind
 from testbed.censor.match.hello import HelloKey
 from testbed.censor.match.key import ContentKey, HeaderKey, Impossible, MatchKey
 from testbed.censor.match.rule import CompiledRule, compiled, wanted
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 KeyValue = tuple[MatchKey[Any], Any]
+_QUIC: Final = frozenset({Kind.QUIC, Kind.INITIAL, Kind.UNREADABLE})
 
 
 def _rank(key: MatchKey[Any]) -> tuple[int, str]:
@@ -107,6 +109,12 @@ class Match(Mapping[str, Any]):
     def by_content(self) -> bool:
         """Whether the payload, not only the header, decides."""
         return any(isinstance(key, ContentKey) for key, _ in self.parts)
+
+    @property
+    def about_quic(self) -> bool:
+        """Whether a QUIC datagram may be what decides."""
+        parts = self.content_parts or self.narrowing_parts
+        return any(key.kinds & _QUIC or "quic" in key.protocols(value) for key, value in parts)
 
     @property
     def by_first_packet(self) -> bool:

@@ -1,7 +1,7 @@
 """QUIC datagrams, undecrypted."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from testbed.censor.inspect import Content, Kind
 from testbed.censor.match.key import ContentKey
@@ -41,3 +41,26 @@ class Quic(ContentKey[QuicForm]):
             and value.version == other.version
             and value.min_payload <= other.min_payload
         )
+
+
+class QuicUnreadable(ContentKey[bool]):
+    """A QUIC Initial in which the box reads no server name.
+
+    It has none, does not decrypt, or is laid out in another way. In May 2022 such Initials were dropped, among
+    them Firefox's with its padding outside the packet; from June on they passed (NTC1823 #32, #38, #42, #69). What the box cannot read is the profile's: `quic_layouts`.
+    """
+
+    name = "quic.unreadable"
+    shape = bool
+    written = "`true`"
+    kinds: ClassVar = frozenset({Kind.UNREADABLE})
+    transport = "udp"
+    never_ports: ClassVar = frozenset({53, 80, 853})
+
+    def given(self, value: bool | None) -> bool:  # noqa: FBT001
+        """`quic.unreadable: false` asks for nothing."""
+        return bool(value)
+
+    def fits(self, compiled: Any, content: Content) -> bool:
+        """Whatever is of the kind."""
+        return True

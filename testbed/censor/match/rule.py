@@ -89,6 +89,7 @@ def wanted(policy: "Policy", profile: Profile, compiled: Sequence[CompiledRule])
         Kind.DNS: profile.dns_ports.value,
         Kind.QUIC: profile.quic_ports.value,
         Kind.INITIAL: profile.quic_ports.value,
+        Kind.UNREADABLE: profile.quic_ports.value,
     }
     ports: dict[Kind, frozenset[int]] = {}
     for rule, ready in zip(policy.rules, compiled, strict=True):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from testbed.censor.parsers import MORE, NOT, Unread
-from testbed.censor.parsers.quic_packet import DRAFT_29, V1, V2, decrypted, long_header, varint
+from testbed.censor.parsers.quic_packet import DRAFT_29, V1, V2, LongHeader, decrypted, long_header, varint
 from testbed.censor.parsers.tls import ClientHello, hello_message
 
 MAX_DATAGRAMS: Final = 16  # our choice, as the next two: a client's first flight is 1 to 3 datagrams
@@ -28,6 +28,8 @@ class Layouts:
 
 DEFAULT: Final = Layouts()
 ALL: Final = Layouts((V1, DRAFT_29, V2))
+LAYOUTS_2022: Final = Layouts(datagrams=False, padding_outside=False)
+"""May 2022 on: zeros outside the packet, as Firefox pads, make an Initial unreadable (NTC1823 #32)."""
 LAYOUTS_2023: Final = Layouts(datagrams=False, padding_outside=False)
 """Mid 2023: Chromium's and ngtcp2's forms are caught, quiche's and Firefox's are not (NTC1823 #74).
 
@@ -121,6 +123,12 @@ class InitialReader:
             parts.append(data)
             end += len(data)
         return b"".join(parts)
+
+
+def is_initial(datagram: bytes) -> bool:
+    """Whether a datagram begins as an Initial of a version whose keys are known, whatever it holds."""
+    header = long_header(datagram)
+    return isinstance(header, LongHeader) and header.initial
 
 
 def _after_ack(frames: bytes, at: int, *, counts: bool) -> int:

@@ -75,11 +75,12 @@ def may_become_tls(payload: bytes) -> bool:
 
 
 def client_hello(payload: bytes) -> ClientHello | Unread:
-    """The ClientHello, if the payload's first record holds exactly one, whole.
+    """The ClientHello, if the payload's first record begins with one, whole.
 
     A record before it in the same segment, a wrong type or length anywhere, or a cut (TCP or record)
     hides it from the box (IMC21 §6.2, CP21: content type, handshake type, extension type, name type, record,
-    handshake, session-id and cipher lengths all count).
+    handshake, session-id and cipher lengths all count). The record may be longer than the ClientHello, if the
+    segment holds all of it (CP21).
     """
     if not payload or payload[0] != HANDSHAKE:
         return NOT if payload else MORE
@@ -90,9 +91,10 @@ def client_hello(payload: bytes) -> ClientHello | Unread:
         return NOT
     if len(payload) < 5 + record:
         return MORE
-    if payload[5] != _CLIENT_HELLO or int.from_bytes(payload[6:9], "big") != record - 4:
+    length = int.from_bytes(payload[6:9], "big")
+    if payload[5] != _CLIENT_HELLO or length > record - 4:
         return NOT
-    return read_body(payload, 9, 5 + record)
+    return read_body(payload, 9, 9 + length)
 
 
 def hello_message(handshake: bytes) -> ClientHello | Unread:

@@ -18,6 +18,12 @@ LEG_ACTIVE = Profile(
     tls_ports=our_choice((443,)),
     http_ports=our_choice((80,)),
     quic_ports=our_choice((443,)),
+    idle_opening=our_choice(60.0),  # these three as TSPU's
+    idle_answered=our_choice(105.0),
+    idle_established=our_choice(480.0),
+    models=Cited(
+        (("T", 1.0),), "GDPI; ZAP: a request in two segments passes; the rest of the model is our choice", "M"
+    ),
     residual={
         "rst": our_choice(0.0),
         "drop": our_choice(60.0),

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from testbed.censor.cited import Cited, our_choice
+from testbed.censor.cited import Cited, carried_over, our_choice
 from testbed.censor.fragments import FragmentForm
-from testbed.censor.parsers.quic import DEFAULT, LAYOUTS_2023
-from testbed.censor.profile import Profile
+from testbed.censor.parsers.quic import DEFAULT, LAYOUTS_2022, LAYOUTS_2023
+from testbed.censor.profile import Profile, ResetForm
 
 T21 = Profile(
     name="t21",
@@ -19,19 +19,34 @@ T21 = Profile(
     extra_packets=Cited((3, 15), "IMC21 §6.2 (CP21: 15-20)", "H"),
     tls_ports=Cited((443,), "CP22 figures label 443; other ports not seen", "M"),
     http_ports=our_choice((80,)),
-    quic_ports=Cited((443,), "NTC1823 #10", "H"),
+    quic_ports=our_choice((443,)),
+    models=Cited((("T", 1.0),), "IMC21 §6.2", "H"),
     idle_established=Cited(600.0, "IMC21 §6.6", "H"),
+    reset=our_choice(ResetForm()),  # TSPU rewrites packets; a reset of its own is not described
     residual={
         "police": Cited(600.0, "IMC21 §6.6: state gone after about 10 min idle", "H"),
         "shape": our_choice(600.0),
     },
 )
 
+
+def _after_2022(time: Cited[float]) -> Cited[float]:
+    """A residual time in later eras, which nobody has measured again."""
+    return time if time.source == "our choice" else carried_over(time, "2022")
+
+
 T22W = replace(
     T21,
     name="t22w",
     title="TSPU, 26 February to 4 March 2022: SNI-III",
     period="2022-02-26/2022-03-04",
+    inside_opens=Cited(value=True, source="CP22 Fig. 7", confidence="H"),
+    both_directions=carried_over(T21.both_directions, "2021"),
+    give_up_over=carried_over(T21.give_up_over, "2021"),
+    extra_packets=carried_over(T21.extra_packets, "2021"),
+    models=Cited((("T", 1.0),), "CP22; when it gives up: IMC21 §6.2", "M"),
+    # The same boxes as a few days later, when their fragments were measured.
+    fragments=Cited(FragmentForm(), "CP22 Fig. 8; time-out and duplicates IMC22, from memory", "M"),
     idle_established=Cited(480.0, "IMC22 Table 2, from memory", "L"),
     residual={
         "police": our_choice(480.0),  # not reported for SNI-III
@@ -47,7 +62,11 @@ T22 = replace(
     name="t22",
     title="TSPU, March 2022 to mid 2023: SNI-I, SNI-II, SNI-IV, blanket QUIC",
     period="2022-03-04/2023-06",
-    fragments=Cited(FragmentForm(), "CP22 Fig. 8; time-out and duplicates IMC22, from memory", "M"),
+    quic_ports=Cited((443,), "NTC1823 #10", "H"),
+    quic_layouts=Cited(
+        LAYOUTS_2022, "NTC1823 #32, #69; that one datagram only is followed is our choice", "M"
+    ),
+    quic_residual={"drop": Cited(420.0, "IMC22q p.7; restarted by each packet: FOCI26q p.3", "H")},
 )
 
 T23 = replace(
@@ -55,9 +74,13 @@ T23 = replace(
     name="t23",
     title="TSPU, mid 2023 to mid 2024: QUIC Initials decrypted, VPN handshakes recognised",
     period="2023-06/2024-07",
+    inside_opens=carried_over(T22.inside_opens, "2022"),
+    models=carried_over(T22.models, "2021-22"),
+    quic_ports=Cited((443,), "NTC1823 #74", "H"),
     quic_layouts=Cited(LAYOUTS_2023, "NTC1823 #74; that one datagram only is followed is our choice", "M"),
+    fragments=carried_over(T22.fragments, "2022"),
     residual={
-        **T22.residual,
+        **{action: _after_2022(time) for action, time in T22.residual.items()},
         "data-drop": our_choice(420.0),  # as SNI-II, the other delayed drop
     },
 )

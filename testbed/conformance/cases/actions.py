@@ -10,7 +10,7 @@ from testbed.conformance.cases.common import data, dialogue, no_rule_acts, sni_p
 from testbed.conformance.exchange import Observation
 from testbed.conformance.payloads import RECORD, SERVER_HELLO, X, get, hello
 from testbed.conformance.rates import Transfer
-from testbed.conformance.series import Burst, Pairs, Series, Trials, bounds
+from testbed.conformance.series import Burst, Pairs, Protocols, Series, Trials, bounds
 from testbed.conformance.steps import OPENED, DialogueStep, L, R, tcp, wait
 
 _TRIALS = 20_000  # IMC22q p.6
@@ -247,3 +247,18 @@ def _case_load_sharing(profile: str) -> Dialogue:
     servers = tuple(f"104.244.{number // 250}.{number % 250 + 1}" for number in range(1000))
     share = Pairs(hello(), servers, *bounds(0.3, len(servers)))
     return dialogue(sni(profile, action("rst-rewrite"), bypass=0.3), share)
+
+
+@case(
+    "C142",
+    "t22",
+    "ASBI",
+    "M",
+    "TCP and UDP to many blocked addresses, load shared between paths of which half lack the box",
+    "each protocol to a pair of hosts keeps its path, and the paths of TCP and UDP differ",
+    core_only=_MANY,
+)
+def _case_protocols_shared(profile: str) -> Dialogue:
+    servers = tuple(f"104.244.{number // 250}.{number % 250 + 1}" for number in range(400))
+    rule = policy(profile, (match(ip="104.244.0.0/16"), action("drop", scope="packet")), bypass=0.5)
+    return dialogue(rule, Protocols(servers, *bounds(0.5, len(servers))))

@@ -13,10 +13,12 @@ from testbed.conformance.payloads import (
     X,
     flipped,
     get,
+    handshake,
     hello,
     inside_name,
     junk,
     moved,
+    record,
 )
 from testbed.conformance.steps import OPENED, OPENED_BY_R, DialogueStep, L, R, tcp
 
@@ -157,6 +159,19 @@ def _case_lengths(profile: str) -> Iterator[Dialogue]:
     for what, at in (("record", _AT_RECORD), ("handshake", _AT_LENGTH)):
         for by in (-1, 1):
             yield _malformed(profile, moved(hello(), at, by), f"{what} length {by:+d}")
+
+
+@case(
+    "C143",
+    TSPU,
+    "CP21",
+    "M",
+    "ClientHello of X at the beginning of a longer record, in one segment",
+    "the rule's action follows",
+)
+def _case_longer_record(profile: str) -> Dialogue:
+    longer = record(handshake() + bytes(40))
+    return dialogue(sni_policy(profile), *OPENED, L(longer).passes, rule_acts(profile))
 
 
 @case("C21", "t21", "CP21", "M", "A dot after the name", "untouched")

@@ -141,7 +141,7 @@ def _any(profile: str) -> Policy:
 
 @case(
     "C52",
-    "t22",
+    "t22w t22",
     "CP22 Fig. 8",
     "H",
     "A datagram in 45 fragments, and one in 46",
@@ -157,7 +157,7 @@ def _case_many_fragments(profile: str) -> Iterator[Dialogue]:
 
 @case(
     "C55",
-    "t22",
+    "t22w t22",
     "CP22 Fig. 8",
     "H",
     "The first fragment's TTL ends one hop before the box",
@@ -170,7 +170,7 @@ def _case_first_fragment_lost(profile: str) -> Dialogue:
 
 @case(
     "C56",
-    "t22",
+    "t22w t22",
     "IMC22 (from memory)",
     "L",
     "The last fragment is never sent; 6 s later the same packet is sent complete",

@@ -4,14 +4,16 @@ from collections.abc import Iterator
 
 from testbed.censor.policy import Policy
 from testbed.conformance.backend import R_ADDRESS
-from testbed.conformance.builders import action, match, policy
+from testbed.conformance.builders import action, match, policy, sni
 from testbed.conformance.case import Dialogue, case
-from testbed.conformance.cases.common import dialogue
+from testbed.conformance.cases.common import data, dialogue
 from testbed.conformance.payloads import (
     WIREGUARD_INITIATION,
     WIREGUARD_RESPONSE,
     N,
     X,
+    flipped,
+    hello,
     openvpn_control,
     openvpn_data,
     openvpn_reset,
@@ -23,7 +25,7 @@ from testbed.conformance.payloads import (
 )
 from testbed.conformance.quic import initial, initials
 from testbed.conformance.series import Series
-from testbed.conformance.steps import DialogueStep, L, R, udp, wait
+from testbed.conformance.steps import OPENED, DialogueStep, L, R, udp, wait
 
 _V1_DEAD = (
     L(quic_form(1001), "1,001 bytes of version 1").is_dropped,
@@ -34,13 +36,13 @@ _ABROAD, _RUSSIAN = "45.76.0.0/16", "87.240.128.0/18"
 
 
 def _blanket(profile: str) -> Policy:
-    drop = action("drop", residual=420.0, refresh=True)
+    drop = action("drop")
     allowed = (match(ip=_RUSSIAN), action("allow"))
     return policy(profile, allowed, (match(quic=True), drop))
 
 
 def _quic_sni(profile: str) -> Policy:
-    return policy(profile, (match(quic_sni=X), action("drop", residual=420.0, refresh=True)))
+    return policy(profile, (match(quic_sni=X), action("drop")))
 
 
 @case(
@@ -139,6 +141,46 @@ def _case_quic_residual(profile: str) -> Dialogue:
     steps = (udp(), L(initial()).is_dropped, kept, wait(410), L(short_header(), "datagram").is_dropped)
     alive = (wait(430), L(short_header(), "datagram").passes, R(short_header(), "datagram").passes)
     return dialogue(_quic_sni(profile), *steps, *alive, scale=400)
+
+
+@case(
+    "C140",
+    "t22 t23 t24 t25 t26",
+    "IMC22q p.7; FOCI26q",
+    "H",
+    "A plain `drop` on a rule about QUIC and on one by TLS name: a packet after 300 s, and after 300 s more",
+    "QUIC is dropped for 420 s, restarted by each packet; TLS for 40 s",
+)
+def _case_quic_holds_longer(profile: str) -> Iterator[Dialogue]:
+    by_form = policy(profile, (match(quic=True), action("drop")))
+    for label, rule, first in (("form", by_form, quic_form(1200)), ("name", _quic_sni(profile), initial())):
+        later = (wait(300), L(short_header(), "datagram").is_dropped)
+        free = (wait(430), L(short_header(), "datagram").passes)
+        yield dialogue(rule, udp(), L(first).is_dropped, *later, *later, *free, label=label, scale=400)
+    tls = (*OPENED, L(hello()).is_dropped, wait(35), data().is_dropped, wait(8), data().passes)
+    yield dialogue(sni(profile, action("drop")), *tls, label="TLS", scale=20)
+
+
+@case(
+    "C141",
+    "t22",
+    "NTC1823 #32, #38, #42, #69",
+    "M",
+    "May 2022: Initials padded outside the packet, without a name, and with a wrong tag; June 2022",
+    "dropped in May; from June on they pass",
+)
+def _case_quic_unreadable(profile: str) -> Iterator[Dialogue]:
+    padded = initial(N, padding=40)
+    broken = flipped(initial(N), 1199)
+    may = policy(profile, (match(quic_unreadable=True), action("drop")), (match(quic_sni=X), action("drop")))
+    shapes = (("padded outside", padded), ("no name", initial(None)), ("wrong tag", broken))
+    for label, first in shapes:
+        dead = (L(first).is_dropped, R(short_header(), "datagram").is_dropped)
+        good = (udp(what="a readable one"), L(initial(N)).passes, R(short_header(), "datagram").passes)
+        yield dialogue(may, udp(), *dead, *good, label=label)
+    for label, first in shapes:
+        steps = (udp(), L(first).passes, udp(what="a new flow"), L(initial(X)).is_dropped)
+        yield dialogue(_quic_sni(profile), *steps, label=f"June, {label}")
 
 
 def _vpn(profile: str, protocol: str) -> Policy:

@@ -20,6 +20,7 @@ VALUES = {  # a value of every built-in key
     "protocol": ("ssh",),
     "quic": QuicForm(),
     "quic.sni": names("a.com"),
+    "quic.unreadable": True,
     "tls.sni": names("a.com"),
     "ech": True,
     "ja4": ("t13d1516h2_8daaf6152771_d8a2da3f94cd",),
