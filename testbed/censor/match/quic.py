@@ -46,8 +46,9 @@ class Quic(ContentKey[QuicForm]):
 class QuicUnreadable(ContentKey[bool]):
     """A QUIC Initial in which the box reads no server name.
 
-    It has none, does not decrypt, or is laid out in another way. In May 2022 such Initials were dropped, among
-    them Firefox's with its padding outside the packet; from June on they passed (NTC1823 #32, #38, #42, #69). What the box cannot read is the profile's: `quic_layouts`.
+    It has none, does not decrypt, or is laid out in a way that the profile's `quic_layouts` exclude. In May
+    2022 such Initials were dropped, among them Firefox's with its padding outside the packet; from June on
+    they passed (NTC1823 #32, #38, #42, #69).
     """
 
     name = "quic.unreadable"
