@@ -17,6 +17,7 @@ class Exit(IntEnum):
     INPUT = 2  # wrong scenario file, unknown name, wrong option
     INVALID = 3  # the laboratory itself failed: the results mean nothing
     UNSUPPORTED = 4  # this machine lacks a named feature
+    NOTHING_JUDGED = 5  # a capture without a packet that the censor could judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,12 @@ class UnsupportedError(TestbedError):
     """This machine lacks a feature; the message names it, what it costs and how to get it."""
 
     exit_status = Exit.UNSUPPORTED
+
+
+class NothingJudgedError(TestbedError):
+    """A capture holds no packet that a censor between its ends would see; the message says why, probably."""
+
+    exit_status = Exit.NOTHING_JUDGED
 
 
 class RunInterrupted(KeyboardInterrupt):

@@ -7,11 +7,19 @@ from io import FileIO
 from typing import Final
 
 from testbed.capture import pcap, pcapng
-from testbed.capture.source import ByteSource, ByteWindow, DamagedError, Record, TruncatedError
+from testbed.capture.source import (
+    ByteSource,
+    ByteWindow,
+    DamagedError,
+    Record,
+    TruncatedError,
+    Unzipped,
+)
 from testbed.errors import InputError
 
 STDIN: Final = "-"
-_COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5": "zstd", b"\xfd7": "xz", b"BZ": "bzip2"}
+_GZIP: Final = b"\x1f\x8b"
+_COMPRESSED: Final = {b"\x28\xb5": "zstd", b"\xfd7": "xz", b"BZ": "bzip2", b"\x04\x22": "lz4"}
 _INCOMPLETE: Final = "everything before it was read; capture again if the rest matters"
 
 
@@ -29,6 +37,14 @@ class CaptureFile:
         window = ByteWindow(source)
         window.fill(4)
         magic = window.buffer[:4]
+        if magic[:2] == _GZIP:
+            window = ByteWindow(Unzipped(window.buffer, source))
+            try:
+                window.fill(4)
+            except (TruncatedError, DamagedError) as error:
+                message = f"cannot be decompressed: {str(error) or 'it ends too early'}"
+                raise InputError.at(self.name, message, "compress or capture it again") from error
+            magic = window.buffer[:4]
         if magic == pcapng.MAGIC:
             self._records = pcapng.read(window)
         elif magic in pcap.MAGICS:
@@ -73,5 +89,5 @@ def _not_a_capture(magic: bytes) -> tuple[str, str]:
         return "is empty", "name a pcap or pcapng file"
     method = _COMPRESSED.get(magic[:2])
     if method:
-        return f"is compressed ({method})", "decompress it and read standard input: gzip -dc FILE | … -"
+        return f"is compressed ({method})", f"decompress it and read standard input: {method} -dc FILE | … -"
     return f"is not a capture: it begins with {magic.hex()}", "name a pcap or pcapng file"

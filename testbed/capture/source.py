@@ -1,7 +1,9 @@
 """What the readers of both formats share: a window on the file's bytes, the record, and what can be wrong."""
 
+import zlib
 from typing import Final, Protocol
 
+_GZIP_FORMAT: Final = 16 + zlib.MAX_WBITS  # with gzip's header and checksum
 CHUNK: Final = 1 << 18  # bytes read at a time; our choice
 LARGEST: Final = 1 << 24  # bytes of one record; our choice: 64 times tcpdump's largest snap length
 
@@ -23,6 +25,36 @@ class ByteSource(Protocol):
     def read(self, size: int, /) -> bytes | None:
         """At most `size` bytes; none at the end."""
         ...
+
+
+class Unzipped:
+    """What a gzip file holds (RFC 1952), one member or several, in memory that does not grow with it."""
+
+    def __init__(self, head: bytes, source: ByteSource) -> None:
+        """`head`: what was read of the source already."""
+        self._source = source
+        self._packed = head
+        self._member = zlib.decompressobj(_GZIP_FORMAT)
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes; none at the end. Errors: DamagedError; TruncatedError."""
+        while True:
+            if self._member.eof:
+                self._packed = self._member.unused_data or self._source.read(CHUNK) or b""
+                if not self._packed.strip(b"\0"):  # padding after the last member
+                    return b""
+                self._member = zlib.decompressobj(_GZIP_FORMAT)
+            try:
+                piece = self._member.decompress(self._packed, size)
+            except zlib.error as error:
+                raise DamagedError(f"gzip: {error}") from error
+            self._packed = self._member.unconsumed_tail
+            if piece:
+                return piece
+            if not self._packed and not self._member.eof:
+                self._packed = self._source.read(CHUNK) or b""
+                if not self._packed:
+                    raise TruncatedError
 
 
 class ByteWindow:

@@ -21,6 +21,11 @@ def checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
+def with_header_checksum(head: bytes) -> bytes:
+    """An IPv4 header with its right checksum."""
+    return head[:10] + checksum(head[:10] + b"\0\0" + head[12:]).to_bytes(2, "big") + head[12:]
+
+
 @dataclass(frozen=True, slots=True)
 class IpForm:
     """The IP header fields of a forged packet."""
@@ -41,7 +46,8 @@ def ip(source: bytes, destination: bytes, protocol: int, body: bytes, form: IpFo
     return head[:10] + checksum(head).to_bytes(2, "big") + head[12:] + body
 
 
-def _pseudo(source: bytes, destination: bytes, protocol: int, length: int) -> bytes:
+def pseudo_header(source: bytes, destination: bytes, protocol: int, length: int) -> bytes:
+    """What transport checksums cover besides the segment of `length` bytes (RFC 9293 §3.1, RFC 8200 §8.1)."""
     if len(source) == 16:
         return source + destination + struct.pack("!IHBB", length, 0, 0, protocol)
     return source + destination + struct.pack("!BBH", 0, protocol, length)
@@ -92,7 +98,7 @@ def tcp(ends: Endpoints, form: TcpForm, ip_form: IpForm, payload: bytes = b"") -
         0,
     )
     body = head + payload
-    total = checksum(_pseudo(ends.source, ends.destination, TCP, len(body)) + body)
+    total = checksum(pseudo_header(ends.source, ends.destination, TCP, len(body)) + body)
     body = body[:16] + total.to_bytes(2, "big") + body[18:]
     return ip(ends.source, ends.destination, TCP, body, ip_form)
 
@@ -101,7 +107,7 @@ def udp(ends: Endpoints, payload: bytes, ip_form: IpForm) -> bytes:
     """A UDP datagram."""
     head = struct.pack("!HHHH", ends.sport, ends.dport, 8 + len(payload), 0)
     body = head + payload
-    total = checksum(_pseudo(ends.source, ends.destination, UDP, len(body)) + body) or 0xFFFF
+    total = checksum(pseudo_header(ends.source, ends.destination, UDP, len(body)) + body) or 0xFFFF
     body = body[:6] + total.to_bytes(2, "big") + body[8:]
     return ip(ends.source, ends.destination, UDP, body, ip_form)
 
@@ -121,7 +127,7 @@ def with_hop_limit(packet: Packet, hop_limit: int) -> bytes:
 def tcp_checksum_right(packet: Packet) -> bool:
     """Whether a TCP segment's checksum is right."""
     segment = packet.raw[packet.transport_at : packet.end]
-    return checksum(_pseudo(packet.source, packet.destination, TCP, len(segment)) + segment) == 0
+    return checksum(pseudo_header(packet.source, packet.destination, TCP, len(segment)) + segment) == 0
 
 
 def reset_sender(packet: Packet, ip_form: IpForm, window: int = 0) -> bytes:
@@ -146,7 +152,7 @@ def rewritten_as_reset(packet: Packet) -> bytes:
     segment = bytearray(raw[at : packet.payload_at])
     segment[13] = RST | ACK
     segment[16:18] = b"\0\0"
-    total = checksum(_pseudo(packet.source, packet.destination, TCP, len(segment)) + bytes(segment))
+    total = checksum(pseudo_header(packet.source, packet.destination, TCP, len(segment)) + bytes(segment))
     segment[16:18] = total.to_bytes(2, "big")
     head = bytearray(raw[:at])
     if packet.version == 4:
@@ -193,6 +199,6 @@ def icmp_unreachable(packet: Packet, code: str, ip_form: IpForm) -> bytes:
         body = body[:2] + checksum(body).to_bytes(2, "big") + body[4:]
         return ip(source, destination, ICMP, body, ip_form)
     body = struct.pack("!BBHI", 1, six, 0, 0) + packet.raw[: min(packet.end, 1232)]
-    total = checksum(_pseudo(source, destination, ICMP6, len(body)) + body)
+    total = checksum(pseudo_header(source, destination, ICMP6, len(body)) + body)
     body = body[:2] + total.to_bytes(2, "big") + body[4:]
     return ip(source, destination, ICMP6, body, ip_form)

@@ -27,6 +27,14 @@ from testbed.cli.options import examples
 )
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="For random draws.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N packets.")
+@click.option(
+    "--mtu",
+    type=click.IntRange(576, 65535),
+    default=1500,
+    show_default=True,
+    metavar="BYTES",
+    help="Largest IP packet of the wire. 65535: judge the packets as they were captured.",
+)
 @click.option("--all", "every", is_flag=True, help="Print a line for every packet.")
 @click.option(
     "--summary", "flows", is_flag=True, help="One line per affected flow instead of one per packet."
@@ -48,18 +56,23 @@ def command(
     inside: tuple[str, ...],
     seed: int,
     limit: int | None,
+    mtu: int,
     out: Path | None,
     *,
     every: bool,
     flows: bool,
     as_json: bool,
 ) -> int:
-    """Run the packets of CAPTURE (pcap or pcapng, - for standard input) through a censor, without a network.
+    """Run the packets of CAPTURE through a censor, without a network.
+
+    CAPTURE is a pcap or pcapng file, gzipped or not; - is standard input.
 
     The same core decides as in a live run. Nothing is sent. The censor sees what was captured: a client that
     would have given up after a reset continues here.
 
-    Exit status: 0; 2 for wrong input, including a truncated capture.
+    What a network card's offloads merged is cut to the size of the wire first.
+
+    Exit status: 0; 2 for wrong input, including a truncated capture; 5 if nothing in it could be judged.
     """
     from testbed.replay.command import ReplayOptions, replay
     from testbed.replay.policyfile import PolicyChoice, load_policy
@@ -72,6 +85,7 @@ def command(
         seed=seed,
         sides=sides_from_prefixes(inside) if inside else None,
         limit=limit,
+        largest=mtu,
         out=out,
         every=every,
         flows=flows,

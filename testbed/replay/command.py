@@ -1,7 +1,7 @@
 """A whole replay: capture in, lines and perhaps a new capture out."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,11 +10,12 @@ from typing import IO
 from testbed.capture.file import STDIN, CaptureFile, open_capture
 from testbed.capture.source import Record
 from testbed.censor.policy import Policy
-from testbed.errors import InputError
+from testbed.errors import InputError, NothingJudgedError
 from testbed.replay import output
 from testbed.replay.play import Observer, Replay
 from testbed.replay.rewriter import Rewriter
 from testbed.replay.sides import Sides
+from testbed.replay.superpackets import LARGEST_WIRE
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class ReplayOptions:
     seed: int = 1
     sides: Sides | None = None  # None: inferred
     limit: int | None = None  # packets
+    largest: int = LARGEST_WIRE  # bytes of an IP packet on the wire; what is larger is cut
     out: Path | None = None
     every: bool = False  # a line for each packet, not only for affected ones
     flows: bool = False  # a line for each flow instead of each packet
@@ -36,23 +38,25 @@ def replay(options: ReplayOptions, write: output.Print) -> Replay:
     """Replay a capture and print the result with `write`.
 
     Errors: InputError if it is not a capture or has no packets, and, after printing everything, if it ends in
-    the middle of a packet.
+    the middle of a packet; NothingJudgedError, after printing, if no packet could be judged.
     """
     with ExitStack() as stack:
         capture = stack.enter_context(open_capture(options.capture))
-        run = Replay(options.policy, options.seed, options.sides)
+        run = Replay(options.policy, options.seed, options.sides, options.largest)
         printer: Observer = output.JsonOutput(write) if options.as_json else output.TableOutput(write)
         busy: list[Observer] = [] if options.flows or options.every else [printer]
         every: list[Observer] = [printer] if options.every else []
         rewriter = None
         if options.out is not None:
             _not_itself(options)
-            file = stack.enter_context(_create(options.out))
+            file = stack.enter_context(_created(options.out))
             rewriter = Rewriter(
                 file, run.totals, f"testbed replay {options.policy.name}, seed {options.seed}"
             )
             every.append(rewriter)
         run.run(_limited(capture, options.limit), busy, every)
+        if not run.totals.packets:
+            raise capture.fault or InputError.at(capture.name, "contains no packets", "name another capture")
         if rewriter is not None:
             rewriter.close()
     _finish(options, capture, run, write)
@@ -62,8 +66,6 @@ def replay(options: ReplayOptions, write: output.Print) -> Replay:
 def _finish(options: ReplayOptions, capture: CaptureFile, run: Replay, write: output.Print) -> None:
     evictions, sides = run.evictions, run.sides
     assert sides is not None
-    if not run.totals.packets:
-        raise capture.fault or InputError.at(capture.name, "contains no packets", "name another capture")
     fault = str(capture.fault or "")
     if options.as_json:
         write(output.as_json(run.totals, options.policy, sides, evictions, fault, flows=options.flows))
@@ -71,8 +73,12 @@ def _finish(options: ReplayOptions, capture: CaptureFile, run: Replay, write: ou
         for line in output.summary(run.totals, options.policy, evictions, flows=options.flows):
             write(line)
         write(f"\ninside: {sides}")
+        if sides.guessed:
+            write("note: the sides are a guess; name the subscribers' side with --inside PREFIX")
     if capture.fault:
         raise capture.fault
+    if reason := output.nothing_judged(run.totals, sides):
+        raise NothingJudgedError(f"nothing was judged: {reason}")
 
 
 def _limited(capture: CaptureFile, limit: int | None) -> Iterator[Record]:
@@ -86,9 +92,23 @@ def _not_itself(options: ReplayOptions) -> None:
         raise InputError.at("--out", f"{options.out} is the capture itself", "name another file")
 
 
-def _create(path: Path) -> IO[bytes]:
-    """Create the output file, or overwrite it."""
+@contextmanager
+def _created(path: Path) -> Iterator[IO[bytes]]:
+    """A new file that gets its name when it is complete; a device or a pipe is written to directly.
+
+    Errors: InputError if it cannot be created.
+    """
+    direct = path.exists() and not path.is_file()
+    partial = path if direct else path.with_name(f".{path.name}.partial")
     try:
-        return path.open("wb", buffering=1 << 20)
+        file = partial.open("wb", buffering=1 << 20)
     except OSError as error:
         raise InputError.at("--out", f"cannot write {path}: {error.strerror}", "name another file") from error
+    try:
+        with file:
+            yield file
+        if not direct:
+            partial.replace(path)
+    finally:
+        if not direct:
+            partial.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Final, Protocol
 
@@ -11,12 +11,14 @@ from testbed.capture.source import Record
 from testbed.censor.core import Censor
 from testbed.censor.decision import PASS, Decision, Direction
 from testbed.censor.flow import FlowKey
+from testbed.censor.models import MODELS
 from testbed.censor.packet import parse
 from testbed.censor.policy import Policy
 from testbed.censor.softkernel import Outcome, SoftKernel
-from testbed.errors import InputError
 from testbed.replay.effects import Effect, effects
+from testbed.replay.ippacket import ip_packet
 from testbed.replay.sides import DirectionFinder, Sides, inferred_sides
+from testbed.replay.superpackets import LARGEST_WIRE, WireSize
 from testbed.replay.totals import Totals
 
 LOOK_AHEAD: Final = 4096  # packets read ahead to infer who is inside; our choice
@@ -41,6 +43,11 @@ class Frame:
         """The IP packet, with the frame's padding if it has any."""
         return self.data[self.at :]
 
+    def with_packet(self, packet: bytes) -> "Frame":
+        """The frame around another packet."""
+        data = link.framed(self.link, self.data[: self.at], packet, reply=False)
+        return replace(self, data=data, wire=len(data))
+
     @property
     def flow(self) -> str:
         """As events name it; "" where nothing can be read."""
@@ -63,21 +70,26 @@ class Observer(Protocol):
 class Replay:
     """One capture through one box."""
 
-    def __init__(self, policy: Policy, seed: int, sides: Sides | None = None) -> None:
-        """`sides`: who is inside; None infers it from the first packets."""
+    def __init__(
+        self, policy: Policy, seed: int, sides: Sides | None = None, largest: int = LARGEST_WIRE
+    ) -> None:
+        """`sides`: who is inside; None infers it from the first packets. `largest`: bytes of an IP packet."""
         self.totals = Totals()
         self.sides = sides
         self.censor = Censor(policy, seed)
         self._box = SoftKernel(self.censor, policy)
         self._policy = policy
+        checked = any(MODELS[model].checks for model, _ in policy.profile.models.value)
+        self._wire = WireSize(largest, complete_checksums=checked)
         self._finders: dict[int, link.OffsetFinder] = {}
+        self._known_links = {link.ETHERNET}
 
     def run(self, records: Iterable[Record], busy: list[Observer], every: list[Observer]) -> None:
         """Replay. The `busy` observers get the affected packets, the `every` observers all.
 
-        Errors: InputError for an unknown link type.
+        A super-packet is one packet of the capture and several frames, with the same number.
         """
-        totals = self.totals
+        totals, judge = self.totals, self._judge
         records, sides = self._oriented(records)
         self._direction = DirectionFinder(sides).direction
         for number, (stamp, kind, data, wire) in enumerate(records, 1):
@@ -88,29 +100,44 @@ class Replay:
             totals.last, totals.packets = stamp, number
             now = (stamp - totals.first) / 1e9 if totals.first >= 0 else 0.0
             plain = kind == link.ETHERNET and data[12:14] == _IPV4
-            at = 14 if plain else self._finder(kind, number)(data)
-            direction, outcome = self._judge(data[at:], now, not_ip=at < 0, cut=len(data) < wire)
-            if outcome.decision is not PASS or every:
-                frame = Frame(number, stamp, kind, data, at, wire, direction)
-                self._report(frame, outcome, now, busy, every)
+            at = 14 if plain else self._finder(kind)(data)
+            raw, reason = ip_packet(data, at, wire)
+            pieces = () if reason else self._wire.pieces(raw)
+            if not pieces:
+                self._set_aside(reason or "unknown_size", kind)
+                if every:
+                    frame = Frame(number, stamp, kind, data, at, wire, None)
+                    self._report(frame, _NOT_JUDGED, now, busy, every)
+                continue
+            if len(pieces) > 1:
+                totals.super_packets += 1
+                totals.pieces += len(pieces)
+            for piece in pieces:
+                direction, outcome = judge(piece, now)
+                if outcome.decision is not PASS or every:
+                    frame = Frame(number, stamp, kind, data, at, wire, direction)
+                    frame = frame if data.startswith(piece, at) else frame.with_packet(piece)
+                    self._report(frame, outcome, now, busy, every)
 
     @property
     def evictions(self) -> int:
         """Flows and fragmented packets evicted because a table was full."""
         return self.censor.evictions + self._box.full
 
-    def _judge(self, raw: bytes, now: float, *, not_ip: bool, cut: bool) -> tuple[Direction | None, Outcome]:
+    def _judge(self, raw: bytes, now: float) -> tuple[Direction | None, Outcome]:
         """The packet's direction, and what the box does with it."""
-        totals = self.totals
-        if not_ip or cut or not _whole(raw):
-            totals.aside["not_ip" if not_ip else "cut" if cut else "unreadable"] += 1
-            return None, _NOT_JUDGED
         direction = self._direction(raw)
         if direction is None:
-            totals.aside["beside"] += 1
+            self.totals.aside["beside"] += 1
             return None, _NOT_JUDGED
-        totals.judged += 1
+        self.totals.judged += 1
         return direction, self._box.process(raw, direction, now)
+
+    def _set_aside(self, reason: str, kind: int) -> None:
+        if reason == "not_ip" and kind not in self._known_links:
+            reason = "foreign"
+            self.totals.foreign[kind] += 1
+        self.totals.aside[reason] += 1
 
     def _report(
         self,
@@ -126,17 +153,14 @@ class Replay:
         for observer in chain(busy if found else (), every):
             observer.packet(frame, outcome.decision, found, now)
 
-    def _finder(self, kind: int, number: int) -> link.OffsetFinder:
+    def _finder(self, kind: int) -> link.OffsetFinder:
         known = self._finders.get(kind)
         if known is None:
             known = link.offset_finder(kind)
             if known is None:
-                raise InputError.at(
-                    f"packet {number}",
-                    f"the link type {kind} is unknown",
-                    "Ethernet, raw IP, Linux cooked and loopback captures are read; "
-                    "convert it: editcap -T ether, or capture on another interface",
-                )
+                known = _no_ip
+            else:
+                self._known_links.add(kind)
             self._finders[kind] = known
         return known
 
@@ -145,10 +169,8 @@ class Replay:
         following = iter(records)
         if self.sides is None:
             ahead = deque(islice(following, LOOK_AHEAD))
-            offsets = (
-                (self._finder(kind, number)(data), data) for number, (_, kind, data, _) in enumerate(ahead, 1)
-            )
-            self.sides = inferred_sides(data[at:] for at, data in offsets if at >= 0)
+            found = (ip_packet(data, self._finder(kind)(data), wire) for _, kind, data, wire in ahead)
+            self.sides = inferred_sides(raw for raw, reason in found if not reason)
             following = chain(_drained(ahead), following)
         return following, self.sides
 
@@ -158,10 +180,5 @@ def _drained(ahead: deque[Record]) -> Iterator[Record]:
         yield ahead.popleft()
 
 
-def _whole(raw: bytes) -> bool:
-    """Whether the packet is as long as its IP header says."""
-    if len(raw) < 20:
-        return False
-    if raw[0] >> 4 == 4:
-        return 20 <= int.from_bytes(raw[2:4], "big") <= len(raw)
-    return raw[0] >> 4 == 6 and len(raw) >= 40 and int.from_bytes(raw[4:6], "big") + 40 <= len(raw)
+def _no_ip(_frame: bytes) -> int:
+    return -1

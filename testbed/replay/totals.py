@@ -10,8 +10,10 @@ from testbed.replay.effects import WHATS, Effect
 MOST_FLOWS: Final = 10_000  # flows in the summary; our choice
 NOT_JUDGED: Final = {
     "not_ip": "not IP",
+    "foreign": "of link types that are not read",
     "cut": "cut by the snap length",
     "unreadable": "with impossible lengths",
+    "unknown_size": "merged by an offload, of a size on the wire that nothing shows",
     "beside": "not between inside and outside",
 }
 
@@ -30,13 +32,16 @@ class Totals:
     """The totals so far."""
 
     packets: int = 0
-    judged: int = 0  # packets that cross the box, those of passed flows included
+    judged: int = 0  # packets that cross the box: those of passed flows and pieces of super-packets included
     affected: int = 0  # packets to which a rule did something
     backwards: int = 0  # packets dated before their predecessor
     undated: int = 0  # packets without a time stamp
     released_early: int = 0  # delayed packets sent too early, because the queue was full
     first: int = -1  # ns since 1970
     last: int = -1
+    super_packets: int = 0  # TCP packets larger than the wire carries
+    pieces: int = 0  # the packets they were cut into
+    foreign: Counter[int] = field(default_factory=Counter)  # packets by link type, of those not read
     aside: Counter[str] = field(default_factory=Counter)  # by the keys of NOT_JUDGED
     rules: dict[str, Counter[str]] = field(default_factory=dict)
     flows: dict[str, FlowTotals] = field(default_factory=dict)
@@ -82,6 +87,9 @@ class Totals:
             "backwards": self.backwards,
             "undated": self.undated,
             "released_early": self.released_early,
+            "super_packets": self.super_packets,
+            "pieces": self.pieces,
+            "foreign_link_types": {str(kind): number for kind, number in sorted(self.foreign.items())},
             "rules": {
                 name: {what: self.rules.get(name, Counter())[what] for what in WHATS} for name in names
             },

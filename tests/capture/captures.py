@@ -26,6 +26,7 @@ class Session:
     begin: int = BEGIN
     client: str = CLIENT
     server: str = SERVER
+    kind: type[Packet] = IP
     packets: list[tuple[int, Packet]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -39,7 +40,7 @@ class Session:
         ack = self.seq["down" if up else "up"] if "A" in flags else 0
         segment = TCP(sport=sport, dport=dport, flags=flags, seq=self.seq[way], ack=ack)
         at = self.packets[-1][0] + after if self.packets else self.begin
-        self.packets.append((at, IP(src=source, dst=destination) / segment / Raw(payload)))
+        self.packets.append((at, self.kind(src=source, dst=destination) / segment / Raw(payload)))
         self.seq[way] += len(payload) + ("S" in flags)
         return self
 

@@ -1,9 +1,11 @@
 """Link types: where the IP packet is, and frames of our own."""
 
 import pytest
+from scapy.contrib.mpls import MPLS
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, CookedLinux, CookedLinuxV2, Dot1Q, Ether, Loopback
+from scapy.layers.ppp import HDLC, PPP, PPPoE
 
 from testbed.capture import link
 
@@ -30,6 +32,24 @@ FRAMES = [
     (0, Loopback(type=2) / FOUR, 4),
     (0, Loopback(type=30) / SIX, 4),
     (108, b"\0\0\0\2" + bytes(FOUR), 4),
+    (1, LINE / PPPoE(sessionid=7) / PPP() / FOUR, 22),
+    (1, LINE / Dot1Q(vlan=5) / PPPoE(sessionid=7) / PPP(proto=0x57) / SIX, 26),
+    (1, LINE / PPPoE(sessionid=7) / PPP(proto=0xC021), -1),  # LCP
+    (1, bytes(LINE) + b"\x88\x63\x11\x09\0\0\0\0", -1),  # PPPoE discovery
+    (1, LINE / MPLS(label=16, s=1) / FOUR, 18),
+    (1, LINE / MPLS(label=16, s=0) / MPLS(label=17, s=1) / SIX, 22),
+    (1, LINE / MPLS(label=16, s=1) / (b"\0\0\0\0" + bytes(LINE / FOUR)), -1),  # a pseudowire
+    (219, MPLS(label=16, s=1) / FOUR, 4),
+    (9, PPP() / FOUR, 2),
+    (9, HDLC() / PPP(proto=0x57) / SIX, 4),
+    (9, b"\x21" + bytes(FOUR), 1),  # protocol field compressed
+    (9, b"\x02\x81" + bytes(MPLS(label=16, s=1) / FOUR), 6),
+    (50, b"\xff\x03\x00\x21" + bytes(FOUR), 4),
+    (50, b"\x0f\x00\x08\x00" + bytes(FOUR), 4),  # Cisco's
+    (51, PPPoE(sessionid=7) / PPP() / FOUR, 8),
+    (104, b"\x0f\x00\x86\xdd" + bytes(SIX), 4),
+    (166, b"\x01\xff\x03\x00\x21" + bytes(FOUR), 5),
+    (204, b"\x00\x00\x21" + bytes(FOUR), 3),
 ]
 
 
@@ -59,3 +79,25 @@ def test_cooked_frames_turn_round(cooked, kind):
     at = len(frame) - len(FOUR)
     assert cooked(link.framed(kind, frame[:at], bytes(FOUR), reply=True)).pkttype == 0
     assert cooked(link.framed(kind, frame[:at], bytes(FOUR), reply=False)).pkttype == 4
+
+
+@pytest.mark.parametrize("tag", [(), (Dot1Q(vlan=9),)], ids=["plain", "tagged"])
+def test_the_session_states_the_length_of_the_new_packet(tag):
+    frame = LINE.copy()
+    for one in tag:
+        frame /= one
+    raw = bytes(frame / PPPoE(sessionid=7) / PPP() / FOUR)
+    at = len(raw) - len(FOUR)
+    longer = bytes(FOUR / (b"x" * 100))
+    made = Ether(link.framed(1, raw[:at], longer, reply=False))
+    assert (made[PPPoE].len, made[PPPoE].sessionid) == (2 + len(longer), 7)
+    assert bytes(link.framed(1, raw[:at], bytes(FOUR), reply=False)) == raw
+    only = raw[-len(FOUR) - 8 :]
+    assert link.framed(51, only[:8], longer, reply=False)[4:6] == (2 + len(longer)).to_bytes(2, "big")
+
+
+@pytest.mark.parametrize("kind", [166, 204])
+def test_ppp_with_a_direction_turns_round(kind):
+    head = b"\x01\x00\x21"
+    assert link.framed(kind, head, b"", reply=True) == b"\x00\x00\x21"
+    assert link.framed(kind, head, b"", reply=False) == head

@@ -1,8 +1,10 @@
 """Reading captures: formats, byte orders, clocks, and files that are wrong."""
 
+import gzip
 import io
 import random
 import struct
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -50,6 +52,40 @@ def test_formats(write, order, nano, source):
     assert all(wire == len(data) for _, _, data, wire in records)
     assert capture.fault is None
     assert capture.count == len(FRAMES)
+
+
+@pytest.mark.parametrize("source", [io.BytesIO, Trickle])
+@pytest.mark.parametrize("members", [1, 3])
+def test_gzip(source, members):
+    """One stream or several in a row, as `cat a.gz b.gz` and parallel packers make; zeros may follow."""
+    data = pcap(FRAMES, nano=True)
+    step = -(-len(data) // members)
+    packed = b"".join(gzip.compress(data[at : at + step]) for at in range(0, len(data), step))
+    for end in (b"", bytes(512)):
+        records, capture = read(packed + end, source)
+        assert [frame for _, _, frame, _ in records] == [frame for _, frame in FRAMES]
+        assert capture.fault is None
+
+
+def test_gzip_that_ends_early_or_is_damaged():
+    packed = gzip.compress(pcap(FRAMES * 1000, nano=True), 0)
+    records, capture = read(packed[:5000])
+    assert 0 < len(records) < len(FRAMES) * 1000
+    assert "ends in the middle of packet" in str(capture.fault)
+    wrong_sum = packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:]
+    records, capture = read(wrong_sum)
+    assert len(records) > len(FRAMES) * 500
+    assert "is damaged: gzip" in str(capture.fault)
+
+
+def test_gzip_takes_no_memory():
+    """100 MB in 100 kB: a damaged capture, read a piece at a time."""
+    packed = gzip.compress(pcap(FRAMES) + b"\xff" * (100 << 20), 1)
+    tracemalloc.start()
+    _, capture = read(packed)
+    assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    tracemalloc.stop()
+    assert "is damaged: a packet of" in str(capture.fault)
 
 
 def test_files_larger_than_a_chunk():
@@ -135,7 +171,10 @@ def test_a_damaged_file_gives_what_comes_before(what):
     ("data", "said"),
     [
         (b"", "x.pcap: is empty"),
-        (b"\x1f\x8b\x08\0", r"compressed \(gzip\).*gzip -dc"),
+        (b"\x28\xb5\x2f\xfd", r"compressed \(zstd\).*zstd -dc"),
+        (b"\x1f\x8b\x08\0", "cannot be decompressed: it ends too early"),
+        (b"\x1f\x8b\x07\0" + bytes(20), "cannot be decompressed: gzip: .*unknown compression method"),
+        (gzip.compress(b"hello world"), "is not a capture: it begins with 68656c6c"),
         (b"%PDF-1.7", "is not a capture: it begins with 25504446"),
         (b"ab", "is not a capture"),
         (struct.pack("<I", 0xA1B2CD34) + bytes(40), "is not a capture"),

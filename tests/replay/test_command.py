@@ -1,5 +1,6 @@
 """`testbed replay`, as a person or a program calls it."""
 
+import gzip
 import json
 import os
 import resource
@@ -189,6 +190,99 @@ def test_a_pipe_by_name(folder: Path) -> None:
     with subprocess.Popen(["sh", "-c", "cat a.pcapng > pipe"], cwd=folder):
         done = call("pipe", "--profile", "t22", "--rules", "rules.yaml", cwd=folder)
     assert b"7 packets" in done.stdout
+
+
+def test_gzipped_input(folder: Path) -> None:
+    (folder / "a.pcap.gz").write_bytes(gzip.compress((folder / "a.pcap").read_bytes()))
+    done = call("a.pcap.gz", "--profile", "t22", "--rules", "rules.yaml", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"7 packets" in done.stdout
+
+
+NOTHING = {
+    "beside": (
+        pcap([(BEGIN, bytes(IP(src="1.2.3.4", dst="5.6.7.8") / TCP()))], link=101),
+        ("--inside", "10.0.0.0/8"),
+        "no packet has one end inside, which is 10.0.0.0/8 (as given); name the subscribers' side",
+    ),
+    "foreign": (
+        pcap([(BEGIN, b"x" * 40)], link=127),
+        (),
+        "frames of link type 127 are not read; Ethernet, PPP",
+    ),
+    "not IP": (pcap([(BEGIN, bytes(60))]), (), "no frame carries an IP packet"),
+    "cut": (pcap(Session().whole().frames(), snap=30), (), "cut by the snap length; capture whole packets"),
+    "wrong link": (
+        pcap([(BEGIN, b"E\0\xff" + bytes(30))], link=101),
+        (),
+        "is the link type in the file right?",
+    ),
+}
+
+
+@pytest.mark.parametrize("why", NOTHING)
+def test_nothing_judged_is_a_status_of_its_own(folder: Path, why: str) -> None:
+    """An empty result is not "nothing was censored"."""
+    data, more, said = NOTHING[why]
+    arguments = ("-", "--profile", "t22", "--rules", "rules.yaml", *more)
+    done = call(*arguments, cwd=folder, stdin=data)
+    assert done.returncode == 5
+    assert done.stderr.decode().startswith("testbed: nothing was judged: ")
+    assert said in done.stderr.decode()
+    again = call(*arguments, "--json", cwd=folder, stdin=data)
+    assert again.returncode == 5
+    assert said in json.loads(again.stdout.splitlines()[-1])["summary"]["nothing_judged"]
+
+
+def test_offloads_are_said_with_what_they_change(folder: Path) -> None:
+    session = Session().send("up", "S").send("down", "SA").send("up", "A")
+    (folder / "o.pcap").write_bytes(pcap(session.send("up", "PA", hello(pad=1700)).frames()))
+    arguments = ("o.pcap", "--profile", "t22", "--rules", "rules.yaml")
+    said = call(*arguments, cwd=folder).stdout.decode()
+    assert "4 packets in 0.003 s, 5 of them judged, 0 affected" in said
+    assert "note: 1 of them, larger than the wire's packets (offloads), were cut into 2" in said
+    assert "a name may have been split elsewhere" in said
+    assert "ethtool -K DEVICE" in said
+    as_captured = call(*arguments, "--mtu", "65535", cwd=folder).stdout.decode()
+    assert "matched reset: x.com" in as_captured
+    assert "offloads" not in as_captured
+    assert "offloads" not in call("a.pcap", *arguments[1:], cwd=folder).stdout.decode()
+
+
+def test_guessed_sides_are_said(folder: Path) -> None:
+    frames = Session(client="9.9.9.9").whole().frames()[3:]
+    (folder / "g.pcap").write_bytes(pcap(frames))
+    arguments = ("g.pcap", "--profile", "t22", "--rules", "rules.yaml")
+    said = call(*arguments, cwd=folder).stdout.decode()
+    assert "inside: 9.9.9.9/32 (IPv4: a guess: no handshake, so the end with the larger port)" in said
+    assert said.splitlines()[-1].startswith("note: the sides are a guess; name")
+    assert "guess" not in call("a.pcap", *arguments[1:], cwd=folder).stdout.decode()
+
+
+@pytest.mark.parametrize("wrong", ["empty", "interrupted"])
+def test_no_half_output_is_left(folder: Path, wrong: str) -> None:
+    """The new capture has its name when it is complete; an older one of that name is kept until then."""
+    (folder / "out.pcapng").write_bytes(b"older")
+    data = pcap([])
+    prefix = ""
+    if wrong == "interrupted":
+        data = (folder / "a.pcap").read_bytes()
+        prefix = (
+            "from testbed.replay.rewriter import Rewriter\n"
+            "def close(self): raise KeyboardInterrupt\n"
+            "Rewriter.close = close\n"
+        )
+    arguments = ("-", "--profile", "t22", "--rules", "rules.yaml", "--out", "out.pcapng")
+    done = call(*arguments, cwd=folder, stdin=data, prefix=prefix)
+    assert done.returncode == (130 if prefix else 2)
+    assert (folder / "out.pcapng").read_bytes() == b"older"
+    assert not list(folder.glob(".out*"))
+
+
+def test_output_to_a_device(folder: Path) -> None:
+    arguments = ("a.pcap", "--profile", "t22", "--rules", "rules.yaml", "--out", "/dev/null")
+    assert call(*arguments, cwd=folder).returncode == 0
+    assert Path("/dev/null").is_char_device()
 
 
 def test_a_truncated_capture_is_replayed_and_said(folder: Path) -> None:

@@ -6,9 +6,8 @@ import pytest
 
 from testbed.capture.file import CaptureFile
 from testbed.censor.actions.silent_drop import SilentDrop
-from testbed.errors import InputError
 from testbed.replay.play import Replay
-from tests.capture.captures import BEGIN, pcap
+from tests.capture.captures import BEGIN, Session, enhanced, interface, pcap, section
 from tests.capture.test_links import FRAMES
 from tests.censor.line import sni
 
@@ -22,7 +21,16 @@ def test_a_packet_is_judged_in_every_frame(kind, frame, at):
     assert run.totals.judged == 1
 
 
-def test_an_unknown_link_type_is_named():
+def test_foreign_link_types_are_counted_and_skipped():
+    """Whatever else the capture holds is judged."""
+    hello = Session().whole().frames()
+    head = section() + interface(link=1) + interface(link=249) + interface(link=105)
+    foreign = [enhanced(BEGIN // 1000, b"x" * 27, number=number) for number in (1, 2, 2)]
+    first, *rest = [enhanced(at // 1000, frame) for at, frame in hello]
+    data = b"".join((head, first, *foreign, *rest))
     run = Replay(sni(SilentDrop()), 1)
-    with pytest.raises(InputError, match="packet 1: the link type 105 is unknown; Ethernet"):
-        run.run(CaptureFile(io.BytesIO(pcap([(BEGIN, b"x")], link=105)), "x"), [], [])
+    run.run(CaptureFile(io.BytesIO(data), "x"), [], [])
+    assert run.totals.judged == len(hello)
+    assert run.totals.rules["rule"]["matched"] == 1
+    assert dict(run.totals.aside) == {"foreign": 3}
+    assert dict(run.totals.foreign) == {249: 1, 105: 2}

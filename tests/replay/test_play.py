@@ -181,9 +181,9 @@ def test_time_never_goes_back():
     assert [now for _, _, _, now in seen.packets] == sorted(now for _, _, _, now in seen.packets)
 
 
-def packet(source: str, destination: str, flags: str = "PA") -> bytes:
+def packet(source: str, destination: str, flags: str = "PA", ports: tuple[int, int] = (9, 9)) -> bytes:
     kind = IPv6 if ":" in source else IP
-    return bytes(kind(src=source, dst=destination) / TCP(flags=flags))
+    return bytes(kind(src=source, dst=destination) / TCP(flags=flags, sport=ports[0], dport=ports[1]))
 
 
 @pytest.mark.parametrize(
@@ -196,15 +196,69 @@ def packet(source: str, destination: str, flags: str = "PA") -> bytes:
             "sender of the first SYN",
         ),
         ([packet("10.0.0.1", "10.0.0.2"), packet("10.0.0.2", "10.0.0.1", "S")], "10.0.0.2/32", "first SYN"),
-        ([packet("9.9.9.9", "8.8.8.8")], "9.9.9.9/32", "sender of the first packet"),
+        (
+            [packet("9.9.9.9", "8.8.8.8"), packet("9.9.9.9", "8.8.8.8", "SA")],
+            "inside: 8.8.8.8/32",
+            "IPv4: receiver of the first SYN/ACK",
+        ),
+        (
+            [packet("8.8.8.8", "9.9.9.9", ports=(443, 50_000))],
+            "9.9.9.9/32",
+            "IPv4: a guess: no handshake, so the end with the larger port",
+        ),
+        (
+            [packet("9.9.9.9", "8.8.8.8", ports=(2000, 443))],
+            "9.9.9.9/32",
+            "IPv4: a guess: no handshake, so the end with the larger port",
+        ),
+        (
+            [packet("9.9.9.9", "8.8.8.8", ports=(443, 80))],
+            "9.9.9.9/32",
+            "IPv4: a guess: sender of the first packet",
+        ),
+        (
+            [packet("9.9.9.9", "8.8.8.8", "S"), packet("9.9.9.7", "8.8.8.8", "S")],
+            "inside: 9.9.9.9/32, 9.9.9.7/32",
+            "sender of the first SYN",
+        ),
+        (
+            [packet("127.0.0.1", "127.0.0.1", "S")],
+            "no addresses",
+            "IPv4 of a host with itself: each connection's client",
+        ),
         ([packet("2001:db8::1", "2001:db8::2", "S")], "2001:db8::1/128", "IPv6: sender of the first SYN"),
         ([b"", b"x"], "no addresses", "no IP packet"),
     ],
 )
 def test_who_is_inside(packets, inside, why):
     sides = inferred_sides(packets)
-    assert inside in str(sides)
+    assert inside in f"inside: {sides}"
     assert why in str(sides)
+    assert sides.guessed is ("a guess" in why)
+
+
+def test_two_hundred_clients_of_a_server():
+    """A server's own capture: every client is inside."""
+    clients = [f"9.9.{number}.1" for number in range(200)]
+    packets = [packet(client, "8.8.8.8", "S", (50_000, 443)) for client in clients]
+    packets += [packet("8.8.8.8", client, "SA", (443, 50_000)) for client in clients]
+    sides = inferred_sides(packets)
+    assert len(sides.inside) == 200
+    assert " and 188 more (" in str(sides)
+
+
+@pytest.mark.parametrize("skipped", [0, 3], ids=["whole", "no handshake"])
+def test_a_host_that_talks_with_itself(skipped):
+    """A loopback capture: who is the client is found for each connection."""
+    session = Session(client="127.0.0.1", server="127.0.0.1").whole()
+    frames = session.frames()[skipped:]
+    seen, run = replayed(frames, sni(RewriteRst()), sides=None)
+    assert seen.whats == [(n - skipped, what) for n, what in WAYS["rst-rewrite"][1]]
+    assert run.totals.judged == len(frames)
+    seen, _ = replayed(
+        Session("y.com", client="::1", server="::1", kind=IPv6).whole().frames(), sni(RewriteRst())
+    )
+    assert seen.whats == []
 
 
 def test_each_ip_version_has_its_own_inside():
