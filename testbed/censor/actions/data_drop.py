@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from testbed.censor.actions.base import Action, Context, cut_late, residual
-from testbed.censor.decision import PASS, Decision, Verdict
+from testbed.censor.decision import PASS, Decision, Direction, Verdict
 from testbed.censor.handover import Drop
 from testbed.censor.packet import TCP, UDP, Packet
 from testbed.censor.parsers import Protocol
@@ -17,9 +17,12 @@ _PACKETS = {"wireguard": 2, "openvpn": 15}  # N4P#274, second-hand: M
 
 @dataclass(slots=True)
 class DataSeen:
-    """Data packets of a flow so far."""
+    """Data packets of a flow so far, and how far its TLS handshake has come."""
 
+    begun_by: Direction  # who sent the trigger
     packets: int = 0
+    answered: bool = False
+    complete: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class DropAfterData(Action[DataSeen]):
     """Let `packets` data packets of the protocol pass, then drop the flow. Other packets are not counted.
 
     With `protocol: tls` and no packet it is the filter of FakeTLS proxies of 2026: the handshake completes,
-    application data are dropped (mtg#547). A TCP segment is classified by its beginning.
+    application data are dropped (mtg#547). As TLS 1.3 sends most of its handshake as data, only what comes
+    after the client's answer to the server counts (our choice). A segment is classified by its beginning.
     """
 
     key: ClassVar[str] = "data-drop"
@@ -38,7 +42,7 @@ class DropAfterData(Action[DataSeen]):
 
     def begin(self, ctx: Context[None]) -> DataSeen:
         """None yet."""
-        return DataSeen()
+        return DataSeen(ctx.direction)
 
     def on_match(self, ctx: Context[DataSeen]) -> Decision:
         """The trigger may be data already, of a session older than the rule."""
@@ -48,12 +52,23 @@ class DropAfterData(Action[DataSeen]):
         """Count data packets; the one beyond the limit is the first to be dropped."""
         limit = _PACKETS.get(self.protocol, 0) if self.packets is None else self.packets
         seen = ctx.state
-        if seen.packets <= limit and is_data(self.protocol, ctx.packet):
+        if seen.packets <= limit and self._counts(ctx):
             seen.packets += 1
         if seen.packets <= limit:
             return PASS
         rest = self.handovers(ctx.profile)
         return Decision(Verdict.DROP, handover=rest[0] if rest else None)
+
+    def _counts(self, ctx: Context[DataSeen]) -> bool:
+        """Whether the packet carries data: of TLS, only after the handshake."""
+        seen, packet = ctx.state, ctx.packet
+        if self.protocol != "tls" or seen.complete or not packet.has_payload:
+            return is_data(self.protocol, packet)
+        if ctx.direction is not seen.begun_by:
+            seen.answered = True
+        elif seen.answered and not _repeats_hello(packet.payload):
+            seen.complete = True  # by this packet, the client's Finished
+        return False
 
     def holds_for(self, profile: Profile) -> float:
         """How long a session is remembered after its last packet."""
@@ -71,6 +86,12 @@ class DropAfterData(Action[DataSeen]):
     def also_seen_as(self, label: str) -> tuple[str, ...]:
         """The drop may come before or after the answer has begun."""
         return cut_late(label)
+
+
+def _repeats_hello(payload: bytes) -> bool:
+    """Whether a client's segment is a ClientHello: sent again, or after a HelloRetryRequest."""
+    rest = payload[6:] if payload[:1] == b"\x14" else payload  # behind a ChangeCipherSpec (RFC 8446 D.4)
+    return rest[:1] == b"\x16" and rest[5:6] == b"\x01"
 
 
 def is_data(protocol: Protocol, packet: Packet) -> bool:

@@ -9,6 +9,7 @@ from testbed.conformance.builders import action, match, policy, sni, with_model
 from testbed.conformance.case import Dialogue, case
 from testbed.conformance.cases.common import data, dialogue, sni_action
 from testbed.conformance.payloads import (
+    CHANGE_CIPHER_SPEC,
     ECH,
     JA4,
     RECORD,
@@ -260,10 +261,12 @@ def _case_many_flows(profile: str) -> Dialogue:
 
 
 def _ja4(profile: str | Profile) -> Policy:
-    return policy(profile, (match(ja4=(JA4,)), action("grace-drop")))
+    return policy(profile, (match(ja4=(JA4,)), action("data-drop", protocol="tls")))
 
 
-_AFTER = Series("LR", 20, 200, "some pass, then none", 2, 5)
+_LONG = b"\x17\x03\x03\x05\x6b" + bytes(1387)  # a full segment of the server's encrypted handshake
+_FINISHED = CHANGE_CIPHER_SPEC + RECORD
+_DATA = Series("LR", 20, 200, "nothing passes", prefix=RECORD)
 
 
 @case(
@@ -275,11 +278,15 @@ _AFTER = Series("LR", 20, 200, "some pass, then none", 2, 5)
     "the handshake completes, application data is dropped",
 )
 def _case_fingerprint(profile: str) -> Iterator[Dialogue]:
-    rest = (R(SERVER_HELLO).passes, R(RECORD, "Finished").passes, L(RECORD, "Finished").passes)
+    certificate = [R(_LONG, "part of a long certificate").passes for _ in range(12)]
+    rest = (R(SERVER_HELLO).passes, *certificate, L(_FINISHED, "Finished").passes)
     first = L(chrome(key_share=32)).passes
-    yield dialogue(_ja4(profile), *OPENED, first, *rest, _AFTER)
+    yield dialogue(_ja4(profile), *OPENED, first, *rest, _DATA)
+    again = (R(SERVER_HELLO, "HelloRetryRequest").passes, L(chrome(key_share=32)).passes)
+    yield dialogue(_ja4(profile), *OPENED, first, *again, *rest, _DATA, label="after a HelloRetryRequest")
     other = L(chrome(key_share=32, ech=False), "ClientHello without ECH").passes
-    yield dialogue(_ja4(profile), *OPENED, other, *rest, Series("LR", 20, 200), label="another fingerprint")
+    free = Series("LR", 20, 200, prefix=RECORD)
+    yield dialogue(_ja4(profile), *OPENED, other, *rest, free, label="another fingerprint")
 
 
 @case(
@@ -293,6 +300,7 @@ def _case_fingerprint(profile: str) -> Iterator[Dialogue]:
 def _case_fingerprint_cut(profile: str) -> Iterator[Dialogue]:
     whole = chrome(key_share=32)
     cut = [L(whole[at : at + 88], "88 bytes of it").passes for at in range(0, len(whole), 88)]
-    fate = Series("LR", 20, 200, "some pass, then none", 5, 8)
-    yield dialogue(_ja4(with_model(profile, "R")), *OPENED, *cut, fate, label="reassembling node")
-    yield dialogue(_ja4(with_model(profile, "T")), *OPENED, *cut, Series("LR", 20, 200), label="other node")
+    rest = (R(SERVER_HELLO).passes, L(_FINISHED, "Finished").passes)
+    yield dialogue(_ja4(with_model(profile, "R")), *OPENED, *cut, *rest, _DATA, label="reassembling node")
+    free = Series("LR", 20, 200, prefix=RECORD)
+    yield dialogue(_ja4(with_model(profile, "T")), *OPENED, *cut, *rest, free, label="other node")

@@ -117,6 +117,8 @@ def test_c98_faketls_loses_its_application_data(version: int) -> None:
     line = opened(sni(DropAfterData("tls"), profile="t26"), version)
     assert line.L(payload=hello()).arrived is not None
     assert line.R(payload=b"\x16\x03\x03\x00\x40" + bytes(64)).untouched, "the handshake completes"
+    for _ in range(9):
+        assert line.R(payload=b"\x17\x03\x03\x00\x40" + bytes(64)).untouched, "a long certificate, encrypted"
     assert line.L(payload=b"\x14\x03\x03\x00\x01\x01").untouched
     assert line.L(payload=b"\x17\x03\x03\x00\x40" + bytes(64)).silent
     assert line.R(payload=b"\x17\x03\x03\x00\x40" + bytes(64)).silent
