@@ -5,6 +5,7 @@ run can end with has a class here too, so that the command line maps exceptions 
 place. A bug is none of these: it stays an ordinary exception and makes the run invalid.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -32,6 +33,11 @@ class Problem:
         """One line: place, what is wrong, remedy."""
         text = f"{self.place}: {self.message}" if self.place else self.message
         return f"{text}; {self.remedy}" if self.remedy else text
+
+
+def path_text(path: Sequence[str | int]) -> str:
+    """A path inside a file as problems show it: "censors.tspu.rules[0].match"."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
 
 
 class TestbedError(Exception):

@@ -17,7 +17,7 @@ import dns.reversename
 import dns.rrset
 
 from testbed.model import World
-from testbed.world.addressing import addresses_of
+from testbed.model.addressing import addresses_of
 
 MAX_MESSAGE = 65535  # bytes
 TTL = 300  # seconds, for every record: our choice

@@ -14,9 +14,9 @@ from testbed.internet.authority import Authority
 from testbed.internet.hosts import certificate_of, open_service, zone_of
 from testbed.internet.services.base import ReportReady
 from testbed.model import Host, HostService
+from testbed.model.addressing import addresses_of
 from testbed.vantage.environment import Environment, prepare
 from testbed.vantage.overlay import lay_over
-from testbed.world.addressing import addresses_of
 from testbed.world.build import BuiltWorld
 from testbed.world.children import Children
 from testbed.world.linux import CLONE_NEWNS, unshare

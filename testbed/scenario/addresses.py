@@ -1,4 +1,4 @@
-"""Addresses, prefixes and AS numbers in files: parsed, and refused where they are reserved."""
+"""Addresses, prefixes and AS numbers in files, parsed. What a world cannot have is in `model.faults`."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any
@@ -7,11 +7,9 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from testbed.scenario.problems import fault, shown
 
-_LONGEST = {4: 25, 6: 119}  # room for hops, resolver and subscriber
-
 
 def _as(kind: type, version: int, what: str) -> Any:
-    """A validator for an address or prefix of one IP version, outside reserved ranges."""
+    """A validator for an address or prefix of one IP version."""
 
     def validate(value: object) -> object:
         try:
@@ -21,11 +19,6 @@ def _as(kind: type, version: int, what: str) -> Any:
             raise fault(f"{shown(value)} is not {what}", hint or f"write an IPv{version} one") from error
         if made is None:
             raise fault(f"{shown(value)} is not {what}", f"write an IPv{version} one as text, in quotes")
-        if isinstance(made, IPv4Network | IPv6Network) and made.prefixlen > _LONGEST[version]:
-            raise fault(f"the prefix {shown(value)} is too small", f"at most /{_LONGEST[version]}")
-        if not made.is_global:
-            remedy = "detectors take reserved addresses for signs of censorship: use a public one"
-            raise fault(f"{shown(value)} is in a reserved range", remedy)
         return made
 
     return BeforeValidator(validate)

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
-from testbed.errors import InputError, Problem
+from testbed.errors import InputError, Problem, path_text
 
 MAX_NODES = 200_000  # a bound on what aliases may blow up to
 MAX_DEPTH = 60
@@ -39,7 +39,7 @@ class Document:
         known: tuple[str | int, ...] = ()
         for part in loc:  # the model has steps that the file has not: a list written as a single value
             known = (*known, part) if (*known, part) in self.lines else known
-        return f"{display(self.path)}:{self.lines.get(known, 1)} {_path_text(known)}".rstrip()
+        return f"{display(self.path)}:{self.lines.get(known, 1)} {path_text(known)}".rstrip()
 
 
 def display(path: Path) -> str:
@@ -183,8 +183,3 @@ class _Builder:
 
 def _kind(data: Any) -> str:
     return {list: "a list", str: "text", type(None): "nothing"}.get(type(data), f"{data!r:.40}")
-
-
-def _path_text(loc: tuple[str | int, ...]) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc)
-    return text.removeprefix(".")

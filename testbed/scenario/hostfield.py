@@ -4,18 +4,12 @@
 run would pay.
 """
 
-import re
 from typing import Annotated, Any
 
 from pydantic import GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
-from testbed.model import OUTSIDE
 from testbed.scenario.values import Text
-
-RESERVED_KEYS = (OUTSIDE, "all", "title", "backbone", "far", "lo")
-HOST_KEY = re.compile(r"[a-z][a-z0-9-]{0,14}")  # becomes the name of an interface: at most 15 characters
-HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 
 
 class _HostsSchema:

@@ -16,6 +16,7 @@ from testbed.scenario.problems import Loc, Problems, nearest
 from testbed.scenario.schema import PhasePart, ScenarioFile
 from testbed.scenario.sources import Sources
 from testbed.scenario.targets import TargetParser
+from testbed.scenario.worldfile import note_faults
 
 
 def resolve(
@@ -68,11 +69,13 @@ def _with_hosts(given: Mapping[str, object], sources: Sources) -> World:
     from testbed.internet.services import SERVICES  # slow, and few scenarios have hosts
     from testbed.scenario.hostparts import hosts_of
 
-    hosts = hosts_of(given, sources.document, sources.world, sources.problems)
-    for kind in {type(service) for host in hosts for service in host.services} - set(SERVICES.values()):
+    hosts = hosts_of(given, sources.document, sources.problems)
+    world = replace(sources.world, hosts=(*sources.world.hosts, *hosts))
+    for kind in {type(service) for host in world.hosts for service in host.services} - set(SERVICES.values()):
         path = Path(inspect.getfile(kind))
         sources.used(path, hashlib.sha256(path.read_bytes()).hexdigest())
-    return replace(sources.world, hosts=hosts)
+    note_faults(world, sources.document, sources.problems)
+    return world
 
 
 def _with_operators(chosen: list[str] | None, sources: Sources) -> World:

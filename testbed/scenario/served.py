@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from testbed.errors import InputError, Problem
 from testbed.internet.services.command import Command, Readiness
 from testbed.model import OUTSIDE, Host, Scenario, World
-from testbed.scenario.hostfield import HOST_KEY, HOST_NAME, RESERVED_KEYS
+from testbed.model.faults import KEY, RESERVED_KEYS, world_faults
 
 # Our choice: ranges of Hetzner (AS24940), beside those of the outside vantage.
 SERVED4, SERVED6 = IPv4Network("95.216.1.0/24"), IPv6Network("2a01:4f9:0:1::/64")
@@ -69,27 +69,24 @@ def _known(world: World, name: str) -> Host | None:
 
 
 def _new(world: World, name: str) -> Host:
-    site = world.site_of(name)
-    if site or any(name == resolver.name for resolver in world.resolvers):
-        raise _wrong(f"{name!r} is a server of the world already", "give the new host another name")
     if name in world.left_out:
         vantages = ", ".join((*(operator.key for operator in world.operators), OUTSIDE))
         remedy = f"its vantages are: {vantages}; give a new host another name"
         raise _wrong(f"the scenario does without the operator {name!r}", remedy)
     if name in RESERVED_KEYS:
         raise _wrong(f"{name!r} is a reserved word", "give the new host another name")
-    if not HOST_NAME.fullmatch(name) or len(name) > 253:
-        remedy = "use lower-case letters, digits, - and dots, such as vpn or vpn.example.net"
-        raise _wrong(f"{name!r} is not a host name", remedy)
     ipv4, ipv6 = _free_addresses(world)
-    return Host(_key(world, name), (name,), (ipv4,), (ipv6,), ASN, COUNTRY)
+    host = Host(_key(world, name), (name,), (ipv4,), (ipv6,), ASN, COUNTRY)
+    for fault in world_faults(replace(world, hosts=(*world.hosts, host))):
+        raise _wrong(fault.message, "give the new host a name such as vpn or vpn.example.net")
+    return host
 
 
 def _key(world: World, name: str) -> str:
     """The first label if it can be a key, else the next of served1, served2, …"""
     taken = {*RESERVED_KEYS, *(host.key for host in world.hosts), *(each.key for each in world.operators)}
     candidates = (name.partition(".")[0], *(f"served{number}" for number in range(1, 300)))
-    return next(key for key in candidates if HOST_KEY.fullmatch(key) and key not in taken)
+    return next(key for key in candidates if KEY.fullmatch(key) and key not in taken)
 
 
 def _free_addresses(world: World) -> tuple[str, str]:

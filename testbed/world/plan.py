@@ -8,9 +8,11 @@ loopback interface (a dummy interface would need a kernel module that not every 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import pairwise
 
+from testbed.errors import InputError, Problem, path_text
 from testbed.model import (
     BACKBONE,
     FAR,
@@ -23,7 +25,8 @@ from testbed.model import (
     Operator,
     World,
 )
-from testbed.world.addressing import OUTSIDE_RANGE, check, numbered
+from testbed.model.addressing import OUTSIDE_RANGE, numbered
+from testbed.model.faults import world_faults
 
 ANY = ("0.0.0.0/0", "::/0")
 
@@ -130,9 +133,9 @@ class _Draft:
 def plan(world: World, operators: Sequence[str] | None = None) -> Plan:
     """Lay out `world` with the operators of these keys (None: all; "outside" is always there).
 
-    Errors: InputError naming every unknown operator, overlapping prefix and address used twice.
+    Errors: InputError with every fault of the world, and every operator that it does not have.
     """
-    check(world, operators)
+    _check(world, operators or ())
     chosen = tuple(o for o in world.operators if operators is None or o.key in operators)
     draft = _Draft()
     served = tuple(
@@ -143,6 +146,7 @@ def plan(world: World, operators: Sequence[str] | None = None) -> Plan:
         )
         for address in owner
     )
+    abroad = tuple(address for host in world.hosts if not host.at for address in (*host.ipv4, *host.ipv6))
     draft.nodes += [
         Node("backbone", BACKBONE, "far", forwards=True),
         Node("far", FAR, "eth0", served=served),
@@ -162,11 +166,28 @@ def plan(world: World, operators: Sequence[str] | None = None) -> Plan:
         if _within(address, OUTSIDE_RANGE):
             draft.housed("backbone", address, "far", FAR)
     for operator in chosen:
-        _operator(draft, operator, world, served)
+        _operator(draft, operator, world, served, abroad)
     return Plan(world, chosen, tuple(draft.nodes), tuple(draft.links), tuple(draft.routes))
 
 
-def _operator(draft: _Draft, operator: Operator, world: World, served: tuple[str, ...]) -> None:
+def _check(world: World, chosen: Sequence[str]) -> None:
+    problems = [
+        Problem(f"world {world.name} {path_text(fault.path)}", fault.message, fault.remedy)
+        for fault in world_faults(world)
+    ]
+    keys = [*(operator.key for operator in world.operators), OUTSIDE]
+    for key in chosen:
+        if key not in keys:
+            near = get_close_matches(key, keys, 1)
+            remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(keys)}"
+            problems.append(Problem(f"world {world.name}", f"no operator {key!r}", remedy))
+    if problems:
+        raise InputError(*problems)
+
+
+def _operator(
+    draft: _Draft, operator: Operator, world: World, served: tuple[str, ...], abroad: tuple[str, ...]
+) -> None:
     key, own = operator.key, numbered(operator)
     hops = [f"{key}.hop{i}" for i in range(1, operator.hops + 1)]
     resolver, last = f"{key}.resolver", hops[-1]
@@ -194,10 +215,12 @@ def _operator(draft: _Draft, operator: Operator, world: World, served: tuple[str
     whole = (str(operator.prefix4), str(operator.prefix6))
     draft.route("backbone", whole, key, own[last])
     draft.route(last, whole)  # packets to an unused address must not loop until their hop limit ends
-    for address in served:  # servers with an address of the operator's own range are on the far side as well
+    for address in (*served, *abroad):  # a server with an address of the operator's own range is not in it
+        if _within(address, whole):
+            draft.housed(last, address, "out", BACKBONE)
+    for address in served:
         if _within(address, whole):
             draft.housed("backbone", address, "far", FAR)
-            draft.housed(last, address, "out", BACKBONE)
 
 
 def _abroad(draft: _Draft, host: Host) -> None:

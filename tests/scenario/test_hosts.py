@@ -201,15 +201,15 @@ WRONG = {  # what is replaced in VPN, by what -> place, message, remedy
         "1::11",
         "1::10",
         "x.yaml:9 hosts.vpn.ipv6[1]",
-        "belongs to this host already",
+        "belongs to host 'vpn' already",
         "another",
     ),
-    "address of an operator": (
+    "address of a subscriber": (
         "ipv4: 95.216.1.10",
-        "ipv4: 91.76.1.1",
+        "ipv4: 91.76.0.100",
         "x.yaml:8 hosts.vpn.ipv4",
-        "inside 91.76.0.0/16 of operator 'mts'",
-        "outside the operators' networks",
+        "91.76.0.100 belongs to mts already",
+        "another",
     ),
     "reserved address": (
         "ipv4: 95.216.1.10",
@@ -239,9 +239,21 @@ WRONG = {  # what is replaced in VPN, by what -> place, message, remedy
         "'VPN.example.org' is not a host name",
         "lower case",
     ),
-    "key of an operator": ("  vpn:", "  mts:", "x.yaml:6 hosts.mts", "the operator 'mts' already", "another"),
+    "key of an operator": (
+        "  vpn:",
+        "  mts:",
+        "x.yaml:6 hosts.mts",
+        "there is an operator 'mts' already",
+        "another",
+    ),
     "reserved key": ("  vpn:", "  far:", "x.yaml:6 hosts.far", "'far' is a reserved word", "another"),
-    "long key": ("  vpn:", "  vpn-of-the-ministry:", "x.yaml:6 hosts.vpn-of", "cannot be a host's key", "15"),
+    "long key": (
+        "  vpn:",
+        "  vpn-of-the-ministry:",
+        "x.yaml:6 hosts.vpn-of",
+        "cannot be the key of a host",
+        "15",
+    ),
     "two on one port": (
         "- echo",
         "- echo: 8443",
@@ -341,7 +353,7 @@ def test_a_world_files_host_is_checked_alike(desk: Desk) -> None:
 def test_a_scenarios_host_cannot_have_the_key_of_one_of_the_world(desk: Desk) -> None:
     (desk.folder / "small.yaml").write_text(WORLD + VPN)
     with_hosts(desk, "hosts: {vpn: {at: mts, services: [echo]}}\n")
-    says(desk.problem(), "x.yaml:5 hosts.vpn", "the host 'vpn' of the world already", "another key")
+    says(desk.problem(), "x.yaml:5 hosts.vpn", "there is a host 'vpn' already", "another key")
 
 
 PLUGIN = """\

@@ -113,14 +113,17 @@ WRONG = {
     "vpn:70000=./serve": ("'vpn:70000=./serve': there is no port 70000", "write a number from 1 to 65535"),
     "vpn=  ": ("'vpn=  ' has no command", "write vpn='COMMAND'"),
     "twitter.com=./serve": (
-        "'twitter.com' is a server of the world already",
-        "give the new host another name",
+        "the name 'twitter.com' belongs to twitter.com already",
+        "give the new host a name such as vpn or vpn.example.net",
     ),
-    "dns.google=./serve": ("'dns.google' is a server of the world already", "give the new host another name"),
+    "dns.google=./serve": (
+        "the name 'dns.google' belongs to dns.google already",
+        "give the new host a name such as vpn or vpn.example.net",
+    ),
     "far=./serve": ("'far' is a reserved word", "give the new host another name"),
     "VPN=./serve": (
         "'VPN' is not a host name",
-        "use lower-case letters, digits, - and dots, such as vpn or vpn.example.net",
+        "give the new host a name such as vpn or vpn.example.net",
     ),
 }
 

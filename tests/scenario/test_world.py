@@ -37,18 +37,18 @@ CASES = {
         "8.8.8.8 belongs to vk.com already",
         "",
     ),
-    "site inside an operator": (
+    "site with a resolver's address": (
         "87.240.132.78",
-        "91.76.1.1",
+        "91.76.0.53",
         "small.yaml:7 sites[1].ipv4",
-        "91.76.1.1 lies inside 91.76.0.0/16 of operator 'mts'",
-        "outside",
+        "91.76.0.53 belongs to mts.resolver already",
+        "another",
     ),
     "same name twice": (
         "[vk.com]",
         "[vk.com, t.co]",
         "small.yaml:7 sites[1].names[1]",
-        "'t.co' belongs to another site",
+        "'t.co' belongs to twitter.com already",
         "remove",
     ),
     "prefix with the backbone": (
@@ -70,7 +70,7 @@ CASES = {
         "87.245.192.1",
         "small.yaml:7 sites[1].ipv4",
         "87.245.192.1 belongs to every world's backbone already",
-        "its own address",
+        "another",
     ),
     "reserved address": (
         "87.240.132.78",
@@ -118,7 +118,7 @@ CASES = {
         "obit:",
         "obit-of-saint-petersburg:",
         "small.yaml:4 operators.obit-of-saint-petersburg",
-        "cannot be an operator's key",
+        "cannot be the key of an operator",
         "15",
     ),
     "block page without a site": (

@@ -125,18 +125,33 @@ SITE = Site(("x.org",), "5.6.7.8", "2a00::1", 1)
 @pytest.mark.parametrize(
     ("world", "said"),
     [
-        (changed(small(1), operators=(operator(0), operator(0, "beeline"))), "overlaps 213.87.0.0/24 of mts"),
-        (changed(small(1), sites=(SITE, Site(("y.org",), "5.6.7.8", "2a00::2", 1))), "that of site x.org"),
-        (changed(small(1), sites=(Site(("y.org",), "213.87.0.53", "2a00::2", 1),)), "that of mts.resolver"),
-        (changed(small(1), sites=(Site(("y.org",), "8.8.8.8", "2a00::2", 1),)), "8.8.8.8 is already"),
+        (
+            changed(small(1), operators=(operator(0), operator(0, "beeline"))),
+            "overlaps 213.87.0.0/24 of operator 'mts'",
+        ),
+        (
+            changed(small(1), sites=(SITE, Site(("y.org",), "5.6.7.8", "2a00::2", 1))),
+            "5.6.7.8 belongs to x.org already",
+        ),
+        (
+            changed(small(1), sites=(Site(("y.org",), "213.87.0.53", "2a00::2", 1),)),
+            "213.87.0.53 belongs to mts.resolver already",
+        ),
+        (
+            changed(small(1), sites=(Site(("y.org",), "8.8.8.8", "2a00::2", 1),)),
+            "8.8.8.8 belongs to y.org already",
+        ),
         (changed(small(1), sites=(Site(("y.org",), "1.2.3", "2a00::2", 1),)), "'1.2.3' is not an IP address"),
         (changed(small(1), sites=(Site(("y.org",), "2a00::3", "2a00::2", 1),)), "not an IPv4 address"),
-        (small(1, prefix4=ip_network("95.216.0.0/16")), "holds the address 95.216.0.100 of outside"),
+        (small(1, prefix4=ip_network("95.216.0.0/16")), "holds 95.216.0.100 of every world's outside"),
         (small(1, prefix4=ip_network("213.87.0.0/26")), "too small"),
         (small(1, prefix6=ip_network("2a00::/120")), "too small"),
         (small(1, hops=60), "60 hops"),
-        (changed(small(1), operators=(operator(0, "far"),)), "this key cannot be used"),
-        (changed(small(1), operators=(operator(0, "a-key-that-is-too-long"),)), "this key cannot be used"),
+        (changed(small(1), operators=(operator(0, "far"),)), "'far' is a reserved word"),
+        (
+            changed(small(1), operators=(operator(0, "a-key-that-is-too-long"),)),
+            "cannot be the key of an operator",
+        ),
     ],
 )
 def test_what_cannot_be_laid_out_is_named(world, said):
@@ -193,5 +208,7 @@ def test_a_site_in_the_range_of_outside_is_on_the_far_side(goal):
 
 
 def test_a_hosts_address_is_used_once():
-    with pytest.raises(InputError, match=r"host vpn: address .* is already that of site"):
+    with pytest.raises(
+        InputError, match=r"hosts.vpn.ipv4\[0\]: the address 104.244.42.1 belongs to twitter.com already"
+    ):
         plan(changed(small(1), hosts=(replace(VPN, ipv4=(SITE4,)),)))

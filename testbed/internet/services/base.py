@@ -56,6 +56,10 @@ class Service(ABC):
     def ports(self) -> tuple[Listener, ...]:
         """What it listens on, at every address of its host. The sockets are opened before `serve`."""
 
+    def shown_by(self) -> tuple[Listener, ...]:
+        """What it opens itself, and whose opening shows that it is ready: nothing else may listen there."""
+        return ()
+
     def beside(self, folder: "Path") -> Self:
         """The same for a file in `folder`: a service that names files finds them there."""
         return self

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, NoReturn, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, NoReturn, Self
 
 from testbed.censor.units import Seconds
 from testbed.internet.services.base import Listener, Place, PortNumber, ReportReady, Service
@@ -72,6 +72,12 @@ class Command(Service):
     def ports(self) -> tuple[Listener, ...]:
         """The program opens its own."""
         return ()
+
+    def shown_by(self) -> tuple[Listener, ...]:
+        """The port of its readiness, if it has one."""
+        given: tuple[tuple[Literal["tcp", "udp"], int | None], ...]
+        given = (("tcp", self.ready.tcp), ("udp", self.ready.udp))
+        return tuple((transport, port) for transport, port in given if port is not None)
 
     def beside(self, folder: "Path") -> Self:
         """The same with its working folder below `folder`."""

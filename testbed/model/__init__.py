@@ -43,7 +43,7 @@ class Operator:
     kind: Literal["mobile", "fixed"]
     prefix4: IPv4Network
     prefix6: IPv6Network
-    hops: int = 5  # routers between the subscriber and the backbone, at least 4
+    hops: int = 5  # routers between the subscriber and the backbone
     access: LinkQuality = PERFECT  # the subscriber's own link
     block_page: str = ""  # URL its redirects lead to; "" if none is known
     block_source: str = ""  # source key of the block page and sinkholes
@@ -118,6 +118,10 @@ class HostService(Protocol):
         """Transports and ports that it listens on."""
         ...
 
+    def shown_by(self) -> tuple[tuple[Literal["tcp", "udp"], int], ...]:
+        """Transports and ports that it opens itself, and whose opening shows that it is ready."""
+        ...
+
     async def serve(self, place: Any, ready: Callable[[], None]) -> None:
         """Serve at `place` forever; calls `ready` once it answers."""
         ...
@@ -182,6 +186,7 @@ class Placement:
         return f"{self.operator}/{self.policy.name}"
 
 
+FEWEST_HOPS, MOST_HOPS = 4, 20  # of an operator; our choice
 MOST_CENSORS = 8  # at one hop; our choice: the mark word has room for 16
 OUTSIDE = "outside"  # key of the unfiltered control vantage
 Addresses = tuple[str, str]  # IPv4, IPv6

@@ -1,0 +1,34 @@
+"""Who has which address. Pure.
+
+Inside an operator's prefix (our choice): hop i is number i, the resolver number 53, the subscriber number 100
+(hexadecimal in IPv6, so that it reads the same: …::53).
+"""
+
+from testbed.model import OUTSIDE, OUTSIDE_HOST, Addresses, Host, Operator, World
+
+OUTSIDE_RANGE: Addresses = ("95.216.0.0/24", "2a01:4f9::/64")  # routed there: it may add addresses to itself
+OUTSIDE_ASN = 24940
+
+
+def numbered(operator: Operator) -> dict[str, Addresses]:
+    """Node name -> addresses, for every node of an operator."""
+
+    def pair(number: int, number6: int) -> Addresses:
+        return str(operator.prefix4[number]), str(operator.prefix6[number6])
+
+    hops = {f"{operator.key}.hop{i}": pair(i, i) for i in range(1, operator.hops + 1)}
+    return {
+        operator.key: (operator.subscriber4, operator.subscriber6),
+        **hops,
+        f"{operator.key}.resolver": (operator.resolver4, operator.resolver6),
+    }
+
+
+def addresses_of(host: Host, world: World) -> tuple[str, ...]:
+    """Where `host` is reached, IPv4 first: its own addresses, or those of the vantage that it is at."""
+    if not host.at:
+        return (*host.ipv4, *host.ipv6)
+    if host.at == OUTSIDE:
+        return OUTSIDE_HOST
+    operator = world.operator(host.at)
+    return operator.subscriber4, operator.subscriber6
