@@ -5,7 +5,7 @@ run can end with has a class here too, so that the command line maps exceptions 
 place. A bug is none of these: it stays an ordinary exception and makes the run invalid.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -33,6 +33,19 @@ class Problem:
         """One line: place, what is wrong, remedy."""
         text = f"{self.place}: {self.message}" if self.place else self.message
         return f"{text}; {self.remedy}" if self.remedy else text
+
+
+def nearest(wrong: object, known: Iterable[object]) -> str:
+    """A remedy that names the nearest known word, in any case of letters, or all of them if none is near."""
+    from difflib import get_close_matches  # slow to load, and only errors need it
+
+    words = {word.casefold(): word for word in sorted(map(str, known))}
+    near = get_close_matches(str(wrong)[:200].casefold(), words, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {words[near[0]]!r}?"
+    if not words:
+        return "there are none"
+    return f"there are: {', '.join([*words.values()][:20])}{', …' if len(words) > 20 else ''}"
 
 
 def path_text(path: Sequence[str | int]) -> str:

@@ -10,14 +10,13 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import NamedTuple
 
 import click
 from click.shell_completion import CompletionItem, shell_complete
 
 from testbed import __version__
-from testbed.errors import Exit, TestbedError
+from testbed.errors import Exit, TestbedError, nearest
 
 PROGRAM = "testbed"
 COMPLETION_VARIABLE = "_TESTBED_COMPLETE"  # click's convention
@@ -75,9 +74,7 @@ class LazyGroup(click.Group):
         """Find the command that the arguments ask for, or suggest the nearest."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            nearest = get_close_matches(name, COMMANDS, n=1)
-            hint = f"did you mean '{nearest[0]}'?" if nearest else f"there are: {', '.join(COMMANDS)}"
-            raise click.UsageError(f"no such command '{name}'; {hint}", ctx)
+            raise click.UsageError(f"no such command '{name}'; {nearest(name, COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from itertools import groupby
 
 from testbed.conformance.backend import Backend, CoreBackend
@@ -11,7 +10,7 @@ from testbed.conformance.case import CASES, Case, Dialogue, MissingMechanismErro
 from testbed.conformance.cases import SUBJECTS
 from testbed.conformance.exchange import Exchange
 from testbed.conformance.steps import StepResult
-from testbed.errors import InputError, Problem
+from testbed.errors import InputError, Problem, nearest
 
 assert SUBJECTS  # importing them has filled the list of cases
 
@@ -147,7 +146,4 @@ def _reported(results: Iterable[CaseResult], on_result: OnResult) -> Iterator[Ca
 
 
 def _unknown(place: str, what: str, name: str, known: Sequence[str]) -> Problem:
-    near = get_close_matches(name, known, n=1)
-    singles = [one for one in known if "/" not in one]
-    remedy = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(singles)}"
-    return Problem(place, f"there is no {what} '{name}'", remedy)
+    return Problem(place, f"there is no {what} {name!r}", nearest(name, known))

@@ -4,11 +4,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from testbed.doctor.checks import FEATURES
 from testbed.doctor.feature import Feature, Finding, Need
-from testbed.errors import InputError
+from testbed.errors import InputError, nearest
 
 ALL_SECONDS = 120.0  # our choice: far more than all checks take together
 
@@ -34,10 +33,7 @@ def examine(features: Iterable[str] | None = None) -> list[Finding]:
     """
     chosen = set(FEATURES) if features is None else set(features)
     for name in sorted(chosen - FEATURES.keys()):
-        near = get_close_matches(name, FEATURES, n=1)
-        raise InputError.at(
-            "doctor", f"unknown feature '{name}'", f"did you mean '{near[0]}'?" if near else ""
-        )
+        raise InputError.at("doctor", f"unknown feature {name!r}", nearest(name, FEATURES))
     names = [name for name in FEATURES if name in chosen]
     answers = _ask(names) if names else {}
     return [_finding(FEATURES[name], answers.get(name)) for name in names]

@@ -8,11 +8,11 @@ later one: operators come first, then sites, resolvers and hosts.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from itertools import combinations
 from urllib.parse import urlsplit
 
+from testbed.errors import nearest
 from testbed.model import FEWEST_HOPS, FIXED, MOST_HOPS, OUTSIDE, Host, Operator, World
 from testbed.model.addressing import numbered
 
@@ -200,9 +200,7 @@ def _host(host: Host, world: World) -> Iterator[WorldFault]:
         return
     vantages = [*(operator.key for operator in world.operators), OUTSIDE]
     if host.at not in vantages:
-        near = get_close_matches(host.at, vantages, n=1, cutoff=0.5)
-        remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(vantages)}"
-        yield WorldFault((*path, "at"), f"unknown vantage {host.at!r}", remedy)
+        yield WorldFault((*path, "at"), f"unknown vantage {host.at!r}", nearest(host.at, vantages))
     for field, value in (("ipv4", host.ipv4), ("ipv6", host.ipv6), ("asn", host.asn)):
         if value:
             message = f"a host at {host.at!r} has the addresses of its subscriber"

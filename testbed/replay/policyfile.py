@@ -9,7 +9,7 @@ from pydantic import Field
 from testbed.censor.models import MODELS
 from testbed.censor.policy import Policy
 from testbed.censor.profiles import PROFILES
-from testbed.errors import InputError
+from testbed.errors import InputError, nearest
 from testbed.model import Operator, Scenario, World
 from testbed.scenario import library
 from testbed.scenario.document import Document, display, read
@@ -17,7 +17,7 @@ from testbed.scenario.inspection import policy_with_model, unknown
 from testbed.scenario.loader import load
 from testbed.scenario.part import Part, parse
 from testbed.scenario.policies import CensorCompiler
-from testbed.scenario.problems import Loc, Problems, nearest
+from testbed.scenario.problems import Loc, Problems
 from testbed.scenario.schema import CensorPart, ModelShares, RulePart
 from testbed.scenario.sources import Sources
 from testbed.scenario.values import ParsedShare

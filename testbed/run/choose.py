@@ -1,9 +1,9 @@
 """Which phase and which vantages a run is about. A wrong name is answered with the nearest right one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from testbed.errors import InputError, nearest
 from testbed.model import OUTSIDE, Scenario
-from testbed.run.nearest import one_of
 
 
 def phase_of(scenario: Scenario, asked: str | None) -> str:
@@ -23,3 +23,11 @@ def vantages_of(scenario: Scenario, phase: str, asked: Sequence[str], *, single:
     concerned = tuple(dict.fromkeys([*placed, *expected])) or tuple(o.key for o in scenario.world.operators)
     ordered = tuple(key for key in scenario.vantages() if key in concerned)
     return (concerned[0],) if single else ordered
+
+
+def one_of(asked: str, known: Iterable[str], what: str, where: str, place: str = "") -> str:
+    """`asked`, if it is one of `known`; else InputError that names the nearest."""
+    known = tuple(known)
+    if asked in known:
+        return asked
+    raise InputError.at(place or f"--{what}", f"{where} has no {what} {asked!r}", nearest(asked, known))

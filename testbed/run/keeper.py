@@ -8,10 +8,10 @@ from typing import Any
 
 from testbed.errors import InputError, InvalidRunError, RunInterrupted, TestbedError
 from testbed.model import OUTSIDE
+from testbed.run.choose import one_of
 from testbed.run.control import Line
 from testbed.run.events import rules_matched
 from testbed.run.laboratory import Laboratory
-from testbed.run.nearest import one_of
 from testbed.run.program import controls, harmed
 from testbed.run.records import PhaseRecord, WorldInfo
 from testbed.run.result import Findings

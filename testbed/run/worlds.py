@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from testbed.errors import InputError
+from testbed.run.choose import one_of
 from testbed.run.control import Line
-from testbed.run.nearest import one_of
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SUFFIX = ".sock"

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from testbed.censor.actions import ACTIONS
+from testbed.errors import nearest
 from testbed.scenario.plugin import is_reference
-from testbed.scenario.problems import fault, nearest
+from testbed.scenario.problems import fault
 from testbed.scenario.values import given, parameters_of
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
+from testbed.errors import nearest
 from testbed.measurement.target import Target
 from testbed.model import OUTSIDE, Expectation, Placement
 from testbed.scenario.invalid import INVALID
 from testbed.scenario.labels import LABELS
-from testbed.scenario.problems import Loc, nearest
+from testbed.scenario.problems import Loc
 from testbed.scenario.schema import ExpectPart
 from testbed.scenario.sources import Sources
 from testbed.scenario.targets import TargetParser

@@ -9,9 +9,8 @@ from testbed.censor.models import MODELS
 from testbed.censor.policy import Policy
 from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
-from testbed.errors import InputError
+from testbed.errors import InputError, nearest
 from testbed.model import Placement, Scenario
-from testbed.scenario.problems import nearest
 
 Shares = Mapping[str, float]  # of pairs of hosts, by the model's key; they add up to 1
 

@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-from testbed.errors import InputError
+from testbed.errors import InputError, nearest
 from testbed.scenario.document import is_file
-from testbed.scenario.problems import nearest
 
 SUFFIX = ".yaml"
 VARIABLE = "TESTBED_SCENARIOS"

@@ -7,11 +7,11 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from testbed.censor.match.address import Network
 from testbed.censor.names import NameList
-from testbed.errors import InputError, Problem
+from testbed.errors import InputError, Problem, nearest
 from testbed.model import World
 from testbed.scenario.namelists import WORDS, network_fault, pattern_fault, read_names, read_networks
 from testbed.scenario.part import Part
-from testbed.scenario.problems import Loc, fault, nearest, shown
+from testbed.scenario.problems import Loc, fault, shown
 from testbed.scenario.sources import Sources
 
 

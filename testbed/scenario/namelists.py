@@ -9,9 +9,8 @@ from typing import Final
 
 from testbed.censor.match.address import Network
 from testbed.censor.names import NameList
-from testbed.errors import InputError, Problem
+from testbed.errors import InputError, Problem, nearest
 from testbed.scenario.document import decode, display, read_bytes
-from testbed.scenario.problems import nearest
 
 MAX_BAD_LINES: Final = 10  # of one file, reported in full; the rest are counted
 

@@ -23,9 +23,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Final, Generic, TypeVar, get_origin
 
-from testbed.errors import InputError
+from testbed.errors import InputError, nearest
 from testbed.scenario.document import display, is_file, read_bytes
-from testbed.scenario.problems import nearest, shown
+from testbed.scenario.problems import shown
 from testbed.scenario.values import HINTS, HintError
 
 T = TypeVar("T")

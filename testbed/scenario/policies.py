@@ -13,13 +13,14 @@ from testbed.censor.models import MODELS
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profile import Profile
 from testbed.censor.rehearsal import rehearse
+from testbed.errors import nearest
 from testbed.model import Operator
 from testbed.scenario.actionparts import ActionCall, call_of
 from testbed.scenario.inspection import Shares, unknown, with_shares, wrong_sum
 from testbed.scenario.invalid import INVALID
 from testbed.scenario.matches import build_match
 from testbed.scenario.plugin import Plugin, blaming_plugins, load_class
-from testbed.scenario.problems import Loc, explain, nearest
+from testbed.scenario.problems import Loc, explain
 from testbed.scenario.profiles import profile_of
 from testbed.scenario.schema import AS_OPERATOR, CensorPart, RulePart
 from testbed.scenario.sources import Sources

@@ -1,14 +1,13 @@
 """Collects every problem of a file before any is reported, and words them."""
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from testbed.errors import InputError, Problem
+from testbed.errors import InputError, Problem, nearest
 
 if TYPE_CHECKING:
     from testbed.scenario.document import Document
@@ -45,17 +44,6 @@ class Problems:
 def _file_and_line(problem: Problem) -> tuple[str, int]:
     found = _PLACE.match(problem.place)
     return (found[1], int(found[2])) if found else (problem.place, 0)
-
-
-def nearest(wrong: object, known: Iterable[str]) -> str:
-    """A remedy that names the nearest known word, or all of them if none is near."""
-    words = sorted({str(word) for word in known})
-    near = difflib.get_close_matches(str(wrong)[:200], words, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return (
-        f"there are: {', '.join(words[:20])}{', …' if len(words) > 20 else ''}" if words else "there are none"
-    )
 
 
 def fault(message: str, remedy: str = "") -> PydanticCustomError:

@@ -8,9 +8,9 @@ from testbed.censor.cited import Cited
 from testbed.censor.models import MODELS
 from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
-from testbed.errors import InputError, Problem
+from testbed.errors import InputError, Problem, nearest
 from testbed.scenario.plugin import Plugin, is_reference, load_object
-from testbed.scenario.problems import Loc, nearest, shown
+from testbed.scenario.problems import Loc, shown
 from testbed.scenario.sources import Sources
 
 

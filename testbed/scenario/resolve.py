@@ -7,12 +7,13 @@ from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
+from testbed.errors import nearest
 from testbed.model import MOST_CENSORS, Operator, Placement, Scenario, World
 from testbed.scenario.document import Document
 from testbed.scenario.expectations import ALL, controls, expand
 from testbed.scenario.invalid import INVALID, UNKNOWN
 from testbed.scenario.policies import CensorCompiler
-from testbed.scenario.problems import Loc, Problems, nearest
+from testbed.scenario.problems import Loc, Problems
 from testbed.scenario.schema import PhasePart, ScenarioFile
 from testbed.scenario.sources import Sources
 from testbed.scenario.targets import TargetParser

@@ -15,11 +15,11 @@ from pydantic import (
     create_model,
 )
 
-from testbed.errors import InputError
+from testbed.errors import InputError, nearest
 from testbed.internet.services import SERVICES, Service
 from testbed.scenario.document import Document
 from testbed.scenario.plugin import is_reference, load_class
-from testbed.scenario.problems import Loc, Problems, explain, fault, nearest
+from testbed.scenario.problems import Loc, Problems, explain, fault
 from testbed.scenario.values import given, parameters_of
 
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from ipaddress import ip_address
 
-from testbed.errors import InputError
+from testbed.errors import InputError, nearest
 from testbed.measurement.kinds import KINDS, parse
 from testbed.measurement.target import Fault, ProbeKind, Target
 from testbed.model import World
 from testbed.scenario.plugin import Plugin, load_class
-from testbed.scenario.problems import Loc, nearest
+from testbed.scenario.problems import Loc
 from testbed.scenario.sources import Sources
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")  # RFC 3986 section 3.1, in lower case

@@ -8,11 +8,10 @@ loopback interface (a dummy interface would need a kernel module that not every 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from itertools import pairwise
 
-from testbed.errors import InputError, Problem, path_text
+from testbed.errors import InputError, Problem, nearest, path_text
 from testbed.model import (
     BACKBONE,
     FAR,
@@ -176,11 +175,11 @@ def _check(world: World, chosen: Sequence[str]) -> None:
         for fault in world_faults(world)
     ]
     keys = [*(operator.key for operator in world.operators), OUTSIDE]
-    for key in chosen:
-        if key not in keys:
-            near = get_close_matches(key, keys, 1)
-            remedy = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(keys)}"
-            problems.append(Problem(f"world {world.name}", f"no operator {key!r}", remedy))
+    problems += [
+        Problem(f"world {world.name}", f"no operator {key!r}", nearest(key, keys))
+        for key in chosen
+        if key not in keys
+    ]
     if problems:
         raise InputError(*problems)
 

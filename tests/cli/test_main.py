@@ -95,7 +95,7 @@ def test_no_help_shows_a_backslash_or_folds_an_example(name):
     ("args", "said"),
     [
         (["rnu"], "no such command 'rnu'; did you mean 'run'?"),
-        (["zzzz"], "no such command 'zzzz'; there are: list, show"),
+        (["zzzz"], "no such command 'zzzz'; there are: bench, check"),
         (["--no-such-option"], "No such option"),
         (["doctor", "--no-such-option"], "No such option"),
         (["completion", "tcsh"], "'tcsh' is not one of"),
