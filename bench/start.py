@@ -1,4 +1,4 @@
-"""The duration of a whole `testbed run … -- true`, as the shell sees it."""
+"""The duration of `testbed --version` and of a whole `testbed run … -- true`, as the shell sees them."""
 
 import subprocess
 import sys
@@ -25,13 +25,14 @@ sys.exit(execute(Job({SCENARIO!r}, vantages={FOUR!r}, command=["true"], out=sys.
 
 
 def measure(*, quick: bool) -> list[Result]:
-    """Two lines: one operator, four operators. Each run ends with its paired control, as every run does."""
+    """Three lines: the version, and runs of one and of four operators, each with its paired control."""
     times = 3 if quick else 15
-    taken: dict[str, list[float]] = {"one": [], "four": [], "python": [], "unshare": []}
+    taken: dict[str, list[float]] = {name: [] for name in ("version", "one", "four", "python", "unshare")}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(times + 1):
             one, four = (str(Path(folder, f"{name}-{number}")) for name in ("one", "four"))
             commands = {
+                "version": [*TESTBED, "--version"],
                 "one": [*TESTBED, "run", SCENARIO, "--vantage", "mts", "--quiet", "--out", one, "--", "true"],
                 "four": [sys.executable, "-c", _FOUR_OPERATORS, four],
                 "python": [sys.executable, "-c", "pass"],
@@ -47,6 +48,7 @@ def measure(*, quick: bool) -> list[Result]:
         f"`unshare -Urmnpf true` takes {median(taken['unshare']):.3f} s"
     )
     return [
+        _result("`testbed --version`", taken["version"], 0.15, python, f"median of {times} whole processes"),
         _result("run of one operator with `true`", taken["one"], 0.6, python, note),
         _result(
             "run of four operators with `true`",
