@@ -89,7 +89,7 @@ class Censor:
         self._either = [i for i in self._plain if policy.rules[i].action.either_opener and not rules[i].kinds]
         self._profiles = [policy.profiles_of(rule) for rule in policy.rules]
         self._declared = [self._declaration(index) for index in range(len(policy.rules))]
-        looked_for = wanted(policy, self._profile, rules)
+        looked_for = wanted(policy, rules)
         self._inspector = Inspector(self._profile, looked_for, rules, self._draw, self._draw_by_pair)
 
     @property
@@ -177,7 +177,11 @@ class Censor:
                     return index, None
                 continue
             for content in contents:
-                if rule.content_fits(content) and rule.header_fits(packet, outside, port):
+                if (
+                    rule.content_fits(content)
+                    and rule.looks_at(content.kind, port)
+                    and rule.header_fits(packet, outside, port)
+                ):
                     return index, content
         return None
 

@@ -32,7 +32,9 @@ class Content:
     version: int = 0  # QUIC
     size: int = 0  # QUIC: UDP payload, bytes
     hello: tls.ClientHello | None = None  # for fingerprints and extensions
-    payload: bytes = b""  # PAYLOAD: a segment, a datagram, or the reassembled beginning of a stream
+    payload: bytes = b""  # HTTP, PAYLOAD: a segment, a datagram, or the reassembled beginning of a stream
+    url: str = ""  # HTTP: host and target, "example.com/page"
+    qtype: int = 0  # DNS: the type asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +88,12 @@ def _read_tcp(payload: bytes, port: int, wanted: Wanted, *, first: bool) -> Read
             return Reading((content, *found), recognised=True, decided=True)
         if hello is Unread.MORE:
             return Reading(found, recognised=tls.looks_like_tls(payload), more=True)
-    if wanted.on(Kind.HTTP, port):
-        host = http.host(payload)
-        if isinstance(host, str):
-            return Reading((Content(Kind.HTTP, host), *found), recognised=True)
+    if wanted.on(Kind.HTTP, port) and http.is_request(payload):
+        return Reading((_request(payload), *found), recognised=True)
     if wanted.on(Kind.DNS, port):
         question = dns.question_over_tcp(payload)
         if isinstance(question, dns.Question):
-            return Reading((Content(Kind.DNS, question.name), *found), recognised=True)
+            return Reading((_query(question), *found), recognised=True)
     if found:
         return Reading(found, recognised=True)
     if tls.looks_like_tls(payload) or http.looks_like_http(payload) or socks.looks_like_socks(payload):
@@ -107,7 +107,7 @@ def read_udp(payload: bytes, port: int, wanted: Wanted) -> Reading:
     if wanted.on(Kind.DNS, port):
         question = dns.question(payload)
         if isinstance(question, dns.Question):
-            found.append(Content(Kind.DNS, question.name))
+            found.append(_query(question))
     if wanted.on(Kind.QUIC, port) and len(payload) >= 5:
         # The 2022 rule did not look at the first byte, only at bytes 1-4 (NTC1823 #10).
         version = int.from_bytes(payload[1:5], "big")
@@ -116,6 +116,17 @@ def read_udp(payload: bytes, port: int, wanted: Wanted) -> Reading:
     if wanted.on(Kind.PAYLOAD, port):
         found.append(Content(Kind.PAYLOAD, payload=payload))
     return Reading(tuple(found), recognised) if found else NOTHING
+
+
+def _request(payload: bytes) -> Content:
+    """A plain HTTP request; what a spelling hides is empty."""
+    host, url = http.host(payload), http.url(payload)
+    name = host if isinstance(host, str) else ""
+    return Content(Kind.HTTP, name, payload=payload, url=url if isinstance(url, str) else "")
+
+
+def _query(question: dns.Question) -> Content:
+    return Content(Kind.DNS, question.name, qtype=question.kind)
 
 
 def _protocols(

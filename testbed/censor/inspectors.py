@@ -83,7 +83,7 @@ class Inspector:
             reading = self._read_stream(flow, model, port)
         else:
             reading = read_tcp(packet.payload, port, self._wanted, first=flow.inspection.budget is None)
-        if port != _PORT_DNS:  # each query is judged by itself, however many a connection carries
+        if port != _PORT_DNS and not _asks(reading):  # each query is judged by itself, however many come
             self._go_on(packet, flow, model, reading)
         return reading
 
@@ -91,7 +91,7 @@ class Inspector:
         payload = packet.payload
         found = dict.fromkeys(name for rule in self._rules for name in rule.keywords(payload))
         kinds = (Kind.TLS, Kind.HTTP)
-        contents = [Content(kind, name) for name in found for kind in kinds]
+        contents = [Content(kind, name, payload=payload, url=name) for name in found for kind in kinds]
         if self._wanted.on(Kind.PAYLOAD, port):
             contents.append(Content(Kind.PAYLOAD, payload=payload))
         return Reading(tuple(contents)) if contents else NOTHING
@@ -113,10 +113,11 @@ class Inspector:
         if direction is Direction.DOWN and flow.inspection.initial is not None:
             return NOTHING  # the server's answer to the first part of a ClientHello ends nothing
         reading = read_udp(packet.payload, port, self._wanted)
-        if port == _PORT_DNS:
+        initials = self._wanted.on(Kind.INITIAL, port) or self._wanted.on(Kind.UNREADABLE, port)
+        if _asks(reading) or (port == _PORT_DNS and not initials):
             return reading
         flow.reading = False  # only a flow's first datagram is judged (NTC1823 #11), but see `_initial`
-        if self._wanted.on(Kind.INITIAL, port) or self._wanted.on(Kind.UNREADABLE, port):
+        if initials:
             initial = self._initial(packet, flow)
             return Reading((*initial.contents, *reading.contents), recognised=True)
         return reading
@@ -159,3 +160,8 @@ class Inspector:
             inspection.budget = least + int(self._draw(flow, "budget") * (most - least + 1))
         else:
             flow.reading = False
+
+
+def _asks(reading: Reading) -> bool:
+    """Whether it is a DNS query, on whatever port."""
+    return any(content.kind is Kind.DNS for content in reading.contents)

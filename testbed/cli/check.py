@@ -41,9 +41,10 @@ def command(*, scenarios: tuple[str, ...], schema: str | None, as_json: bool) ->
 
     names = scenarios or tuple(library.names())
     problems = []
+    remarks: dict[str, None] = {}
     for name in names:
         try:
-            load(name)
+            remarks |= dict.fromkeys(load(name).remarks)
         except InputError as error:
             problems += [problem for problem in error.problems if problem not in problems]
     if as_json:
@@ -52,6 +53,8 @@ def command(*, scenarios: tuple[str, ...], schema: str | None, as_json: bool) ->
     else:
         for problem in problems:
             click.echo(str(problem), err=True)
+        for remark in remarks:
+            click.echo(remark, err=True)
         many = "scenario" if len(names) == 1 else "scenarios"
         faults = "problem" if len(problems) == 1 else "problems"
         click.echo(f"{len(names)} {many}: {f'{len(problems)} {faults}' if problems else 'no problem'}")

@@ -81,7 +81,7 @@ def command(
     choice = PolicyChoice(rules, profile, censor, operator, model)
     options = ReplayOptions(
         capture,
-        load_policy(choice),
+        load_policy(choice, lambda line: click.echo(line, err=True)),
         seed=seed,
         sides=sides_from_prefixes(inside) if inside else None,
         limit=limit,

@@ -65,7 +65,7 @@ def _rules(scenario: "Scenario") -> None:
     lines = rule_lines(scenario)
     if lines:
         _heading("rules")
-    for line in lines:
+    for line in (*lines, *scenario.remarks):
         click.echo(f"  {line}")
 
 

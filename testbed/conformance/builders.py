@@ -13,6 +13,7 @@ from testbed.censor.names import NameList
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
+from testbed.censor.urls import UrlList
 from testbed.conformance.case import MissingMechanismError
 from testbed.conformance.payloads import X
 
@@ -55,6 +56,8 @@ def match(**parts: Any) -> Match:
     if "ip" in parts:
         listed = [parts["ip"]] if isinstance(parts["ip"], str) else parts["ip"]
         parts["ip"] = tuple(ip_network(one) for one in listed)
+    if isinstance(parts.get("http_url"), str):
+        parts["http_url"] = UrlList((parts["http_url"],))
     if parts.get("quic") is True:
         parts["quic"] = QuicForm()
     return Match(**parts)

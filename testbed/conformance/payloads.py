@@ -14,6 +14,8 @@ SOCKS_GREETING: Final = b"\x05\x01\x00"
 SSH_BANNER: Final = b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n"
 WIREGUARD_INITIATION: Final = b"\1\0\0\0" + bytes(range(144))
 WIREGUARD_RESPONSE: Final = b"\2\0\0\0" + bytes(range(88))
+STUN_REQUEST: Final = b"\0\1\0\0\x21\x12\xa4\x42" + bytes(range(12))  # RFC 8489 §5: a Binding request
+DISCORD_QUERY: Final = b"\0\1\0\x46\1\2\3\4" + bytes(66)
 
 
 def junk(size: int) -> bytes:
@@ -77,9 +79,9 @@ def inside_name(data: bytes, name: str = X) -> int:
     return data.index(name.encode()) + 1
 
 
-def get(host: str = X, *, header: str = "Host") -> bytes:
+def get(host: str = X, *, header: str = "Host", target: str = "/") -> bytes:
     """An HTTP request."""
-    return f"GET / HTTP/1.1\r\n{header}: {host}\r\nUser-Agent: curl/8\r\nAccept: */*\r\n\r\n".encode()
+    return f"GET {target} HTTP/1.1\r\n{header}: {host}\r\nUser-Agent: curl/8\r\nAccept: */*\r\n\r\n".encode()
 
 
 PAGE: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"

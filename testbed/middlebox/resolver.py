@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from testbed.censor.decision import Event
-from testbed.censor.names import NameMatcher
+from testbed.censor.inspect import Content, Kind
+from testbed.censor.match import CompiledRule
 from testbed.censor.parsers.dns import Question, question
 from testbed.censor.policy import Policy, Rule
 from testbed.errors import InputError
@@ -23,7 +24,7 @@ Answer = Callable[[bytes], bytes | None]
 class LyingAnswer:
     """Answers queries for the names of a policy by its rules, all others truthfully. First match wins.
 
-    Only a rule's `dns.qname` counts, for a resolver sees nothing else. What it answers is the action's
+    Only a query's name and type count, for a resolver sees nothing else. What it answers is the action's
     `resolver_reply`. Each forged answer and each drop is claimed in `receipts`; `seen` looks on the wire.
     """
 
@@ -41,17 +42,16 @@ class LyingAnswer:
                 problem = f"action '{action.key}' cannot be carried out by a resolver"
                 remedy = "use one that has a resolver_reply, or put the censor at a hop"
                 raise InputError.at(f"censor {policy.name}, rule {rule.name}", problem, remedy)
-            if "dns.qname" in rule.match:
-                names = NameMatcher(rule.match["dns.qname"].patterns)
-                self._rules.append((names, index, rule))
+            self._rules.append((CompiledRule(rule.match), index, rule))
 
     def __call__(self, query: bytes) -> bytes | None:
         """The reply to a query in wire format; None for silence."""
         self.receipts.packets += 1
         asked = question(query)
         if isinstance(asked, Question):
-            for names, index, rule in self._rules:
-                if asked.name in names:
+            shown = Content(Kind.DNS, asked.name, qtype=asked.kind)
+            for ready, index, rule in self._rules:
+                if ready.content_fits(shown):
                     detail = {"action": rule.action.key, "name": asked.name}
                     self._record(Event("match", rule.name, "", detail))
                     return self._carry_out(query, index, rule)

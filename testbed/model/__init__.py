@@ -232,6 +232,7 @@ class Scenario:
     time_scale: float = 1.0  # the censors' clocks run this many times faster than real time
     model: str = ""  # the inspector model of every censor at a hop, if the user gave one
     path: Path | None = None  # where it was loaded from; says nothing about the world
+    remarks: tuple[str, ...] = ()  # about its files, and no fault: what was made of lines in other forms
 
     def vantages(self) -> tuple[str, ...]:
         """Every vantage of the world, the outside one last."""

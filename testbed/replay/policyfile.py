@@ -1,5 +1,6 @@
 """The policy of a replay: from a scenario's censor, or from a small file with rules only."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,8 @@ from testbed.scenario.schema import CensorPart, ModelShares, RulePart
 from testbed.scenario.sources import Sources
 from testbed.scenario.values import ParsedShare
 from testbed.scenario.worldfile import load_world
+
+Remark = Callable[[str], object]
 
 _WORLD = "runet"  # whose sites `site:` names in a file with rules only
 
@@ -46,8 +49,11 @@ class PolicyChoice:
     model: str | None = None  # instead of the file's or the profile's
 
 
-def load_policy(choice: PolicyChoice) -> Policy:
-    """Load the policy. Errors: InputError with every problem of the file or of the choice."""
+def load_policy(choice: PolicyChoice, remark: Remark = lambda _: None) -> Policy:
+    """Load the policy; `remark` gets what was made of list lines in other forms.
+
+    Errors: InputError with every problem of the file or of the choice.
+    """
     if choice.profile is not None and choice.profile not in PROFILES:
         remedy = nearest(choice.profile, PROFILES)
         raise InputError.at("--profile", f"there is no profile {choice.profile!r}", remedy)
@@ -56,9 +62,12 @@ def load_policy(choice: PolicyChoice) -> Policy:
     path = _path(choice.rules)
     document = read(path)
     if "rules" in document.data and "phases" not in document.data:
-        found = _of_rules(document, choice)
+        found = _of_rules(document, choice, remark)
     else:
-        found = _of_scenario(load(path), choice)
+        scenario = load(path)
+        for line in scenario.remarks:
+            remark(line)
+        found = _of_scenario(scenario, choice)
         found = found if choice.profile is None else replace(found, profile=PROFILES[choice.profile])
     return found if choice.model is None else policy_with_model(found, choice.model)
 
@@ -68,7 +77,7 @@ def _path(name: str) -> Path:
     return path if path.is_file() else library.find(name)
 
 
-def _of_rules(document: Document, choice: PolicyChoice) -> Policy:
+def _of_rules(document: Document, choice: PolicyChoice, remark: Remark) -> Policy:
     if choice.censor is not None:
         message = f"{display(document.path)} contains only rules, no named censors"
         raise InputError.at("--censor", message, "leave --censor out")
@@ -95,6 +104,8 @@ def _of_rules(document: Document, choice: PolicyChoice) -> Policy:
     made = censor.policy(_operator(world, choice), ("rules",))
     problems.raise_if_any()
     assert made is not None
+    for line in dict.fromkeys(sources.remarks):
+        remark(line)
     return made
 
 

@@ -1,16 +1,31 @@
-"""Lists of names and of networks in a file: written there, or named by the file that they are in."""
+"""Lists of names, of URLs and of networks: in the scenario, or named by the file that they are in."""
 
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from testbed.censor.match.address import Network
+from testbed.censor.match.ports import Ports
 from testbed.censor.names import NameList
+from testbed.censor.urls import UrlList
 from testbed.errors import InputError, Problem, nearest
 from testbed.model import World
-from testbed.scenario.namelists import WORDS, network_fault, pattern_fault, read_names, read_networks
+from testbed.scenario.document import display
+from testbed.scenario.namelists import (
+    WORDS,
+    ListFile,
+    network_fault,
+    pattern_fault,
+    read_names,
+    read_networks,
+    read_urls,
+    url_fault,
+    url_patterns,
+)
 from testbed.scenario.part import Part
+from testbed.scenario.portparts import PortList
 from testbed.scenario.problems import Loc, fault, shown
 from testbed.scenario.sources import Sources
 
@@ -23,6 +38,12 @@ def _check_pattern(value: object) -> object:
 
 def _check_network(value: object) -> object:
     if isinstance(value, str) and not value.startswith(WORDS) and (wrong := network_fault(value)):
+        raise fault(*wrong)
+    return value
+
+
+def _check_url(value: object) -> object:
+    if isinstance(value, str) and (wrong := url_fault(value)):
         raise fault(*wrong)
     return value
 
@@ -53,12 +74,20 @@ _ENTRIES = {
 
 Pattern = Annotated[str, BeforeValidator(_check_pattern)]
 NetworkText = Annotated[str, BeforeValidator(_check_network)]
+UrlText = Annotated[str, BeforeValidator(_check_url)]
 
 
 class NamesPart(Part):
     """Patterns, or the file they are in."""
 
     entries: Annotated[list[Pattern], Field(min_length=1)] | None = None
+    file: str | None = None
+
+
+class UrlsPart(Part):
+    """URLs of plain HTTP, or the file they are in."""
+
+    entries: Annotated[list[UrlText], Field(min_length=1)] | None = None
     file: str | None = None
 
 
@@ -70,9 +99,15 @@ class NetworksPart(Part):
 
 
 NameEntries = Annotated[NamesPart, BeforeValidator(_listed), WithJsonSchema(_ENTRIES)]
+UrlEntries = Annotated[UrlsPart, BeforeValidator(_listed), WithJsonSchema(_ENTRIES)]
 NetworkEntries = Annotated[NetworksPart, BeforeValidator(_listed), WithJsonSchema(_ENTRIES)]
 
-PARTS = {NameList: NameEntries, tuple[Network, ...]: NetworkEntries}
+PARTS = {
+    NameList: NameEntries,
+    UrlList: UrlEntries,
+    tuple[Network, ...]: NetworkEntries,
+    Ports: PortList,
+}
 """How the lists of `testbed.censor` are written, by their types there."""
 
 
@@ -80,6 +115,8 @@ def with_lists_read(value: object, loc: Loc, sources: Sources) -> object:
     """The value that a policy holds for a parsed one; InputError if a list cannot be read."""
     if isinstance(value, NamesPart):
         return _names(value, loc, sources)
+    if isinstance(value, UrlsPart):
+        return _urls(value, loc, sources)
     return _networks(value, loc, sources) if isinstance(value, NetworksPart) else value
 
 
@@ -87,16 +124,31 @@ def _names(part: NamesPart, loc: Loc, sources: Sources) -> NameList:
     if part.file is None:
         return NameList(tuple(part.entries or ()))
     path = sources.document.folder / part.file
-    names, digest = read_names(path, sources.document.place((*loc, "file")))
-    sources.used(path, digest)
+    names, read = read_names(path, sources.document.place((*loc, "file")))
+    _note(path, read, sources)
     return names
+
+
+def _urls(part: UrlsPart, loc: Loc, sources: Sources) -> UrlList:
+    if part.file is None:
+        return UrlList(tuple(pattern for entry in part.entries or () for pattern in url_patterns(entry)))
+    path = sources.document.folder / part.file
+    urls, read = read_urls(path, sources.document.place((*loc, "file")))
+    _note(path, read, sources)
+    return urls
+
+
+def _note(path: Path, read: ListFile, sources: Sources) -> None:
+    sources.used(path, read.digest)
+    if read.remark:
+        sources.remarks.append(f"{display(path)}: {read.remark}")
 
 
 def _networks(part: NetworksPart, loc: Loc, sources: Sources) -> tuple[Network, ...]:
     if part.file is not None:
         path = sources.document.folder / part.file
-        networks, digest = read_networks(path, sources.document.place((*loc, "file")))
-        sources.used(path, digest)
+        networks, read = read_networks(path, sources.document.place((*loc, "file")))
+        _note(path, read, sources)
         return networks
     found: list[Network] = []
     problems: list[Problem] = []

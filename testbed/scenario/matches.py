@@ -104,9 +104,16 @@ def _check_whole(match: Match, loc: Loc, at: str, sources: Sources) -> None:
         pair = f"both {first.name} and {second.name}"
         never = first.exclusive and second.exclusive
         why = f"the rule can never match: no packet shows {pair}" if never else f"a rule cannot have {pair}"
-        sources.add(loc, why, "write one rule for each")
+        remedy = "write one rule for each"
+        if "protocol" in match and (names := [key.name for key in (first, second) if key.exclusive]):
+            remedy = f"leave protocol out; {names[0]} on every port is written with ports: any"
+        sources.add(loc, why, remedy)
         break
     if at == "resolver" and not (content and all(key.at_resolver for key in content)):
         names = [key.name for key in KEYS.values() if isinstance(key, ContentKey) and key.at_resolver]
         message = "the rule can never match: a resolver sees DNS queries only"
         sources.add(loc, message, f"use {' or '.join(names)}, or at: hop")
+    elif at == "resolver":
+        for key in (key for key, _ in match.parts if key not in content):
+            message = f"{key.name} is about packets, and a resolver sees only what is asked"
+            sources.add((*loc, key.name), message, "leave it out, or write at: hop")

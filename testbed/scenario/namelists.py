@@ -1,33 +1,37 @@
-"""Names and addresses as rules list them: in the scenario, or one per line in a file beside it."""
+"""Names, URLs and addresses as rules list them: in the scenario, or one per line in a file beside it.
+
+In a file, lines may be as others publish them (`published`); how many were converted is said.
+"""
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
 from testbed.censor.match.address import Network
 from testbed.censor.names import NameList
+from testbed.censor.urls import UrlList
 from testbed.errors import InputError, Problem, nearest
 from testbed.scenario.document import decode, display, read_bytes
+from testbed.scenario.published import NAME, Converted, as_names, as_networks, as_url, is_name, wire_name
 
 MAX_BAD_LINES: Final = 10  # of one file, reported in full; the rest are counted
 
 WORDS: Final = ("site:", "country:")  # prefixes of entries that mean addresses of the world
 
-_PATTERN = re.compile(
-    r"\*|\*?[A-Za-z0-9_.-]*[A-Za-z0-9_][A-Za-z0-9_.-]*|\*[A-Za-z0-9_.-]*[A-Za-z0-9_][A-Za-z0-9_.-]*\*"
-)
 _FORMS: Final = "write example.com, *.example.com, *example.com, *example*, or * for any name"
 
 
 def pattern_fault(pattern: str) -> tuple[str, str] | None:
     """Why a name pattern can never match, with the remedy; None for a good one."""
-    if _PATTERN.fullmatch(pattern) and ".." not in pattern and not pattern.endswith("."):
-        return (
-            None if pattern[0] != "." else (f"the name {pattern!r} begins with a dot", f"write '*{pattern}'")
-        )
+    if pattern and is_name(pattern):
+        return None
+    if pattern.startswith(".") and is_name(pattern[1:]):
+        return f"the name {pattern!r} begins with a dot", f"write '*{pattern}'"
     bare = pattern.strip("* ")
     if not bare.strip("."):
         return (
@@ -36,13 +40,16 @@ def pattern_fault(pattern: str) -> tuple[str, str] | None:
         )
     if "://" in pattern or "/" in bare:
         host = bare.split("://")[-1].split("/")[0]
-        return f"{pattern!r} is a URL, not a name", f"write {host!r}"
+        return f"{pattern!r} is a URL, not a name", f"write {host!r}, or put it under http.url"
     if re.search(r"\s", pattern):
         return f"the name {pattern!r} contains a space", "write one name per line or list item"
     if ":" in pattern:
         return f"{pattern!r} has a port", f"write {bare.split(':')[0]!r} and put the port under 'ports'"
     if not bare.isascii():
-        return f"the name {pattern!r} is not ASCII", f"write it as on the wire: {_punycode(bare)!r}"
+        return (
+            f"the name {pattern!r} is not ASCII",
+            f"write it as on the wire: {wire_name(pattern) or 'xn--…'!r}",
+        )
     if pattern.endswith("."):
         return f"the name {pattern!r} ends in a dot, which no client sends", f"write {pattern.rstrip('.')!r}"
     return f"{pattern!r} is not a name pattern", _FORMS
@@ -64,27 +71,99 @@ def network_fault(text: str) -> tuple[str, str] | None:
     return None
 
 
-def read_names(path: Path, place: str) -> tuple[NameList, str]:
-    """A file of names and its sha256. InputError names every bad line (the first ten in full)."""
+def url_fault(text: str) -> tuple[str, str] | None:
+    """Why a URL pattern is wrong, with the remedy; None for a good one."""
+    found = as_url(text)
+    if found is None:
+        forms = "write http://example.com/page, http://example.com/dir/*, */page or *word*"
+        return f"{text!r} is not a URL of plain HTTP", forms
+    if not found.entries:
+        host = text.partition("://")[2].partition("/")[0]
+        return f"{text!r} is never seen: HTTPS shows only its host", f"write tls.sni: {host}"
+    return None
+
+
+def url_patterns(text: str) -> tuple[str, ...]:
+    """A good URL pattern as it is compared."""
+    found = as_url(text)
+    return found.entries if found else ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListFile:
+    """A list from a file: its entries, the file's sha256, and what was made of lines in other forms."""
+
+    entries: tuple[str, ...]
+    digest: str
+    remark: str = ""  # "12 of 400 lines converted: 10 names outside ASCII, as IDNA; 2 URLs, each by its host"
+
+
+def read_names(path: Path, place: str) -> tuple[NameList, ListFile]:
+    """A file of names. InputError names every line that cannot be understood (the first ten in full)."""
     lines, digest = _lines(path, place)
-    fullmatch = _PATTERN.fullmatch
+    fullmatch = NAME.fullmatch
     good = [
         line for line in lines
-        if fullmatch(line) and ".." not in line and line[-1] != "." and line[0] != "."
+        if fullmatch(line) and ".." not in line and line[0] != "."
+        and (line[-1] not in ".0123456789" or _is_plain(line))
     ]  # fmt: skip
-    if len(good) != len(lines):
-        _raise_bad(path, pattern_fault)
-    return NameList(tuple(good), f"{path.name} sha256:{digest}"), digest
+    if len(good) == len(lines):
+        return NameList(tuple(good), f"{path.name} sha256:{digest}"), ListFile(tuple(good), digest)
+    read = _converted(path, lines, digest, _is_plain, as_names, pattern_fault)
+    return NameList(read.entries, f"{path.name} sha256:{digest}; {read.remark}"), read
 
 
-def read_networks(path: Path, place: str) -> tuple[tuple[Network, ...], str]:
-    """A file of addresses and prefixes and its sha256. InputError names every bad line."""
+def read_urls(path: Path, place: str) -> tuple[UrlList, ListFile]:
+    """A file of URLs. InputError as `read_names`."""
+    lines, digest = _lines(path, place)
+    read = _converted(path, lines, digest, lambda _: False, as_url, url_fault)
+    return UrlList(read.entries, f"{path.name} sha256:{digest}{read.remark and '; '}{read.remark}"), read
+
+
+def read_networks(path: Path, place: str) -> tuple[tuple[Network, ...], ListFile]:
+    """A file of addresses and prefixes. InputError as `read_names`."""
     lines, digest = _lines(path, place)
     try:
-        return tuple(ip_network(line) for line in lines), digest
+        return tuple(ip_network(line) for line in lines), ListFile(tuple(lines), digest)
     except ValueError:
-        _raise_bad(path, network_fault)
-        raise
+        read = _converted(
+            path, lines, digest, lambda line: not network_fault(line), as_networks, network_fault
+        )
+    return tuple(ip_network(entry) for entry in read.entries), read
+
+
+def _is_plain(line: str) -> bool:
+    """Whether a line is a name, not an IPv4 address or a range of them, which have the same form."""
+    return is_name(line) and bool(line.strip("0123456789.-"))
+
+
+def _converted(
+    path: Path,
+    lines: list[str],
+    digest: str,
+    is_good: Callable[[str], bool],
+    convert: Callable[[str], Converted | None],
+    fault_of: Callable[[str], tuple[str, str] | None],
+) -> ListFile:
+    """The entries of lines of which some are in other forms, with their counts."""
+    entries: dict[str, None] = {}
+    counts: Counter[str] = Counter()
+    for line in lines:
+        if is_good(line):
+            entries[line] = None
+            continue
+        found = convert(line)
+        if found is None:
+            _raise_bad(path, lambda entry: None if is_good(entry) or convert(entry) else fault_of(entry))
+            raise AssertionError(line)
+        entries |= dict.fromkeys(found.entries)
+        if found.how:
+            counts[found.how] += 1
+    kinds = "; ".join(f"{count} {how}" for how, count in counts.most_common())
+    remark = f"{counts.total()} of {len(lines)} lines converted: {kinds}" if counts else ""
+    if not entries:
+        raise InputError.at(display(path), f"no line is left; {remark}", "give the rule another list or key")
+    return ListFile(tuple(entries), digest, remark)
 
 
 def _lines(path: Path, place: str) -> tuple[list[str], str]:
@@ -117,10 +196,3 @@ def _raise_bad(path: Path, fault_of: Callable[[str], tuple[str, str] | None]) ->
     if count > MAX_BAD_LINES:
         problems.append(Problem(f"{display(path)}:{number}", f"{count - MAX_BAD_LINES} more lines are wrong"))
     raise InputError(*problems)
-
-
-def _punycode(name: str) -> str:
-    try:
-        return name.encode("idna").decode()
-    except UnicodeError:
-        return "xn--…"

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from testbed.censor.actions import ACTIONS
 from testbed.censor.actions.base import Action, AnyAction, OperatorsOwn, operators_parameters, resolves
 from testbed.censor.core import TechniqueError
+from testbed.censor.match import with_ports
 from testbed.censor.models import MODELS
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profile import Profile
@@ -194,8 +195,14 @@ class CensorCompiler:
             ]  # fmt: skip
             where: Loc = (*line.loc[:4], "match")
             with self._sources.noting(), blaming_plugins(self._sources.document.place(where)):
-                taker = next((other for other in before if other.match.covers(line.match)), None)
+                taker = next((other for other in before if self._covers(other, line)), None)
                 if taker is not None and line.match:
                     taken = f"{taker.name!r} already matches everything it would"
                     message = f"the rule {line.name!r} can never match: {taken}"
                     self._sources.add(where, message, "narrow one, reorder, or remove one")
+
+    def _covers(self, first: _Line, second: _Line) -> bool:
+        """Whether whatever the second rule looks for fits the first one as well, on this profile's ports."""
+        if self._profile is None:
+            return False
+        return with_ports(first.match, self._profile).covers(with_ports(second.match, self._profile))

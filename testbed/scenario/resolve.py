@@ -62,6 +62,7 @@ def resolve(
         phase_titles={name: given.title for name, given in part.phases.items() if given.title},
         files=dict(sorted(sources.files.items())),
         path=document.path.resolve(),
+        remarks=tuple(dict.fromkeys(sources.remarks)),
     )
 
 

@@ -19,6 +19,9 @@ class Sources:
     world: World
     problems: Problems
     files: dict[str, str] = field(default_factory=dict)  # path -> sha256
+    remarks: list[str] = field(
+        default_factory=list
+    )  # about files, and no fault: "names.txt: 2 lines converted"
     broken: set[tuple[str, str]] = field(default_factory=set)  # (phase, operator) that lacks a wrong censor
 
     def used(self, path: Path, digest: str) -> None:

@@ -29,6 +29,7 @@ def to_json(scenario: Scenario) -> dict[str, Any]:
         "controls": [target.url for target in scenario.controls],
         "world": _world(scenario.world),
         "files": dict(sorted(scenario.files.items())),
+        "remarks": list(scenario.remarks),
     }
 
 

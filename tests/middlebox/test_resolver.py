@@ -136,6 +136,15 @@ def test_a_silence_that_is_broken_does_not_count():
     assert answer.seen.counted()["drop_3"] == 0
 
 
+@pytest.mark.parametrize(("kind", "lied"), [("A", True), ("AAAA", False), ("HTTPS", False)])
+def test_one_type_only(kind, lied):
+    """field-15: a lie for A leaves the true AAAA alone."""
+    rule = Rule("lie", Match(dns_qname=NameList(("x.com",)), dns_qtype=("A",)), DnsLie(a=(SINKHOLE,)))
+    answer = LyingAnswer(Policy("dns", PROFILES["leg-dns"], (rule,)), lambda query: b"true", lambda _: None)
+    found = answer(dns.message.make_query("x.com", kind).to_wire())
+    assert (found != b"true") is lied
+
+
 def test_junk_on_the_wire_is_ignored():
     answer = LyingAnswer(LIES, truthful, lambda _: None)
     answer(query("x.com"))

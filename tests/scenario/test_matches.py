@@ -111,7 +111,6 @@ WRONG = {
         "quic.sni is not seen over tcp",
         "transport: udp",
     ),
-    "QUIC name on 53": ("{quic.sni: a.com, ports: 53}", ".ports", "no quic.sni on port 53", "leave"),
     "two kinds of name": (
         "{tls.sni: a.com, quic.sni: a.com}",
         "",
@@ -122,7 +121,7 @@ WRONG = {
         "{tls.sni: a.com, protocol: tls}",
         "",
         "a rule cannot have both protocol and tls.sni",
-        "one rule for each",
+        "ports: any",
     ),
     "fingerprint of HTTP": (
         f"{{http.host: a.com, ja4: {CHROME}}}",

@@ -11,7 +11,7 @@ from testbed.censor.discovery import defined_in
 from testbed.censor.inspect import Kind
 from testbed.censor.match.hello import HelloKey
 from testbed.censor.match.key import ContentKey, HeaderKey, Impossible, MatchKey
-from testbed.censor.match.rule import CompiledRule, compiled, wanted
+from testbed.censor.match.rule import CompiledRule, compiled, wanted, with_ports
 
 __all__ = [
     "KEYS",
@@ -24,6 +24,7 @@ __all__ = [
     "MatchKey",
     "compiled",
     "wanted",
+    "with_ports",
 ]
 
 KeyValue = tuple[MatchKey[Any], Any]

@@ -1,12 +1,11 @@
-"""Who the far host is: address, port, transport. The same for every packet of a flow."""
+"""Who the far host is: address, transport. The same for every packet of a flow."""
 
 from bisect import bisect_right
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from testbed.censor.match.key import HeaderKey, plain_list
 from testbed.censor.packet import ICMP, ICMP6, TCP, UDP, Packet
-from testbed.censor.units import Between
 
 if TYPE_CHECKING:
     from testbed.censor.match import Match
@@ -42,22 +41,6 @@ class FarAddress(HeaderKey[tuple[Network, ...]]):
     def to_json(self, value: tuple[Network, ...]) -> Any:
         """The prefixes as text."""
         return plain_list([str(network) for network in value])
-
-
-class FarPorts(HeaderKey[tuple[int, ...]]):
-    """The far host's port; if left out, the profile's ports for what the rule looks for."""
-
-    name = "ports"
-    shape = tuple[Annotated[int, Between(1, 65535)], ...]
-    written = "`[443, 8443]`"
-
-    def compile(self, value: tuple[int, ...]) -> frozenset[int]:
-        """As a set."""
-        return frozenset(value)
-
-    def fits(self, compiled: frozenset[int], packet: Packet, outside: bytes, port: int) -> bool:
-        """Whether the port is listed."""
-        return port in compiled
 
 
 class TransportProtocol(HeaderKey[str]):

@@ -98,8 +98,6 @@ class ContentKey(MatchKey[V]):
     exclusive: ClassVar[bool] = False  # no payload shows two of the keys that say this
     at_resolver: ClassVar[bool] = False  # an operator's resolver sees it, too
     transport: ClassVar[str | None] = None  # "tcp" or "udp", if it is seen over one only
-    only_port: ClassVar[int] = 0  # the far port, if it is seen on one only
-    never_ports: ClassVar[frozenset[int]] = frozenset()  # far ports on which it is never seen
 
     @abstractmethod
     def fits(self, compiled: Any, content: Content) -> bool:
@@ -121,23 +119,18 @@ class ContentKey(MatchKey[V]):
         return "".join(letter for kind, letter in _LETTERS.items() if kind in self.kinds)
 
     def faults(self, value: V, match: "Match") -> Iterator[Impossible]:
-        """Another transport, only ports on which it is never seen, or nothing that it could narrow."""
+        """Another transport, or nothing that it could narrow."""
         others = match.content_parts if self.narrows else []
         if others and not any(self.kinds & key.kinds for key, _ in others):
             message = f"the rule can never match: {others[0][0].name} shows no {self.name}"
             yield Impossible((self.name,), message, "write one rule for each")
-        asked, ports = match.get("transport"), match.get("ports", ())
-        if self.transport and asked and asked != self.transport:
+        asked = match.get("transport")
+        if asked == "icmp" or (self.transport and asked and asked != self.transport):
             message = f"the rule can never match: {self.name} is not seen over {asked}"
-            yield Impossible(("transport",), message, f"write transport: {self.transport}, or leave it out")
-        if not ports:
-            return
-        if (self.only_port and self.only_port not in ports) or self.never_ports.issuperset(ports):
-            message = f"the rule can never match: no {self.name} on port {', '.join(map(str, ports))}"
-            own = f"write ports: [{self.only_port}], or leave it out"
-            yield Impossible(
-                ("ports",), message, own if self.only_port else "leave 'ports' out for the profile's own"
+            remedy = (
+                f"write transport: {self.transport}, or leave it out" if self.transport else "leave it out"
             )
+            yield Impossible(("transport",), message, remedy)
 
 
 class HeaderKey(MatchKey[V]):

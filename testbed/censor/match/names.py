@@ -50,7 +50,6 @@ class TlsSni(NameKey):
     name = "tls.sni"
     kinds: ClassVar = frozenset({Kind.TLS})
     transport = "tcp"
-    never_ports: ClassVar = frozenset({53, 80})
 
 
 class HttpHost(NameKey):
@@ -59,7 +58,6 @@ class HttpHost(NameKey):
     name = "http.host"
     kinds: ClassVar = frozenset({Kind.HTTP})
     transport = "tcp"
-    never_ports: ClassVar = frozenset({53, 443, 853})
 
 
 class DnsQname(NameKey):
@@ -67,7 +65,6 @@ class DnsQname(NameKey):
 
     name = "dns.qname"
     kinds: ClassVar = frozenset({Kind.DNS})
-    only_port = 53
     at_resolver = True
 
 
@@ -77,7 +74,6 @@ class QuicSni(NameKey):
     name = "quic.sni"
     kinds: ClassVar = frozenset({Kind.INITIAL})
     transport = "udp"
-    never_ports: ClassVar = frozenset({53, 80, 853})
 
 
 def _covers(first: NameList, second: NameList) -> bool:

@@ -27,7 +27,6 @@ class Quic(ContentKey[QuicForm]):
     written = "`{version: 1, min_payload: 1001}`, or `{}` for these defaults"
     kinds: ClassVar = frozenset({Kind.QUIC})
     transport = "udp"
-    never_ports: ClassVar = frozenset({53, 80, 853})
 
     def fits(self, compiled: QuicForm, content: Content) -> bool:
         """Whether the version is the same and the datagram large enough."""
@@ -56,7 +55,6 @@ class QuicUnreadable(ContentKey[bool]):
     written = "`true`"
     kinds: ClassVar = frozenset({Kind.UNREADABLE})
     transport = "udp"
-    never_ports: ClassVar = frozenset({53, 80, 853})
 
     def given(self, value: bool | None) -> bool:  # noqa: FBT001
         """`quic.unreadable: false` asks for nothing."""

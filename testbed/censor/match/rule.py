@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from testbed.censor.inspect import Content, Kind, Wanted
 from testbed.censor.match.key import ContentKey, HeaderKey
+from testbed.censor.match.ports import EVERY_PORT, Ports, PortSet
 from testbed.censor.packet import Packet
 from testbed.censor.profile import Profile
 
@@ -19,9 +20,19 @@ HeaderTest = tuple[Callable[[Any, Packet, bytes, int], bool], Any]
 class CompiledRule:
     """One rule's match, ready to be asked."""
 
-    __slots__ = ("_address", "_content", "_header", "_keywords", "kinds", "protocols", "roles_reversed")
+    __slots__ = (
+        "_address",
+        "_content",
+        "_header",
+        "_keywords",
+        "_on",
+        "kinds",
+        "protocols",
+        "roles_reversed",
+    )
 
-    def __init__(self, match: "Match") -> None:
+    def __init__(self, match: "Match", profile: Profile | None = None) -> None:
+        """`profile`: whose ports a rule without `ports` looks at; None: every port."""
         self._content: dict[Kind, tuple[ContentTest, ...]] = {}
         self._keywords: list[tuple[ContentKey[Any], Any]] = []
         main, narrowing = match.content_parts, match.narrowing_parts
@@ -37,6 +48,9 @@ class CompiledRule:
         elif narrow:
             self._content = {kind: narrow for key, _ in narrowing for kind in key.kinds}
         self.kinds = frozenset(self._content)  # of the contents that can fit; none: the header decides
+        self._on = {
+            kind: ports for kind in self.kinds if (ports := _look_at(match, kind, profile))
+        }  # of the other kinds, every port
         self.protocols = tuple(name for key, value in main for name in key.protocols(value))
         self.roles_reversed = "roles_reversed" in match
         header: list[tuple[HeaderKey[Any], HeaderTest]] = [
@@ -65,6 +79,11 @@ class CompiledRule:
                 return False
         return True
 
+    def looks_at(self, kind: Kind, port: int) -> bool:
+        """Whether the rule looks for a kind of content on the flow's far port."""
+        ports = self._on.get(kind)
+        return ports is None or port in ports
+
     def content_fits(self, content: Content) -> bool:
         """Whether the content is what the rule looks for."""
         tests = self._content.get(content.kind)
@@ -78,12 +97,23 @@ class CompiledRule:
 
 def compiled(policy: "Policy") -> list[CompiledRule]:
     """The policy's rules in their order: the part of making a box that takes time where lists are long."""
-    return [CompiledRule(rule.match) for rule in policy.rules]
+    return [CompiledRule(rule.match, policy.profile) for rule in policy.rules]
 
 
-def wanted(policy: "Policy", profile: Profile, compiled: Sequence[CompiledRule]) -> Wanted:
+def wanted(policy: "Policy", compiled: Sequence[CompiledRule]) -> Wanted:
     """What the policy's rules, `compiled` in their order, look for, and where."""
-    defaults = {
+    ports: dict[Kind, frozenset[int]] = {}
+    for rule, ready in zip(policy.rules, compiled, strict=True):
+        for kind in ready.kinds:
+            here = _look_at(rule.match, kind, policy.profile)
+            known = ports.get(kind)
+            ports[kind] = here if known is None else (known | here if known and here else frozenset())
+    return Wanted(ports, frozenset(name for ready in compiled for name in ready.protocols))
+
+
+def default_ports(kind: Kind, profile: Profile) -> Ports:
+    """The far ports on which a box looks for a kind of content that a rule gives no ports for."""
+    given = {
         Kind.TLS: profile.tls_ports.value,
         Kind.HTTP: profile.http_ports.value,
         Kind.DNS: profile.dns_ports.value,
@@ -91,10 +121,19 @@ def wanted(policy: "Policy", profile: Profile, compiled: Sequence[CompiledRule])
         Kind.INITIAL: profile.quic_ports.value,
         Kind.UNREADABLE: profile.quic_ports.value,
     }
-    ports: dict[Kind, frozenset[int]] = {}
-    for rule, ready in zip(policy.rules, compiled, strict=True):
-        for kind in ready.kinds:
-            here = frozenset(rule.match.get("ports") or defaults.get(kind, ()))
-            known = ports.get(kind)
-            ports[kind] = here if known is None else (known | here if known and here else frozenset())
-    return Wanted(ports, frozenset(name for ready in compiled for name in ready.protocols))
+    return given.get(kind) or (EVERY_PORT,)
+
+
+def with_ports(match: "Match", profile: Profile) -> "Match":
+    """The match with the ports that the profile gives it, if they are the same for all that it looks for."""
+    keys = match.content_parts or match.narrowing_parts
+    found = {default_ports(kind, profile) for key, _ in keys for kind in key.kinds}
+    if "ports" in match or len(found) != 1:
+        return match
+    return type(match)(match.parts, ports=found.pop())
+
+
+def _look_at(match: "Match", kind: Kind, profile: Profile | None) -> frozenset[int]:
+    """As `Wanted` has them: an empty set is every port."""
+    ports = match.get("ports") or (default_ports(kind, profile) if profile else (EVERY_PORT,))
+    return frozenset() if EVERY_PORT in ports else frozenset(PortSet(ports))

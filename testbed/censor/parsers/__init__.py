@@ -19,7 +19,18 @@ MORE: Final = Unread.MORE
 NOT: Final = Unread.NOT
 
 Protocol = Literal[
-    "openvpn", "wireguard", "dtls", "dtls-groups", "ssh", "encrypted", "tls", "quic", "http", "socks"
+    "openvpn",
+    "wireguard",
+    "dtls",
+    "dtls-groups",
+    "ssh",
+    "encrypted",
+    "tls",
+    "quic",
+    "http",
+    "socks",
+    "stun",
+    "discord",
 ]
 Transport = Literal["tcp", "udp"]
 PROTOCOLS: Final[tuple[Protocol, ...]] = get_args(Protocol)

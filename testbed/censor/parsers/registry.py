@@ -17,6 +17,7 @@ from testbed.censor.parsers import (
     openvpn,
     socks,
     ssh,
+    stun,
     tls,
     wireguard,
 )
@@ -121,5 +122,7 @@ _PARSERS: Final[Mapping[Protocol, Mapping[Transport, Parser]]] = MappingProxyTyp
         "quic": {"udp": _quic},
         "http": {"tcp": _http},
         "socks": {"tcp": _socks},
+        "stun": {"udp": stun.recognise, "tcp": stun.recognise_tcp},
+        "discord": {"udp": stun.recognise_discord},
     }
 )

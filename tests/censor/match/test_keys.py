@@ -12,11 +12,15 @@ from testbed.censor.match import KEYS, CompiledRule, ContentKey, HeaderKey, Matc
 from testbed.censor.match.quic import QuicForm
 from testbed.censor.models import MODELS
 from testbed.censor.profiles import PROFILES
+from testbed.censor.urls import UrlList
 from tests.censor.line import Line, hello, names, policy
 
 VALUES = {  # a value of every built-in key
     "dns.qname": names("a.com"),
+    "dns.qtype": ("A",),
     "http.host": names("a.com"),
+    "http.keyword": ("casino",),
+    "http.url": UrlList(("a.com/page",)),
     "protocol": ("ssh",),
     "quic": QuicForm(),
     "quic.sni": names("a.com"),

@@ -12,6 +12,11 @@ from testbed.censor.parsers.registry import opening, recognise, transports
 from tests.censor.line import hello
 from tests.censor.parsers import real
 
+STUN = bytes.fromhex(
+    "000100582112a442b7e7a701bc34d686fa87dfae802200105354554e207465737420636c69656e74"
+    "002400046e0001ff80290008932ff9b151263b36000600096576746a3a68367659202020"
+    "000800149aeaa70cbfd8cb56781ef2b5b2d3f249c1b571a280280004e57a3bcf"
+)
 SAMPLES: dict[str, tuple[Protocol, Transport, bytes, str]] = {
     "WireGuard initiation": ("wireguard", "udp", real.WG_INITIATION, "initiation"),
     "WireGuard response": ("wireguard", "udp", real.WG_RESPONSE, "response"),
@@ -44,6 +49,14 @@ SAMPLES: dict[str, tuple[Protocol, Transport, bytes, str]] = {
     "HTTP": ("http", "tcp", b"GET / HTTP/1.1\r\nHost: x.com\r\n\r\n", "initiation"),
     "HTTP answer": ("http", "tcp", b"HTTP/1.1 200 OK\r\n", "response"),
     "SOCKS": ("socks", "tcp", b"\x05\x01\x00", "initiation"),
+    "STUN (RFC 5769 §2.1)": ("stun", "udp", STUN, "initiation"),
+    "STUN over TCP": ("stun", "tcp", STUN, "initiation"),
+    "Discord's address query": (
+        "discord",
+        "udp",
+        b"\0\1\0\x46" + b"\x1c\x2d\0\x07" + bytes(66),
+        "initiation",
+    ),
     "random bytes": ("encrypted", "tcp", b"\x80" + random.Random(4).randbytes(299), "data"),
 }
 
@@ -75,7 +88,7 @@ def test_a_cut_message_is_not_yet_one(case: str) -> None:
     protocol, transport, payload, _ = SAMPLES[case]
     assert recognise(protocol, b"", transport) is MORE
     assert recognise(protocol, payload[:1], transport) is not NOT
-    if protocol in ("wireguard", "dtls", "ssh", "quic", "dtls-groups"):
+    if protocol in ("wireguard", "dtls", "ssh", "quic", "dtls-groups", "discord"):
         shortest = 31 if case == "WireGuard data" else 20 if protocol == "quic" else len(payload) - 1
         end = shortest if case != "DTLS server" else 80
         assert all(recognise(protocol, payload[:cut], transport) is MORE for cut in range(end))
@@ -90,6 +103,9 @@ def test_only_on_the_transports_it_has(protocol: Protocol) -> None:
 
 
 NEAR_MISSES: dict[str, tuple[Protocol, Transport, bytes]] = {
+    "STUN, another cookie": ("stun", "udp", STUN[:4] + b"\x21\x12\xa4\x43" + STUN[8:]),
+    "STUN, a byte longer": ("stun", "udp", STUN + b"\0"),
+    "Discord, an address in the query": ("discord", "udp", b"\0\1\0\x46" + b"\1" * 70),
     "WireGuard, a reserved byte set": ("wireguard", "udp", b"\x01\0\x01\0" + real.WG_INITIATION[4:]),
     "WireGuard, a byte longer": ("wireguard", "udp", real.WG_INITIATION + b"\0"),
     "WireGuard, type 5": ("wireguard", "udp", b"\x05" + real.WG_INITIATION[1:]),
