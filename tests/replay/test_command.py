@@ -364,13 +364,13 @@ def test_the_model_of_the_rules(folder: Path) -> None:
         (("--rules", "bad.yaml", "--profile", "t22"), "bad.yaml:3 rules[0].match: unknown key 'tls.snl'"),
         (
             ("--rules", "worse.yaml", "--profile", "t22"),
-            "worse.yaml:3 rules[0].match.ports: the rule can never match",
+            "worse.yaml:3 rules[0].match.transport: the rule can never match",
         ),
     ],
 )
 def test_wrong_rules(folder: Path, arguments: tuple[str, ...], said: str) -> None:
     (folder / "bad.yaml").write_text(RULES.replace("sni", "snl"))
-    (folder / "worse.yaml").write_text(RULES.replace("[x.com]", "[x.com], ports: [80]"))
+    (folder / "worse.yaml").write_text(RULES.replace("[x.com]", "[x.com], transport: udp"))
     done = call("a.pcap", *arguments, cwd=folder)
     assert done.returncode == 2
     assert said in done.stderr.decode().replace("match.tls.snl", "match")
