@@ -27,6 +27,7 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "http.host": names,
     "dns.qname": names,
     "quic.sni": names,
+    "quic.unreadable": st.just(value=True),
     "quic": st.fixed_dictionaries({}, optional={"version": st.just(1), "min_payload": st.just(5)}),
     "protocol": st.lists(st.sampled_from(["tls", "dtls", "wireguard", "ssh", "encrypted"]), min_size=1),
     "ja4": st.lists(st.sampled_from([CHROME, HTTP3]), min_size=1),

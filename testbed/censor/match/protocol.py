@@ -21,7 +21,8 @@ class ProtocolForm(ContentKey[tuple[Protocol, ...]]):
     written = (
         "`wireguard`, `openvpn`, `dtls`, `dtls-groups` (with supported_groups in a hello, as Snowflake's), "
         "`ssh`, `encrypted` (a random-looking first packet that is none of the others, nor DNS), "
-        "`tls`, `quic`, `http`, `socks`, `stun`, `discord` (a voice client's query for its address), or a list"
+        "`tls`, `quic`, `http`, `socks`, `stun`, `discord` (a voice client's query for its address), "
+        "or a list"
     )
     kinds: ClassVar = frozenset({Kind.PROTOCOL})
 
