@@ -265,7 +265,10 @@ class Censor:
         replacement = decision.packet if verdict is Verdict.REPLACE else None
         acts = verdict is not Verdict.PASS or decision.inject or release_at is not None
         rule = index if acts or not (handover is None or isinstance(handover, Pass)) else None
-        return Decision(verdict, replacement, decision.inject, release_at, handover, rule, decision.events)
+        whose = None if rule is None else flow.key
+        return Decision(
+            verdict, replacement, decision.inject, release_at, handover, rule, decision.events, whose
+        )
 
     def _replaces(self, decision: Decision, index: int, packet: Packet) -> bool:
         """Whether the replacement is another packet than this one."""

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from testbed.censor.flow import FlowKey
     from testbed.censor.handover import Handover
 
 
@@ -67,6 +68,7 @@ class Decision:
     handover: "Handover | None" = None  # one of those that the rule's action declares, or `Pass`
     rule: int | None = None
     events: tuple[Event, ...] = ()
+    flow: "FlowKey | None" = field(default=None, compare=False)  # whose packet it is, where a rule is named
 
 
 PASS = Decision()

@@ -86,11 +86,12 @@ class Middlebox:
         self.receipts.packets += 1
         direction = Direction.UP if packet.indev == self._inside else Direction.DOWN
         try:
-            decision = self._core.process(packet.get_payload(), direction, self._clock.now())
+            raw = packet.get_payload()
+            decision = self._core.process(raw, direction, self._clock.now())
             if decision is PASS and self._passes_at_once:
                 packet.accept()
             else:
-                self._carry_out(decision, packet)
+                self._carry_out(decision, packet, raw)
         except Exception as error:
             self._fail_open(packet, error)
         if self.interrupted:
@@ -110,11 +111,12 @@ class Middlebox:
         """Close the sockets."""
         self._injector.close()
 
-    def _carry_out(self, decision: Decision, packet: Packet) -> None:
+    def _carry_out(self, decision: Decision, packet: Packet, raw: bytes) -> None:
         for injection in decision.inject:  # before the verdict: a forged answer must win the race
             self._injector.send(injection.packet, decision.rule)
         if decision.rule is not None:
             self.receipts.claims[decision.rule].add(decision)
+            self.receipts.acts.note(decision, raw)
         for event in decision.events:
             self._stream.write(event, self._clock.elapsed())
         word = self._marks.verdict(decision)

@@ -1,15 +1,15 @@
 """The kernel's side of a censor: putting the rules in, reading what they counted."""
 
-import json
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from testbed.censor.handover import COUNTED, counter_name
 from testbed.censor.policy import Policy
 from testbed.errors import InvalidRunError, UnsupportedError
-from testbed.middlebox import ruleset
+from testbed.middlebox import netfilter, ruleset
 from testbed.middlebox.marks import Position
 from testbed.world import linux
 
@@ -23,6 +23,7 @@ class QueueLosses:
 
     queue_dropped: int  # more waited for a verdict than the queue may hold
     user_dropped: int  # the socket's buffer was full
+    undecided: int  # waited for a verdict when the censor stopped
 
 
 def install(policy: Policy, time_scale: float, queue: int, position: Position = ruleset.ALONE) -> None:
@@ -61,19 +62,36 @@ def remove(policies: Sequence[Policy], time_scale: float) -> None:
         raise InvalidRunError(f"removing the rules of a censor: nft: {done.stderr.strip()}")
 
 
-def counters(position: Position = ruleset.ALONE) -> Counter[str]:
-    """Packets seen by every counter of a censor, by name without its prefix, both IP versions together."""
-    command = [linux.program("nft", "nftables"), "-j", "list", "counters"]
-    listed = subprocess.run(command, capture_output=True, check=False, text=True)
-    if listed.returncode:
-        raise InvalidRunError(f"{' '.join(command)}: {listed.stderr.strip()}; what was done cannot be proven")
-    total: Counter[str] = Counter()
+def counters(policy: Policy, position: Position = ruleset.ALONE) -> Counter[str]:
+    """Packets seen by every counter of a censor, by name without its prefix, both IP versions together.
+
+    Errors: InvalidRunError if one is missing: somebody has changed the rule set, and 0 would be a guess.
+    """
     mine = ruleset.prefix(position)
-    for entry in json.loads(listed.stdout)["nftables"]:
-        counter = entry.get("counter")
-        if counter and counter["name"].startswith(mine):
-            total[counter["name"].removeprefix(mine)] += counter["packets"]
+    names = ["pass_full", "held_full"]
+    names += [counter_name(what, rule) for rule in range(len(policy.rules)) for what in COUNTED]
+    total: Counter[str] = Counter()
+    for family in ruleset.FAMILIES:
+        found = netfilter.counters(*family.names)
+        for name in names:
+            if mine + name not in found:
+                raise InvalidRunError(
+                    f"the counter {mine}{name} of table {family.table} is gone: the rules of the censor "
+                    "were removed during the run"
+                )
+            total[name] += found[mine + name]
     return total
+
+
+def acted(rules: int, position: Position = ruleset.ALONE) -> list[dict[bytes, int]]:
+    """For each rule, packets that left changed or forged, or did not leave, by `acts.wire_key`."""
+    mine = ruleset.prefix(position)
+    found: list[dict[bytes, int]] = [{} for _ in range(rules)]
+    for family in ruleset.FAMILIES:
+        for rule in range(rules):
+            name = mine + ruleset.acted_name(rule)
+            found[rule] |= netfilter.counted_elements(*family.names, name)
+    return found
 
 
 def queue_losses(queue: int) -> QueueLosses:
@@ -84,7 +102,9 @@ def queue_losses(queue: int) -> QueueLosses:
     for line in _QUEUES.read_text(encoding="ascii").splitlines():
         columns = line.split()
         if int(columns[0]) == queue:
-            return QueueLosses(queue_dropped=int(columns[5]), user_dropped=int(columns[6]))
+            return QueueLosses(
+                queue_dropped=int(columns[5]), user_dropped=int(columns[6]), undecided=int(columns[2])
+            )
     raise InvalidRunError(f"{_QUEUES}: queue {queue} is not bound; packets may have been lost unseen")
 
 

@@ -80,7 +80,7 @@ def serve(
         gc.freeze()  # lists of a million names need not be walked again and again
         ready()
         _work(box, queue, wake, reloader, clock)
-        _finish(box, stream, core, clock, run_dir, position)
+        _finish(box, stream, core, policy, clock, run_dir, position)
     stream.close()
 
 
@@ -161,12 +161,19 @@ def _work(
 
 
 def _finish(
-    box: Middlebox, stream: EventStream, core: Core, clock: Clock, run_dir: Path, position: Position
+    box: Middlebox,
+    stream: EventStream,
+    core: Core,
+    policy: Policy,
+    clock: Clock,
+    run_dir: Path,
+    position: Position,
 ) -> None:
     """Stop issuing verdicts, reconcile with the kernel's counters, write the receipt."""
     box.release_all()
     lost = kernel.queue_losses(FIRST_QUEUE + position.index)
-    counted = kernel.counters(position)
+    counted = kernel.counters(policy, position)
+    flows = box.receipts.acts.joined(kernel.acted(len(policy.rules), position))
     now = clock.elapsed()
     if lost.queue_dropped or lost.user_dropped:
         detail = {"queue_dropped": lost.queue_dropped, "user_dropped": lost.user_dropped}
@@ -179,7 +186,8 @@ def _finish(
         stream.fault("a rule's set of flows was full in the kernel", now, flows=counted["held_full"])
     receipts = box.receipts
     receipts.queue_dropped, receipts.user_dropped = lost.queue_dropped, lost.user_dropped
+    receipts.undecided = lost.undecided
     receipts.evictions = core.evictions
     receipts.fragments_discarded = getattr(core, "fragments_discarded", 0)
     receipts.faults = stream.faults
-    receipts.write(run_dir, counted)
+    receipts.write(run_dir, counted, flows)

@@ -1,13 +1,14 @@
 """What a censor says it did beside what the kernel saw it do: the second place."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from testbed.censor.decision import Decision, Verdict
 from testbed.censor.handover import Police, counter_name
 from testbed.censor.policy import Policy
+from testbed.middlebox.acts import Acts, FlowActs
 
 CLAIMED = ("drop", "replace", "inject", "police", "delay")
 KERNEL_ALONE = ("policed_drop", "flow_drop")  # packets of handed-over flows, which the core never sees
@@ -43,18 +44,26 @@ class Receipts:
     censor: str
     policy: Policy
     claims: list[Claims] = field(init=False)
+    acts: Acts = field(init=False)
     packets: int = 0  # that the core was asked about
     faults: int = 0
     queue_dropped: int = 0
     user_dropped: int = 0
+    undecided: int = 0  # packets that waited in the queue when the censor stopped
     evictions: int = 0
     fragments_discarded: int = 0  # as the profile says: no fault, but never silent
 
     def __post_init__(self) -> None:
         self.claims = [Claims() for _ in self.policy.rules]
+        self.acts = Acts(len(self.policy.rules))
 
-    def write(self, run_dir: Path, kernel: Mapping[str, int]) -> Path:
-        """Write receipts/<censor>.json; `kernel` holds the counters by `<what>_<index of the rule>`."""
+    def write(
+        self, run_dir: Path, kernel: Mapping[str, int], flows: Sequence[Mapping[str, FlowActs]]
+    ) -> Path:
+        """Write receipts/<censor>.json.
+
+        `kernel` holds the counters by `<what>_<index of the rule>`, `flows` what each rule did by flow.
+        """
         path = run_dir / "receipts" / f"{self.censor.replace('/', '.')}.json"
         path.parent.mkdir(exist_ok=True)
         summary = {
@@ -63,14 +72,17 @@ class Receipts:
             "queue_dropped": self.queue_dropped,
             "user_dropped": self.user_dropped,
             "packets": self.packets,
+            "undecided": self.undecided,
             "evictions": self.evictions,
             "fragments_discarded": self.fragments_discarded,
+            "unjoined": self.acts.unjoined,
             "rules": {
                 rule.name: {
                     "claimed": {what: getattr(self.claims[index], what) for what in CLAIMED},
                     "kernel": {
                         what: kernel.get(counter_name(what, index), 0) for what in CLAIMED + KERNEL_ALONE
                     },
+                    "flows": {flow: asdict(acts) for flow, acts in flows[index].items()},
                 }
                 for index, rule in enumerate(self.policy.rules)
             },

@@ -21,10 +21,12 @@ from dataclasses import dataclass
 from testbed.censor.handover import COUNTED, Drop, Police, counter_name, passing_time
 from testbed.censor.policy import Policy
 from testbed.middlebox import marks
+from testbed.middlebox.acts import MOST_FLOWS
 from testbed.middlebox.marks import Marks, Position
 
 PASSED_FLOWS = 1 << 20  # elements, two per flow; our choice: bounds kernel memory at about 150 MB
 HELD_FLOWS = 1 << 17  # elements per rule, two per flow; our choice
+ACTED_FLOWS = 2 * MOST_FLOWS  # elements per rule, mostly two per flow
 ALONE = Position()
 _DELETED = ("chain", "set", "counter")  # in this order: a chain refers to sets and counters
 
@@ -37,6 +39,12 @@ class Family:
     ip: str
     address: str
     fragment: str  # matches every fragment, the first included
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of the family and of the table."""
+        family, table = self.table.split()
+        return family, table
 
     @property
     def key(self) -> str:
@@ -163,6 +171,11 @@ def prefix(position: Position) -> str:
     return f"c{position.index}_"
 
 
+def acted_name(rule: int) -> str:
+    """The set that counts by 4-tuple what a rule did, without the censor's prefix."""
+    return f"acted_{rule}"
+
+
 def milliseconds(seconds: float) -> str:
     """A time as nft writes it, at least 1 ms."""
     return f"{max(1, round(seconds * 1000))}ms"
@@ -223,8 +236,12 @@ class _Writer:
         """What one rule counts, and the flows that were handed over for it."""
         family = self.family
         lines = [" ".join(f"counter {self.name(counter_name(what, rule))} {{ }};" for what in COUNTED)]
+        acted = self.name(acted_name(rule))
+        lines += [self._flow_set(acted, ACTED_FLOWS)]
         lines += self.chain(f"count_{rule}", self._counting(rule, held))
-        lines += self.chain(f"injected_{rule}", [self.counter("inject", rule)])
+        lines += self.chain(f"injected_{rule}", [self.counter("inject", rule), self._seen(rule)])
+        if held:  # a statement that finds its set full ends its rule, and the packet is dropped all the same
+            lines += self.chain(f"dropped_{rule}", [self._seen(rule), "drop"])
         for one in held:
             name = self.name(one.name)
             lines.append(self._flow_set(name, HELD_FLOWS))
@@ -277,7 +294,7 @@ class _Writer:
             yield from self._policing(one, one.what)
             yield self._onward
         else:
-            yield f"{self.counter('flow_drop', one.rule)} drop"
+            yield f"{self.counter('flow_drop', one.rule)} goto {self.name('dropped')}_{one.rule}"
 
     def _buckets(self, one: _Held) -> Iterator[str]:
         """The sets that keep the token buckets. They are never fuller than the set of the rule's flows."""
@@ -298,8 +315,8 @@ class _Writer:
             incoming = 'iif "in"' if way == "up" else 'iif != "in"'
             host = f"{self.family.ip} {'saddr' if way == 'up' else 'daddr'}"
             element = f"{self.family.key if what.per == 'flow' else host} timeout {one.timeout} {limit}"
-            counted = self.counter("policed_drop", one.rule)
-            yield f"{incoming} update @{self.name(one.name)}_{way} {{ {element} }} {counted} drop"
+            counted = f"{self.counter('policed_drop', one.rule)} goto {self.name('dropped')}_{one.rule}"
+            yield f"{incoming} update @{self.name(one.name)}_{way} {{ {element} }} {counted}"
 
     def _counting(self, rule: int, held: Sequence[_Held]) -> Iterator[str]:
         for one in held:
@@ -308,6 +325,11 @@ class _Writer:
                 yield f"meta mark & {marks.HANDOVER_MASK:#x} == {word:#x} {self.counter('police', rule)}"
         for what, bit in (("drop", marks.DROP), ("replace", marks.REPLACED), ("delay", marks.HELD)):
             yield f"meta mark & {bit:#x} != 0 {self.counter(what, rule)}"
+        yield f"meta mark & {marks.DROP | marks.REPLACED | marks.HELD:#x} != 0 {self._seen(rule)}"
+
+    def _seen(self, rule: int) -> str:
+        """Count the packet for its 4-tuple, too."""
+        return f"update @{self.name(acted_name(rule))} {{ {self.family.key} counter }}"
 
     def _sent(self, rules: int) -> Iterator[str]:
         ours = marks.INJECTED | marks.POSITION_MASK

@@ -2,9 +2,12 @@
 
 import socket
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
 
+from testbed.censor.flow import FlowKey
 from testbed.censor.handover import counter_name
-from testbed.censor.packet import TCP, UDP, parse
+from testbed.censor.packet import TCP, UDP, Packet, parse
+from testbed.middlebox.acts import FlowActs
 
 _ETH_P_ALL = 0x0003
 _REMEMBERED = 65_536  # replies; our choice, far more than can be on their way at once
@@ -20,6 +23,8 @@ class SeenReplies:
         self._claimed: OrderedDict[bytes, tuple[int, bytes]] = OrderedDict()  # a reply of b"" is a drop
         self._waiting: Counter[bytes] = Counter()
         self._counts: Counter[str] = Counter()
+        self._askers: OrderedDict[bytes, FlowKey] = OrderedDict()  # of queries, by identity
+        self._answered: Counter[tuple[int, FlowKey]] = Counter()  # lies seen leaving, by rule and flow
 
     def expect(self, reply: bytes, rule: int) -> None:
         """A rule's lie is about to leave."""
@@ -33,6 +38,17 @@ class SeenReplies:
     def counted(self) -> Counter[str]:
         """What was seen, by the names of the kernel's counters."""
         return self._counts
+
+    def by_flow(self, rules: int) -> list[dict[str, FlowActs]]:
+        """For each rule, what was seen by flow, the client first."""
+        seen = self._answered.copy()
+        for identity, (rule, reply) in self._claimed.items():
+            if not reply and self._waiting[identity] > 0 and identity in self._askers:
+                seen[rule, self._askers[identity]] += self._waiting[identity]
+        found: list[dict[str, FlowActs]] = [{} for _ in range(rules)]
+        for (rule, flow), number in seen.items():
+            found[rule][str(flow)] = FlowActs(number, number)
+        return found
 
     @staticmethod
     def listening() -> socket.socket:
@@ -51,22 +67,28 @@ class SeenReplies:
                 return
             if origin[2] == socket.PACKET_OUTGOING:
                 self.packet(raw)
+            elif origin[2] == socket.PACKET_HOST:
+                self.incoming(raw)
 
     def packet(self, raw: bytes) -> None:
         """One outgoing IP packet."""
         packet = parse(raw)
-        if packet is None or packet.sport != _DNS_PORT or packet.protocol not in (TCP, UDP):
-            return
-        if packet.protocol == UDP:
-            self._message(packet.payload)
-            return
-        rest = packet.payload  # a reply of ours fits one segment; a segment may carry several
-        while len(rest) > 2:
-            end = 2 + int.from_bytes(rest[:2], "big")
-            self._message(rest[2:end])
-            rest = rest[end:]
+        if packet is not None and packet.sport == _DNS_PORT:
+            flow = FlowKey(packet.destination, packet.dport, packet.source, packet.sport, packet.protocol)
+            for message in _messages(packet):
+                self._reply(message, flow)
 
-    def _message(self, message: bytes) -> None:
+    def incoming(self, raw: bytes) -> None:
+        """One IP packet for this host: a query's flow is remembered, for one that gets no reply."""
+        packet = parse(raw)
+        if packet is not None and packet.dport == _DNS_PORT:
+            flow = FlowKey(packet.source, packet.sport, packet.destination, packet.dport, packet.protocol)
+            for message in _messages(packet):
+                self._askers[_identity(message)] = flow
+                if len(self._askers) > _REMEMBERED:
+                    self._askers.popitem(last=False)
+
+    def _reply(self, message: bytes, flow: FlowKey) -> None:
         identity = _identity(message)
         if not self._waiting.get(identity):
             return
@@ -75,6 +97,7 @@ class SeenReplies:
             self._counts[counter_name("drop", rule)] -= 1
         elif message == reply or message[2] & _TRUNCATED:
             self._counts[counter_name("inject", rule)] += 1
+            self._answered[rule, flow] += 1
         else:
             return
         self._waiting[identity] -= 1
@@ -84,6 +107,18 @@ class SeenReplies:
         self._claimed[identity] = claim
         if len(self._claimed) > _REMEMBERED:
             del self._waiting[self._claimed.popitem(last=False)[0]]
+
+
+def _messages(packet: Packet) -> Iterator[bytes]:
+    """The DNS messages of a packet; over TCP those that are whole in it, as replies of ours are."""
+    if packet.protocol == UDP:
+        yield packet.payload
+    elif packet.protocol == TCP:
+        rest = packet.payload
+        while len(rest) > 2:
+            end = 2 + int.from_bytes(rest[:2], "big")
+            yield rest[2:end]
+            rest = rest[end:]
 
 
 def _identity(message: bytes) -> bytes:

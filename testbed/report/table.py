@@ -57,7 +57,7 @@ def text(judgement: Judgement, scenario: Scenario, folder: Path) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     trial = f" (trial {row.trial})" if row.trial is not None else ""
-    return f"{row.target}{trial}", observed(row), expected(row), row.by, proof(row)
+    return f"{row.target}{trial}", observed(row), expected(row), by(row), proof(row)
 
 
 def _widths(rows: Sequence[Row]) -> list[int]:
@@ -104,6 +104,13 @@ def expected(row: Row) -> str:
     return f"{row.expected}: {rate_range(low, high)}"
 
 
+def by(row: Row) -> str:
+    """The rule that should have caused it, and the one that did if it was another."""
+    if row.verdict == "ok" or not row.others:
+        return row.by
+    return f"{row.by}; acted: {', '.join(row.others)}" if row.by else ", ".join(row.others)
+
+
 def proof(row: Row) -> str:
     """What the kernel counted for the rule."""
     if not row.by or row.observed == MISSING:
@@ -111,6 +118,8 @@ def proof(row: Row) -> str:
     packets = f"{row.kernel} packet{'' if row.kernel == 1 else 's'}"
     if row.verdict == "unexpected receipt":
         return f"{packets}, none expected"
+    if row.verdict == "ok" and not row.kernel:
+        return f"{packets}: the rule did nothing here"
     if not row.kernel or not row.claimed:
         return f"{packets}; the censor claims {row.claimed}"
     return packets
@@ -144,6 +153,6 @@ def legend(judgement: Judgement) -> list[str]:
     lines = [f"{label:{width}}  {meaning}" for label, meaning in LABELS.items() if label in used]
     if any(row.by for row in judgement.rows):
         lines.append(
-            "kernel saw: packets that it dropped, rewrote, sent or held for the rule, all targets together"
+            "kernel saw: packets of this target's flows that it dropped, rewrote, sent or held for the rule"
         )
     return lines

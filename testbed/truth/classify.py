@@ -7,6 +7,9 @@ Two conclusions are inferences, the same for every detector:
   bytes of the answer have come, it is http.rst or http.drop.
 - A time-out during which bytes still arrived a second or more after the step began is a trickle and so
   `throttle` (SNI-III: 1 KB every 4-5 s, OONI22), not silence.
+
+A busy machine is slow as well. So `throttle` needs to be possible: whoever has the censors' receipts says
+whether any rule acted on the measurement's flows, and where none did, what was slow is `slow`, and no label.
 """
 
 from testbed.measurement.ooni import Measurement, TransferSpeed
@@ -20,12 +23,13 @@ _SILENT = {"generic_timeout_error", "timed_out"}
 _ALIKE = 0.7  # two pages whose lengths differ by less may be the same one (OONI web_connectivity)
 
 
-def classify(observed: Measurement, control: Measurement | None) -> str:
+def classify(observed: Measurement, control: Measurement | None, *, limited: bool = True) -> str:
     """The label (`testbed.scenario.labels`) of a measurement; `control` is the same target from outside.
 
     Without a control every failure counts as interference, and what needs a comparison goes unnoticed.
+    `limited` is false where it is known that nothing acted on the measurement's flows.
     """
-    seen = Timeline(observed)
+    seen = Timeline(observed, limited=limited)
     outside = Timeline(control) if control is not None else None
     if outside is not None and outside.failure is not None:
         return "ok" if seen.failure is None else "broken"
@@ -34,6 +38,12 @@ def classify(observed: Measurement, control: Measurement | None) -> str:
         if label is not None:
             return label
     return "ok" if seen.failure is None else "broken"
+
+
+def slow(observed: Measurement, control: Measurement | None) -> bool:
+    """Whether a step took so much longer than outside that it would be `throttle` if something limited it."""
+    seen, outside = Timeline(observed), Timeline(control) if control is not None else None
+    return _speed(seen, outside) is not None
 
 
 def _refused(failure: str) -> str | None:
@@ -114,6 +124,8 @@ def _ended(layer: str, seen: Timeline, step: Layer) -> str | None:
 
 
 def _trickles(seen: Timeline, step: Layer) -> bool:
+    if not seen.limited:
+        return False
     arrival = seen.last_arrival(step.begun)
     return arrival is not None and arrival >= LATE
 
@@ -129,7 +141,7 @@ def _differs(page: SeenPage, true: SeenPage) -> bool:
 
 
 def _speed(seen: Timeline, outside: Timeline | None) -> str | None:
-    if outside is None:
+    if outside is None or not seen.limited:
         return None
     if outside.speed is not None and seen.speed is not None and _slowed(seen.speed, outside.speed):
         return "throttle"

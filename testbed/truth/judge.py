@@ -7,15 +7,19 @@ from typing import Any, Literal
 
 from testbed.errors import Exit
 from testbed.measurement.ooni import Measurement
-from testbed.model import OUTSIDE, Scenario
+from testbed.model import OUTSIDE, Placement, Scenario
 from testbed.truth import proofs
-from testbed.truth.classify import classify
+from testbed.truth.classify import classify, slow
 from testbed.truth.expected import Role, Truth, truth
 from testbed.truth.timeline import Timeline
 
 ByVantageAndUrl = Mapping[tuple[str, str], list[Measurement]]  # by vantage and URL, in the order measured
 RowVerdict = Literal["ok", "differs", "no receipt", "unexpected receipt", "control harmed", "not measured"]
 MISSING = "not measured"
+_OF_A_FILTER = {"dns.drop", "ip.drop", "ip.icmp", "tls.sni.rst", "tls.sni.drop", "http.drop", "quic.drop"}
+"""What no server does by itself. A redirect, another certificate or another address it may well give."""
+_BUSY = "this machine was too busy to measure"
+_LOST = "packets were lost or late in the world itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,11 @@ class Row:
     observed: str  # label, or "not measured"
     verdict: RowVerdict
     by: str = ""
-    claimed: int = 0  # decisions of the rule, all flows of this vantage together
-    kernel: int = 0  # packets that the kernel counted for it
+    claimed: int = 0  # decisions of the rule about this measurement's flows
+    kernel: int = 0  # packets of these flows that the kernel counted for it
+    others: tuple[str, ...] = ()  # further rules that acted on these flows, "mts/tspu/rule"
+    unowned: bool = False  # interference that no rule of any censor had a part in
+    slow: bool = False  # slower than outside, although no rule acted on its flows
     failure: str = ""  # df-007 string of the step that failed
     rate: float | None = None  # bit/s
     outside_rate: float | None = None
@@ -89,42 +96,64 @@ def judge(
     expected = truth(scenario, phase, about)
     rows: list[Row] = []
     for one in expected:
-        proof = proofs.proof(receipts, one.vantage, one.by) if one.by else proofs.Proof(0, 0)
-        rows += _rows(one, made, proof, _also_seen(scenario, phase, one))
+        excuse = _excuse(scenario, one.vantage)
+        for row in _rows(one, made, receipts, _also_seen(scenario, phase, one)):
+            unowned, late = row.unowned and "loss" not in excuse, row.slow and not excuse
+            rows += [replace(row, unowned=unowned, slow=late)]
     rows += _surprises(expected, receipts, about)
-    placed = [p.name for p in scenario.phases[phase] if p.operator in about]
-    problems = proofs.problems(receipts, placed) + _row_problems(rows) + _probe_errors(measurements)
+    placed = [p for p in scenario.phases[phase] if p.operator in about]
+    problems = proofs.problems(receipts, [p.name for p in placed])
+    problems += _row_problems(rows) + _probe_errors(measurements)
     if not measurements:
         problems.append("nothing was measured")
-    notes = _notes(expected, receipts, about)
+    notes = _notes(expected, receipts, about) + _idle_rules(expected, receipts, placed)
+    notes += _slow_rows(rows)
     return Judgement(scenario.name, phase, tuple(rows), tuple(problems), tuple(notes))
 
 
 def _rows(
-    one: Truth, made: ByVantageAndUrl, proof: proofs.Proof, also_seen: Collection[str]
+    one: Truth, made: ByVantageAndUrl, receipts: proofs.CensorReceipts, also_seen: Collection[str]
 ) -> Iterator[Row]:
     """A row for each measurement, or one that says that there is none."""
     url = one.target.url
-    counts = proof.claimed, proof.kernel
-    row = Row(one.vantage, url, one.role, one.outcome, MISSING, "not measured", one.by, *counts)
+    row = Row(one.vantage, url, one.role, one.outcome, MISSING, "not measured", one.by)
     row = replace(row, expected_rate=one.rate)
     mine, outside = made.get((one.vantage, url), []), made.get((OUTSIDE, url), [])
     if not mine:
         yield row
     for number, measurement in enumerate(mine):
         reference = outside[min(number, len(outside) - 1)] if outside else None
-        observed = classify(measurement, reference)
-        rate = _rate(measurement)
-        same = observed == one.outcome or observed in also_seen
-        yield replace(
-            row,
-            observed=observed,
-            verdict=_verdict(one, proof, agrees=same and _within(rate, one.rate)),
-            failure=Timeline(measurement).failure or "",
-            rate=rate,
-            outside_rate=_rate(reference) if reference else None,
-            trial=number + 1 if len(mine) > 1 else None,
-        )
+        trial = number + 1 if len(mine) > 1 else None
+        yield _row(replace(row, trial=trial), one, measurement, reference, receipts, also_seen)
+
+
+def _row(
+    row: Row,
+    one: Truth,
+    measurement: Measurement,
+    reference: Measurement | None,
+    receipts: proofs.CensorReceipts,
+    also_seen: Collection[str],
+) -> Row:
+    """What became of one measurement, by what happened to its own flows."""
+    acts = proofs.on_flows(receipts, measurement.test_keys.flows or ())
+    acted = proofs.fired_on(acts)
+    mine = proofs.of_rule(acts, one.vantage, one.by) if one.by else proofs.NOTHING
+    observed, rate = classify(measurement, reference, limited=bool(acted)), _rate(measurement)
+    agrees = (observed == one.outcome or observed in also_seen) and _within(rate, one.rate)
+    return replace(
+        row,
+        observed=observed,
+        verdict=_verdict(one, mine, agrees=agrees, by_others=bool(acted)),
+        claimed=mine.claimed,
+        kernel=mine.kernel,
+        others=tuple(name for name in acted if not one.by or not proofs.is_rule(name, one.vantage, one.by)),
+        unowned=not acted and observed in _OF_A_FILTER and not (agrees and not one.by),
+        slow=not acted and slow(measurement, reference),
+        failure=Timeline(measurement).failure or "",
+        rate=rate,
+        outside_rate=_rate(reference) if reference else None,
+    )
 
 
 def _rate(measurement: Measurement) -> float | None:
@@ -132,10 +161,12 @@ def _rate(measurement: Measurement) -> float | None:
     return speed.bits_per_second if speed else None
 
 
-def _verdict(one: Truth, proof: proofs.Proof, *, agrees: bool) -> RowVerdict:
+def _verdict(one: Truth, proof: proofs.Proof, *, agrees: bool, by_others: bool) -> RowVerdict:
     if not agrees:
         return "control harmed" if one.role == "control" else "differs"
-    return "no receipt" if _must_fire(one.by, one.outcome) and not proof.fired else "ok"
+    if not _must_fire(one.by, one.outcome) or proof.fired:
+        return "ok"
+    return "differs" if by_others else "no receipt"  # the effect is there, and another rule's
 
 
 def _must_fire(by: str, outcome: str) -> bool:
@@ -160,6 +191,15 @@ def _also_seen(scenario: Scenario, phase: str, one: Truth) -> set[str]:
     }
 
 
+def _excuse(scenario: Scenario, vantage: str) -> tuple[str, ...]:
+    """What the links of the world itself do to this vantage's packets."""
+    links = [scenario.world.backbone]
+    links += [one.access for one in scenario.world.operators if one.key == vantage]
+    return tuple(
+        what for what in ("rate", "delay", "jitter", "loss") if any(getattr(one, what) for one in links)
+    )
+
+
 def _surprises(expected: Sequence[Truth], receipts: proofs.CensorReceipts, about: Sequence[str]) -> list[Row]:
     """Rules that fired at a vantage where nothing at all is expected to interfere."""
     rows: list[Row] = []
@@ -176,18 +216,25 @@ def _surprise(vantage: str, by: str, proof: proofs.Proof) -> Row:
 
 
 def _row_problems(rows: Sequence[Row]) -> list[str]:
-    found: dict[str, None] = {}
-    for row in rows:
-        where = f"{row.target} from {row.vantage}"
-        if row.verdict == "not measured":
-            found[f"{where} was not measured"] = None
-        elif row.vantage == OUTSIDE and row.role != "expectation" and row.verdict != "ok":
-            cause = f" ({row.failure})" if row.failure else ""
-            found[f"{where} is {row.observed}{cause}, not {row.expected}: nothing to compare with"] = None
-        if _must_fire(row.by, row.expected) and not (row.claimed and row.kernel):
-            said = f"the censor claims {row.claimed}, the kernel saw {row.kernel}"
-            found[f"rule {row.by} must fire at {row.vantage} and has no receipt: {said}"] = None
-    return list(found)
+    return list(dict.fromkeys(problem for row in rows for problem in _problems_of(row)))
+
+
+def _problems_of(row: Row) -> Iterator[str]:
+    where = f"{row.target} from {row.vantage}"
+    seen = row.observed + (f" ({row.failure})" if row.failure else "")
+    if row.verdict == "not measured":
+        yield f"{where} was not measured"
+    elif row.vantage == OUTSIDE and row.role != "expectation" and row.verdict != "ok":
+        yield f"{where} is {seen}, not {row.expected}: nothing to compare with"
+    elif row.verdict == "control harmed":
+        yield f"the control {where} was harmed: {seen}"
+    elif _must_fire(row.by, row.expected) and not (row.kernel and row.claimed) and not row.others:
+        said = f"the censor claims {row.claimed}, the kernel saw {row.kernel}"
+        yield f"rule {row.by} must fire at {row.vantage} and has no receipt for {row.target}: {said}"
+    elif row.unowned:
+        yield f"{where} is {seen}, and no rule acted on its flows: {_LOST}"
+    if row.slow and row.verdict != "ok":
+        yield f"{where} was slow, and no rule acted on its flows: {_BUSY}"
 
 
 def _probe_errors(measurements: Sequence[Measurement]) -> list[str]:
@@ -208,3 +255,25 @@ def _notes(expected: Sequence[Truth], receipts: proofs.CensorReceipts, about: Se
                     f"rule {by}, named by no expectation, fired at {vantage} ({proof.kernel} packets)"
                 )
     return notes
+
+
+def _slow_rows(rows: Sequence[Row]) -> list[str]:
+    late = [f"{row.target} from {row.vantage}" for row in rows if row.slow and row.verdict == "ok"]
+    return [f"slow, though no rule acted on their flows: {', '.join(late)}"] if late else []
+
+
+def _idle_rules(
+    expected: Sequence[Truth], receipts: proofs.CensorReceipts, placed: Sequence[Placement]
+) -> list[str]:
+    """Rules that did nothing and that no expectation names."""
+    idle = [
+        f"{place.name}/{rule.name}"
+        for place in placed
+        for rule in place.policy.rules
+        if place.name in receipts
+        and not any(
+            one.by and proofs.is_rule(f"{place.name}/{rule.name}", one.vantage, one.by) for one in expected
+        )
+        and f"{place.policy.name}/{rule.name}" not in proofs.fired(receipts, place.operator)
+    ]
+    return [f"did nothing, and no expectation names them: {', '.join(idle)}"] if idle else []

@@ -1,16 +1,18 @@
 """What the censors' receipts prove, and what in them makes a run invalid.
 
 A receipt counts what a rule's decisions asked for ("claimed") beside what the kernel's counters saw happen
-("kernel"): a second place, so that an emulator that did nothing cannot look like a working one.
+("kernel"): a second place, so that an emulator that did nothing cannot look like a working one. Both are
+counted by flow as well, so that a measurement is proven by what happened to its own flows.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 Receipt = Mapping[str, Any]
 CensorReceipts = Mapping[str, Receipt]  # by censor: "mts/tspu"
 
+_NO_ACT = "police"  # a flow handed over: nothing has happened to a packet yet
 _LOSSES = {
     "faults": "an exception in the packet path",
     "queue_dropped": "the queue overflowed, packets were lost that no rule dropped",
@@ -23,13 +25,59 @@ _LOSSES = {
 class Proof:
     """What one rule did, as both places count it."""
 
-    claimed: int
-    kernel: int  # packets dropped, replaced, injected, delayed or policed
+    claimed: int  # decisions
+    kernel: int  # packets that left changed, forged or late, or did not leave
 
     @property
     def fired(self) -> bool:
         """Whether both counts show that it did something."""
         return self.claimed > 0 and self.kernel > 0
+
+    def __add__(self, other: "Proof") -> "Proof":
+        return Proof(self.claimed + other.claimed, self.kernel + other.kernel)
+
+
+NOTHING = Proof(0, 0)
+
+
+def on_flows(receipts: CensorReceipts, flows: Collection[str]) -> dict[str, Proof]:
+    """What each rule did to these flows, named as in events: "mts/tspu/rule" -> proof.
+
+    A censor at the far end of a flow has the other end inside, and so the other name for it.
+    """
+    names = {*flows, *map(_turned, flows)}
+    found: dict[str, Proof] = {}
+    for censor, receipt in receipts.items():
+        for rule, counts in receipt.get("rules", {}).items():
+            acts = counts.get("flows", {})
+            mine = [Proof(acts[name]["claimed"], acts[name]["kernel"]) for name in names if name in acts]
+            if mine:
+                found[f"{censor}/{rule}"] = sum(mine, NOTHING)
+    return found
+
+
+def of_rule(acts: Mapping[str, Proof], vantage: str, by: str) -> Proof:
+    """The part of `on_flows` that the rule `by` ("rule" or "policy/rule") of this vantage has."""
+    return sum((one for name, one in acts.items() if is_rule(name, vantage, by)), NOTHING)
+
+
+def fired_on(acts: Mapping[str, Proof]) -> tuple[str, ...]:
+    """The rules that did something to these flows."""
+    return tuple(name for name, one in acts.items() if one.fired)
+
+
+def is_rule(name: str, vantage: str, by: str) -> bool:
+    """Whether `by` ("rule" or "policy/rule") of a vantage means the rule "operator/policy/rule"."""
+    operator, censor, rule = name.split("/", 2)
+    policy, _, wanted = by.rpartition("/")
+    return operator == vantage and policy in ("", censor) and rule == wanted
+
+
+def _turned(flow: str) -> str:
+    """The same flow named from its other end: "tcp b > a" of "tcp a > b"."""
+    protocol, _, ends = flow.partition(" ")
+    near, _, far = ends.partition(" > ")
+    return f"{protocol} {far} > {near}"
 
 
 def proof(receipts: CensorReceipts, vantage: str, by: str) -> Proof:
@@ -41,7 +89,7 @@ def proof(receipts: CensorReceipts, vantage: str, by: str) -> Proof:
         if operator == vantage and policy in ("", name):
             counts = receipt.get("rules", {}).get(rule, {})
             claimed += sum(counts.get("claimed", {}).values())
-            kernel += sum(counts.get("kernel", {}).values())
+            kernel += sum(n for what, n in counts.get("kernel", {}).items() if what != _NO_ACT)
     return Proof(claimed, kernel)
 
 

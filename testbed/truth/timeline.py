@@ -55,9 +55,10 @@ class SeenPage:
 
 
 class Timeline:
-    """The layers of a measurement."""
+    """The layers of a measurement. `limited`: whether anything may have slowed it on purpose."""
 
-    def __init__(self, measurement: Measurement) -> None:
+    def __init__(self, measurement: Measurement, *, limited: bool = True) -> None:
+        self.limited = limited
         self._keys = measurement.test_keys
         self.target = measurement.target
 

@@ -8,6 +8,7 @@ from testbed.censor.actions.allow import Allow
 from testbed.censor.decision import Decision, Direction, Event, Injection, Verdict
 from testbed.censor.handover import PASS_ON, Police
 from testbed.censor.releasequeue import ReleaseQueue
+from testbed.middlebox.acts import FlowActs
 from testbed.middlebox.eventstream import EventStream
 from testbed.middlebox.receipts import Claims, Receipts
 from tests.middlebox.lab import policy
@@ -98,11 +99,14 @@ def test_claims_count_what_decisions_ask_for():
 def test_a_receipt_holds_both_places(tmp_path, seen):
     receipts = Receipts("mts/tspu", policy(Allow()), packets=7, faults=1)
     receipts.claims[0].drop = 3
-    path = receipts.write(tmp_path, {"drop_0": seen, "policed_drop_0": 9})
+    flow = "tcp 10.0.0.2:4000 > 192.0.2.1:443"
+    path = receipts.write(tmp_path, {"drop_0": seen, "policed_drop_0": 9}, [{flow: FlowActs(3, seen)}])
     assert path == tmp_path / "receipts" / "mts.tspu.json"
     written = json.loads(path.read_text())
     counts = written.pop("rules")["r0"]
     assert counts["claimed"] == {"drop": 3, "replace": 0, "inject": 0, "police": 0, "delay": 0}
     assert (counts["kernel"]["drop"], counts["kernel"]["policed_drop"]) == (seen, 9)
-    nothing = {"queue_dropped": 0, "user_dropped": 0, "evictions": 0, "fragments_discarded": 0}
+    assert counts["flows"] == {flow: {"claimed": 3, "kernel": seen}}
+    nothing = {"queue_dropped": 0, "user_dropped": 0, "undecided": 0, "unjoined": 0}
+    nothing |= {"evictions": 0, "fragments_discarded": 0}
     assert written == {"censor": "mts/tspu", "packets": 7, "faults": 1} | nothing

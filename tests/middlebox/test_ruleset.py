@@ -45,10 +45,13 @@ def sets(text, table="ip"):
 
 
 def test_only_the_sets_that_a_policy_needs():
-    assert set(sets(ruleset(policy(Allow(), InjectRst())))) == {"c0_pass"}
-    assert set(sets(ruleset(policy(SilentDrop(scope="packet"))))) == {"c0_pass"}
+    assert set(sets(ruleset(policy(Allow(), InjectRst())))) == {"c0_pass", "c0_acted_0", "c0_acted_1"}
+    assert set(sets(ruleset(policy(SilentDrop(scope="packet"))))) == {"c0_pass", "c0_acted_0"}
     assert set(sets(ruleset(policy(SilentDrop(), Allow(), GraceDrop())))) == {
         "c0_pass",
+        "c0_acted_0",
+        "c0_acted_1",
+        "c0_acted_2",
         "c0_held_0_0",
         "c0_held_2_0",
     }
@@ -56,6 +59,8 @@ def test_only_the_sets_that_a_policy_needs():
     first, second = "c0_held_0_0", "c0_held_1_0"
     assert set(sets(ruleset(police))) == {
         "c0_pass",
+        "c0_acted_0",
+        "c0_acted_1",
         first,
         f"{first}_up",
         f"{first}_down",
@@ -106,7 +111,7 @@ def test_a_profiles_residual_time_is_used_where_the_rule_gives_none():
 def test_only_refreshed_drops_are_updated_by_packets(refresh):
     held = chains(ruleset(policy(SilentDrop(refresh=refresh))))["c0_held_0_0"]
     assert any(line.startswith("update") for line in held) == refresh
-    assert held[-1] == "counter name c0_flow_drop_0 drop"
+    assert held[-1] == "counter name c0_flow_drop_0 goto c0_dropped_0"
 
 
 def test_a_policed_packet_meets_its_limit_once():
@@ -189,7 +194,7 @@ def test_the_kernel_takes_it(actions):
         # `iif "in"` is resolved when the rules are loaded
         subprocess.run(["ip", "link", "add", "in", "type", "veth"], check=True)
         kernel.install(policy(*actions), 1.0, 1)
-        return kernel.counters()
+        return kernel.counters(policy(*actions))
 
     counters = isolated_call(load)
     assert counters == {"pass_full": 0, "held_full": 0} | {

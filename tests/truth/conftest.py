@@ -13,7 +13,7 @@ from testbed.censor.policy import Match, Policy, Rule
 from testbed.measurement.kinds import parse
 from testbed.model import Expectation, Operator, Placement, Scenario, World
 
-from .timelines import fine, measured
+from .timelines import fine, flow_of, measured
 
 
 def rule(name, action):
@@ -64,10 +64,15 @@ def measurements():
     ]
 
 
-def counts(**kernel_alone):
+def counts(*flows, **kernel_alone):
+    """What a rule did to flows: each has all of it."""
+
     def of(**same):
         claimed = {"drop": 0, "replace": 0, "inject": 0, "police": 0, "delay": 0} | same
-        return {"claimed": claimed, "kernel": claimed | {"policed_drop": 0, "flow_drop": 0} | kernel_alone}
+        kernel = claimed | {"policed_drop": 0, "flow_drop": 0} | kernel_alone
+        packets = sum(kernel.values()) - kernel["police"]
+        each = {"claimed": sum(claimed.values()), "kernel": packets}
+        return {"claimed": claimed, "kernel": kernel, "flows": dict.fromkeys(flows, each)}
 
     return of
 
@@ -75,6 +80,10 @@ def counts(**kernel_alone):
 @pytest.fixture
 def receipts():
     """What the censor of a healthy run leaves."""
-    rules = {"sni": counts()(replace=3), "policer": counts(policed_drop=17)(police=1), "grace": counts()()}
+    rules = {
+        "sni": counts(flow_of(BLOCKED, "mts"))(replace=3),
+        "policer": counts(flow_of(SLOW, "mts"), policed_drop=17)(police=1),
+        "grace": counts()(),
+    }
     tally = {"faults": 0, "queue_dropped": 0, "user_dropped": 0, "evictions": 0, "packets": 123}
     return {"mts/tspu": {"censor": "mts/tspu", **tally, "rules": rules}}

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from testbed.errors import Exit
+from testbed.model import LinkQuality
 from testbed.truth.judge import judge
 
 from .conftest import BLOCKED, CONTROL, SLOW, counts
-from .timelines import fine, measured
+from .timelines import fine, flow_of, measured
 
 
 def put(measurements, new):
@@ -24,11 +25,12 @@ def row(judgement, vantage, target):
 
 def test_a_healthy_run(scenario, measurements, receipts):
     found = judge(scenario, "on", measurements, receipts)
-    assert found.problems == found.notes == ()
+    assert found.problems == ()
+    assert found.notes == ("did nothing, and no expectation names them: mts/tspu/grace",)
     assert [r.verdict for r in found.rows] == ["ok"] * 8
     assert found.exit_status is Exit.OK
     assert (row(found, "mts", BLOCKED).claimed, row(found, "mts", BLOCKED).kernel) == (3, 3)
-    assert row(found, "mts", SLOW).kernel == 18
+    assert row(found, "mts", SLOW).kernel == 17
     assert row(found, "mts", SLOW).outside_rate == 212e6
     assert found.to_json()["exit_status"] == 0
 
@@ -38,7 +40,7 @@ def test_an_effect_that_did_not_happen_differs_and_lacks_its_receipt(scenario, m
     found = judge(scenario, "on", put(measurements, fine(BLOCKED, "mts")), receipts)
     assert row(found, "mts", BLOCKED).verdict == "differs"
     assert found.exit_status is Exit.INVALID
-    assert "rule sni must fire at mts and has no receipt" in found.problems[0]
+    assert f"rule sni must fire at mts and has no receipt for {BLOCKED}" in found.problems[0]
 
 
 def test_another_effect_with_a_receipt_is_not_as_expected(scenario, measurements, receipts):
@@ -94,7 +96,8 @@ def test_a_harmed_control(scenario, measurements, receipts):
     harmed = measured(CONTROL, "mts", dns=None, tcp=None, tls="connection_reset")
     found = judge(scenario, "on", put(measurements, harmed), receipts)
     assert row(found, "mts", CONTROL).verdict == "control harmed"
-    assert found.exit_status is Exit.UNEXPECTED
+    assert found.exit_status is Exit.INVALID
+    assert f"the control {CONTROL} from mts was harmed: tls.sni.rst (connection_reset)" in found.problems
 
 
 def test_a_vantage_that_should_be_free(scenario, measurements, receipts):
@@ -111,7 +114,7 @@ def test_a_vantage_that_should_be_free(scenario, measurements, receipts):
 
 
 def test_a_rule_that_no_expectation_names_is_noted(scenario, measurements, receipts):
-    receipts["mts/tspu"]["rules"]["grace"] = counts()(drop=4)
+    receipts["mts/tspu"]["rules"]["grace"] = counts("tcp mts:1 > elsewhere:443")(drop=4)
     found = judge(scenario, "on", measurements, receipts)
     assert found.notes == ("rule tspu/grace, named by no expectation, fired at mts (4 packets)",)
     assert found.exit_status is Exit.OK
@@ -151,13 +154,86 @@ def test_grace_drop_may_stop_in_the_answer_and_no_other_rule(scenario, measureme
         "page": {"x_complete": False},
     }
     made = put(measurements, measured(BLOCKED, "mts", reads=[0.09, 0.15], **cut_off))
-    receipts["mts/tspu"]["rules"]["grace"] = counts()(drop=4)
+    receipts["mts/tspu"]["rules"]["grace"] = counts(flow_of(BLOCKED, "mts"))(drop=4)
     verdicts = {}
     for by in ("grace", "tspu/grace", "sni"):
         first = replace(scenario.expect[0], outcome="tls.sni.drop", by=by)
         changed = replace(scenario, expect=(first, *scenario.expect[1:]))
         verdicts[by] = row(judge(changed, "on", made, receipts), "mts", BLOCKED).verdict
     assert verdicts == {"grace": "ok", "tspu/grace": "ok", "sni": "differs"}
+
+
+def test_two_expectations_that_name_each_others_rules(scenario, measurements, receipts):
+    """Both rules fired at this vantage, and each at the other's target."""
+    by = {BLOCKED: "policer", SLOW: "tspu/sni"}
+    swapped = [replace(one, by=by.get(one.target.url, one.by)) for one in scenario.expect[:2]]
+    changed = replace(scenario, expect=(*swapped, scenario.expect[2]))
+    found = judge(changed, "on", measurements, receipts)
+    assert [(r.by, r.verdict, r.others, r.kernel) for r in found.rows[:2]] == [
+        ("policer", "differs", ("mts/tspu/sni",), 0),
+        ("tspu/sni", "differs", ("mts/tspu/policer",), 0),
+    ]
+    assert (found.problems, found.exit_status) == ((), Exit.UNEXPECTED)
+
+
+def test_the_rule_of_another_flow_of_the_same_vantage_proves_nothing(scenario, measurements, receipts):
+    receipts["mts/tspu"]["rules"]["sni"] = counts("tcp mts:1 > elsewhere:443")(replace=3)
+    found = judge(scenario, "on", measurements, receipts)
+    assert row(found, "mts", BLOCKED).verdict == "no receipt"
+    assert found.exit_status is Exit.INVALID
+
+
+def test_a_censor_at_the_far_end_names_the_flow_from_its_side(scenario, measurements, receipts):
+    near, far = flow_of(BLOCKED, "mts").removeprefix("tcp ").split(" > ")
+    receipts["mts/tspu"]["rules"]["sni"] = counts(f"tcp {far} > {near}")(replace=3)
+    assert row(judge(scenario, "on", measurements, receipts), "mts", BLOCKED).verdict == "ok"
+
+
+SILENT = measured(BLOCKED, "tele2", dns=None, tcp=None, tls="generic_timeout_error")
+REDIRECTED = fine(BLOCKED, "tele2", page={"code": 302, "headers_list": [["location", "http://other/"]]})
+
+
+@pytest.mark.parametrize(("seen", "status"), [(SILENT, Exit.INVALID), (REDIRECTED, Exit.UNEXPECTED)])
+def test_an_effect_that_no_rule_had_a_part_in(scenario, measurements, receipts, seen, status):
+    """Silence has a cause that is no censor's, so nothing was measured; a redirect a site may well give."""
+    found = judge(scenario, "on", put(measurements, seen), receipts)
+    assert row(found, "tele2", BLOCKED).verdict == "differs"
+    assert found.exit_status is status
+    unowned = (
+        f"{BLOCKED} from tele2 is tls.sni.drop (generic_timeout_error), and no rule acted on its flows: "
+        "packets were lost or late in the world itself"
+    )
+    assert found.problems == ((unowned,) if status is Exit.INVALID else ())
+
+
+def test_a_lossy_world_may_lose_packets(scenario, measurements, receipts):
+    world = replace(scenario.world, backbone=LinkQuality(loss=0.1))
+    found = judge(replace(scenario, world=world), "on", put(measurements, SILENT), receipts)
+    assert (found.problems, found.exit_status) == ((), Exit.UNEXPECTED)
+
+
+def test_a_busy_machine_is_no_throttling(scenario, measurements, receipts):
+    """Slow, and nothing limited it: no throttle, and it is said."""
+    late = fine(BLOCKED, "tele2", end=9.0)
+    found = judge(scenario, "on", put(measurements, late), receipts)
+    assert (row(found, "tele2", BLOCKED).observed, row(found, "tele2", BLOCKED).verdict) == ("ok", "ok")
+    assert found.problems == ()
+    assert found.notes[-1] == f"slow, though no rule acted on their flows: {BLOCKED} from tele2"
+    operators = tuple(replace(one, access=LinkQuality(rate=1e5)) for one in scenario.world.operators)
+    slow_link = replace(scenario, world=replace(scenario.world, operators=operators))
+    assert "slow" not in str(judge(slow_link, "on", put(measurements, late), receipts).notes)
+
+
+def test_throttling_needs_a_rule_that_limited_these_flows(scenario, measurements, receipts):
+    receipts["mts/tspu"]["rules"]["policer"] = counts("tcp mts:1 > elsewhere:443", policed_drop=17)(police=1)
+    found = judge(scenario, "on", measurements, receipts)
+    assert (row(found, "mts", SLOW).observed, row(found, "mts", SLOW).verdict) == ("ok", "differs")
+    assert found.exit_status is Exit.INVALID
+
+
+def test_a_flow_handed_over_is_not_yet_an_act(scenario, measurements, receipts):
+    receipts["mts/tspu"]["rules"]["policer"] = counts(flow_of(SLOW, "mts"))(police=1)
+    assert row(judge(scenario, "on", measurements, receipts), "mts", SLOW).kernel == 0
 
 
 def test_some_vantages_only(scenario, measurements, receipts):

@@ -11,6 +11,11 @@ PAGE = {
 }
 
 
+def flow_of(target, vantage):
+    """The one flow of a measurement made here."""
+    return f"tcp {vantage}:40000 > {target}"
+
+
 def measured(target="https://site.example/", vantage="mts", **steps):
     """`dns`, `tcp`, `tls`, `quic`, `http`: None for success, a failure string, or absent if not tried."""
     keys = {"queries": [], "tcp_connect": [], "tls_handshakes": [], "requests": [], "network_events": []}
@@ -53,6 +58,7 @@ def measured(target="https://site.example/", vantage="mts", **steps):
         for at in steps.get("reads", [])
     ]
     keys["network_events"] = reads
+    keys["x_flows"] = [flow_of(target, vantage)]
     document = {"input": target, "annotations": {"vantage": vantage}, "test_keys": keys}
     return Measurement.from_json(document)
 
