@@ -85,7 +85,7 @@ conformance: setup ## every documented behaviour as a case, on the core (ARGS=--
 
 lock: setup       ## pin the dependencies of pyproject.toml again, for every supported Python
 	@.venv/bin/python -m pip install --quiet uv
-	@.venv/bin/python -m uv pip compile $(LOCKED) --extra dev $(ARGS) --output-file requirements.lock pyproject.toml
+	@.venv/bin/python -m uv pip compile $(LOCKED) --extra dev --extra ooni $(ARGS) --output-file requirements.lock pyproject.toml
 	@.venv/bin/python -m uv pip compile $(LOCKED) --all-extras --constraint requirements.lock $(ARGS) \
 	  --output-file requirements-slow.lock pyproject.toml
 

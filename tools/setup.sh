@@ -129,7 +129,8 @@ make_environment() {
     [ -x .venv/bin/python ] && fits .venv/bin/python || "$python" -m venv --clear .venv
     rm -f $stamp
     say "installing the pinned Python packages into .venv ($(.venv/bin/python --version))"
-    .venv/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+    # The lock is complete, so pip need not resolve; it could not, for oonidata's pins (pyproject.toml).
+    .venv/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
     .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
     # Byte code once, not at each start: where Python may not write it, a start takes twice as long.
     .venv/bin/python -m compileall -q .venv/lib testbed >/dev/null 2>&1 || true
@@ -157,6 +158,6 @@ if [ "${1:-}" = slow ] && [ "$(cat $slow 2>/dev/null)" != "$(sha256sum < require
         say "slow tests of these programs are skipped without: sudo apt-get install -y $missing"
     fi
     say "installing the clients and fuzzers of the slow tests"
-    .venv/bin/python -m pip install --quiet --require-hashes -r requirements-slow.lock
+    .venv/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements-slow.lock
     sha256sum < requirements-slow.lock > $slow
 fi

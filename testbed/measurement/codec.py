@@ -10,8 +10,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import Enum
-from types import NoneType
-from typing import Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ def _plain(value: Any) -> Any:
         return to_json(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return dict(value) if isinstance(value, Mapping) else value
+    return {key: _plain(item) for key, item in value.items()} if isinstance(value, Mapping) else value
 
 
 def _fields(kind: type) -> tuple[_Field, ...]:
@@ -115,9 +115,8 @@ def _reader(hint: Any) -> Callable[[object], Any]:
     """A function from a JSON value to a value of the type, or to UNSAID."""
     if hint == StepFailure:
         return lambda value: value if value is None or isinstance(value, str) else UNSAID
-    options = [option for option in get_args(hint) if option is not NoneType]
-    if NoneType in get_args(hint):
-        return _reader(options[0])
+    if get_origin(hint) in (Union, UnionType):
+        return _any_reader([option for option in get_args(hint) if option is not NoneType])
     if get_origin(hint) is tuple:
         return _list_reader(get_args(hint))
     if get_origin(hint) is Mapping:
@@ -125,6 +124,11 @@ def _reader(hint: Any) -> Callable[[object], Any]:
     if isinstance(hint, type) and is_dataclass(hint):
         return lambda value: from_json(hint, value) if isinstance(value, Mapping) else UNSAID
     return _SCALARS[hint]
+
+
+def _any_reader(options: list[Any]) -> Callable[[object], Any]:
+    readers = [_reader(option) for option in options]
+    return lambda value: next((read for reader in readers if (read := reader(value)) is not UNSAID), UNSAID)
 
 
 def _list_reader(arguments: tuple[Any, ...]) -> Callable[[object], Any]:

@@ -1,10 +1,12 @@
 """One measurement in OONI's shape, as a frozen value (https://github.com/ooni/spec, df-000 to df-008).
 
-Fields have OONI's names and order; keys of ours, which begin with x_ in JSON, lose that prefix. None means
-that the record does not say. Times `t0` and `t` are seconds since the measurement began. Reading ignores keys
-that are not listed here, except in the test keys, where they are kept in `extra`.
+Fields have OONI's names; keys of ours, which begin with x_ in JSON, lose that prefix. None means that the
+record does not say; such a field is not written, unless OONI writes a null. Times `t0` and `t` are seconds
+since the measurement began. Reading ignores keys that are not listed here, except in the test keys, where
+they are kept in `extra`.
 """
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,14 +16,64 @@ from testbed.measurement.codec import UNSAID, StepFailure, named, nullable, rest
 
 
 @dataclass(frozen=True, slots=True)
+class BinaryData:
+    """Bytes in JSON (df-001)."""
+
+    data: str | None = None  # base64
+    format: str | None = None  # "base64"
+
+    @classmethod
+    def of(cls, data: bytes) -> "BinaryData":
+        """These bytes."""
+        return cls(b64encode(data).decode(), "base64")
+
+    def to_bytes(self) -> bytes:
+        """The bytes; b"" if they cannot be read."""
+        try:
+            return b64decode(self.data or "")
+        except ValueError:
+            return b""
+
+
+MaybeBinary = str | BinaryData
+"""Bytes as df-001 writes them: text if they are UTF-8, else base64."""
+
+
+def maybe_binary(data: bytes) -> MaybeBinary:
+    """`data` as it is written."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return BinaryData.of(data)
+
+
+def maybe_binary_bytes(value: MaybeBinary | None) -> bytes:
+    """The bytes that were written as `value`, b"" for none."""
+    return value.to_bytes() if isinstance(value, BinaryData) else (value or "").encode(errors="replace")
+
+
+HeadersList = tuple[tuple[str, MaybeBinary], ...]
+
+
+def headers_map(headers: HeadersList) -> Mapping[str, MaybeBinary]:
+    """The older form of headers: only the first value of each name (df-001)."""
+    first: dict[str, MaybeBinary] = {}
+    for name, value in headers:
+        first.setdefault(name, value)
+    return first
+
+
+@dataclass(frozen=True, slots=True)
 class DnsAnswer:
     """One record of a DNS answer (df-002)."""
 
     answer_type: str | None = None  # A, AAAA, CNAME
+    asn: int | None = None  # of the address
+    as_org_name: str | None = None
     hostname: str | None = None  # of a CNAME
     ipv4: str | None = None
     ipv6: str | None = None
-    ttl: int | None = None  # seconds
+    ttl: int | None = nullable()  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +85,12 @@ class Query:
     query_type: str | None = None  # A, AAAA
     resolver_address: str | None = None  # "8.8.8.8:53"
     failure: StepFailure = nullable(UNSAID)
-    rcode: int | None = nullable()
+    rcode: int | None = None  # None without an answer
     answers: tuple[DnsAnswer, ...] = ()
-    raw_response: str | None = nullable()  # base64
+    raw_response: str | None = None  # base64
     t0: float | None = None
     t: float | None = None
+    tags: tuple[str, ...] = ()
     transaction_id: int | None = None
 
 
@@ -47,7 +100,6 @@ class TcpStatus:
 
     failure: StepFailure = nullable(UNSAID)
     success: bool | None = None
-    blocked: bool | None = nullable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +111,13 @@ class TcpConnect:
     status: TcpStatus = TcpStatus()
     t0: float | None = None
     t: float | None = None
+    tags: tuple[str, ...] = ()
     transaction_id: int | None = None
 
     @property
     def failure(self) -> StepFailure:
         """How it ended."""
         return self.status.failure
-
-
-@dataclass(frozen=True, slots=True)
-class BinaryData:
-    """Bytes in JSON (df-001)."""
-
-    data: str | None = None
-    format: str | None = None  # base64
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +129,7 @@ class TlsHandshake:
     server_name: str | None = None
     failure: StepFailure = nullable(UNSAID)
     no_tls_verify: bool | None = None
-    peer_certificates: tuple[BinaryData, ...] = ()  # DER, the leaf first
-    so_error: str | None = nullable()
+    peer_certificates: tuple[BinaryData, ...] = ()  # DER, the leaf first; also those that were refused
     tls_version: str | None = None
     cipher_suite: str | None = None
     negotiated_protocol: str | None = None
@@ -93,72 +137,86 @@ class TlsHandshake:
     issuer: str | None = named("x_issuer")  # of the leaf
     t0: float | None = None
     t: float | None = None
+    tags: tuple[str, ...] = ()
     transaction_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TorInfo:
+    """Whether a request went through tor (df-001)."""
+
+    exit_ip: str | None = nullable()
+    exit_name: str | None = nullable()
+    is_tor: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """A request as it was sent (df-001)."""
 
+    body: MaybeBinary | None = None  # its beginning
+    body_is_truncated: bool | None = None  # whether more was sent than is recorded
+    headers_list: HeadersList = ()
+    headers: Mapping[str, MaybeBinary] = field(default_factory=dict)
     method: str | None = None
-    url: str | None = None
+    tor: TorInfo | None = None
     transport: str | None = named("x_transport")  # tcp, udp
-    headers_list: tuple[tuple[str, str], ...] = ()
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A response, as far as it came (df-001)."""
+    """A response, as far as it came (df-001); code 0 if nothing did."""
 
+    body: MaybeBinary | None = None  # its beginning
+    body_is_truncated: bool | None = None  # whether more came than is recorded
     code: int | None = None
-    headers_list: tuple[tuple[str, str], ...] = ()
-    body: str | None = None  # its beginning
-    body_is_truncated: bool | None = None
+    headers_list: HeadersList = ()
+    headers: Mapping[str, MaybeBinary] = field(default_factory=dict)
     body_bytes: int | None = named("x_body_bytes")  # in all
     body_sha256: str | None = named("x_body_sha256")  # of all of it, hexadecimal
     complete: bool | None = named("x_complete")  # all of the body came
 
     def header(self, name: str) -> str:
         """The first header of that name, "" without one."""
-        return next((value for key, value in self.headers_list if key.lower() == name.lower()), "")
+        found = (value for key, value in self.headers_list if key.lower() == name.lower())
+        return maybe_binary_bytes(next(found, "")).decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
 class HttpExchange:
     """A request and what came back (df-001)."""
 
-    request: HttpRequest | None = None
-    response: HttpResponse | None = nullable()
-    failure: StepFailure = nullable(UNSAID)
     network: str | None = None  # tcp, udp
     address: str | None = None
-    alpn: str | None = None
+    alpn: str | None = None  # as negotiated
+    failure: StepFailure = nullable(UNSAID)
+    request: HttpRequest | None = None
+    response: HttpResponse | None = None
     t0: float | None = None
     t: float | None = None
+    tags: tuple[str, ...] = ()
     transaction_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkEvent:
-    """One operation on a socket (df-008); operations of one kind in quick succession are one event."""
+    """One operation on a socket, or one mark in time (df-008).
 
-    operation: str | None = None  # connect, read, write, read_from, write_to, tls_handshake_start, …
+    Operations: connect, read, write, read_from, write_to; bytes_received_cumulative, every quarter of a
+    second; and as OONI's programs write them, NAME_start and NAME_done for resolve, dns_round_trip,
+    tls_handshake, quic_handshake, http_transaction.
+    """
+
+    address: str | None = None
+    failure: StepFailure = nullable(UNSAID)
+    num_bytes: int | None = None
+    operation: str | None = None
+    proto: str | None = None  # tcp, udp
     t0: float | None = None
     t: float | None = None
+    tags: tuple[str, ...] = ()
     transaction_id: int | None = None
-    failure: StepFailure = nullable(UNSAID)
-    address: str | None = None
-    proto: str | None = None  # tcp, udp
-    num_bytes: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LateReply:
-    """A DNS answer that came after the first one (ours)."""
-
-    failure: StepFailure = nullable(UNSAID)
-    answers: tuple[DnsAnswer, ...] = ()
-    t: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +243,18 @@ class TcpInfo:
 
 @dataclass(frozen=True, slots=True)
 class TestKeys:
-    """The blocks: what happened, layer by layer."""
+    """The blocks: what happened, layer by layer. Keys as in OONI's urlgetter (ts-027)."""
 
+    agent: str | None = None  # "agent": redirects are not followed; "redirect"
+    failed_operation: str | None = nullable()  # resolve, connect, tls_handshake, …
+    failure: StepFailure = nullable(UNSAID)  # of the measurement as a whole
+    network_events: tuple[NetworkEvent, ...] = ()
     queries: tuple[Query, ...] = ()
+    requests: tuple[HttpExchange, ...] = ()  # the newest first
     tcp_connect: tuple[TcpConnect, ...] = ()
     tls_handshakes: tuple[TlsHandshake, ...] = ()
-    requests: tuple[HttpExchange, ...] = ()
-    network_events: tuple[NetworkEvent, ...] = ()
-    failure: StepFailure = nullable(UNSAID)  # of the measurement as a whole
-    failed_step: str | None = nullable(key="x_failed_step")  # dns, tcp, tls, quic, http
-    dns_late_replies: tuple[LateReply, ...] | None = named("x_dns_late_replies")  # None: not listened for
+    failed_step: str | None = named("x_failed_step")  # dns, tcp, tls, quic, http
+    dns_late_replies: tuple[Query, ...] | None = named("x_dns_late_replies")  # None: not listened for
     speed: TransferSpeed | None = named("x_speed")
     tcp_info: TcpInfo | None = named("x_tcp_info")
     flows: tuple[str, ...] | None = named("x_flows")  # as events.jsonl names them, in the order opened
@@ -227,6 +287,7 @@ class Measurement:
     test_start_time: str | None = None
     runtime: float | None = named("test_runtime")  # seconds
     annotations: Mapping[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()  # as urlgetter names them: "HTTP3Enabled=true"
     test_keys: TestKeys = TestKeys()
 
     @property

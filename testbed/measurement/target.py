@@ -28,12 +28,6 @@ class Target:
         return self.written_port or self.kind.port
 
     @property
-    def authority(self) -> str:
-        """Host and port as HTTP writes them: the port only if it is not the kind's own."""
-        text = endpoint_text(self.host, self.port)
-        return text if self.port != self.kind.port else text.rpartition(":")[0]
-
-    @property
     def bulk(self) -> bool:
         """Whether the target measures speed."""
         return self.kind.bulk(self)

@@ -5,22 +5,19 @@ handshake that never ended.
 """
 
 import errno
-import hashlib
 import os
 import select
 import socket
 import ssl
 import time
-from base64 import b64encode
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from testbed.measurement.ooni import BinaryData, TcpConnect, TcpStatus, TlsHandshake
+from testbed.measurement.ooni import TcpConnect, TcpStatus, TlsHandshake
 from testbed.measurement.target import endpoint_text
-from testbed.probe import failure, tcpinfo
+from testbed.probe import certificates, failure, tcpinfo
 from testbed.probe.log import TRANSACTION, MeasurementLog
 
 _CHUNK = 65536
@@ -59,7 +56,7 @@ class TcpConnection:
         finally:
             status = TcpStatus(problem, success=problem is None)
             self.log.tcp_connect.append(
-                TcpConnect(*self._address, status, begun, self.log.now(), TRANSACTION)
+                TcpConnect(*self._address, status, begun, self.log.now(), transaction_id=TRANSACTION)
             )
             self.log.event("connect", begun, address=self.where, proto="tcp", failure=problem)
 
@@ -153,21 +150,27 @@ class TlsConnection:
 
     def __init__(self, tcp: TcpConnection, name: str, context: ssl.SSLContext) -> None:
         self.tcp, self.name = tcp, name
+        self.alpn = ""  # as negotiated
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._in, self._out, server_hostname=name)
 
     def handshake(self) -> None:
         """Complete the handshake and log it; raises what went wrong."""
         log, begun, problem = self.tcp.log, self.tcp.log.now(), None
-        log.event("tls_handshake_start", begun, address=self.tcp.where)
+        log.mark("tls_handshake_start", address=self.tcp.where, proto="tcp")
         try:
             self._pump(self._tls.do_handshake)
+            self.alpn = self._tls.selected_alpn_protocol() or ""
+        except ssl.SSLCertVerificationError as error:
+            leaf, reason = certificates.chain_of(self._tls)[0], failure.of(error)
+            problem = certificates.refusal_of_leaf(leaf, self.name, reason)
+            raise failure.MeasurementError(problem) from None
         except (OSError, EOFError) as error:
             problem = failure.of(error)
             raise
         finally:
             log.tls_handshakes.append(self._record(problem, begun))
-            log.event("tls_handshake_done", begun, address=self.tcp.where, failure=problem)
+            log.mark("tls_handshake_done", address=self.tcp.where, proto="tcp")
 
     def send(self, data: bytes) -> None:
         """Encrypt and send all of it."""
@@ -206,35 +209,20 @@ class TlsConnection:
 
     def _record(self, problem: str | None, begun: float) -> TlsHandshake:
         log = self.tcp.log
-        attempt = TlsHandshake(
+        return TlsHandshake(
             network="tcp",
             address=self.tcp.where,
             server_name=self.name,
             failure=problem,
             no_tls_verify=False,
-            tls_version="",
-            cipher_suite="",
-            negotiated_protocol="",
+            tls_version="" if problem else self._tls.version() or "",
+            cipher_suite="" if problem else (self._tls.cipher() or ("",))[0],
+            negotiated_protocol=self.alpn,
             t0=begun,
             t=log.now(),
             transaction_id=TRANSACTION,
+            **certificates.record(certificates.chain_of(self._tls)),
         )
-        if problem is not None:
-            return attempt
-        leaf = self._tls.getpeercert(binary_form=True) or b""
-        return replace(
-            attempt,
-            peer_certificates=(BinaryData(b64encode(leaf).decode(), "base64"),),
-            leaf_sha256=hashlib.sha256(leaf).hexdigest(),
-            issuer=_name_text((self._tls.getpeercert() or {}).get("issuer", ())),
-            tls_version=self._tls.version() or "",
-            cipher_suite=(self._tls.cipher() or ("",))[0],
-            negotiated_protocol=self._tls.selected_alpn_protocol() or "",
-        )
-
-
-def _name_text(name: Any) -> str:
-    return ", ".join(f"{key}={value}" for part in name for key, value in part)
 
 
 @lru_cache(maxsize=8)  # reading a bundle takes longer than a handshake

@@ -1,7 +1,10 @@
-"""OONI's failure strings (df-007) for what Python raises."""
+"""OONI's failure strings (df-007, and errno names as OONI's engine has them) for what Python raises."""
 
 import errno
+import os
 import ssl
+
+from testbed.probe.certificates import refusal
 
 TIMEOUT = "generic_timeout_error"
 EOF = "eof_error"
@@ -9,23 +12,36 @@ RESET = "connection_reset"
 REFUSED = "connection_refused"
 UNKNOWN = "unknown_failure"  # prefix: "unknown_failure: …"
 
+# Every errno that OONI's engine names; others, such as EPIPE and EPERM, are an unknown failure there.
 _ERRNO = {
     errno.ECONNREFUSED: REFUSED,
     errno.ECONNRESET: RESET,
-    errno.EPIPE: RESET,
-    errno.ECONNABORTED: "connection_aborted",
     errno.EHOSTUNREACH: "host_unreachable",
-    errno.EHOSTDOWN: "host_unreachable",
-    # Linux's reading of ICMPv6 "administratively prohibited"; df-007 has no word of its own for it.
-    errno.EACCES: "host_unreachable",
-    errno.EPERM: "host_unreachable",
-    errno.ENETUNREACH: "network_unreachable",
-    errno.EADDRNOTAVAIL: "network_unreachable",
+    errno.ETIMEDOUT: "timed_out",
+    errno.EAFNOSUPPORT: "address_family_not_supported",
+    errno.EADDRINUSE: "address_in_use",
+    errno.EADDRNOTAVAIL: "address_not_available",
+    errno.EISCONN: "already_connected",
+    errno.EFAULT: "bad_address",
+    errno.EBADF: "bad_file_descriptor",
+    errno.ECONNABORTED: "connection_aborted",
+    errno.EALREADY: "connection_already_in_progress",
+    errno.EDESTADDRREQ: "destination_address_required",
+    errno.EINTR: "interrupted",
+    errno.EINVAL: "invalid_argument",
+    errno.EMSGSIZE: "message_size",
     errno.ENETDOWN: "network_down",
-    errno.ETIMEDOUT: TIMEOUT,
+    errno.ENETRESET: "network_reset",
+    errno.ENETUNREACH: "network_unreachable",
+    errno.ENOBUFS: "no_buffer_space",
+    errno.ENOPROTOOPT: "no_protocol_option",
+    errno.ENOTSOCK: "not_a_socket",
+    errno.ENOTCONN: "not_connected",
+    errno.EWOULDBLOCK: "operation_would_block",
+    errno.EACCES: "permission_denied",
+    errno.EPROTONOSUPPORT: "protocol_not_supported",
+    errno.EPROTOTYPE: "wrong_protocol_type",
 }
-_NAME_MISMATCH = {62, 64}  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
-_NO_TRUST = {2, 18, 19, 20, 21}  # no issuer, self-signed leaf or chain, no local issuer, leaf not verified
 
 
 class MeasurementError(Exception):
@@ -36,20 +52,15 @@ def of(error: BaseException) -> str:
     """The df-007 string of an exception raised by a socket, TLS or HTTP step."""
     if isinstance(error, MeasurementError):
         return str(error)
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno:
+        return _ERRNO.get(error.errno) or f"{UNKNOWN}: {os.strerror(error.errno).lower()}"
     if isinstance(error, TimeoutError):
         return TIMEOUT
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _certificate(error.verify_code)
+        return refusal(error.verify_code)
     if isinstance(error, EOFError | ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return EOF
     if isinstance(error, ssl.SSLError):
-        return "ssl_failed_handshake"
-    if isinstance(error, OSError) and error.errno in _ERRNO:
-        return _ERRNO[error.errno]
+        unrecognized = "UNRECOGNIZED_NAME" in (error.reason or "")
+        return "ssl_invalid_hostname" if unrecognized else "ssl_failed_handshake"
     return f"{UNKNOWN}: {type(error).__name__}: {error}"
-
-
-def _certificate(code: int) -> str:
-    if code in _NAME_MISMATCH:
-        return "ssl_invalid_hostname"
-    return "ssl_unknown_authority" if code in _NO_TRUST else "ssl_invalid_certificate"

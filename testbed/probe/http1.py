@@ -2,19 +2,28 @@
 
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import h11
 
-from testbed.measurement.ooni import HttpExchange, HttpRequest, HttpResponse
-from testbed.measurement.target import Connection, Target
+from testbed.measurement.ooni import (
+    HeadersList,
+    HttpExchange,
+    HttpRequest,
+    HttpResponse,
+    TorInfo,
+    headers_map,
+    maybe_binary,
+)
+from testbed.measurement.target import Connection, Target, endpoint_text
 from testbed.probe import failure
 from testbed.probe.connection import TcpConnection, TlsConnection
 from testbed.probe.failure import MeasurementError
 from testbed.probe.log import TRANSACTION, MeasurementLog
 from testbed.probe.speed import BULK_BOUND, Speedometer
 
-_KEPT = 8192  # bytes of the body that are recorded
+_KEPT = 1 << 17  # bytes of a page's body that are recorded, as in OONI's urlgetter
+_KEPT_OF_BULK = 1 << 13  # of a bulk transfer: it says nothing, and would fill the disk
 _PIECE = 16384  # bytes of an upload per write: one TLS record
 _USER_AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:97.0) Gecko/20100101 Firefox/97.0"
 
@@ -23,8 +32,9 @@ _USER_AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:97.0) Gecko/20100101
 class IncomingResponse:
     """What has come of a response so far. Filled by both HTTP/1.1 and HTTP/3."""
 
-    status: int = 0
-    headers: list[tuple[str, str]] = field(default_factory=list)
+    kept: int = _KEPT  # bytes of the body to record
+    status: int = 0  # 0 until a status line came
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytes = b""  # its beginning
     size: int = 0  # bytes of body in all
     complete: bool = False
@@ -34,22 +44,17 @@ class IncomingResponse:
         """Take in a piece of the body."""
         self.size += len(data)
         self.digest.update(data)
-        self.body += data[: _KEPT - len(self.body)]
+        self.body += data[: self.kept - len(self.body)]
 
-    @property
-    def redirect(self) -> bool:
-        """Whether the status is a redirect, so that the body does not matter."""
-        return 300 <= self.status < 400
-
-    def record(self) -> HttpResponse | None:
-        """For the measurement; None if no status line came."""
-        if not self.status:
-            return None
+    def record(self) -> HttpResponse:
+        """For the measurement. Empty, with code 0, if no status line came: OONI writes it so."""
+        headers = tuple((name.decode("latin-1"), maybe_binary(value)) for name, value in self.headers)
         return HttpResponse(
+            body=maybe_binary(self.body),
+            body_is_truncated=self.size > len(self.body),
             code=self.status,
-            headers_list=tuple(self.headers),
-            body=self.body.decode("utf-8", "replace"),
-            body_is_truncated=self.size > len(self.body) or not self.complete,
+            headers_list=headers,
+            headers=headers_map(headers),
             body_bytes=self.size,
             body_sha256=self.digest.hexdigest(),
             complete=self.complete,
@@ -61,6 +66,8 @@ class OutgoingRequest:
     """A GET of the target's path, or a PUT of `upload` zero bytes."""
 
     target: Target
+    secure: bool  # over TLS or QUIC
+    version: Literal["1.1", "3"] = "1.1"
     upload: int = 0
 
     @property
@@ -69,19 +76,46 @@ class OutgoingRequest:
         return "PUT" if self.upload else "GET"
 
     @property
+    def scheme(self) -> str:
+        """http or https, however the target's kind calls itself."""
+        return "https" if self.secure else "http"
+
+    @property
+    def authority(self) -> str:
+        """Host and port, the port only if it is not the scheme's own."""
+        text = endpoint_text(self.target.host, self.target.port)
+        return text.rpartition(":")[0] if self.target.port == (443 if self.secure else 80) else text
+
+    @property
     def headers(self) -> list[tuple[str, str]]:
-        """Headers of a plain, browser-like request."""
+        """The headers that are sent: a plain, browser-like request. HTTP/3 has no Host (RFC 9114)."""
+        if self.version == "3":
+            return [("user-agent", _USER_AGENT), ("accept", "*/*")]
         headers = [
-            ("Host", self.target.authority),
+            ("Host", self.authority),
             ("User-Agent", _USER_AGENT),
             ("Accept", "*/*"),
             ("Connection", "close"),
         ]
         return headers + ([("Content-Length", str(self.upload))] if self.upload else [])
 
-    def record(self, network: str) -> HttpRequest:
-        """For the measurement; `network` is tcp or udp."""
-        return HttpRequest(self.method, self.target.url, network, tuple(self.headers))
+    def response(self) -> IncomingResponse:
+        """Where its response goes."""
+        return IncomingResponse(_KEPT_OF_BULK if self.target.bulk else _KEPT)
+
+    def record(self) -> HttpRequest:
+        """For the measurement."""
+        headers: HeadersList = tuple(self.headers)
+        return HttpRequest(
+            body="",
+            body_is_truncated=self.upload > 0,
+            headers_list=headers,
+            headers=headers_map(headers),
+            method=self.method,
+            tor=TorInfo(is_tor=False),
+            transport="udp" if self.version == "3" else "tcp",
+            url=f"{self.scheme}://{self.authority}{self.target.path}",
+        )
 
 
 def log_exchange(
@@ -94,15 +128,15 @@ def log_exchange(
     alpn: str,
 ) -> None:
     """Log the exchange; `problem` is the failure string, None if the response came whole."""
-    network = "udp" if alpn == "h3" else "tcp"
+    log.mark("http_transaction_done")
     log.requests.append(
         HttpExchange(
-            request=request.record(network),
-            response=response.record(),
-            failure=problem,
-            network=network,
+            network="udp" if request.version == "3" else "tcp",
             address=address,
-            alpn=alpn,
+            alpn=alpn or None,
+            failure=problem,
+            request=request.record(),
+            response=response.record(),
             t0=begun,
             t=log.now(),
             transaction_id=TRANSACTION,
@@ -118,13 +152,15 @@ def fetch(
     `patience` (seconds) ends a page's step; a bulk transfer ends after `BULK_BOUND` and counts as a success.
     """
     tcp = connection.tcp if isinstance(connection, TlsConnection) else connection
-    response, begun, problem = IncomingResponse(), log.now(), None
+    response, begun, problem = request.response(), log.now(), None
+    log.mark("http_transaction_start")
     tcp.allow(BULK_BOUND if request.target.bulk else patience)
     try:
         _exchange(log, connection, tcp, request, response)
     except (OSError, EOFError, MeasurementError) as error:
         problem = failure.of(error)
-    log_exchange(log, request, response, problem, begun, tcp.where, "http/1.1")
+    alpn = connection.alpn if isinstance(connection, TlsConnection) else ""
+    log_exchange(log, request, response, problem, begun, tcp.where, alpn)
     if problem is not None:
         raise MeasurementError(problem)
 
@@ -178,10 +214,7 @@ def _read_response(connection: Connection, http: h11.Connection, response: Incom
             ended = not data
         elif isinstance(event, h11.Response):
             response.status = event.status_code
-            raw = event.headers.raw_items()
-            response.headers = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in raw]
-            if response.redirect:
-                return
+            response.headers = event.headers.raw_items()
         elif isinstance(event, h11.Data):
             response.add(bytes(event.data))
         elif isinstance(event, h11.EndOfMessage | h11.ConnectionClosed):

@@ -11,26 +11,32 @@ from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, QuicEvent
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from testbed.measurement.ooni import TlsHandshake
 from testbed.measurement.target import Target, endpoint_text
-from testbed.probe import failure
+from testbed.probe import certificates, failure
 from testbed.probe.failure import MeasurementError
 from testbed.probe.http1 import IncomingResponse, OutgoingRequest, log_exchange
 from testbed.probe.log import TRANSACTION, MeasurementLog
 from testbed.probe.speed import BULK_BOUND, Speedometer
 
+_REFUSED = 0x2  # CONNECTION_REFUSED (RFC 9000 §20.1)
 _CRYPTO_ERROR = 0x100  # QUIC carries TLS alerts as 0x100 + alert (RFC 9001 §4.8)
-_UNKNOWN_CA, _BAD_CERTIFICATE, _NO_APPLICATION_PROTOCOL = 48, 42, 120
+_UNKNOWN_CA, _UNRECOGNIZED_NAME = 48, 112
+_HANDSHAKE_FAILURES = {40, 51}  # handshake_failure, decrypt_error
+_CERTIFICATE_FAILURES = {42, 43, 44, 45, 46}  # bad, unsupported, revoked, expired, unknown
 
 
 class _Client(QuicConnectionProtocol):
     """Logs the datagrams, and collects one response."""
 
-    def __init__(self, quic: QuicConnection, log: MeasurementLog, where: str) -> None:
+    def __init__(
+        self, quic: QuicConnection, log: MeasurementLog, where: str, response: IncomingResponse
+    ) -> None:
         super().__init__(quic)
         self.log, self.where = log, where
-        self.response = IncomingResponse()
+        self.response = response
         self.meter: Speedometer | None = None
         self.http: H3Connection | None = None
         self.handshake_done = False
@@ -66,7 +72,7 @@ class _Client(QuicConnectionProtocol):
         if isinstance(event, HandshakeCompleted):
             self.handshake_done = True
         elif isinstance(event, ConnectionTerminated):
-            self.finish(_terminated(event))
+            self.finish(_ending(event, self._quic))
         if self.http is not None:
             for part in self.http.handle_event(event):
                 self._take(part)
@@ -74,9 +80,8 @@ class _Client(QuicConnectionProtocol):
 
     def _take(self, part: object) -> None:
         if isinstance(part, HeadersReceived):
-            pairs = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in part.headers]
-            self.response.status = int(dict(pairs).get(":status", 0))
-            self.response.headers = [pair for pair in pairs if not pair[0].startswith(":")]
+            self.response.status = int(dict(part.headers).get(b":status", 0))
+            self.response.headers = [pair for pair in part.headers if not pair[0].startswith(b":")]
             self.response.complete = part.stream_ended
         elif isinstance(part, DataReceived):
             self.response.add(part.data)
@@ -84,14 +89,15 @@ class _Client(QuicConnectionProtocol):
             if self.meter:
                 self.meter.reached(self.response.size)
 
-    def request(self, target: Target) -> None:
+    def request(self, request: OutgoingRequest) -> None:
         """Send the request."""
         self.http, self.meter = H3Connection(self._quic), Speedometer(self.log, "down")
         headers = [
-            (":method", "GET"),
-            (":scheme", "https"),
-            (":authority", target.authority),
-            (":path", target.path),
+            (":method", request.method),
+            (":scheme", request.scheme),
+            (":authority", request.authority),
+            (":path", request.target.path),
+            *request.headers,
         ]
         stream = self._quic.get_next_available_stream_id()
         self.http.send_headers(stream, [(k.encode(), v.encode()) for k, v in headers], end_stream=True)
@@ -104,10 +110,12 @@ class _Client(QuicConnectionProtocol):
             if self.ended is not None:
                 raise MeasurementError(self.ended)
             left = min(silence, end - asyncio.get_running_loop().time())
+            begun = self.log.now()
             self.news.clear()
             try:
                 await asyncio.wait_for(self.news.wait(), max(left, 0))
             except TimeoutError:
+                self.log.event("read_from", begun, address=self.where, proto="udp", failure=failure.TIMEOUT)
                 raise MeasurementError(failure.TIMEOUT) from None
 
 
@@ -128,14 +136,17 @@ async def _fetch(
     configuration.load_verify_locations(cafile=ca_file or ssl.get_default_verify_paths().cafile)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     where = endpoint_text(address, target.port)
+    request = OutgoingRequest(target, secure=True, version="3")
+    quic = QuicConnection(configuration=configuration)
     transport, client = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: _Client(QuicConnection(configuration=configuration), log, where),
+        lambda: _Client(quic, log, where, request.response()),
         remote_addr=(address, target.port),
         family=family,
     )
     log.flow(transport.get_extra_info("socket"), where)
     try:
         begun, problem = log.now(), None
+        log.mark("quic_handshake_start", address=where, proto="udp")
         try:
             client.connect(transport.get_extra_info("peername"))
             await client.until(lambda: client.handshake_done, silence, patience)
@@ -143,16 +154,19 @@ async def _fetch(
             problem = str(error)
             raise
         finally:
-            log.tls_handshakes.append(_handshake(log, target, where, problem, begun))
-        await _request(log, target, client, silence, BULK_BOUND if target.bulk else patience)
+            log.tls_handshakes.append(_handshake(log, target, where, problem, begun, quic))
+            log.mark("quic_handshake_done", address=where, proto="udp")
+        await _request(log, request, client, silence, BULK_BOUND if target.bulk else patience)
     finally:
         client.close()
         transport.close()
 
 
 def _handshake(
-    log: MeasurementLog, target: Target, where: str, problem: str | None, begun: float
+    log: MeasurementLog, target: Target, where: str, problem: str | None, begun: float, quic: QuicConnection
 ) -> TlsHandshake:
+    tls = quic.tls
+    suite = tls.key_schedule.cipher_suite.name if tls.key_schedule else ""
     return TlsHandshake(
         network="udp",
         address=where,
@@ -160,37 +174,60 @@ def _handshake(
         failure=problem,
         no_tls_verify=False,
         tls_version="" if problem else "TLSv1.3",
-        cipher_suite="",
-        negotiated_protocol="" if problem else "h3",
+        cipher_suite="" if problem else f"TLS_{suite}",
+        negotiated_protocol=tls.alpn_negotiated or "",
         t0=begun,
         t=log.now(),
         transaction_id=TRANSACTION,
+        **certificates.record(_chain(quic)),
     )
 
 
+def _chain(quic: QuicConnection) -> list[bytes]:
+    """The server's certificates, DER, the leaf first; aioquic keeps them, also those that it refused."""
+    tls = quic.tls
+    sent = [tls._peer_certificate, *tls._peer_certificate_chain] if tls._peer_certificate else []
+    return [certificate.public_bytes(Encoding.DER) for certificate in sent]
+
+
 async def _request(
-    log: MeasurementLog, target: Target, client: _Client, silence: float, patience: float
+    log: MeasurementLog, request: OutgoingRequest, client: _Client, silence: float, patience: float
 ) -> None:
-    begun, problem = log.now(), None
-    client.request(target)
+    begun, problem, bulk = log.now(), None, request.target.bulk
+    log.mark("http_transaction_start")
+    client.request(request)
     try:
-        await client.until(lambda: client.response.complete or client.response.redirect, silence, patience)
+        await client.until(lambda: client.response.complete, silence, patience)
     except MeasurementError as error:
         moving = client.meter is not None and client.meter.moving(silence)
-        if not (target.bulk and moving and str(error) == failure.TIMEOUT):
+        if not (bulk and moving and str(error) == failure.TIMEOUT):
             problem = str(error)
             raise
     finally:
-        if target.bulk and client.meter is not None:
+        if bulk and client.meter is not None:
             client.meter.close(complete=client.response.complete)
-        log_exchange(log, OutgoingRequest(target), client.response, problem, begun, client.where, "h3")
+        log_exchange(log, request, client.response, problem, begun, client.where, "h3")
 
 
-def _terminated(event: ConnectionTerminated) -> str:
+def _ending(event: ConnectionTerminated, quic: QuicConnection) -> str:
+    """The df-007 string of how a connection ended, as OONI's engine maps TLS alerts and QUIC's errors."""
     alert = event.error_code - _CRYPTO_ERROR
-    if alert in {_UNKNOWN_CA, _BAD_CERTIFICATE}:
-        name = "hostname" in event.reason_phrase.lower() or "doesn't match" in event.reason_phrase
-        return "ssl_invalid_hostname" if name else "ssl_unknown_authority"
-    if alert == _NO_APPLICATION_PROTOCOL or 0 < alert < 256:
+    if alert in _CERTIFICATE_FAILURES and (chain := _chain(quic)):
+        # aioquic says bad_certificate for a wrong name and for an unknown authority.
+        name = quic.configuration.server_name or ""
+        return certificates.refusal_of_leaf(chain[0], name, certificates.UNTRUSTED)
+    if alert == _UNKNOWN_CA:
+        return certificates.UNTRUSTED
+    if alert == _UNRECOGNIZED_NAME:
+        return certificates.WRONG_NAME
+    if alert in _HANDSHAKE_FAILURES:
         return "ssl_failed_handshake"
+    if event.error_code == _REFUSED:
+        return failure.REFUSED
+    if "common protocol version" in event.reason_phrase:
+        return "quic_incompatible_version"
+    if event.reason_phrase == "Idle timeout":
+        return failure.TIMEOUT
+    if 0 < alert < 256:
+        return f"{failure.UNKNOWN}: CRYPTO_ERROR {event.error_code:#x}: {event.reason_phrase}"
     return failure.EOF

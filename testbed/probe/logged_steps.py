@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from testbed.measurement import codec
 from testbed.measurement.ooni import TestKeys
-from testbed.measurement.target import Connection, Target, is_address
+from testbed.measurement.target import Connection, Target, endpoint_text, is_address
 from testbed.probe import http1, lookup
 from testbed.probe.connection import TcpConnection, TlsConnection, client_context
 from testbed.probe.failure import MeasurementError
@@ -60,12 +60,16 @@ class LoggedSteps:
         """One HTTP/1.1 GET of the target's path, or a PUT of `upload` bytes. Redirects are not followed."""
         assert isinstance(connection, TcpConnection | TlsConnection)
         self.step = "http"
-        http1.fetch(self._log, connection, OutgoingRequest(target, upload), PATIENCE * self.timeout)
+        self._log.options += ["NoFollowRedirects=true", *(["Method=PUT"] if upload else [])]
+        secure = isinstance(connection, TlsConnection)
+        request = OutgoingRequest(target, secure=secure, upload=upload)
+        http1.fetch(self._log, connection, request, PATIENCE * self.timeout)
 
     def fetch_http3(self, target: Target) -> None:
         """Resolve the target's host, connect by QUIC, send one HTTP/3 GET."""
         from testbed.probe import http3  # heavy
 
+        self._log.options += ["HTTP3Enabled=true", "NoFollowRedirects=true"]
         address = self.resolve(target.host)
         self.step = "quic"
         http3.fetch(self._log, target, address, self._ca_file, self.timeout, PATIENCE * self.timeout)
@@ -79,6 +83,7 @@ class LoggedSteps:
             if target is None
             else (self.resolve(target.host), target.port)
         )
+        self._log.options.append(f"ResolverURL={'tcp' if tcp else 'udp'}://{endpoint_text(*server)}")
         query = lookup.Lookup(self._log, name, server, self.ipv)
         try:
             if tcp:

@@ -6,6 +6,7 @@ import struct
 import time
 from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import dns.message
 import dns.rcode
 import dns.rdatatype
 
-from testbed.measurement.ooni import DnsAnswer, LateReply, Query
+from testbed.measurement.ooni import DnsAnswer, Query
 from testbed.measurement.target import endpoint_text
 from testbed.probe import failure
 from testbed.probe.connection import TcpConnection
@@ -52,15 +53,19 @@ def resolve(log: MeasurementLog, name: str, resolvers: Sequence[str], ipv: int, 
 
     `timeout` (seconds) is shared by all resolvers, so that a dropped answer costs no more than that.
     """
-    for resolver in resolvers:
-        lookup = Lookup(log, name, endpoint(resolver), ipv)
-        try:
-            return lookup.over_udp(timeout / len(resolvers))
-        except MeasurementError as error:
-            if str(error) != failure.TIMEOUT or resolver == resolvers[-1]:
-                raise
-        finally:
-            lookup.close()
+    log.mark("resolve_start")
+    try:
+        for resolver in resolvers:
+            lookup = Lookup(log, name, endpoint(resolver), ipv)
+            try:
+                return lookup.over_udp(timeout / len(resolvers))
+            except MeasurementError as error:
+                if str(error) != failure.TIMEOUT or resolver == resolvers[-1]:
+                    raise
+            finally:
+                lookup.close()
+    finally:
+        log.mark("resolve_done")
     raise MeasurementError("dns_non_recoverable_failure")
 
 
@@ -77,23 +82,31 @@ class Lookup:
     def over_udp(self, timeout: float) -> list[str]:
         """Ask, ask once more, give up after `timeout` seconds; MeasurementError with the df-007 string."""
         begun, raw, problem = self.log.now(), None, failure.TIMEOUT
+        self.log.mark("dns_round_trip_start")
         self._sock = socket.socket(
             socket.AF_INET6 if ":" in self.resolver[0] else socket.AF_INET, socket.SOCK_DGRAM
         )
         try:
             self._sock.connect(self.resolver)
             self.log.flow(self._sock, self.where)
+            self.log.event("connect", begun, address=self.where, proto="udp")
             for _ in range(_TRIES):
-                self._sock.send(self.query.to_wire())
+                asked = self.log.now()
+                size = self._sock.send(self.query.to_wire())
+                self.log.event("write", asked, address=self.where, proto="udp", size=size)
+                asked = self.log.now()
                 if (raw := self._answer(timeout / _TRIES)) is not None:
                     break
+                self.log.event("read", asked, address=self.where, proto="udp", failure=problem)
         except OSError as error:
             problem = failure.of(error)
+            self.log.event("read", begun, address=self.where, proto="udp", failure=problem)
         return self._settle("udp", raw, problem, begun)
 
     def over_tcp(self, timeout: float) -> list[str]:
         """The same question over TCP; one try, the kernel retransmits."""
         tcp, begun, raw = TcpConnection(self.log, self.resolver, timeout), self.log.now(), b""
+        self.log.mark("dns_round_trip_start")
         try:
             tcp.connect()
             begun = self.log.now()
@@ -114,11 +127,10 @@ class Lookup:
 
     def wait_for_late_replies(self) -> None:
         """Wait a moment for more answers: if the first one was forged, the true one still comes."""
-        until, late = time.monotonic() + _LATE, list[LateReply]()
+        begun, until, late = self.log.now(), time.monotonic() + _LATE, list[Query]()
         self.log.late_replies = late
         while (raw := self._answer(until - time.monotonic())) is not None and len(late) < _MOST_LATE:
-            problem, answers, _ = self._read(raw)
-            late.append(LateReply(problem, answers, self.log.now()))
+            late.append(self._query("udp", raw, None, begun))
 
     def close(self) -> None:
         """Close the UDP socket."""
@@ -127,38 +139,48 @@ class Lookup:
 
     def _answer(self, seconds: float) -> bytes | None:
         assert self._sock is not None
-        until = time.monotonic() + seconds
+        begun, until = self.log.now(), time.monotonic() + seconds
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         while (left := until - time.monotonic()) > 0:
             if poll.poll(left * 1000):
                 raw = self._sock.recv(65535)
+                self.log.event("read", begun, address=self.where, proto="udp", size=len(raw))
                 if raw[:2] == self.query.id.to_bytes(2, "big"):
                     return raw
         return None
 
     def _settle(self, engine: str, raw: bytes | None, problem: str | None, begun: float) -> list[str]:
+        query = self._query(engine, raw, problem, begun)
+        self.log.queries.append(query)
+        self.log.mark("dns_round_trip_done")
+        if isinstance(query.failure, str):
+            raise MeasurementError(query.failure)
+        return [one.ipv4 or one.ipv6 or "" for one in query.answers if one.answer_type == self.kind]
+
+    def _query(self, engine: str, raw: bytes | None, problem: str | None, begun: float) -> Query:
+        """The record of a question with its answer `raw`, or with the `problem` that there is none."""
         answers: tuple[DnsAnswer, ...] = ()
         rcode = None
         if raw is not None:
             problem, answers, rcode = self._read(raw)
-        query = Query(
+        return Query(
             engine=engine,
             hostname=self.name,
             query_type=self.kind,
             resolver_address=self.where,
             failure=problem,
             rcode=rcode,
-            answers=answers,
+            answers=tuple(map(self._announced, answers)),
             raw_response=b64encode(raw).decode() if raw else None,
             t0=begun,
             t=self.log.now(),
             transaction_id=TRANSACTION,
         )
-        self.log.queries.append(query)
-        if problem is not None:
-            raise MeasurementError(problem)
-        return [answer.ipv4 or answer.ipv6 or "" for answer in answers if answer.answer_type == self.kind]
+
+    def _announced(self, answer: DnsAnswer) -> DnsAnswer:
+        owner = self.log.place.routes.lookup(answer.ipv4 or answer.ipv6 or "")
+        return replace(answer, asn=owner.number or None, as_org_name=owner.name or None)
 
     def _read(self, raw: bytes) -> tuple[str | None, tuple[DnsAnswer, ...], int | None]:
         try:

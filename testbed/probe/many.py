@@ -8,15 +8,16 @@ affected. Where a rule limits the host as a whole, or the access link has a rate
 import importlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from testbed.errors import InvalidRunError
 from testbed.measurement.ooni import Measurement
 from testbed.measurement.target import Target
+from testbed.probe.log import ProbePlace, utc_now
 from testbed.probe.measure import measure
 from testbed.world.children import Call
 
@@ -34,7 +35,7 @@ class VantageTargets:
     resolver: tuple[str, ...] | None = None
     ca_file: str | None = None
     ipv: int = 4
-    about: Mapping[str, str] = field(default_factory=dict)  # probe_asn, probe_cc, probe_network_name
+    place: ProbePlace = ProbePlace()  # noqa: RUF009  a frozen value; its vantage is this one
 
 
 def measure_many(
@@ -83,6 +84,8 @@ def measure_here(
 
     Every measurement is appended to `out` in one write, so that several processes may share the file.
     """
+    begun = task.place.test_start_time or utc_now()
+    place = replace(task.place, vantage=task.vantage, test_start_time=begun)
     file = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def one(target: Target) -> Measurement:
@@ -92,8 +95,7 @@ def measure_here(
             timeout=timeout,
             ipv=task.ipv,
             ca_file=task.ca_file,
-            vantage=task.vantage,
-            about=task.about,
+            place=place,
         )
         os.write(file, (json.dumps(made.to_json(), ensure_ascii=False) + "\n").encode())
         return made

@@ -4,13 +4,11 @@ The process must already be inside the vantage's network namespace. The measurem
 that fails; redirects are recorded, not followed.
 """
 
-from collections.abc import Mapping
-
 from testbed.measurement.ooni import Measurement
 from testbed.measurement.target import Target
 from testbed.probe import failure, lookup
 from testbed.probe.failure import MeasurementError
-from testbed.probe.log import MeasurementLog
+from testbed.probe.log import MeasurementLog, ProbePlace
 from testbed.probe.logged_steps import LoggedSteps
 
 
@@ -21,8 +19,7 @@ def measure(
     timeout: float = 4.0,
     ipv: int = 4,
     ca_file: str | None = None,
-    vantage: str = "",
-    about: Mapping[str, str] | None = None,
+    place: ProbePlace = ProbePlace(),  # noqa: B008  a frozen value
 ) -> Measurement:
     """One measurement of one target. It never raises: what goes wrong is in the measurement.
 
@@ -30,9 +27,9 @@ def measure(
     timeout: seconds of silence that count as no answer.
     ipv: 4 asks for A and connects over IPv4, 6 for AAAA.
     ca_file: PEM bundle to trust; None is the system's.
-    about: envelope fields that the probe cannot know (probe_asn, probe_cc, probe_network_name).
+    place: what the probe cannot find out: the vantage, its network, who announces which address.
     """
-    log = MeasurementLog()
+    log = MeasurementLog(place)
     resolvers = resolver if resolver is not None else lookup.system_resolvers()
     steps = LoggedSteps(log, resolvers, timeout, ipv, ca_file)
     try:
@@ -42,4 +39,5 @@ def measure(
     except Exception as error:  # a bug must be visible as one, and must not stop the other targets
         log.failed(steps.step, failure.of(error))
         log.probe_error = failure.of(error)
-    return log.measurement(target.url, vantage, ipv, about or {})
+    first = lookup.endpoint(resolvers[0])[0] if resolvers else ""
+    return log.measurement(target.url, ipv, first)

@@ -1,12 +1,16 @@
 """Measuring with the built-in probe, inside a world."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
 
+from testbed.measurement.networks import AutonomousSystem, RoutingTable
 from testbed.measurement.ooni import Measurement
 from testbed.measurement.target import Target
-from testbed.model import OUTSIDE
+from testbed.model import OUTSIDE, World
+from testbed.probe.log import ProbePlace, utc_now
 from testbed.probe.many import BULK_TOGETHER, VantageTargets, measure_many
 from testbed.run.laboratory import Laboratory
 from testbed.world.netns import enter
@@ -20,7 +24,7 @@ def observe(
     Every measurement is also a line of results.jsonl.
     """
     everywhere = {**targets, OUTSIDE: tuple(dict.fromkeys(one for some in targets.values() for one in some))}
-    authority = _authority_file(laboratory)
+    authority, routes, begun = _authority_file(laboratory), _routes(laboratory.scenario.world), utc_now()
     tasks = [
         VantageTargets(
             vantage,
@@ -29,7 +33,7 @@ def observe(
             resolver=laboratory.resolvers(vantage, ipv),
             ca_file=str(authority),
             ipv=ipv,
-            about=_about(laboratory, vantage),
+            place=replace(_place(laboratory, vantage), routes=routes, test_start_time=begun),
         )
         for vantage, chosen in everywhere.items()
         if chosen
@@ -54,12 +58,30 @@ def _authority_file(laboratory: Laboratory) -> Path:
     return path
 
 
-def _about(laboratory: Laboratory, vantage: str) -> dict[str, str]:
+def _place(laboratory: Laboratory, vantage: str) -> ProbePlace:
     if vantage == OUTSIDE:
-        return {"probe_cc": "ZZ", "probe_asn": "AS0", "probe_network_name": "outside"}
+        return ProbePlace(vantage, AutonomousSystem(0, "outside"))
     operator = laboratory.scenario.world.operator(vantage)
-    return {
-        "probe_cc": operator.country,
-        "probe_asn": f"AS{operator.asn}",
-        "probe_network_name": operator.name,
-    }
+    return ProbePlace(vantage, AutonomousSystem(operator.asn, operator.name), operator.country)
+
+
+def _routes(world: World) -> RoutingTable:
+    """Whose the addresses of the world are. Autonomous systems have names only where they are operators'."""
+    names = {operator.asn: operator.name for operator in world.operators}
+    servers: list[tuple[tuple[str, ...], int]] = [
+        *(((site.ipv4, site.ipv6), site.asn) for site in world.sites),
+        *(((*one.ipv4, *one.ipv6), one.asn) for one in world.resolvers),
+        *(((*one.ipv4, *one.ipv6), one.asn) for one in world.hosts if one.asn),
+    ]
+    return RoutingTable.of(
+        [
+            (prefix, AutonomousSystem(operator.asn, operator.name))
+            for operator in world.operators
+            for prefix in (operator.prefix4, operator.prefix6)
+        ]
+        + [
+            (ip_network(address), AutonomousSystem(asn, names.get(asn, "")))
+            for addresses, asn in servers
+            for address in addresses
+        ]
+    )

@@ -14,7 +14,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from testbed.measurement.codec import UNSAID, StepFailure
-from testbed.measurement.ooni import Measurement, TransferSpeed
+from testbed.measurement.ooni import Measurement, TransferSpeed, maybe_binary_bytes
 
 _NAMELESS = "unknown_failure"  # a failure without a name (df-007)
 
@@ -125,7 +125,7 @@ class Timeline:
         response = self._keys.requests[0].response if self._keys.requests else None
         if response is None or not response.code:
             return None
-        body = response.body or ""
+        body = maybe_binary_bytes(response.body).decode(errors="replace")
         title = search(r"<title[^>]*>(.*?)</title>", body, IGNORECASE | DOTALL)
         return SeenPage(
             response.code,

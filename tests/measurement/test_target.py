@@ -79,12 +79,6 @@ def test_any_text_is_a_target_or_an_input_error(text):
         assert parse(text).url == text
 
 
-def test_the_host_header_leaves_the_usual_port_out():
-    assert parse("https://a.example/").authority == "a.example"
-    assert parse("http://[::1]:8080/").authority == "[::1]:8080"
-    assert parse("http://[::1]/").authority == "[::1]"
-
-
 def test_which_targets_measure_speed():
     bulk = ["https://a/bytes/9", "h3://a/bytes/9", "put+http://a/upload?bytes=9"]
     assert [parse(url).bulk for url in bulk] == [True] * 3

@@ -1,9 +1,11 @@
 """HTTP/3 against a real aioquic server on loopback."""
 
 import asyncio
+import hashlib
 import re
 import socket
 import threading
+from typing import ClassVar
 
 import pytest
 import trustme
@@ -12,6 +14,8 @@ from aioquic.h3.connection import H3_ALPN, H3Connection
 from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 
+from tests.measurement.oonireader import lost, not_in_ooni
+
 from .conftest import NAME, measure
 
 
@@ -19,11 +23,13 @@ class Site(QuicConnectionProtocol):
     """Answers every request with "hello"."""
 
     http = None
+    asked: ClassVar[list] = []  # the headers of every request
 
     def quic_event_received(self, event):
         self.http = self.http or H3Connection(self._quic)
         for part in self.http.handle_event(event):
             if isinstance(part, HeadersReceived):
+                self.asked.append([(name.decode(), value.decode()) for name, value in part.headers])
                 self.http.send_headers(part.stream_id, [(b":status", b"200"), (b"server", b"test")])
                 self.http.send_data(part.stream_id, b"hello", end_stream=True)
         self.transmit()
@@ -34,8 +40,8 @@ def site(tmp_path):
     """Starts the server with a CA's certificate, returns its port."""
     ended, threads = threading.Event(), []
 
-    def start(ca):
-        leaf = ca.issue_cert(NAME)
+    def start(ca, name=NAME):
+        leaf = ca.issue_cert(name)
         leaf.cert_chain_pems[0].write_to_path(tmp_path / "leaf.pem")
         leaf.private_key_pem.write_to_path(tmp_path / "key.pem")
         configuration = QuicConfiguration(is_client=False, alpn_protocols=H3_ALPN)
@@ -88,9 +94,49 @@ def test_a_page_over_http3(lab, site):
     assert {"write_to", "read_from"} <= set(operations)
 
 
-def test_another_authority(lab, site):
-    seen = h3(lab, site(trustme.CA()))
-    assert (seen.failure, seen.test_keys.failed_step) == ("ssl_unknown_authority", "quic")
+def test_the_request_is_the_one_that_was_sent(lab, site):
+    port = site(lab.ca)
+    exchange = h3(lab, port).test_keys.requests[0]
+    sent = dict(Site.asked[-1])
+    assert exchange.request.headers_list == tuple(
+        (name, value) for name, value in Site.asked[-1] if name[0] != ":"
+    )
+    assert exchange.request.headers_list
+    assert exchange.request.url == f"{sent[':scheme']}://{sent[':authority']}{sent[':path']}"
+    assert exchange.request.url == f"https://{NAME}:{port}/"
+    assert (exchange.network, exchange.alpn, exchange.request.transport) == ("udp", "h3", "udp")
+
+
+def test_a_handshake_has_its_cipher_certificates_and_events(lab, site):
+    seen = h3(lab, site(lab.ca))
+    handshake = seen.test_keys.tls_handshakes[0]
+    assert (handshake.tls_version, handshake.negotiated_protocol) == ("TLSv1.3", "h3")
+    assert handshake.cipher_suite in ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
+                                      "TLS_CHACHA20_POLY1305_SHA256")  # fmt: skip
+    leaf = handshake.peer_certificates[0].to_bytes()
+    assert hashlib.sha256(leaf).hexdigest() == handshake.leaf_sha256
+    assert "trustme" in handshake.issuer
+    operations = [event.operation for event in seen.test_keys.network_events]
+    assert operations.index("quic_handshake_start") < operations.index("quic_handshake_done")
+    assert "bytes_received_cumulative" in operations
+    document = seen.to_json()
+    assert lost(document) == not_in_ooni(document) == []
+
+
+@pytest.mark.parametrize(
+    ("authority", "name", "problem"),
+    [
+        ("another", NAME, "ssl_unknown_authority"),
+        ("ours", "other.example", "ssl_invalid_hostname"),
+        ("another", "other.example", "ssl_invalid_hostname"),
+    ],
+)
+def test_a_refused_certificate_is_recorded(lab, site, authority, name, problem):
+    seen = h3(lab, site(lab.ca if authority == "ours" else trustme.CA(), name))
+    keys = seen.test_keys
+    assert (seen.failure, keys.failed_step, keys.failed_operation) == (problem, "quic", "quic_handshake")
+    assert len(keys.tls_handshakes[0].peer_certificates) == 1
+    assert keys.tls_handshakes[0].leaf_sha256
 
 
 def test_silence(lab):

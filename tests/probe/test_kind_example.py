@@ -28,7 +28,8 @@ def test_a_greeting_is_noted(lab):
     seen = greeted(lab.start(lambda sock: sock.sendall(b"220 hello\r\n") or until_gone(sock)))
     assert seen.failure is None
     assert seen.to_json()["test_keys"]["x_greeting"] == "220 hello\r\n"
-    assert [event.operation for event in seen.test_keys.network_events] == ["connect", "write", "read"]
+    operations = [event.operation for event in seen.test_keys.network_events]
+    assert operations == ["connect", "write", "read", "bytes_received_cumulative"]
 
 
 def test_its_failures_are_those_of_ooni_at_its_own_step(lab):

@@ -6,6 +6,8 @@ import pytest
 
 from testbed.errors import InvalidRunError
 from testbed.measurement.kinds import parse
+from testbed.measurement.networks import AutonomousSystem
+from testbed.probe.log import ProbePlace
 from testbed.probe.many import VantageTargets, measure_here, measure_many
 
 from .conftest import page
@@ -58,7 +60,7 @@ def test_bulk_transfers_start_when_the_rest_is_done(lab, tmp_path):
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_vantages_are_measured_side_by_side_in_children(lab, tmp_path):
     port, out = lab.start(page()), tmp_path / "results.jsonl"
-    tasks = [task(key, f"http://127.0.0.1:{port}/{key}", about={"probe_asn": "AS1"})
+    tasks = [task(key, f"http://127.0.0.1:{port}/{key}", place=ProbePlace(network=AutonomousSystem(1)))
              for key in ("mts", "outside")]  # fmt: skip
     made = measure_many(tasks, out, timeout=0.5)
     assert [(m.vantage, m.failure) for m in made] == [("mts", None), ("outside", None)]

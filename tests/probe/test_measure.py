@@ -1,22 +1,22 @@
 """The probe against real servers that behave in one way each."""
 
-import json
 import re
 import socket
 import time
-from dataclasses import replace
 from ipaddress import ip_address
-from pathlib import Path
 
 import dns.rcode
 import pytest
 import trustme
 
 from testbed.censor.flow import FlowKey
+from testbed.measurement.networks import AutonomousSystem
 from testbed.measurement.ooni import DnsAnswer, Measurement, TcpStatus
+from testbed.probe.log import ProbePlace
 
 from .conftest import NAME, measure, one_tcp_answer, page, read_head, reset, until_gone
 
+MTS = ProbePlace("mts", AutonomousSystem(8359, "MTS"), "RU")
 QUICK = 0.6  # s without an answer that count as a time-out: loopback needs no more
 
 
@@ -27,11 +27,11 @@ def https(lab, port, path="/", resolver=None, **options):
 
 
 def test_a_good_page_leaves_every_block_filled(lab):
-    seen = https(lab, lab.start(lab.tls(page())), vantage="mts", about={"probe_asn": "AS8359"})
+    seen = https(lab, lab.start(lab.tls(page())), place=MTS)
     keys = seen.test_keys
     assert seen.failure is None
     assert keys.queries[0].answers == (DnsAnswer("A", ipv4="127.0.0.1", ttl=60),)
-    assert keys.tcp_connect[0].status == TcpStatus(None, success=True, blocked=None)
+    assert keys.tcp_connect[0].status == TcpStatus(None, success=True)
     assert keys.tls_handshakes[0].leaf_sha256
     assert "trustme" in keys.tls_handshakes[0].issuer
     assert keys.requests[0].response.code == 200
@@ -41,28 +41,6 @@ def test_a_good_page_leaves_every_block_filled(lab):
     document = seen.to_json()
     assert document["probe_asn"] == "AS8359"
     assert Measurement.from_json(document) == seen
-
-
-def shape(value):
-    """Names and order of the keys, of the first entry of each list."""
-    if isinstance(value, dict):
-        return {key: shape(item) for key, item in value.items()}
-    return [shape(value[0])] if isinstance(value, list) and value else type(value).__name__
-
-
-def without_flows(seen):
-    return replace(seen, test_keys=replace(seen.test_keys, flows=None)).to_json()
-
-
-def test_the_probe_writes_the_fields_that_saved_results_have(lab):
-    """tests/measurement/data was written by an earlier version, which did not record flows."""
-    path = Path(__file__).parents[1] / "measurement/data/results.jsonl"
-    saved = {line["input"]: line for line in map(json.loads, path.read_text("utf-8").splitlines())}
-    seen = https(lab, lab.start(lab.tls(page(headers="Server: test\r\n"))))
-    assert json.dumps(shape(without_flows(seen))) == json.dumps(shape(saved["https://vk.com/"]))
-    ip, _, port = lab.resolver("10.10.10.10", truth="1.2.3.4").partition(":")
-    seen = measure(f"dns://{ip}:{port}/{NAME}", resolver=(), timeout=QUICK)
-    assert json.dumps(shape(without_flows(seen))) == json.dumps(shape(saved["dns://8.8.8.8/meduza.io"]))
 
 
 def test_every_socket_that_sent_is_recorded_as_the_censors_name_flows(lab):

@@ -49,5 +49,6 @@ def test_disagreements(asked, found):
 
 def test_this_checkout_is_in_step():
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert check_lock.disagreements(pyproject, (ROOT / "requirements.lock").read_text(), ("dev",)) == []
+    for name, extras in check_lock.LOCKS.items():
+        assert check_lock.disagreements(pyproject, (ROOT / name).read_text(), extras) == []
     assert check_lock.main() == 0
