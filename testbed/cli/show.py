@@ -70,10 +70,15 @@ def _rules(scenario: "Scenario") -> None:
 
 
 def _phases(scenario: "Scenario") -> None:
+    from testbed.scenario.summary import phase_lines
+
     _heading("phases")
     for name, placements in scenario.phases.items():
         mark = " (default)" if name == scenario.default_phase else ""
-        click.echo(f"  {name}{mark}: {scenario.phase_titles.get(name, '')}".rstrip(": "))
+        info = scenario.phase_infos[name]
+        click.echo(f"  {name}{mark}: {info.title}".rstrip(": "))
+        for line in phase_lines(info):
+            click.echo(f"    {line}")
         boxes: dict[str, list[str]] = {}
         for each in placements:
             where = f"hop {each.hop}" if each.at == "hop" else "resolver"

@@ -6,10 +6,12 @@ Addresses are text in their shortest form; times are seconds, rates bit/s.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NoReturn, Protocol
 
+from testbed.censor.cited import Confidence
 from testbed.censor.policy import Policy
 from testbed.measurement.target import Target
 
@@ -186,6 +188,17 @@ class Placement:
         return f"{self.operator}/{self.policy.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class PhaseInfo:
+    """What is known of a phase, besides the censors in it."""
+
+    title: str = ""
+    start: datetime | None = None  # UTC
+    end: datetime | None = None  # the first moment after it; None: open, or unknown
+    sources: Mapping[str, Confidence] = field(default_factory=dict)  # key of docs/sources.md -> how sure
+    notes: str = ""
+
+
 FEWEST_HOPS, MOST_HOPS = 4, 20  # of an operator; our choice
 MOST_CENSORS = 8  # at one hop; our choice: the mark word has room for 16
 OUTSIDE = "outside"  # key of the unfiltered control vantage
@@ -227,12 +240,20 @@ class Scenario:
     default_phase: str
     expect: tuple[Expectation, ...]
     controls: tuple[Target, ...]  # must stay unharmed from every vantage in every phase
-    phase_titles: Mapping[str, str] = field(default_factory=dict)
+    phase_infos: Mapping[str, PhaseInfo] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)  # every file it was made from -> sha256
     time_scale: float = 1.0  # the censors' clocks run this many times faster than real time
     model: str = ""  # the inspector model of every censor at a hop, if the user gave one
     path: Path | None = None  # where it was loaded from; says nothing about the world
     remarks: tuple[str, ...] = ()  # about its files, and no fault: what was made of lines in other forms
+
+    def phase_at(self, time: datetime) -> str | None:
+        """The phase that `time` (UTC) lies in; None if no phase has that time."""
+        for name, info in self.phase_infos.items():
+            begun = info.start is None or info.start <= time
+            if (info.start or info.end) and begun and (info.end is None or time < info.end):
+                return name
+        return None
 
     def vantages(self) -> tuple[str, ...]:
         """Every vantage of the world, the outside one last."""

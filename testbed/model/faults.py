@@ -16,7 +16,8 @@ from testbed.errors import nearest
 from testbed.model import FEWEST_HOPS, FIXED, MOST_HOPS, OUTSIDE, Host, Operator, World
 from testbed.model.addressing import numbered
 
-RESERVED_KEYS = (*FIXED, "all", "title", "lo")
+# The nodes of every world, its loopback interfaces, and the words of a scenario's phases.
+RESERVED_KEYS = (*FIXED, "lo", "all", "title", "from", "until", "sources", "notes")
 KEY = re.compile(r"[a-z][a-z0-9-]{0,14}")  # becomes the name of an interface: at most 15 characters
 HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 LONGEST = {4: 25, 6: 119}  # an operator's prefix by IP version: room for hops, resolver and subscriber

@@ -4,12 +4,20 @@ from collections.abc import Iterable, Sequence
 
 from testbed.errors import InputError, nearest
 from testbed.model import OUTSIDE, Scenario
+from testbed.scenario.phaseinfo import moment
 
 
 def phase_of(scenario: Scenario, asked: str | None) -> str:
-    """The phase asked for, or the scenario's default one."""
+    """The phase asked for by name, or by a time that lies in it; without any, the scenario's default one."""
     if asked is None:
         return scenario.default_phase
+    time = moment(asked)
+    if time is not None and asked not in scenario.phases:
+        found = scenario.phase_at(time)
+        if found is None:
+            remedy = f"see testbed show {scenario.name}"
+            raise InputError.at("--phase", f"no phase of {scenario.name} has the time {asked}", remedy)
+        return found
     return one_of(asked, scenario.phases, "phase", scenario.name)
 
 

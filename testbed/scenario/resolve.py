@@ -12,6 +12,7 @@ from testbed.model import MOST_CENSORS, Operator, Placement, Scenario, World
 from testbed.scenario.document import Document
 from testbed.scenario.expectations import ALL, controls, expand
 from testbed.scenario.invalid import INVALID, UNKNOWN
+from testbed.scenario.phaseinfo import PHASE_KEYS, phase_infos
 from testbed.scenario.policies import CensorCompiler
 from testbed.scenario.problems import Loc, Problems
 from testbed.scenario.schema import PhasePart, ScenarioFile
@@ -39,6 +40,7 @@ def resolve(
         for name, given in part.censors.items()
     }
     phases = {name: _placements(name, given, censors, sources) for name, given in part.phases.items()}
+    infos = phase_infos(part.phases, part.period, sources)
     _check_use(part, sources)
     if part.default_phase not in phases and not (part.default_phase == UNKNOWN and problems.found):
         message = f"there is no phase {part.default_phase!r}"
@@ -59,7 +61,7 @@ def resolve(
         default_phase=part.default_phase,
         expect=expect,
         controls=control,
-        phase_titles={name: given.title for name, given in part.phases.items() if given.title},
+        phase_infos=infos,
         files=dict(sorted(sources.files.items())),
         path=document.path.resolve(),
         remarks=tuple(dict.fromkeys(sources.remarks)),
@@ -107,7 +109,8 @@ def _placements(
     lines = dict(part.censors)
     for key in lines:
         if key not in operators and key != ALL:
-            sources.add((*loc, key), f"unknown operator {key!r}", nearest(key, [*operators, ALL, "title"]))
+            known = [*operators, ALL, *PHASE_KEYS]
+            sources.add((*loc, key), f"unknown operator {key!r}", nearest(key, known))
     _check_censors(lines, censors, loc, sources)
     everywhere = lines.pop(ALL, [])
     placed: list[Placement] = []

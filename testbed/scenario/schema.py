@@ -4,12 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from testbed.censor.cited import Confidence
 from testbed.censor.models import MODELS
 from testbed.scenario.actionparts import ActionPart
 from testbed.scenario.hostfield import HostsField
 from testbed.scenario.invalid import OR_INVALID
 from testbed.scenario.matchparts import MatchPart
 from testbed.scenario.part import Part
+from testbed.scenario.phaseinfo import Moment
 from testbed.scenario.values import Key, ParsedShare, RateRange, Text, TimeRange, as_list
 
 
@@ -77,6 +79,10 @@ class PhasePart(Part):
     __pydantic_extra__: dict[str, OneOrMore]
 
     title: str = ""
+    start: Moment | None = Field(None, alias="from", description="UTC: 2022-02-26 or 2022-02-26 09:00")
+    until: Moment | None = Field(None, description="UTC; default: when the next phase begins")
+    sources: dict[Text, Confidence] = Field({}, description="key of docs/sources.md: H, M or L")
+    notes: str = Field("", description="where press and measurements differ, what is our choice")
 
     @property
     def censors(self) -> dict[str, list[str]]:

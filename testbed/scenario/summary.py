@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from testbed.censor.actions.base import AnyAction
-from testbed.model import OUTSIDE, Scenario
+from testbed.model import OUTSIDE, PhaseInfo, Scenario
 from testbed.scenario.inspection import other_models
 
 _SHOWN = 5  # entries of a list
@@ -33,6 +33,15 @@ def host_lines(scenario: Scenario) -> list[str]:
         services = ", ".join(service.key for service in host.services)
         lines.append(f"{host.key}: {', '.join((*host.names, place))}: {services}")
     return lines
+
+
+def phase_lines(info: PhaseInfo) -> list[str]:
+    """When the phase was, who says so, and what is uncertain: one line each, for what is known."""
+    times = {"from": info.start, "until": info.end}
+    time = " ".join(f"{word} {at:%Y-%m-%d %H:%M}" for word, at in times.items() if at is not None)
+    sources = ", ".join(f"{key} ({confidence})" for key, confidence in info.sources.items())
+    lines = [f"{time} UTC" if time else "", f"sources: {sources}" if sources else "", info.notes]
+    return [line for line in lines if line]
 
 
 def expectation_lines(scenario: Scenario) -> list[str]:

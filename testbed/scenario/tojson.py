@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from testbed.censor.policy import Policy
-from testbed.model import Expectation, Host, LinkQuality, Operator, Placement, Scenario, World
+from testbed.model import Expectation, Host, LinkQuality, Operator, PhaseInfo, Placement, Scenario, World
 
 
 def to_json(scenario: Scenario) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def to_json(scenario: Scenario) -> dict[str, Any]:
         "default_phase": scenario.default_phase,
         "phases": {
             name: {
-                "title": scenario.phase_titles.get(name, ""),
+                **_phase_info(scenario.phase_infos[name]),
                 "placements": [_placement(each) for each in placements],
             }
             for name, placements in scenario.phases.items()
@@ -30,6 +30,16 @@ def to_json(scenario: Scenario) -> dict[str, Any]:
         "world": _world(scenario.world),
         "files": dict(sorted(scenario.files.items())),
         "remarks": list(scenario.remarks),
+    }
+
+
+def _phase_info(info: PhaseInfo) -> dict[str, Any]:
+    return {
+        "title": info.title,
+        "from": info.start.isoformat() if info.start else None,
+        "until": info.end.isoformat() if info.end else None,
+        "sources": dict(info.sources),
+        "notes": info.notes,
     }
 
 
