@@ -22,7 +22,9 @@ LEG_ACTIVE = Profile(
     idle_answered=our_choice(105.0),
     idle_established=our_choice(480.0),
     models=Cited(
-        (("T", 1.0),), "GDPI; ZAP: a request in two segments passes; the rest of the model is our choice", "M"
+        (("T", 1.0),),
+        "GDPI, ZAP (a request in two segments passes); the rest of the model is our choice",
+        "M",
     ),
     residual={
         "rst": our_choice(0.0),
