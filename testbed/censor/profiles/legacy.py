@@ -23,7 +23,7 @@ LEG_ACTIVE = Profile(
     idle_established=our_choice(480.0),
     models=Cited(
         (("T", 1.0),),
-        "GDPI, ZAP (a request in two segments passes); the rest of the model is our choice",
+        "GDPI; ZAP (a request in two segments passes); the rest of the model is our choice",
         "M",
     ),
     residual={
