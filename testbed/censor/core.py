@@ -190,7 +190,7 @@ class Censor:
         inspector = self._inspector
         if packet.protocol not in _INSPECTED or not inspector.wants(packet, flow):
             return ()
-        if not inspector.takes(packet, direction, flow) or not inspector.reads(packet, direction):
+        if not inspector.takes(packet, direction, flow) or not inspector.reads(packet, direction, flow):
             return ()
         return inspector.look(packet, direction, flow).contents
 
@@ -244,7 +244,8 @@ class Censor:
         state = action.begin(self._context(packet, direction, flow, now, index, None))
         if held > 0:
             flow.take(Hold(index, action, now + held, state))
-        flow.reading = True  # a rule that does not hold the flow sees its later packets again
+        flow.reading = True  # a rule that does not hold the flow sees its later packets again,
+        flow.inspection.forget_judged()  # and this one, if it is sent again
         decision = action.on_match(self._context(packet, direction, flow, now, index, state))
         owned = self._owned(decision, index, packet, flow)
         return replace(owned, events=(Event("match", rule.name, str(flow.key), detail), *owned.events))

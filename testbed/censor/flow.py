@@ -16,8 +16,9 @@ stays what it was to the box until it is idle. So there is no closed state, and 
     HELD          lets one rule decide                      HOLD_ENDS -> INSPECTED
     IGNORED       has given up; the kernel may pass it      SYN_INSIDE -> INSPECTED
 
-A flow that is idle for too long is forgotten, or *expired*, and its next packet opens a new one; a hold
-outlives silence up to its own time. `CARES` below is the second table, and `Flow.event` refuses the rest.
+A flow that is idle for too long is forgotten, or *expired*, and its next packet opens a new one. Unless that
+is a SYN, or the profile picks flows up midway, the new one is not read. A hold outlives silence up to its own
+time. `CARES` below is the second table, and `Flow.event` refuses the rest.
 """
 
 from collections import OrderedDict
@@ -32,7 +33,7 @@ from testbed.censor.decision import Direction
 from testbed.censor.models import Model
 from testbed.censor.packet import ACK, SYN, TCP, Packet
 from testbed.censor.profile import Profile
-from testbed.censor.segments import FlowFacts
+from testbed.censor.segments import FlowFacts, Judged
 from testbed.censor.stream import Stream
 
 if TYPE_CHECKING:
@@ -134,6 +135,26 @@ class Inspection:
     budget: int | None = None  # payload packets still read; None until something was recognised
     stream: Stream | None = None  # the client's direction put together, for models that reassemble
     initial: "InitialReader | None" = None  # a QUIC ClientHello of which more is to come
+    judged_up: Judged | None = None  # what the client has shown to a model that reads segment by segment
+    judged_down: Judged | None = None  # what the server has shown
+
+    def judge(self, packet: Packet, direction: Direction) -> None:
+        """The segment has been read, and is not read again."""
+        if direction is Direction.UP:
+            self.judged_up = self.judged_up or Judged()
+            self.judged_up.add(packet)
+        else:
+            self.judged_down = self.judged_down or Judged()
+            self.judged_down.add(packet)
+
+    def was_judged(self, packet: Packet, direction: Direction) -> bool:
+        """Whether the segment begins with a byte that has been read."""
+        judged = self.judged_up if direction is Direction.UP else self.judged_down
+        return judged is not None and judged.begins(packet)
+
+    def forget_judged(self) -> None:
+        """Read what is sent again, too."""
+        self.judged_up = self.judged_down = None
 
 
 @dataclass(slots=True, eq=False)
@@ -145,6 +166,7 @@ class Flow:
     seen: float  # time of the last packet
     ordinal: int  # the flow's number among those between these hosts and to this port, from 0
     opener: Direction  # who sent the first packet
+    midway: bool  # its beginning was not seen, and the profile does not inspect such flows
     host: InsideHost
     stage: int = OPENING
     care: Care = Care.INSPECTED
@@ -187,6 +209,7 @@ class FlowTable:
         self._ordinals: OrderedDict[tuple[bytes, bytes, int, int], int] = OrderedDict()
         self._hosts: OrderedDict[bytes, InsideHost] = OrderedDict()
         self._limit = limit
+        self._needs_syn = not profile.picks_up_midway.value
         self._idle = (
             profile.idle_opening.value,
             profile.idle_answered.value,
@@ -208,15 +231,16 @@ class FlowTable:
                 key = host.aliases.get(key) or key
         flow = self._flows.get(key)
         if flow is None:
-            return self._open(key, direction, now)
+            return self._open(key, packet, direction, now)
         if self._expired(flow, now):
             del self._flows[key]
-            return self._open(key, direction, now)
+            return self._open(key, packet, direction, now)
         self._flows.move_to_end(key)
         if packet.protocol == TCP and packet.flags & (SYN | ACK) == SYN:
             flow.client = direction
             if direction is Direction.UP:
                 flow.event(FlowEvent.SYN_INSIDE)
+                flow.midway = False
                 flow.read_afresh()
         elif flow.stage < ESTABLISHED and (direction is flow.client) is (flow.stage == ANSWERED):
             flow.stage += 1
@@ -228,11 +252,12 @@ class FlowTable:
             return False
         return flow.hold is None or now >= flow.hold.until
 
-    def _open(self, key: FlowKey, direction: Direction, now: float) -> Flow:
+    def _open(self, key: FlowKey, packet: Packet, direction: Direction, now: float) -> Flow:
         if len(self._flows) >= self._limit:
             oldest = self._flows.popitem(last=False)[1]
             self.evictions += not self._expired(oldest, now)
-        flow = Flow(key, direction, now, self._next_ordinal(key), direction, self._host(key.inside))
+        midway = self._needs_syn and packet.protocol == TCP and packet.flags & (SYN | ACK) != SYN
+        flow = Flow(key, direction, now, self._next_ordinal(key), direction, midway, self._host(key.inside))
         self._flows[key] = flow
         return flow
 

@@ -63,13 +63,17 @@ class Inspector:
     def wants(self, packet: Packet, flow: Flow) -> bool:
         """Whether any content rule could match this flow."""
         port = flow.key.outside_port
-        return flow.reading and self._wanted.any_on(packet.protocol, port)
+        return flow.reading and not flow.midway and self._wanted.any_on(packet.protocol, port)
 
-    def reads(self, packet: Packet, direction: Direction) -> bool:
+    def reads(self, packet: Packet, direction: Direction, flow: Flow) -> bool:
         """Whether this packet can show anything."""
-        if packet.flags & SYN and packet.protocol == TCP:
+        if not packet.has_payload or not (direction is Direction.UP or self._both):
             return False
-        return packet.has_payload and (direction is Direction.UP or self._both)
+        if packet.protocol != TCP:
+            return True
+        if packet.flags & SYN:
+            return False
+        return self.model_of(flow).view != "flow" or not flow.inspection.was_judged(packet, direction)
 
     def look(self, packet: Packet, direction: Direction, flow: Flow) -> Reading:
         """What the packet, or the stream up to it, shows; decides whether later packets are looked at."""
@@ -83,6 +87,8 @@ class Inspector:
             reading = self._read_stream(flow, model, port)
         else:
             reading = read_tcp(packet.payload, port, self._wanted, first=flow.inspection.budget is None)
+            if model.view == "flow":
+                flow.inspection.judge(packet, direction)
         if port != _PORT_DNS and not _asks(reading):  # each query is judged by itself, however many come
             self._go_on(packet, flow, model, reading)
         return reading

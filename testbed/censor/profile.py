@@ -41,6 +41,10 @@ class Profile:
     quic_ports: Cited[tuple[int, ...]]
     dns_ports: Cited[tuple[int, ...]] = field(default=our_choice((53,)))
 
+    picks_up_midway: Cited[bool] = field(
+        default=our_choice(value=True)
+    )  # a TCP flow that begins without a SYN, or was idle for too long, is inspected
+
     idle_opening: Cited[float] = field(
         default=Cited(60.0, "IMC22 Table 2, from memory", "L")
     )  # s, one-sided flow

@@ -1,4 +1,8 @@
-"""Whether a receiver would accept a TCP segment: the checks of hardened inspectors (Dv, Rv, Rvm)."""
+"""What a box keeps of a TCP direction's sequence numbers.
+
+Which stretches it has judged; and, for hardened inspectors (Dv, Rv, Rvm), whether a receiver would accept a
+segment.
+"""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,6 +14,7 @@ from testbed.censor.wire import tcp_checksum_right
 _WINDOW: Final = 1 << 20  # bytes ahead of the last one that are still plausible; our choice
 _MD5: Final = 19  # RFC 2385
 _TIMESTAMP: Final = 8  # RFC 7323
+_STRETCHES: Final = 8  # of one direction, judged out of order; our choice
 _HALF: Final = 1 << 31
 _ALL: Final = 1 << 32
 
@@ -33,6 +38,30 @@ class FlowFacts:
     def of(self, direction: Direction) -> Facts:
         """One direction."""
         return self.up if direction is Direction.UP else self.down
+
+
+@dataclass(slots=True)
+class Judged:
+    """Stretches of one direction's sequence numbers that have been read and did not match.
+
+    What is sent again is not read again: a box that has seen a decoy does not look at the request that
+    follows it on the same sequence numbers (GDPI, ZAP: fake packets with a low TTL).
+    """
+
+    _stretches: list[tuple[int, int]] = field(default_factory=list)  # half-open, the newest last
+
+    def begins(self, packet: Packet) -> bool:
+        """Whether the segment begins with a byte that was judged."""
+        return any((packet.seq - begin) % _ALL < (end - begin) % _ALL for begin, end in self._stretches)
+
+    def add(self, packet: Packet) -> None:
+        """Take the segment's bytes as judged; those in order make one stretch."""
+        end = (packet.seq + packet.end - packet.payload_at) % _ALL
+        if self._stretches and self._stretches[-1][1] == packet.seq:
+            self._stretches[-1] = self._stretches[-1][0], end
+            return
+        del self._stretches[: len(self._stretches) - _STRETCHES + 1]
+        self._stretches.append((packet.seq, end))
 
 
 def options(packet: Packet) -> dict[int, bytes]:

@@ -1,10 +1,17 @@
 """What triggers a rule by server name, on the core. C numbers are the conformance cases' names."""
 
+from ipaddress import ip_network
+
 import pytest
 
 from testbed.censor.actions.policer import Policer
+from testbed.censor.actions.rst import InjectRst
 from testbed.censor.actions.rst_rewrite import RewriteRst
-from tests.censor.line import Line, hello, sni
+from testbed.censor.actions.silent_drop import SilentDrop
+from testbed.censor.policy import Match
+from testbed.censor.profiles import PROFILES
+from testbed.conformance.case import TSPU
+from tests.censor.line import Line, hello, names, policy, sni
 
 POLICE = Policer(rate=140_000)
 T21 = sni(POLICE, "x.com", profile="t21")
@@ -179,6 +186,62 @@ def test_another_port_is_not_looked_at() -> None:
     opened = Line(sni(RewriteRst()), dport=8443)
     opened.handshake()
     assert opened.L(payload=hello()).untouched
+
+
+def _request(host: str) -> bytes:
+    return f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+
+
+READ_BY_SEGMENT = [name for name, one in PROFILES.items() if one.models.value == (("T", 1.0),)]
+
+
+@pytest.mark.parametrize("profile", READ_BY_SEGMENT)
+@pytest.mark.parametrize("decoy", ["n.com", "n.c"], ids=["as long", "shorter"])
+def test_c123_what_is_sent_again_is_not_judged_again(profile: str, decoy: str) -> None:
+    opened = Line(policy(Match(http_host=names("x.com")), InjectRst(), profile), dport=80)
+    opened.handshake()
+    begin = opened.seq["L"]
+    assert opened.L(payload=_request(decoy), ttl=3).untouched
+    for _ in range(2):
+        opened.seq["L"] = begin
+        assert opened.L(payload=_request("x.com")).untouched
+    assert opened.L(payload=_request("x.com")).fired, "a later request of the same connection"
+
+
+def test_a_request_that_fires_does_so_each_time_it_is_sent() -> None:
+    opened = Line(policy(Match(http_host=names("x.com")), InjectRst(residual=0), "leg-active"), dport=80)
+    opened.handshake()
+    begin = opened.seq["L"]
+    for _ in range(3):
+        opened.seq["L"] = begin
+        assert opened.L(payload=_request("x.com")).fired
+
+
+def test_what_fills_a_gap_was_not_judged() -> None:
+    opened = Line(policy(Match(http_host=names("x.com")), InjectRst(), "leg-active"), dport=80)
+    opened.handshake()
+    begin = opened.seq["L"]
+    assert opened.L(payload=_request("n.com")).untouched
+    opened.seq["L"] += len(_request("x.com"))
+    assert opened.L(payload=_request("n.com")).untouched
+    opened.seq["L"] = begin + len(_request("n.com"))
+    assert opened.L(payload=_request("x.com")).fired
+
+
+@pytest.mark.parametrize("profile", TSPU)
+def test_c49_c124_a_forgotten_connection_is_taken_up_again_from_2022_on(profile: str) -> None:
+    opened = Line(sni(RewriteRst(), profile=profile))
+    opened.handshake()
+    opened.wait(660)
+    assert opened.L(payload=hello()).fired is (PROFILES[profile].picks_up_midway.value)
+    assert PROFILES[profile].picks_up_midway.value is (profile != "t21")
+    opened.L("S")
+    assert opened.L(payload=hello()).fired is (profile == "t21"), "a SYN begins anew; else it is held already"
+
+
+def test_rules_by_address_need_no_syn() -> None:
+    blocked = Line(policy(Match(ip=(ip_network("104.244.42.0/24"),)), SilentDrop(), "t21"))
+    assert blocked.L("A").silent
 
 
 SEQUENCES = {  # CP22 Fig. 7; each step is (who, flags)

@@ -38,6 +38,8 @@ def residual(profile: str, action: str, seconds: float) -> dict[str, object]:
         ("C40", "t22", residual("t22", "rst-rewrite", 90.0)),
         ("C42", "t22", residual("t22", "drop", 30.0)),
         ("C49", "t21", residual("t21", "police", 900.0)),
+        ("C49", "t21", {"picks_up_midway": our_choice(value=True)}),
+        ("C124", "t22", {"picks_up_midway": our_choice(value=False)}),
         ("C51", "t21", residual("t21", "police", 100.0)),
         ("C04", "t22", {"inside_opens": our_choice(value=False)}),
         ("C05", "t21", {"both_directions": our_choice(value=False)}),

@@ -21,6 +21,8 @@ T21 = Profile(
     http_ports=our_choice((80,)),
     quic_ports=our_choice((443,)),
     models=Cited((("T", 1.0),), "IMC21 §6.2", "H"),
+    # After 10 idle minutes a ClientHello on the same connection was not throttled.
+    picks_up_midway=Cited(value=False, source="IMC21 §6.6", confidence="H"),
     idle_established=Cited(600.0, "IMC21 §6.6", "H"),
     reset=our_choice(ResetForm()),  # TSPU rewrites packets; a reset of its own is not described
     residual={
@@ -47,6 +49,7 @@ T22W = replace(
     models=Cited((("T", 1.0),), "CP22; when it gives up: IMC21 §6.2", "M"),
     # The same boxes as a few days later, when their fragments were measured.
     fragments=Cited(FragmentForm(), "CP22 Fig. 8; time-out and duplicates IMC22, from memory", "M"),
+    picks_up_midway=Cited(value=True, source="CP22 Fig. 7; ASBI", confidence="M"),
     idle_established=Cited(480.0, "IMC22 Table 2, from memory", "L"),
     residual={
         "police": our_choice(480.0),  # not reported for SNI-III
@@ -76,6 +79,7 @@ T23 = replace(
     period="2023-06/2024-07",
     inside_opens=carried_over(T22.inside_opens, "2022"),
     models=carried_over(T22.models, "2021-22"),
+    picks_up_midway=carried_over(T22.picks_up_midway, "2022"),
     quic_ports=Cited((443,), "NTC1823 #74", "H"),
     quic_layouts=Cited(LAYOUTS_2023, "NTC1823 #74; that one datagram only is followed is our choice", "M"),
     fragments=carried_over(T22.fragments, "2022"),
@@ -127,4 +131,5 @@ OUTAGE = replace(
     kind="outage",
     period="any",
     inside_opens=our_choice(value=False),  # an outage affects both directions
+    picks_up_midway=our_choice(value=True),
 )

@@ -96,6 +96,29 @@ def _case_unusual(profile: str) -> Iterator[Dialogue]:
 
 
 @case(
+    "C123",
+    "leg-active",
+    "GDPI; ZAP",
+    "H",
+    "A fake GET of a neutral name with a TTL that ends behind the box; on its sequence numbers a GET of X",
+    "no forgery; the next request of the connection is forged",
+)
+def _case_fake_request(profile: str) -> Iterator[Dialogue]:
+    short, long = get(), get()[:-2] + b"Cookie: " + b"c" * 300 + b"\r\n\r\n"
+    for name, fake in (("a fake of the same length", get(N)), ("a shorter fake", get("n.c"))):
+        for real in (short, long):
+            steps = (
+                L(fake, "fake GET", ttl=3, advance=False).passes,
+                L(real, "GET of X").passes,
+                L(real, "GET of X once more", at=-len(real)).passes,
+                R(PAGE, "real answer").passes,
+            )
+            later = L(get(), "second GET of X").results_in("302 to L", _redirects)
+            label = f"{name}, {len(real)} bytes"
+            yield dialogue(_page(profile), tcp(80), *OPENED, *steps, later, label=label)
+
+
+@case(
     "C106",
     "leg-active",
     "BC",

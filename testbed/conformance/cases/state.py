@@ -7,7 +7,7 @@ from testbed.conformance.backend import R_ADDRESS
 from testbed.conformance.builders import action, match, policy, sni
 from testbed.conformance.case import TSPU, Dialogue, case
 from testbed.conformance.cases.common import control, data, dialogue, no_rule_acts, rule_acts, sni_policy
-from testbed.conformance.payloads import RECORD, SERVER_HELLO, N, hello
+from testbed.conformance.payloads import SERVER_HELLO, N, hello
 from testbed.conformance.series import Burst, Series
 from testbed.conformance.steps import OPENED, DialogueStep, Fragmented, L, R, ping, tcp, udp, wait
 
@@ -112,14 +112,39 @@ def _case_no_syn(profile: str) -> Dialogue:
     return dialogue(sni(profile, action("rst-rewrite")), L(flags="A").passes, *_HIT)
 
 
-@case("C49", "t21", "IMC21 §6.6", "H", "A throttled flow is idle for 11 minutes", "no longer throttled")
+@case(
+    "C49",
+    "t21",
+    "IMC21 §6.6",
+    "H",
+    "A throttled flow is idle for 11 minutes; a handshake, 11 minutes idle, ClientHello of X",
+    "no longer throttled, not even by another ClientHello; not throttled",
+)
 def _case_rested(profile: str) -> Iterator[Dialogue]:
-    hit = (*OPENED, L(hello()).passes, rule_acts(profile))
-    yield dialogue(
-        sni_policy(profile), *hit, wait(660), no_rule_acts(), label="throttled, then 11 min idle", scale=600
+    hit: tuple[DialogueStep, ...] = (*OPENED, L(hello()).passes, rule_acts(profile))
+    again: tuple[DialogueStep, ...] = (wait(660), no_rule_acts(), L(hello()).passes, no_rule_acts())
+    yield dialogue(sni_policy(profile), *hit, *again, label="throttled, then 11 min idle", scale=600)
+    late: tuple[DialogueStep, ...] = (
+        *OPENED,
+        wait(660),
+        L(hello()).passes,
+        no_rule_acts(),
+        *control(profile),
     )
-    late = (*OPENED, wait(660), L(RECORD, "data").passes, no_rule_acts())
     yield dialogue(sni_policy(profile), *late, label="handshake, then 11 min idle", scale=600)
+
+
+@case(
+    "C124",
+    "t22 t23 t24 t25 t26",
+    "CP22 Fig. 7; ASBI",
+    "M",
+    "Handshake, 11 minutes idle, ClientHello of X",
+    "blocked: these boxes take up a connection whose beginning they did not see, or have forgotten",
+)
+def _case_taken_up(profile: str) -> Dialogue:
+    steps: tuple[DialogueStep, ...] = (*OPENED, wait(660), *_HIT)
+    return dialogue(sni_policy(profile), *steps, scale=600)
 
 
 @case(
