@@ -5,9 +5,23 @@ run can end with has a class here too, so that the command line maps exceptions 
 place. A bug is none of these: it stays an ordinary exception and makes the run invalid.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey, or what turns its direction, as Python writes it."""
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def first_control(text: str) -> str:
+    """The first such character as "U+001B"; "" if there is none."""
+    found = _CONTROLS.search(text)
+    return f"U+{ord(found[0]):04X}" if found else ""
 
 
 class Exit(IntEnum):
@@ -30,9 +44,9 @@ class Problem:
     remedy: str = ""  # what to do: "did you mean 'sni'?"
 
     def __str__(self) -> str:
-        """One line: place, what is wrong, remedy."""
+        """One line: place, what is wrong, remedy. Fit for a terminal."""
         text = f"{self.place}: {self.message}" if self.place else self.message
-        return f"{text}; {self.remedy}" if self.remedy else text
+        return printable(f"{text}; {self.remedy}" if self.remedy else text)
 
 
 def nearest(wrong: object, known: Iterable[object]) -> str:

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from testbed.errors import Exit, InputError
+from testbed.errors import Exit, InputError, printable
 
 
 @click.command(name="list", short_help="Scenarios of the library.")
@@ -24,7 +24,7 @@ def command(*, as_json: bool) -> int:
             found.append(load(name))
         except InputError as error:
             status = Exit.INPUT
-            click.echo(f"{name}: {error}", err=True)
+            click.echo(f"{printable(name)}: {error}", err=True)
     if as_json:
         rows = [
             {

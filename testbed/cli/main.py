@@ -16,7 +16,7 @@ import click
 from click.shell_completion import CompletionItem, shell_complete
 
 from testbed import __version__
-from testbed.errors import Exit, TestbedError, nearest
+from testbed.errors import Exit, TestbedError, nearest, printable
 
 PROGRAM = "testbed"
 COMPLETION_VARIABLE = "_TESTBED_COMPLETE"  # click's convention
@@ -117,12 +117,26 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.exit(shell_complete(testbed, {}, PROGRAM, COMPLETION_VARIABLE, instruction))
     try:
         status = _status(sys.argv[1:] if args is None else args)
-        sys.stdout.flush()
+        status = _flushed(status)
     except BrokenPipeError:
         # The reader went away (`testbed list | head -1`); the flush at exit would complain once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = 128 + 13
     sys.exit(status)
+
+
+def _flushed(status: int) -> int:
+    """The status after the output was written, or that of an output with no room (/dev/full)."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        found = _exhausted(error)
+        if found is None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _say([found[0]])
+        return found[1]
+    return status
 
 
 def _status(args: Sequence[str]) -> int:
@@ -144,15 +158,28 @@ def _status(args: Sequence[str]) -> int:
         return error.exit_status
     except BrokenPipeError:
         raise
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, MemoryError) as error:
+        found = _exhausted(error)
+        if found is None:
             return _bug()
-        where = f" at {error.filename}" if error.filename else ""
-        _say([f"{error.strerror}{where}; make room there, or name another folder"])
-        return Exit.INVALID
+        _say([found[0]])
+        return found[1]
     except Exception:  # whatever escapes is our bug, and a bug has an exit status too
         return _bug()
     return result if isinstance(result, int) else Exit.OK
+
+
+def _exhausted(error: OSError | MemoryError) -> tuple[str, int] | None:
+    """What this machine, or a limit on this process, has no more of, and the exit status; None for a bug."""
+    number = errno.ENOMEM if isinstance(error, MemoryError) else error.errno
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        where = getattr(error, "filename", None) or "standard output"
+        return f"{os.strerror(number)} at {where}; make room there, or name another folder", Exit.INVALID
+    if number in (errno.EMFILE, errno.ENFILE):
+        return "too many open files; raise the limit (ulimit -n)", Exit.UNSUPPORTED
+    if number == errno.ENOMEM:
+        return "out of memory; raise the limit (ulimit -v), or use a machine with more", Exit.UNSUPPORTED
+    return None
 
 
 def _bug() -> int:
@@ -163,4 +190,4 @@ def _bug() -> int:
 
 def _say(lines: Iterable[str]) -> None:
     for line in lines:
-        click.echo(f"{PROGRAM}: {line}", err=True)
+        click.echo(f"{PROGRAM}: {printable(line)}", err=True)

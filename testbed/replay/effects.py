@@ -7,6 +7,7 @@ from typing import Any, Final
 from testbed.censor.decision import Direction, Verdict
 from testbed.censor.policy import Policy
 from testbed.censor.softkernel import Outcome
+from testbed.errors import printable
 
 WHATS: Final = ("matched", "missed", "dropped", "rewritten", "injected", "delayed", "policed")
 """What a rule does. "missed": it would have fired, but the box failed, by its miss rate; "policed": dropped
@@ -28,7 +29,7 @@ class Effect:
         """As in the table: "matched sni: x.com", "2 injected by sni towards the subscriber"."""
         detail = self.detail
         if self.what in _EVENTS.values():
-            name = f": {detail['name']}" if "name" in detail else ""
+            name = f": {printable(str(detail['name']))}" if "name" in detail else ""
             return f"{self.what} {self.rule}{name}"
         if self.what == "injected":
             return f"{detail['packets']} injected by {self.rule} towards {detail['toward']}"

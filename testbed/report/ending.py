@@ -3,7 +3,7 @@
 import json
 import sys
 
-from testbed.errors import Exit
+from testbed.errors import Exit, printable
 from testbed.model import Scenario
 from testbed.report.paths import typed
 from testbed.run.result import RunResult
@@ -27,7 +27,7 @@ def show(result: RunResult, scenario: Scenario, *, as_json: bool = False, quiet:
         table.show(result.judgement, scenario, result.folder)
     else:
         for line in _lines(result, quiet=quiet):
-            print(f"testbed: {line}", file=sys.stderr)
+            print(f"testbed: {printable(line)}", file=sys.stderr)
 
 
 def _lines(result: RunResult, *, quiet: bool) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from testbed.errors import printable
 from testbed.report.paths import typed
 from testbed.run.records import PhaseRecord, WorldInfo
 from testbed.run.requests import Visit
@@ -44,7 +45,7 @@ def show_visit(done: Visit, words: Sequence[str], *, as_json: bool, quiet: bool)
         )
     lines += [line for problem in done.problems for line in f"INVALID WORLD: {problem}".splitlines()]
     for line in lines:
-        print(f"testbed: {line}", file=sys.stderr)
+        print(f"testbed: {printable(line)}", file=sys.stderr)
 
 
 def show_switch(world: str, phase: str, ended: PhaseRecord) -> None:
@@ -64,11 +65,11 @@ def show_list(found: Sequence[Mapping[str, Any]]) -> None:
             print(*(f"  {line}" for line in _phase_lines(record)), sep="\n")
         print(f"  {one['phase']}, now: {_times(one['matched']) or 'no rule matched'}")
         for command in one["running"]:
-            print(f"  runs at {command['vantage']}: {' '.join(command['command'])}")
+            print(f"  runs at {command['vantage']}: {printable(' '.join(command['command']))}")
         if one["idle_left"] is not None:
             print(f"  it ends after {duration(one['idle_left'])} more without a command")
         for problem in one["problems"]:
-            print(f"  INVALID WORLD: {problem}")
+            print(f"  INVALID WORLD: {printable(problem)}")
         print(f"  recorded in {typed(Path(one['folder']))}")
 
 
@@ -78,7 +79,7 @@ def show_end(summary: Summary) -> None:
         for line in _phase_lines(record):
             print(line)
     for problem in summary["problems"]:
-        print(f"INVALID WORLD: {problem}")
+        print(f"INVALID WORLD: {printable(problem)}")
     verdict = "valid" if summary["valid"] else "INVALID"
     ended = f"ended by {summary['ended_by']}, " if summary.get("ended_by") else ""
     folder = typed(Path(summary["folder"]))
@@ -101,7 +102,7 @@ def _phase_lines(record: Mapping[str, Any]) -> list[str]:
     ]
     head = f"{record['phase']}, {duration(record['seconds'])}, {record['commands']} {many}"
     lines = [f"{head}: {', '.join(fired) or 'no rule fired'}"]
-    return lines + [f"  INVALID: {problem}" for problem in record["problems"]]
+    return lines + [f"  INVALID: {printable(problem)}" for problem in record["problems"]]
 
 
 def _times(matched: Mapping[str, int]) -> str:

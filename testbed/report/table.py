@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from testbed.errors import printable
 from testbed.model import OUTSIDE, Scenario
 from testbed.report.paths import typed
 from testbed.run.result import verdict
@@ -43,7 +44,7 @@ def show(judgement: Judgement, scenario: Scenario, folder: Path, *, file: IO[str
     for note in judgement.notes:
         console.print(Text(f"note: {note}"))
     for problem in judgement.problems:
-        console.print(Text(f"{bad} {problem}", style="red"))
+        console.print(Text(f"{bad} {printable(problem)}", style="red"))
     style = "bold red" if judgement.exit_status else "bold green"
     console.print(Text(f"{verdict(judgement)}   {typed(folder)}", style=style), soft_wrap=True)
 

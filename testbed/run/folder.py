@@ -22,7 +22,7 @@ class RunFolder:
     @classmethod
     def create(cls, given: Path | None, scenario: str) -> "RunFolder":
         """`given` (which must be new or empty), or runs/<scenario>-<time>. InputError if it cannot be."""
-        if given is not None and given.resolve().is_relative_to(_HIDDEN):
+        if given is not None and _resolved(given).is_relative_to(_HIDDEN):
             raise InputError.at(
                 "--out", f"{given} is below {_HIDDEN}", "a run has a /run of its own; name another"
             )
@@ -81,6 +81,13 @@ class RunFolder:
         folder.mkdir()
         for path in (self.path / "receipts").glob("*.json"):
             path.rename(folder / path.name)
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+        raise InputError.at("--out", f"{path} cannot be followed: {error}", "name another folder") from error
 
 
 def _fresh(parent: Path, scenario: str) -> Path:

@@ -2,19 +2,23 @@
 
 import hashlib
 import re
+import stat
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
-from testbed.errors import InputError, Problem, path_text
+from testbed.errors import InputError, Problem, first_control, path_text
 
 MAX_NODES = 200_000  # a bound on what aliases may blow up to
 MAX_DEPTH = 60
+MAX_BYTES = 4 << 20  # of one file; our choice: the parser reads some hundred kilobytes a second
+_OUTSIDE_LISTS = "put long lists into a file: {file: names.txt}"
 
 _TAG = "tag:yaml.org,2002:"
 _INDENT = re.compile(r"\s+")
@@ -46,7 +50,7 @@ def display(path: Path) -> str:
     """The path relative to the working directory, if it is inside."""
     try:
         return str(path.resolve().relative_to(Path.cwd().resolve()))
-    except (ValueError, OSError):
+    except (ValueError, OSError, RuntimeError):  # RuntimeError: links that lead to each other
         return str(path)
 
 
@@ -56,6 +60,32 @@ def is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):
         return False
+
+
+def exists(path: Path) -> bool:
+    """Whether there is something of that name, or what keeps us from knowing."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
+
+
+def not_a_file(path: Path) -> str:
+    """What a path is that is no file: "there is no file x", "x is a folder"."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        gone = isinstance(error, FileNotFoundError)
+        why = "" if gone else f": {getattr(error, 'strerror', None) or error}"
+        return f"there is no file {display(path)}" if gone else f"cannot read {display(path)}{why}"
+    kind = next((what for test, what in _KINDS if test(mode)), "a device")
+    return f"{display(path)} is {kind}, not a file"
+
+
+_KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
 
 
 def read_bytes(path: Path, place: str = "") -> bytes:
@@ -82,7 +112,7 @@ def decode(raw: bytes, path: Path) -> str:
 
 def read(path: Path) -> Document:
     """Parse a file. InputError if it is not readable, not UTF-8, not YAML, empty, or gives a key twice."""
-    raw = read_bytes(path)
+    raw = _bounded(path)
     text = decode(raw, path)
     node = _compose(text, path)
     if node is None:
@@ -98,16 +128,33 @@ def read(path: Path) -> Document:
     return Document(path, data, builder.lines, hashlib.sha256(raw).hexdigest())
 
 
+def _bounded(path: Path) -> bytes:
+    """The bytes of a file that is no larger than the parser should meet."""
+    size = path.stat().st_size if is_file(path) else 0
+    if size > MAX_BYTES:
+        raise InputError.at(display(path), f"the file is too large: {size:,} bytes", _OUTSIDE_LISTS)
+    if control := first_control(path.name):
+        raise InputError.at(display(path), f"the file's name contains {control}", "name it in letters")
+    return read_bytes(path)
+
+
 def _compose(text: str, path: Path) -> Node | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the parser's own, about reused anchors and old number forms
-            node: Node | None = YAML(typ="safe", pure=True).compose(text)
+            parser = YAML(typ="safe", pure=True)
+            parser.max_depth = MAX_DEPTH + 1
+            node: Node | None = parser.compose(text)
+    except MaxDepthExceededError as error:
+        line = error.problem_mark.line + 1
+        raise InputError.at(f"{display(path)}:{line}", "the file is too deep", _OUTSIDE_LISTS) from error
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}" if mark else ""
         said = _INDENT.sub(" ", ", ".join(filter(None, (error.context, error.problem))))
         raise InputError.at(f"{display(path)}{where}", f"not YAML: {said}", _syntax_remedy(text)) from error
+    except MemoryError:
+        raise
     except Exception as error:  # the parser meets any bytes at all, and raises many things for them
         said = _INDENT.sub(" ", f"{type(error).__name__}: {error}")[:200]
         raise InputError.at(display(path), f"not YAML: {said}", _syntax_remedy(text)) from error
@@ -138,13 +185,19 @@ class _Builder:
         if self.count > MAX_NODES or depth > MAX_DEPTH:
             too = "too deep" if depth > MAX_DEPTH else "too large"
             place = f"{display(self.path)}:{node.start_mark.line + 1}"
-            raise InputError.at(place, f"the file is {too}", "put long lists into a file: {file: names.txt}")
+            raise InputError.at(place, f"the file is {too}", _OUTSIDE_LISTS)
         self.lines.setdefault(loc, node.start_mark.line + 1)
         if isinstance(node, ScalarNode):
+            self.no_controls(node)
             return self.scalar(node)
         if isinstance(node, MappingNode):
             return self.mapping(node, loc, depth)
         return [self.build(item, (*loc, index), depth + 1) for index, item in enumerate(node.value)]
+
+    def no_controls(self, node: ScalarNode) -> None:
+        """Titles and names are printed: nothing in a file is obeyed by a terminal."""
+        if control := first_control(node.value):
+            self.fault(node, f"the text contains the control character {control}", "leave it out")
 
     def mapping(self, node: MappingNode, loc: tuple[str | int, ...], depth: int) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -153,6 +206,7 @@ class _Builder:
                 self.fault(key_node, "a key must be text, not a list or key: value pairs")
                 continue
             key = key_node.value
+            self.no_controls(key_node)
             if key in data:
                 first = self.lines[(*loc, key)]
                 self.fault(key_node, f"the key {key!r} is given twice", f"it is already on line {first}")

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from testbed.errors import InputError, nearest
-from testbed.scenario.document import is_file
+from testbed.scenario.document import exists, is_file, not_a_file
 
 SUFFIX = ".yaml"
 VARIABLE = "TESTBED_SCENARIOS"
@@ -29,8 +29,10 @@ def find(name: str) -> Path:
     """The file of a scenario given by name or path. InputError with the nearest name if there is none."""
     if "/" in name or name.endswith((SUFFIX, ".yml")):
         path = Path(name)
-        if path.is_file():
+        if is_file(path):
             return path
+        if exists(path):
+            raise InputError.at("", not_a_file(path), "name a YAML file")
         near = [str(sibling) for sibling in path.parent.glob(f"*{SUFFIX}")] if path.parent.is_dir() else []
         raise InputError.at("", f"there is no scenario file {name!r}", nearest(name, near or names()))
     for folder in folders():

@@ -11,6 +11,7 @@ from testbed.scenario.hostfield import HostsField
 from testbed.scenario.invalid import OR_INVALID
 from testbed.scenario.matchparts import MatchPart
 from testbed.scenario.part import Part
+from testbed.scenario.period import Period
 from testbed.scenario.phaseinfo import Moment
 from testbed.scenario.values import Key, ParsedShare, RateRange, Text, TimeRange, as_list
 
@@ -104,16 +105,11 @@ class ExpectPart(Part):
     rate: RateRange | None = Field(None, description="for throttle: 130..150 kbit/s")
 
 
-def _year(value: object) -> object:
-    """A year alone is a number to YAML."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
 class ScenarioFile(Part):
     """A whole scenario file."""
 
     title: Text
-    period: Annotated[Text, BeforeValidator(_year)] = Field(description="2021-03-10/2021-05-17")
+    period: Period = Field(description="2021-03-10/2021-05-17")
     sources: OneOrMore = Field(description="keys of docs/sources.md, or 'our choice'")
     notes: str = ""
     world: Text = Field("runet", description="a world of the library, or a file beside the scenario")

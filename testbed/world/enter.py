@@ -36,8 +36,10 @@ def run_isolated(main: Callable[[], int]) -> int:
     as all waiting in `testbed.world.children` does; a second one does not disturb its clean-up. If `main`
     lets it pass, or never looks, the status is 128 + signal. (A terminal's quit key ends everything at once.)
 
-    Errors: UnsupportedError if this machine refuses the namespaces; InvalidRunError if a process was killed.
+    Errors: UnsupportedError if this machine refuses the namespaces or too few open files are allowed;
+    InvalidRunError if a process was killed.
     """
+    linux.require_descriptors()
     pipe = interrupt.pipe()
     errors = Slot()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, interrupt.heeded())

@@ -32,6 +32,7 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 
 _SFD_CLOEXEC, _SFD_NONBLOCK = 0o2000000, 0o4000
 _SIGNAL_SET = 128  # octets of the C library's sigset_t
+_FEWEST_DESCRIPTORS = 512  # measured: four operators of the library run with it, not with 400
 _MANY_DESCRIPTORS = 65_536  # our choice; a hundred operators need 2,000
 _SI_KERNEL = 0x80  # a signal's code if nobody sent it: it comes from the terminal
 
@@ -136,6 +137,16 @@ def precise_timers() -> None:
 
 
 _descriptors_before: list[int] = []  # the soft limit, once it was raised
+
+
+def require_descriptors() -> None:
+    """UnsupportedError if a process may not open the files that a world of some operators needs."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < _FEWEST_DESCRIPTORS:
+        raise UnsupportedError(
+            f"only {hard} open files are allowed here (ulimit -n); a world needs {_FEWEST_DESCRIPTORS}, one "
+            "of many operators more; raise the limit"
+        )
 
 
 def allow_many_descriptors() -> None:

@@ -1,12 +1,14 @@
 """Files that are not what they should be, before any schema looks at them."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from testbed.errors import InputError, Problem
+from testbed.errors import InputError, Problem, first_control
 from testbed.scenario.loader import load
 from tests.scenario.conftest import SCENARIO, Desk
 
@@ -60,7 +62,7 @@ def test_binary_file(desk: Desk) -> None:
 
 
 def test_folder_instead_of_file(desk: Desk) -> None:
-    with pytest.raises(InputError, match="there is no scenario file"):
+    with pytest.raises(InputError, match="is a folder, not a file; name a YAML file"):
         load(f"{desk.folder}/")
 
 
@@ -82,6 +84,36 @@ def test_aliases_that_blow_up(desk: Desk) -> None:
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     desk.path.write_text("\n".join(lines))
     assert "the file is too large" in desk.problem().message
+
+
+@pytest.mark.parametrize("text", ["[" * 5000, "a: " + "[a, " * 5000, "- " * 5000, "{a: " * 5000])
+def test_nesting_is_refused_at_once(text: str, desk: Desk) -> None:
+    desk.path.write_text(text)
+    began = time.monotonic()
+    assert desk.problem().message == "the file is too deep"
+    assert time.monotonic() - began < 4, "seconds; the parser alone takes longer for all of it"
+
+
+def test_a_huge_comment_is_refused_at_once(desk: Desk) -> None:
+    desk.path.write_text("#" + "x" * 80_000_000)
+    began = time.monotonic()
+    assert desk.problem().message == "the file is too large: 80,000,001 bytes"
+    assert time.monotonic() - began < 2
+
+
+def test_a_pipe_instead_of_a_file(tmp_path: Path, desk: Desk) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(InputError, match=r"pipe\.yaml is a pipe, not a file; name a YAML file"):
+        load(str(tmp_path / "pipe.yaml"))
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31mb.yaml", "a\u202eb.yaml"])
+def test_a_name_that_the_terminal_obeys(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("title: x\n")
+    with pytest.raises(InputError) as raised:
+        load(tmp_path / name)
+    assert "the file's name contains U+" in str(raised.value)
+    assert first_control(str(raised.value)) == ""
 
 
 def test_no_norway_problem(desk: Desk) -> None:
