@@ -5,6 +5,7 @@ import re
 import stat
 import warnings
 from dataclasses import dataclass
+from errno import ENAMETOOLONG, ENOENT, ENOTDIR
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
-from testbed.errors import InputError, Problem, first_control, path_text
+from testbed.errors import InputError, Problem, first_control, path_text, printable
 
 MAX_NODES = 200_000  # a bound on what aliases may blow up to
 MAX_DEPTH = 60
@@ -63,13 +64,11 @@ def is_file(path: Path) -> bool:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is something of that name, or what keeps us from knowing."""
+    """Whether there is something of that name, or links that lead to each other."""
     try:
         path.stat()
-    except FileNotFoundError:
-        return False
-    except (OSError, ValueError):
-        return True
+    except (OSError, ValueError) as error:
+        return isinstance(error, OSError) and error.errno not in (ENOENT, ENOTDIR, ENAMETOOLONG)
     return True
 
 
@@ -188,16 +187,18 @@ class _Builder:
             raise InputError.at(place, f"the file is {too}", _OUTSIDE_LISTS)
         self.lines.setdefault(loc, node.start_mark.line + 1)
         if isinstance(node, ScalarNode):
-            self.no_controls(node)
+            self.no_controls(node, loc)
             return self.scalar(node)
         if isinstance(node, MappingNode):
             return self.mapping(node, loc, depth)
         return [self.build(item, (*loc, index), depth + 1) for index, item in enumerate(node.value)]
 
-    def no_controls(self, node: ScalarNode) -> None:
+    def no_controls(self, node: ScalarNode, loc: tuple[str | int, ...]) -> None:
         """Titles and names are printed: nothing in a file is obeyed by a terminal."""
         if control := first_control(node.value):
-            self.fault(node, f"the text contains the control character {control}", "leave it out")
+            place = f"{display(self.path)}:{node.start_mark.line + 1} {path_text(loc)}"
+            message = f"the text contains the control character {control}"
+            self.problems.append(Problem(printable(place), message, "leave it out"))
 
     def mapping(self, node: MappingNode, loc: tuple[str | int, ...], depth: int) -> dict[str, Any]:
         data: dict[str, Any] = {}
@@ -206,7 +207,7 @@ class _Builder:
                 self.fault(key_node, "a key must be text, not a list or key: value pairs")
                 continue
             key = key_node.value
-            self.no_controls(key_node)
+            self.no_controls(key_node, (*loc, key))
             if key in data:
                 first = self.lines[(*loc, key)]
                 self.fault(key_node, f"the key {key!r} is given twice", f"it is already on line {first}")

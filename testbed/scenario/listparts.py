@@ -1,8 +1,9 @@
 """Lists of names, of URLs and of networks: in the scenario, or named by the file that they are in."""
 
+from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
@@ -123,33 +124,47 @@ def with_lists_read(value: object, loc: Loc, sources: Sources) -> object:
 def _names(part: NamesPart, loc: Loc, sources: Sources) -> NameList:
     if part.file is None:
         return NameList(tuple(part.entries or ()))
-    path = sources.document.folder / part.file
-    names, read = read_names(path, sources.document.place((*loc, "file")))
-    _note(path, read, sources)
-    return names
+    return _from_file(read_names, part.file, loc, sources)
 
 
 def _urls(part: UrlsPart, loc: Loc, sources: Sources) -> UrlList:
     if part.file is None:
         return UrlList(tuple(pattern for entry in part.entries or () for pattern in url_patterns(entry)))
-    path = sources.document.folder / part.file
-    urls, read = read_urls(path, sources.document.place((*loc, "file")))
-    _note(path, read, sources)
-    return urls
+    return _from_file(read_urls, part.file, loc, sources)
 
 
-def _note(path: Path, read: ListFile, sources: Sources) -> None:
-    sources.used(path, read.digest)
-    if read.remark:
-        sources.remarks.append(f"{display(path)}: {read.remark}")
+T = TypeVar("T")
+
+
+def _from_file(read: Callable[[Path, str], tuple[T, ListFile]], name: str, loc: Loc, sources: Sources) -> T:
+    """The list in a file. Errors quote nothing of a file outside the scenario's folder.
+
+    Whoever checks a stranger's scenario MUST NOT be made to print the beginning of a file of their own.
+    """
+    folder = sources.document.folder
+    path = folder / name
+    try:
+        found, file = read(path, sources.document.place((*loc, "file")))
+    except InputError as error:
+        if path.resolve().is_relative_to(folder.resolve()):
+            raise
+        message = "no entry of such a list; not shown: the file is outside the scenario's folder"
+        raise InputError(
+            *(Problem(p.place, message) if _is_line_of(path, p) else p for p in error.problems)
+        ) from None
+    sources.used(path, file.digest)
+    if file.remark:
+        sources.remarks.append(f"{display(path)}: {file.remark}")
+    return found
+
+
+def _is_line_of(path: Path, problem: Problem) -> bool:
+    return problem.place.startswith(f"{display(path)}:")
 
 
 def _networks(part: NetworksPart, loc: Loc, sources: Sources) -> tuple[Network, ...]:
     if part.file is not None:
-        path = sources.document.folder / part.file
-        networks, read = read_networks(path, sources.document.place((*loc, "file")))
-        _note(path, read, sources)
-        return networks
+        return _from_file(read_networks, part.file, loc, sources)
     found: list[Network] = []
     problems: list[Problem] = []
     for index, entry in enumerate(part.entries or ()):

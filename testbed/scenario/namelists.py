@@ -16,7 +16,7 @@ from testbed.censor.match.address import Network
 from testbed.censor.names import NameList
 from testbed.censor.urls import UrlList
 from testbed.errors import InputError, Problem, nearest
-from testbed.scenario.document import decode, display, read_bytes
+from testbed.scenario.document import decode, display, exists, is_file, not_a_file, read_bytes
 from testbed.scenario.published import NAME, Converted, as_names, as_networks, as_url, is_name, wire_name
 
 MAX_BAD_LINES: Final = 10  # of one file, reported in full; the rest are counted
@@ -168,7 +168,9 @@ def _converted(
 
 def _lines(path: Path, place: str) -> tuple[list[str], str]:
     """Lines without comments and blanks."""
-    if not path.is_file():
+    if exists(path) and not is_file(path):
+        raise InputError.at(place, not_a_file(path), "name a text file with one entry per line")
+    if not is_file(path):
         siblings = [entry.name for entry in path.parent.glob("*.txt")] if path.parent.is_dir() else []
         raise InputError.at(place, f"there is no file {display(path)}", nearest(path.name, siblings))
     raw = read_bytes(path, place)

@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any, ClassVar, Final, Generic, TypeVar, get_origin
 
 from testbed.errors import InputError, nearest
-from testbed.scenario.document import display, is_file, read_bytes
+from testbed.scenario.document import display, exists, is_file, not_a_file, read_bytes
 from testbed.scenario.problems import shown
 from testbed.scenario.values import HINTS, HintError
 
@@ -124,6 +124,8 @@ class _File:
     def load(cls, folder: Path, reference: str, place: str, noun: str) -> "_File":
         file, _, name = reference.partition(":")
         path = (folder / file).absolute()  # as tracebacks have it
+        if Path(file).name == file and exists(path) and not is_file(path):
+            raise InputError.at(place, not_a_file(path), "name a Python file beside the scenario")
         if Path(file).name != file or not is_file(path):
             siblings = [entry.name for entry in folder.glob("*.py")]
             raise InputError.at(

@@ -1,7 +1,10 @@
 """Lists of names and addresses from files."""
 
+import os
+
 import pytest
 
+from testbed.errors import InputError
 from testbed.scenario.namelists import read_names
 from tests.scenario.conftest import Desk
 
@@ -60,6 +63,37 @@ def test_unreadable_list(content: bytes, message: str, desk: Desk) -> None:
     problem = desk.rule_problem("{tls.sni: {file: names.txt}}")
     assert problem.place.startswith("names.txt")
     assert message in problem.message
+
+
+SECRET = "root:$6$salt$hash\n-----BEGIN KEY-----\nAAAA+BBBB/CC==\n"
+
+
+@pytest.mark.parametrize("key", ["tls.sni", "http.url", "ip"])
+@pytest.mark.parametrize("way", ["absolute", "above", "link"])
+def test_nothing_of_a_file_elsewhere_is_quoted(key: str, way: str, desk: Desk, tmp_path_factory) -> None:
+    """A stranger's scenario cannot have `check` print what only its user may read."""
+    secret = tmp_path_factory.mktemp("elsewhere") / "shadow"
+    secret.write_text(SECRET)
+    name = {"absolute": str(secret), "above": os.path.relpath(secret, desk.folder), "link": "link.txt"}[way]
+    (desk.folder / "link.txt").symlink_to(secret)
+    with pytest.raises(InputError) as raised:
+        desk.rule(f"{{{key}: {{file: {name}}}}}")()
+    said = str(raised.value)
+    assert "not shown: the file is outside the scenario's folder" in said
+    for part in ("salt", "BEGIN", "AAAA", "BBBB"):
+        assert part not in said
+
+
+def test_a_file_of_the_scenarios_folder_is_quoted(desk: Desk) -> None:
+    (desk.folder / "names.txt").write_text("two words\n")
+    assert "'two words'" in desk.rule_problem("{tls.sni: {file: names.txt}}").message
+
+
+@pytest.mark.parametrize("name", ["names.txt", "mine.py:Mine"])
+def test_a_pipe_for_a_file(name: str, desk: Desk) -> None:
+    os.mkfifo(desk.folder / name.partition(":")[0])
+    match = "{tls.sni: {file: names.txt}}" if name == "names.txt" else "{mine.py:Mine: 1}"
+    assert "is a pipe, not a file" in desk.rule_problem(match).message
 
 
 def test_a_million_names(desk: Desk) -> None:
