@@ -130,20 +130,27 @@ def tcp_checksum_right(packet: Packet) -> bool:
     return checksum(pseudo_header(packet.source, packet.destination, TCP, len(segment)) + segment) == 0
 
 
-def reset_sender(packet: Packet, ip_form: IpForm, window: int = 0) -> bytes:
-    """RST/ACK to the sender of `packet`, as if its receiver had refused (RFC 9293 §3.10.7.1)."""
+def reset_sender(packet: Packet, ip_form: IpForm, window: int = 0, ack_error: int = 0) -> bytes:
+    """RST/ACK to the sender of `packet`, as if its receiver had refused (RFC 9293 §3.10.7.1).
+
+    `ack_error` is added to the acknowledgement number.
+    """
     seq = packet.ack if packet.flags & ACK else 0
-    form = TcpForm(seq, packet.seq + packet.sequence_space, RST | ACK, window)
+    form = TcpForm(seq, packet.seq + packet.sequence_space + ack_error, RST | ACK, window)
     return tcp(Endpoints.replying_to(packet), form, ip_form)
 
 
-def reset_receiver(packet: Packet, ip_form: IpForm, window: int = 0, *, delivered: bool) -> bytes:
+def reset_receiver(
+    packet: Packet, ip_form: IpForm, window: int = 0, ack_error: int = 0, *, delivered: bool
+) -> bytes:
     """RST/ACK to the receiver of `packet`, as if its sender had given up.
 
     `delivered` says whether the receiver also gets the packet itself, which moves the sequence number.
+    `ack_error` is added to the acknowledgement number.
     """
     seq = packet.seq + (packet.sequence_space if delivered else 0)
-    return tcp(Endpoints.continuing(packet), TcpForm(seq, packet.ack, RST | ACK, window), ip_form)
+    form = TcpForm(seq, packet.ack + ack_error, RST | ACK, window)
+    return tcp(Endpoints.continuing(packet), form, ip_form)
 
 
 def rewritten_as_reset(packet: Packet) -> bytes:

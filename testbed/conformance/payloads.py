@@ -158,6 +158,49 @@ def wireguard_data(number: int) -> bytes:
     return b"\4\0\0\0" + bytes(4) + number.to_bytes(8, "little") + b"\x9d" * 112
 
 
+def ike(exchange: int, *, flags: int, number: int, marker: bool = False, size: int = 200) -> bytes:
+    """An IKEv2 message (RFC 7296 §3.1); `marker`: as on port 4500."""
+    responder = bytes(8) if (exchange, flags) == (34, 0x08) else b"\xb2" * 8
+    head = (
+        b"\xa1" * 8 + responder + bytes([33, 0x20, exchange, flags]) + struct.pack("!II", number, 28 + size)
+    )
+    return bytes(4 * marker) + head + bytes(size)
+
+
+def esp(number: int) -> bytes:
+    """An encrypted packet of IPsec in UDP (RFC 3948)."""
+    return b"\xc0\xff\xee\x01" + struct.pack("!I", number) + b"\x9d" * 96
+
+
+def l2tp_control(kind: int, tunnel: int = 0) -> bytes:
+    """A control message of L2TPv2 with its type and protocol version (RFC 2661 §4.4.1, §4.4.2)."""
+    attributes = struct.pack("!HHHH", 0x8008, 0, 0, kind) + struct.pack("!HHHBB", 0x8008, 0, 2, 1, 0)
+    return struct.pack("!HHHHHH", 0xC802, 12 + len(attributes), tunnel, 0, 0, 0) + attributes
+
+
+def l2tp_data() -> bytes:
+    """A PPP frame in L2TPv2."""
+    return struct.pack("!HHH", 0x0002, 7, 9) + b"\xff\x03\0\x21" + bytes(100)
+
+
+def dtls(kind: int, body: bytes, number: int) -> bytes:
+    """A plain handshake message in a DTLS record (RFC 6347 §4.1, §4.2.2)."""
+    size = len(body).to_bytes(3, "big")
+    message = bytes([kind]) + size + number.to_bytes(2, "big") + bytes(3) + size + body
+    return b"\x16\xfe\xfd\0\0" + number.to_bytes(6, "big") + _vector(message, 2)
+
+
+def dtls13_hello() -> bytes:
+    """A ClientHello that offers DTLS 1.3 (RFC 9147 §5.3)."""
+    extensions = _vector(extension(43, b"\2\xfe\xfc") + extension(10, b"\0\2\0\x1d"), 2)
+    return dtls(1, b"\xfe\xfd" + bytes(32) + b"\0\0" + _vector(b"\x13\x01", 2) + b"\1\0" + extensions, 0)
+
+
+def dtls13_record(epoch: int, number: int = 0) -> bytes:
+    """An encrypted record of DTLS 1.3: its unified header, with a length and a number of 2 bytes."""
+    return bytes([0x2C | epoch]) + struct.pack("!HH", number, 80) + b"\x9d" * 80
+
+
 def random_bytes(size: int) -> bytes:
     """Bytes that look random, the same every time."""
     return b"\x9e" + shake_256(b"conformance").digest(size - 1)

@@ -1,13 +1,14 @@
 """The freeze of 2025: after N packets or bytes everything is dropped, without a reset (N4P#490, DPICH)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from testbed.censor.actions.base import Action, Context, cut_late, residual
+from testbed.censor.actions.resets import Resets
 from testbed.censor.bounded import Bounded, evicted
 from testbed.censor.decision import PASS, Decision, Event, Verdict
 from testbed.censor.handover import Drop
-from testbed.censor.packet import UDP
+from testbed.censor.packet import RST, TCP, UDP
 from testbed.censor.profile import Profile
 from testbed.censor.units import Octets, Seconds
 
@@ -39,6 +40,7 @@ class Freeze(Action[Count]):
     octets: Octets | None = None  # IP packets' lengths; 16 KB (CF25), 14-34 KB (DPID)
     count: Literal["both", "up", "down"] = "both"  # what is counted; both directions freeze (DPICH)
     udp_lock: Seconds | None = Seconds(600)  # all UDP to a frozen UDP flow's server is then dropped (N4P#490)
+    rst: Literal["none", "client", "server", "both"] = "none"  # N4P#490: none; CF25: packets are injected
     residual: Seconds | None = None  # None: the profile's; restarted by every packet, counted or frozen
 
     def begin(self, ctx: Context[None]) -> Count:
@@ -48,7 +50,7 @@ class Freeze(Action[Count]):
     def on_match(self, ctx: Context[Count]) -> Decision:
         """Count the trigger too."""
         if ctx.state.frozen:
-            return self._silence(ctx, self._lock(ctx))
+            return self._begin(ctx)
         return self.on_packet(ctx)
 
     def on_packet(self, ctx: Context[Count]) -> Decision:
@@ -59,7 +61,7 @@ class Freeze(Action[Count]):
         if self.count in ("both", ctx.direction.name.lower()):
             count.packets += 1
             count.octets += ctx.packet.end
-        return self._silence(ctx, self._lock(ctx)) if self._over(count) else PASS
+        return self._begin(ctx) if self._over(count) else PASS
 
     def holds_for(self, profile: Profile) -> float:
         """How long a flow is remembered after its last packet."""
@@ -84,6 +86,13 @@ class Freeze(Action[Count]):
         """A frozen flow; its packets restart the time."""
         lasts = self.holds_for(profile)
         return (Drop(lasts, refresh=True),) if lasts > 0 else ()
+
+    def _begin(self, ctx: Context[Count]) -> Decision:
+        """Freeze, by a reset if so asked, and lock the server."""
+        silence = self._silence(ctx, self._lock(ctx))
+        if self.rst == "none" or ctx.packet.protocol != TCP or ctx.packet.flags & RST:
+            return silence
+        return replace(silence, inject=Resets().made(ctx, self.rst, delivered=False))
 
     def _silence(self, ctx: Context[Count], events: tuple[Event, ...] = ()) -> Decision:
         """Drop, and leave the rest of the flow to the kernel."""

@@ -19,7 +19,8 @@ class ProtocolForm(ContentKey[tuple[Protocol, ...]]):
     name = "protocol"
     shape = tuple[Protocol, ...]
     written = (
-        "`wireguard`, `openvpn`, `dtls`, `dtls-groups` (with supported_groups in a hello, as Snowflake's), "
+        "`wireguard`, `openvpn`, `ikev2`, `l2tp`, `dtls`, `dtls-groups` (with supported_groups in a hello, "
+        "as Snowflake's), "
         "`ssh`, `encrypted` (a random-looking first packet that is none of the others, nor DNS), "
         "`tls`, `quic`, `http`, `socks`, `stun`, `discord` (a voice client's query for its address), "
         "or a list"

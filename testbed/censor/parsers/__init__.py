@@ -21,6 +21,8 @@ NOT: Final = Unread.NOT
 Protocol = Literal[
     "openvpn",
     "wireguard",
+    "ikev2",
+    "l2tp",
     "dtls",
     "dtls-groups",
     "ssh",

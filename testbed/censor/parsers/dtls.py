@@ -1,4 +1,7 @@
-"""DTLS 1.0 and 1.2 records (RFC 6347 §4.1), and what of a handshake tells programs apart.
+"""DTLS 1.0 and 1.2 records (RFC 6347 §4.1), 1.3's (RFC 9147 §4), and how handshakes of programs differ.
+
+The handshake of 1.3 begins with records of 1.2's form. Its encrypted records are identified by three bits, so
+they count only in a flow that began so.
 
 Snowflake was recognised by supported_groups: in the ServerHello (December 2021), later in the ClientHello
 (OONI-Tor).
@@ -18,10 +21,15 @@ _HANDSHAKE, _DATA = 22, 23
 _CLIENT_HELLO, _SERVER_HELLO, _HELLO_VERIFY = 1, 2, 3
 _MAX_RECORD: Final = 16384 + 2048
 _GROUPS: Final = 10
+_UNIFIED: Final = 0x20
+_HANDSHAKE_EPOCH: Final = 2
+_TAG: Final = 16  # bytes that every cipher suite of 1.3 adds to at least nothing
 
 
 def recognise(payload: bytes) -> Message | Unread:
     """The first record of a datagram."""
+    if payload[:1] and payload[0] & 0xE0 == _UNIFIED:
+        return _encrypted(payload)
     if payload[:1] and (payload[0] not in _TYPES or payload[1:3] not in (_VERSIONS | {b"", b"\xfe"})):
         return NOT
     if len(payload) < _RECORD:
@@ -36,6 +44,17 @@ def recognise(payload: bytes) -> Message | Unread:
     if payload[0] == _HANDSHAKE and epoch == 0:
         return _handshake(payload, _RECORD, end)
     return Message("data" if payload[0] == _DATA else "control")
+
+
+def _encrypted(payload: bytes) -> Message | Unread:
+    """A record of DTLS 1.3 by its unified header: 001, connection id, number and length there, epoch."""
+    flags = payload[0]
+    header = 2 + bool(flags & 0x08) + 2 * bool(flags & 0x04)  # a connection id's length is not known here
+    if len(payload) < header + _TAG:
+        return MORE
+    if flags & 0x14 == 0x04 and int.from_bytes(payload[header - 2 : header], "big") > len(payload) - header:
+        return MORE
+    return Message("control" if flags & 0x03 == _HANDSHAKE_EPOCH else "data", weak=True)
 
 
 def _handshake(data: bytes, at: int, end: int) -> Message | Unread:

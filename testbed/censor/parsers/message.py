@@ -17,3 +17,4 @@ class Message:
     hello: ClientHello | None = None  # DTLS, TLS: the ClientHello, if it is whole
     cookie: bool = False  # DTLS: the ClientHello answers a HelloVerifyRequest
     groups: bool = False  # DTLS: the ClientHello or ServerHello carries supported_groups
+    weak: bool = False  # so few bits identify it that it counts only in a flow that began with another

@@ -50,7 +50,7 @@ def recognise(payload: bytes) -> Message | Unread:
             return MORE
         return Message(kind) if _is_reset(payload, opcode) else NOT
     least = _SHORTEST_ACK if opcode == _ACK else _SHORTEST[kind]
-    return Message(kind) if len(payload) >= least else MORE
+    return Message(kind, weak=True) if len(payload) >= least else MORE
 
 
 def _is_reset(payload: bytes, opcode: int) -> bool:

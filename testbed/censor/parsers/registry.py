@@ -14,6 +14,8 @@ from testbed.censor.parsers import (
     dtls,
     encrypted,
     http,
+    ikev2,
+    l2tp,
     openvpn,
     socks,
     ssh,
@@ -34,13 +36,12 @@ def recognise(protocol: Protocol, payload: bytes, transport: Transport) -> Messa
 
 
 def opening(protocol: Protocol, payload: bytes, transport: Transport) -> Message | Unread:
-    """As `recognise`, for a packet of an unknown flow: NOT for messages identified by a single byte.
+    """As `recognise`, for a packet of an unknown flow: NOT for messages identified by a few bits.
 
-    That is OpenVPN after a client's first packet, which would match every fifth random datagram.
+    One is OpenVPN's after a client's first packet, which would match every fifth random datagram.
     """
     found = recognise(protocol, payload, transport)
-    weak = protocol == "openvpn" and isinstance(found, Message) and found.kind != "initiation"
-    return NOT if weak else found
+    return NOT if isinstance(found, Message) and found.weak else found
 
 
 def transports(protocol: Protocol) -> tuple[Transport, ...]:
@@ -116,6 +117,8 @@ _PARSERS: Final[Mapping[Protocol, Mapping[Transport, Parser]]] = MappingProxyTyp
         "wireguard": {"udp": wireguard.recognise},
         "dtls": {"udp": dtls.recognise},
         "dtls-groups": {"udp": _dtls_groups},
+        "ikev2": {"udp": ikev2.recognise},
+        "l2tp": {"udp": l2tp.recognise},
         "ssh": {"tcp": ssh.recognise},
         "encrypted": {"tcp": _encrypted_tcp, "udp": _encrypted_udp},
         "tls": {"tcp": _tls},

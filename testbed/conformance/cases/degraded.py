@@ -8,6 +8,7 @@ from testbed.conformance.backend import Who
 from testbed.conformance.builders import action, match, policy, sni, with_model
 from testbed.conformance.case import Dialogue, case
 from testbed.conformance.cases.common import data, dialogue, sni_action
+from testbed.conformance.exchange import Observation
 from testbed.conformance.payloads import (
     CHANGE_CIPHER_SPEC,
     ECH,
@@ -200,6 +201,27 @@ def _case_frozen(profile: str) -> Iterator[Dialogue]:
         body = Series("R", 47, 1400, "some pass, then none", 10, 24)
         steps = (*_secured(_INSIDE), body, L(flags="FA").is_dropped)
         yield dialogue(_freezer(profile, **limit), *steps, label=label)
+
+
+def _cut_off(it: Observation) -> bool:
+    """R's packet is lost, and both ends get a reset."""
+    both = (it.at_receiver, it.at_sender)
+    return not it.delivered and [[heard.is_reset for heard in end] for end in both] == [[True], [True]]
+
+
+@case(
+    "C146",
+    "t25 t26",
+    "CF25; that it ends so by a reset is our choice, N4P#490 saw none",
+    "L",
+    "As C91, at a box that injects packets when it freezes a flow",
+    "both ends get one RST/ACK instead of the first frozen packet, then nothing",
+)
+def _case_frozen_by_reset(profile: str) -> Dialogue:
+    body = Series("R", 20, 1400)
+    last = R(RECORD, "packet beyond the limit").results_in("RST/ACK to both ends", _cut_off)
+    steps = (*_secured(_INSIDE), body, last, Series("LR", 6, 200, "nothing passes"))
+    return dialogue(_freezer(profile, packets=26, rst="both"), *steps)
 
 
 @case("C92", "t25 t26", "N4P#490", "M", "GET of 8 KB from the same network", "completes")

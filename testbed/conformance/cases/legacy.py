@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from testbed.censor.policy import Policy
-from testbed.conformance.builders import action, match, policy
+from testbed.conformance.builders import action, match, policy, sni
 from testbed.conformance.builders import profile as given_profile
 from testbed.conformance.case import Dialogue, case
 from testbed.conformance.cases.common import dialogue
 from testbed.conformance.exchange import Observation
+from testbed.conformance.packets import read
 from testbed.conformance.payloads import (
     PAGE,
     RECORD,
@@ -73,6 +74,33 @@ def _case_redirect(profile: str) -> Dialogue:
 def _case_ignored(profile: str) -> Dialogue:
     asked = L(get()).results_in("forged packets with IP-ID 0 or 1 only", _by_ip_id)
     return dialogue(_page(profile), tcp(80), *OPENED, asked, R(PAGE, "real answer").passes)
+
+
+def _reset_with(error: int) -> SendPacket:
+    """L gets one RST/ACK, for the next byte, whose acknowledgement is off by so much."""
+
+    def holds(it: Observation) -> bool:
+        sent = read(it.sent)
+        if sent is None or not it.delivered or [heard.is_reset for heard in it.at_sender] != [True]:
+            return False
+        reset = it.at_sender[0]
+        return (reset.seq, reset.ack) == (sent.ack, sent.seq + len(sent.payload) + error)
+
+    return L(hello()).results_in(f"RST/ACK to L, its acknowledgement off by {error}", holds)
+
+
+@case(
+    "C145",
+    "leg-passive leg-active",
+    "ZAP",
+    "M",
+    "ClientHello of X at a box whose RST/ACK acknowledges what was not sent",
+    "the reset's sequence number is right, its acknowledgement number is not",
+)
+def _case_wrong_acknowledgement(profile: str) -> Iterator[Dialogue]:
+    for error in (0, 1_000_000):
+        rule = sni(profile, action("rst", ack_error=error))
+        yield dialogue(rule, *OPENED, _reset_with(error), label=f"off by {error}")
 
 
 @case(

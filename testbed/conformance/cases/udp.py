@@ -12,8 +12,15 @@ from testbed.conformance.payloads import (
     WIREGUARD_RESPONSE,
     N,
     X,
+    dtls,
+    dtls13_hello,
+    dtls13_record,
+    esp,
     flipped,
     hello,
+    ike,
+    l2tp_control,
+    l2tp_data,
     openvpn_control,
     openvpn_data,
     openvpn_reset,
@@ -251,6 +258,41 @@ def _case_vpn_at_home(profile: str) -> Iterator[Dialogue]:
         there = udp(right="87.240.132.72")
         rest = Series("LR", 30, 128, "all pass", prefix=lead)
         yield dialogue(_vpn(profile, name), there, *opening, rest, label=name)
+
+
+@case(
+    "C144",
+    "t23",
+    "N4P#274; RFC 7296, 3948, 2661, 9147: the forms and the number of packets are our choice",
+    "L",
+    "IKEv2 on port 500, then behind NAT on 4500; L2TP; DTLS 1.3: handshakes, then data",
+    "the handshakes pass, no data; data of a flow that did not begin so pass",
+)
+def _case_other_vpns(profile: str) -> Iterator[Dialogue]:
+    init = (L(ike(34, flags=0x08, number=0), "IKE_SA_INIT").passes, R(ike(34, flags=0x20, number=0)).passes)
+    auth = tuple(
+        who(ike(35, flags=flags, number=1, marker=True), "IKE_AUTH").passes
+        for who, flags in ((L, 0x08), (R, 0x20))
+    )
+    begun: tuple[DialogueStep, ...] = (udp(500), *init, udp(4500, "on port 4500"), *auth)
+    asked = (L(l2tp_control(1), "SCCRQ").passes, R(l2tp_control(2, 7), "SCCRP").passes)
+    tunnel = (udp(1701), *asked, L(l2tp_control(3, 7), "SCCCN").passes)
+    sealed = (R(dtls13_record(2), "encrypted handshake").passes, L(dtls13_record(2, 1), "Finished").passes)
+    peer = (
+        udp(3478),
+        L(dtls13_hello(), "ClientHello").passes,
+        R(dtls(2, bytes(70), 0), "ServerHello").passes,
+    )
+    vpns: tuple[tuple[str, tuple[DialogueStep, ...], bytes], ...] = (
+        ("ikev2", begun, esp(1)),
+        ("l2tp", tunnel, l2tp_data()),
+        ("dtls", (*peer, *sealed), dtls13_record(3, 2)),
+    )
+    for protocol, opening, lead in vpns:
+        dead = Series("LR", 6, 120, "nothing passes", prefix=lead)
+        yield dialogue(_vpn(profile, protocol), *opening, dead, label=protocol)
+        free = Series("LR", 6, 120, prefix=lead)
+        yield dialogue(_vpn(profile, protocol), udp(4500), free, label=f"{protocol}, data alone")
 
 
 @case(

@@ -4,6 +4,9 @@ import random
 from dataclasses import replace
 
 import pytest
+from scapy.contrib.ikev2 import IKEv2
+from scapy.layers.l2tp import L2TP
+from scapy.packet import Raw
 
 from testbed.censor.parsers import MORE, NOT, PROTOCOLS, Protocol, Transport
 from testbed.censor.parsers.encrypted import recognise as by_bytes_alone
@@ -17,6 +20,19 @@ STUN = bytes.fromhex(
     "002400046e0001ff80290008932ff9b151263b36000600096576746a3a68367659202020"
     "000800149aeaa70cbfd8cb56781ef2b5b2d3f249c1b571a280280004e57a3bcf"
 )
+IKE_INIT = bytes(IKEv2(init_SPI=b"spi-of-i", next_payload=33, exch_type=34, flags=8) / Raw(bytes(180)))
+IKE_ANSWER = bytes(
+    IKEv2(init_SPI=b"spi-of-i", resp_SPI=b"spi-of-r", exch_type=34, flags=0x20) / Raw(bytes(180))
+)
+IKE_AUTH = bytes(
+    IKEv2(init_SPI=b"spi-of-i", resp_SPI=b"spi-of-r", exch_type=35, flags=8, id=1) / Raw(bytes(90))
+)
+ESP = b"\xc0\xff\xee\x01\0\0\0\x01" + b"\x9d" * 60
+L2TP_REQUEST = bytes.fromhex("c8020014 0000 0000 0000 0000 8008 0000 0000 0001")
+L2TP_REPLY = bytes.fromhex("c8020014 0007 0000 0000 0001 8008 0000 0000 0002")
+L2TP_ACK = bytes.fromhex("c802000c 0007 0000 0001 0001")
+L2TP_DATA = bytes(L2TP(hdr=[], tunnel_id=7, session_id=9, version=2) / Raw(b"\xff\x03\0\x21" + bytes(40)))
+
 SAMPLES: dict[str, tuple[Protocol, Transport, bytes, str]] = {
     "WireGuard initiation": ("wireguard", "udp", real.WG_INITIATION, "initiation"),
     "WireGuard response": ("wireguard", "udp", real.WG_RESPONSE, "response"),
@@ -41,6 +57,18 @@ SAMPLES: dict[str, tuple[Protocol, Transport, bytes, str]] = {
     "DTLS server": ("dtls", "udp", real.DTLS_SERVER_HELLO, "response"),
     "DTLS data": ("dtls", "udp", real.DTLS_DATA, "data"),
     "DTLS hello with groups": ("dtls-groups", "udp", real.DTLS_HELLO, "initiation"),
+    "IKEv2 initiator": ("ikev2", "udp", IKE_INIT, "initiation"),
+    "IKEv2 initiator, port 4500": ("ikev2", "udp", bytes(4) + IKE_INIT, "initiation"),
+    "IKEv2 responder": ("ikev2", "udp", IKE_ANSWER, "response"),
+    "IKEv2 authentication": ("ikev2", "udp", bytes(4) + IKE_AUTH, "control"),
+    "ESP": ("ikev2", "udp", ESP, "data"),
+    "L2TP request": ("l2tp", "udp", L2TP_REQUEST, "initiation"),
+    "L2TP reply": ("l2tp", "udp", L2TP_REPLY, "response"),
+    "L2TP acknowledgement": ("l2tp", "udp", L2TP_ACK, "control"),
+    "L2TP data": ("l2tp", "udp", L2TP_DATA, "data"),
+    "DTLS 1.3 handshake, encrypted": ("dtls", "udp", b"\x2e\0\0\0\x20" + b"\x9d" * 32, "control"),
+    "DTLS 1.3 data": ("dtls", "udp", b"\x2f\0\1\0\x20" + b"\x9d" * 32, "data"),
+    "DTLS 1.3 data, short": ("dtls", "udp", b"\x23\1" + b"\x9d" * 17, "data"),
     "SSH": ("ssh", "tcp", b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u6\r\n", "initiation"),
     "TLS": ("tls", "tcp", hello("x.com"), "initiation"),
     "TLS change of cipher": ("tls", "tcp", b"\x14\x03\x03\0\x01\x01", "control"),
@@ -75,10 +103,11 @@ def test_recognised(case: str) -> None:
 def test_not_taken_for_another(case: str) -> None:
     protocol, transport, payload, _ = SAMPLES[case]
     same = {"dtls": {"dtls-groups"}, "dtls-groups": {"dtls"}}
-    # On an unknown flow, one byte is not enough for OpenVPN: its later packets may be anything.
-    weak = {"encrypted"} if protocol == "openvpn" and SAMPLES[case][3] != "initiation" else set()
+    own = recognise(protocol, payload, transport)
+    weak = {"encrypted"} if isinstance(own, Message) and own.weak else set()  # as they may be anything
     for other in set(PROTOCOLS) - {protocol} - same.get(protocol, set()) - weak:
-        assert not isinstance(recognise(other, payload, transport), Message), other
+        found = recognise(other, payload, transport)
+        assert not isinstance(found, Message) or found.weak, other
 
 
 @pytest.mark.parametrize(
@@ -130,6 +159,13 @@ NEAR_MISSES: dict[str, tuple[Protocol, Transport, bytes]] = {
         "udp",
         real.DTLS_HELLO[:14] + b"\0\0\x05" + real.DTLS_HELLO[17:],
     ),
+    "IKEv1": ("ikev2", "udp", bytes(4) + IKE_INIT[:17] + b"\x10" + IKE_INIT[18:]),
+    "IKEv2, no initiator": ("ikev2", "udp", bytes(12) + IKE_INIT[8:]),
+    "IKEv2, another exchange": ("ikev2", "udp", bytes(4) + IKE_INIT[:18] + b"\x32" + IKE_INIT[19:]),
+    "IKEv2, a byte longer": ("ikev2", "udp", bytes(4) + IKE_INIT + b"\0"),
+    "L2TPv3": ("l2tp", "udp", b"\xc8\x03" + L2TP_REQUEST[2:]),
+    "L2TP, request for a tunnel that is there": ("l2tp", "udp", L2TP_REQUEST[:5] + b"\7" + L2TP_REQUEST[6:]),
+    "L2TP, another attribute first": ("l2tp", "udp", L2TP_REQUEST[:17] + b"\1" + L2TP_REQUEST[18:]),
     "SSH 3": ("ssh", "tcp", b"SSH-3.0-x\r\n"),
     "SSH, a line without an end": ("ssh", "tcp", b"SSH-2.0-" + b"x" * 400),
     "QUIC, no fixed bit": ("quic", "udp", b"\x80" + real.read("chrome146-h3")[0][1:]),
@@ -177,12 +213,13 @@ def test_what_tells_a_flow_of_which_nothing_is_known() -> None:
     rng = random.Random(8)
     packets = [rng.randbytes(rng.randrange(30, 1200)) for _ in range(2000)]
     packets += [rng.randbytes(2) + b"\1\0\0\1" + bytes(6) + b"\7example\3com\0\0\1\0\1" for _ in range(2000)]
-    for protocol in ("openvpn", "wireguard", "dtls", "quic"):
+    for protocol in ("openvpn", "wireguard", "ikev2", "l2tp", "dtls", "quic"):
         assert not any(isinstance(opening(protocol, each, "udp"), Message) for each in packets), protocol
     assert sum(isinstance(recognise("openvpn", each, "udp"), Message) for each in packets) > 400
-    for protocol, transport, payload, kind in SAMPLES.values():
-        told = isinstance(opening(protocol, payload, transport), Message)
-        assert told is (protocol != "openvpn" or kind == "initiation")
+    for protocol, transport, payload, _ in SAMPLES.values():
+        found = recognise(protocol, payload, transport)
+        assert isinstance(found, Message)
+        assert isinstance(opening(protocol, payload, transport), Message) is not found.weak
 
 
 def tunnel_query() -> bytes:
