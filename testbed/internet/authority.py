@@ -80,15 +80,20 @@ class Authority:
         lowered = _name(ROOT.lower(), ORGANISATION.lower()).public_bytes()
         return f"{int.from_bytes(hashlib.sha1(lowered[2:]).digest()[:4], 'little'):08x}"
 
-    def certificate_for(self, names: Sequence[str], addresses: Sequence[str] = ()) -> tuple[str, str]:
-        """A certificate for all `names` and `addresses`: (leaf and intermediate as PEM, the key as PEM)."""
+    def certificate_for(
+        self, names: Sequence[str], addresses: Sequence[str] = (), age: timedelta = AGE
+    ) -> tuple[str, str]:
+        """A certificate for all `names` and `addresses`: (leaf and intermediate as PEM, the key as PEM).
+
+        It is `age` old: after `LEAF_LIFE` it has expired.
+        """
         key = _new_key()
         common = [name for name in names if len(name) <= MAX_COMMON_NAME][:1]
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name) for name in common])
         identities: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
         identities += [x509.IPAddress(ip_address(address)) for address in addresses]
         leaf = (
-            _certificate(subject, self.intermediate.subject, key, self.key, LEAF_LIFE)
+            _certificate(subject, self.intermediate.subject, key, self.key, LEAF_LIFE, age)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage("digital_signature"), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -96,6 +101,12 @@ class Authority:
             .sign(self.key, hashes.SHA256())
         )
         return _pem(leaf) + _pem(self.intermediate), _key_pem(key)
+
+
+def leaf_of(chain: str) -> str:
+    """The first certificate of a chain in PEM."""
+    end = "-----END CERTIFICATE-----\n"
+    return chain.partition(end)[0] + end
 
 
 def self_signed(names: Sequence[str]) -> tuple[str, str]:
@@ -155,8 +166,9 @@ def _certificate(
     key: ec.EllipticCurvePrivateKey,
     issuer_key: ec.EllipticCurvePrivateKey,
     life: timedelta,
+    age: timedelta = AGE,
 ) -> x509.CertificateBuilder:
-    begin = datetime.now(UTC) - AGE
+    begin = datetime.now(UTC) - age
     authority_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
     return (
         x509.CertificateBuilder()

@@ -2,13 +2,12 @@
 
 import base64
 import binascii
-import html
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
 from testbed.internet.dnsjson import json_of, question_of
-from testbed.internet.pages import Application, Receive, Scope, Send, pages, refuse, reply
+from testbed.internet.pages import Application, Receive, Scope, Send, page, pages, refuse, reply
 from testbed.internet.transports import Respond
 
 PATH = "/dns-query"
@@ -22,9 +21,7 @@ CACHED = "max-age=300"
 
 def resolver_pages(name: str, respond: Respond) -> Application:
     """`/dns-query` and `/resolve` of the resolver `name`; the rest is an ordinary web server."""
-    title = html.escape(name)
-    page = f"<!doctype html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
-    others = pages(page.encode())
+    others = pages(lambda: page(name))
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] in {PATH, JSON_PATH}:

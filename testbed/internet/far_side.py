@@ -6,7 +6,7 @@ from functools import partial
 from typing import NoReturn
 
 from testbed.internet.authority import Authority
-from testbed.internet.hosts import Opened, far_hosts, opened, zone_of
+from testbed.internet.hosts import Opened, far_hosts, opened, surroundings
 from testbed.internet.service import run_service, run_together
 from testbed.internet.services.base import ReportReady
 from testbed.model import World
@@ -21,10 +21,10 @@ def serve_far_side(world: World, authority: Authority, ready: ReportReady) -> No
     Every socket is open before anything is served. One process for each kind of service, side by side, and
     one for all that are `late`.
     """
-    zone = zone_of(world)
+    around = surroundings(world)
     groups: dict[str, list[Opened]] = {}
     for host in far_hosts(world):
-        for one in opened(host, (*host.ipv4, *host.ipv6), authority, zone):
+        for one in opened(host, (*host.ipv4, *host.ipv6), authority, around):
             groups.setdefault("late" if one.service.late else one.service.key, []).append(one)
     run_together({key: partial(_serve_group, key, group) for key, group in groups.items()}, ready)
 

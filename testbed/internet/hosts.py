@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from testbed.internet.authority import Authority, in_memory, self_signed
+from testbed.internet.authority import AGE, LEAF_LIFE, Authority, in_memory, leaf_of, self_signed
 from testbed.internet.services.base import Place
 from testbed.internet.services.dns import Dns
 from testbed.internet.services.doh import Doh
@@ -13,11 +15,12 @@ from testbed.internet.services.dot import Dot
 from testbed.internet.services.http3 import Http3
 from testbed.internet.services.web import Web
 from testbed.internet.sockets import stream_socket, udp_socket
-from testbed.model import Host, HostService, World
+from testbed.model import Host, HostService, Site, World
 
 if TYPE_CHECKING:
     from testbed.internet.zone import Zone
 
+OTHER_NAME = "default-host.example"  # whom a certificate with a wrong name is for
 _OPEN = {"tcp": stream_socket, "udp": udp_socket}
 
 
@@ -31,54 +34,42 @@ class Opened:
 
 def far_hosts(world: World) -> list[Host]:
     """Sites and public resolvers of `world`, each with the services that it runs."""
-    sites = [
-        Host(
-            site.name,
-            site.names,
-            (site.ipv4,),
-            (site.ipv6,),
-            site.asn,
-            site.country,
-            certificate=site.certificate,
-            services=(Web(), Http3()),
-        )
-        for site in world.sites
-    ]
     resolvers = [
         Host(one.name, (one.name,), one.ipv4, one.ipv6, one.asn, services=(Dns(), Dot(), Doh()))
         for one in world.resolvers
     ]
-    return [*sites, *resolvers]
+    return [*(_site(site, world) for site in world.sites), *resolvers]
 
 
-def opened(
-    host: Host, addresses: Sequence[str], authority: Authority, zone: "Callable[[], Zone]"
-) -> list[Opened]:
-    """The services of `host`, their sockets open on its `addresses`. Errors: as `open_service`.
-
-    A host has one certificate for all its names and shows it to whoever asks, under any name or none.
-    """
-    certificate = _files(host, addresses, authority)
-    return [open_service(service, host, addresses, certificate, zone) for service in host.services]
-
-
-def open_service(
-    service: HostService,
-    host: Host,
-    addresses: Sequence[str],
-    certificate: tuple[str, str] | None,
-    zone: "Callable[[], Zone]",
-) -> Opened:
-    """One service of `host` with its sockets open. Errors: OSError naming address and port."""
-    sockets = {
-        (transport, port): tuple(_OPEN[transport](address, port) for address in addresses)
-        for transport, port in service.ports()
-    }
-    return Opened(service, Place(host, tuple(addresses), sockets, certificate, zone))
+def _site(site: Site, world: World) -> Host:
+    """A site as a host. Where an operator's redirects lead, there is its block page, and no HTTP/3."""
+    places = {urlsplit(operator.block_page).hostname: operator.block_body for operator in world.operators}
+    block_body = next((places[name] for name in (*site.names, site.ipv4) if name in places), "")
+    return Host(
+        site.name,
+        site.names,
+        (site.ipv4,),
+        (site.ipv6,),
+        site.asn,
+        site.country,
+        certificate=site.certificate,
+        services=(Web(),) if block_body else (Web(), Http3()),
+        behaviour=site.behaviour,
+        https_record=site.https_record,
+        block_body=block_body,
+    )
 
 
-def zone_of(world: World) -> "Callable[[], Zone]":
-    """The names of `world`, read when they are first needed: dnspython takes 80 ms to load."""
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the servers of a host know of their world."""
+
+    zone: "Callable[[], Zone]"  # the names, read when they are first needed: dnspython takes 80 ms to load
+    country_of: Callable[[str], str]  # the country of an address; "" if no operator or host has it
+
+
+def surroundings(world: World) -> Surroundings:
+    """Those of every host of `world`."""
 
     @cache
     def zone() -> "Zone":
@@ -86,13 +77,65 @@ def zone_of(world: World) -> "Callable[[], Zone]":
 
         return Zone.from_world(world)
 
-    return zone
+    networks = [
+        (prefix, operator.country)
+        for operator in world.operators
+        for prefix in (operator.prefix4, operator.prefix6)
+    ]
+    abroad = {ip_address(text): host.country for host in world.hosts for text in (*host.ipv4, *host.ipv6)}
+
+    def country_of(text: str) -> str:
+        address = ip_address(text)
+        within = (country for prefix, country in networks if address in prefix)
+        return abroad.get(address) or next(within, "")
+
+    return Surroundings(zone, country_of)
+
+
+def opened(host: Host, addresses: Sequence[str], authority: Authority, around: Surroundings) -> list[Opened]:
+    """The services of `host`, their sockets open on its `addresses`. Errors: as `open_service`.
+
+    A host has one certificate for all its names and shows it to whoever asks, under any name or none.
+    """
+    certificate = _files(host, addresses, authority)
+    return [open_service(service, host, addresses, certificate, around) for service in host.services]
+
+
+def open_service(
+    service: HostService,
+    host: Host,
+    addresses: Sequence[str],
+    certificate: tuple[str, str] | None,
+    around: Surroundings,
+) -> Opened:
+    """One service of `host` with its sockets open. Errors: OSError naming address and port."""
+    sockets = {
+        (transport, port): tuple(_OPEN[transport](address, port) for address in addresses)
+        for transport, port in service.ports()
+    }
+    if host.behaviour.window or host.behaviour.mss:
+        from testbed.internet.window import limit_clients
+
+        tcp = [each for (transport, _), some in sockets.items() if transport == "tcp" for each in some]
+        limit_clients(tcp, host.behaviour)
+    place = Place(host, tuple(addresses), sockets, certificate, around.zone, around.country_of)
+    return Opened(service, place)
 
 
 def certificate_of(host: Host, addresses: Sequence[str], authority: Authority) -> tuple[str, str]:
-    """The certificate of `host` as PEM (chain, key), for its names and `addresses`."""
-    if host.certificate == "self-signed":
-        return self_signed(host.names or addresses)
+    """The certificate of `host` as PEM (chain, key), for its names and `addresses`, with the fault it has."""
+    match host.certificate:
+        case "self-signed":
+            return self_signed(host.names or addresses)
+        case "expired":
+            return authority.certificate_for(host.names, addresses, age=LEAF_LIFE + AGE)
+        case "wrong-name":
+            return authority.certificate_for([OTHER_NAME])
+        case "unknown-authority":
+            return Authority.create().certificate_for(host.names, addresses)
+        case "incomplete":
+            chain, key = authority.certificate_for(host.names, addresses)
+            return leaf_of(chain), key
     return authority.certificate_for(host.names, addresses)
 
 

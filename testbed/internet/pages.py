@@ -4,7 +4,9 @@ import hashlib
 import html
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
+from zlib import crc32
 
 from testbed.model import Host
 
@@ -20,42 +22,91 @@ MAX_BYTES_HTTP3 = 64 << 20  # hypercorn holds a whole HTTP/3 answer in memory
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 
+# Our choice: more than what the freeze of 2025 lets pass (16 KB), as most pages have.
+_SMALLEST, _SPREAD = 24_000, 32_000  # bytes
+_SENTENCE = "The quick page describes what its readers came for, and a little more besides. "
+
 
 def host_pages(host: Host, addresses: Sequence[str]) -> Application:
-    """`/`, `/bytes/N` and `/upload` of one host; 404 for the rest."""
-    return pages(_welcome(host, host.names or tuple(addresses)))
+    """`/`, `/bytes/N` and `/upload` of one host, 404 for the rest; or its operator's block page for all."""
+    if host.block_body:
+        return _block_pages(host.block_body.encode())
+    names = host.names or tuple(addresses)
+    given = host.behaviour
+
+    @cache  # made when it is first asked for: a world has many sites
+    def welcome() -> bytes:
+        return page(given.title or names[0], _about(host, names), given.size or ordinary_size(names[0]))
+
+    status = given.status or (302 if given.redirect else 200)
+    return pages(welcome, status, given.redirect)
 
 
-def pages(welcome: bytes) -> Application:
-    """The pages of a server that has `welcome` as HTML at `/`."""
+def ordinary_size(name: str) -> int:
+    """Bytes of a site's page, between 24 and 56 kB."""
+    return _SMALLEST + crc32(name.encode()) % _SPREAD
 
+
+def page(title: str, body: str = "", size: int = 0) -> bytes:
+    """An HTML page, filled up with text to `size` bytes if it is shorter."""
+    shown = html.escape(title)
+    head = f"<!doctype html><html><head><title>{shown}</title></head><body><h1>{shown}</h1>{body}"
+    lead, tail = f"{head}<p>".encode(), b"</p></body></html>\n"
+    missing = size - len(lead) - len(tail)
+    if missing <= 0:
+        return f"{head}</body></html>\n".encode()
+    text = _SENTENCE * (missing // len(_SENTENCE) + 1)
+    return lead + text[:missing].encode() + tail
+
+
+def pages(welcome: Callable[[], bytes], status: int = 200, redirect: str = "") -> Application:
+    """The pages of a server that answers `/` with `status`, and `welcome()` as HTML or a redirect."""
+    location = {"location": redirect} if redirect else {}
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        # Every body is read to its end, needed or not: a client that is not read from looks censored.
+        count, digest = await _read(receive, keep_digest=path == "/upload")
+        if path == "/upload":
+            if method not in {"PUT", "POST"}:
+                return await refuse(send, 405, "only PUT and POST here", allow="PUT, POST")
+            body = json.dumps({"bytes": count, "sha256": digest}).encode() + b"\n"
+            return await reply(send, 200, body, "application/json")
+        if path != "/" and not path.startswith("/bytes/"):
+            return await refuse(send, 404, "no such page")
+        if method not in {"GET", "HEAD"}:
+            return await refuse(send, 405, "only GET and HEAD here", allow="GET, HEAD")
+        if path == "/":
+            return await reply(send, status, page(f"{status}") if redirect else welcome(), HTML, **location)
+        return await _send_bytes(send, path.removeprefix("/bytes/"), scope)
+
+    return _application(answer)
+
+
+def _block_pages(body: bytes) -> Application:
+    """The block page under every path. Without Content-Length, which would make it resemble other answers:
+    OONI compares the names of headers.
+    """
+
+    async def answer(_: Scope, receive: Receive, send: Send) -> None:
+        await _read(receive, keep_digest=False)
+        headers = [(b"content-type", HTML.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return _application(answer)
+
+
+def _application(answer: Application) -> Application:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await lifespan(receive, send)
         elif scope["type"] == "http":
-            await _answer(scope, receive, send, welcome)
+            await answer(scope, receive, send)
         else:  # a WebSocket handshake
             await send({"type": "websocket.close"})
 
     return application
-
-
-async def _answer(scope: Scope, receive: Receive, send: Send, welcome: bytes) -> None:
-    path, method = scope["path"], scope["method"]
-    # Every body is read to its end, needed or not: a client that is not read from looks censored.
-    count, digest = await _read(receive, keep_digest=path == "/upload")
-    if path == "/upload":
-        if method not in {"PUT", "POST"}:
-            return await refuse(send, 405, "only PUT and POST here", allow="PUT, POST")
-        body = json.dumps({"bytes": count, "sha256": digest}).encode() + b"\n"
-        return await reply(send, 200, body, "application/json")
-    if path != "/" and not path.startswith("/bytes/"):
-        return await refuse(send, 404, "no such page")
-    if method not in {"GET", "HEAD"}:
-        return await refuse(send, 405, "only GET and HEAD here", allow="GET, HEAD")
-    if path == "/":
-        return await reply(send, 200, welcome, HTML)
-    return await _send_bytes(send, path.removeprefix("/bytes/"), scope)
 
 
 async def _send_bytes(send: Send, number: str, scope: Scope) -> None:
@@ -111,12 +162,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
             return
 
 
-def _welcome(host: Host, names: Sequence[str]) -> bytes:
-    name = html.escape(names[0])
+def _about(host: Host, names: Sequence[str]) -> str:
     listed = "".join(f"<li>{html.escape(other)}</li>" for other in names)
-    page = (
-        f"<!doctype html><html><head><title>{name}</title></head><body><h1>{name}</h1>"
-        f"<p>The site {name} of the emulated Internet, AS{host.asn}, {html.escape(host.country)}.</p>"
-        f"<ul>{listed}</ul></body></html>\n"
-    )
-    return page.encode()
+    place = f"AS{host.asn}, {html.escape(host.country)}"
+    return f"<p>The site {html.escape(names[0])} of the emulated Internet, {place}.</p><ul>{listed}</ul>"

@@ -4,8 +4,17 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from socket import socket
-from ssl import OP_ENABLE_MIDDLEBOX_COMPAT, PROTOCOL_TLS_SERVER, SSLContext, TLSVersion
-from typing import TYPE_CHECKING, cast
+from ssl import (
+    OP_ENABLE_MIDDLEBOX_COMPAT,
+    PROTOCOL_TLS_SERVER,
+    MemoryBIO,
+    SSLContext,
+    SSLError,
+    SSLObject,
+    SSLWantReadError,
+    TLSVersion,
+)
+from typing import TYPE_CHECKING, Any, cast
 
 from testbed.internet.pages import Application
 
@@ -43,9 +52,43 @@ async def serve_web(server: WebServer, ready: Callable[[], None]) -> None:
     await serve(application, _configuration(server), shutdown_trigger=when_up, mode="asgi")
 
 
+class _WebTls(SSLObject):
+    """TLS of a web server that answers clients which speak plain HTTP (with status 400, as nginx does)."""
+
+    sent: MemoryBIO
+
+    def do_handshake(self) -> None:
+        """A step of the handshake. After a request in plain text, wait for the client's end."""
+        try:
+            super().do_handshake()
+        except SSLError as error:
+            if error.reason != "HTTP_REQUEST":
+                raise
+            self.sent.write(_PLAIN_HTTP)
+            raise SSLWantReadError from error
+
+
+class _WebContext(SSLContext):
+    sslobject_class = _WebTls
+
+    def wrap_bio(self, incoming: MemoryBIO, outgoing: MemoryBIO, *rest: Any, **named: Any) -> SSLObject:
+        made = super().wrap_bio(incoming, outgoing, *rest, **named)
+        made.sent = outgoing  # type: ignore[attr-defined]
+        return made
+
+
+_PLAIN_PAGE = (
+    b"<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>\r\n"
+)
+_PLAIN_HTTP = (
+    b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nContent-Type: text/html\r\n"
+    b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(_PLAIN_PAGE), _PLAIN_PAGE)
+)
+
+
 def tls_context(certificate: tuple[str, str], *protocols: str) -> SSLContext:
     """TLS as every server of the far side speaks it, for these ALPN protocols."""
-    context = SSLContext(PROTOCOL_TLS_SERVER)
+    context = _WebContext(PROTOCOL_TLS_SERVER) if "http/1.1" in protocols else SSLContext(PROTOCOL_TLS_SERVER)
     context.minimum_version = TLSVersion.TLSv1_2
     # A ChangeCipherSpec after ServerHello in TLS 1.3 (RFC 8446 D.4), as servers for browsers send it: REALITY
     # refuses a donor without it, and a box could tell the sites of the world by its absence.

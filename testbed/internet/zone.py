@@ -1,6 +1,6 @@
 """The names of the emulated Internet and the truthful answers about them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -35,6 +35,7 @@ class Zone:
 
     addresses: Mapping[str, tuple[str, ...]]  # name -> IPv4 and IPv6 addresses
     pointers: Mapping[str, str] = field(default_factory=dict)  # "1.0.0.127.in-addr.arpa" -> name
+    services: Mapping[str, str] = field(default_factory=dict)  # name -> its HTTPS record (RFC 9460)
     egress: str = ""  # IPv4 address of the resolver that answers, for `WHOAMI`; "" leaves them out
     parents: frozenset[str] = field(init=False)  # names that exist only because something is below them
 
@@ -56,7 +57,16 @@ class Zone:
             for names, owned in owners
             for address in owned
         }
-        return cls(addresses, pointers)
+        published: list[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]
+        published = [(site.names, site.https_record, (site.ipv4, site.ipv6)) for site in world.sites]
+        published += [(one.names, one.https_record, addresses_of(one, world)) for one in world.hosts]
+        services = {
+            name.lower(): _service(protocols, owned)
+            for names, protocols, owned in published
+            if protocols
+            for name in names
+        }
+        return cls(addresses, pointers, services)
 
     def seen_from(self, egress: str) -> "Zone":
         """The same zone for the resolver that asks from `egress`."""
@@ -69,9 +79,18 @@ class Zone:
         owned = (self.egress,) if self.egress and name in WHOAMI else self.addresses.get(name)
         if owned is None:
             return () if name in self.parents or name in self.pointers else None
+        if kind == dns.rdatatype.HTTPS and name in self.services:
+            return (_rdata(kind, self.services[name]),)
         if kind not in {dns.rdatatype.A, dns.rdatatype.AAAA}:
             return ()
         return tuple(_rdata(kind, a) for a in owned if (":" in a) == (kind == dns.rdatatype.AAAA))
+
+
+def _service(protocols: Sequence[str], addresses: Sequence[str]) -> str:
+    """An HTTPS record of the name itself, with its protocols and addresses."""
+    four = ",".join(address for address in addresses if ":" not in address)
+    six = ",".join(address for address in addresses if ":" in address)
+    return f'1 . alpn="{",".join(protocols)}" ipv4hint={four} ipv6hint={six}'
 
 
 def answer(query: bytes, zone: Zone) -> bytes | None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NoReturn, Protocol
+from typing import Annotated, Any, ClassVar, Literal, NoReturn, Protocol
 
 from testbed.censor.cited import Confidence
 from testbed.censor.policy import Policy
+from testbed.censor.units import Between, BitsPerSecond, Form, Octets, Seconds
 from testbed.measurement.target import Target
 
 
@@ -48,7 +49,8 @@ class Operator:
     hops: int = 5  # routers between the subscriber and the backbone
     access: LinkQuality = PERFECT  # the subscriber's own link
     block_page: str = ""  # URL its redirects lead to; "" if none is known
-    block_source: str = ""  # source key of the block page and sinkholes
+    block_marks: tuple[str, ...] = ()  # pieces of HTML by which lists of fingerprints know its block page
+    block_source: str = ""  # source key of the block page, its marks and the sinkholes
     sinkhole4: tuple[str, ...] = ()  # A records of its forged DNS answers
     sinkhole6: tuple[str, ...] = ()  # AAAA records of its forged DNS answers (none is documented: our choice)
     miss: tuple[
@@ -75,6 +77,52 @@ class Operator:
         """IPv6 address of its own resolver: ::53 (our choice)."""
         return str(self.prefix6[0x53])
 
+    @property
+    def block_body(self) -> str:
+        """Its block page as HTML; "" if none is known. Title and law are those of many operators (CP-FP)."""
+        if not self.block_page:
+            return ""
+        title = "Доступ к запрашиваемому ресурсу ограничен"
+        return (
+            f'<!doctype html>\n<html lang="ru"><head><meta charset="utf-8"><title>{title}</title></head>\n'
+            f"<body><h1>{title}</h1>\n<p>Основание: Федеральный закон от 27.07.2006 № 149-ФЗ. Сведения: "
+            '<a href="http://eais.rkn.gov.ru/">http://eais.rkn.gov.ru/</a></p>\n'
+            f"{''.join(f'{mark}{chr(10)}' for mark in self.block_marks)}</body></html>\n"
+        )
+
+
+_Status = Annotated[int, Between(200, 599)]
+_Header = Annotated[str, Form(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n]*", "a header", "x-cache: HIT")]
+_Country = Annotated[str, Form(r"[A-Z]{2}", "a country", "RU")]
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What a web server does that an ordinary one does not."""
+
+    redirect: str = ""  # a URL: `/` leads there
+    status: _Status | None = None  # of `/`; default: 200, with a redirect 302
+    size: Octets | None = None  # of the page at `/`; default: 24 to 56 kB, by the name
+    title: str = ""  # of the page at `/`; default: the main name
+    headers: tuple[_Header, ...] = ()  # of every answer, instead of ours of that name; without a value: none
+    refuses: tuple[_Country, ...] = ()  # clients from there get 403, whatever they ask for
+    early_answer: _Status | None = None  # to an upload, before its body is read
+    wait: Seconds = Seconds(0.0)  # before each answer
+    pace: BitsPerSecond | None = None  # of each answer's body
+    window: Annotated[int, Between(1, 65535)] | None = None  # bytes, as SYN/ACKs announce it
+    mss: Annotated[int, Between(88, 1460)] | None = None  # bytes: the largest segment that it takes
+
+
+ORDINARY = Behaviour()
+Certificate = Literal[
+    "trusted",
+    "self-signed",  # and expired in 2014: what a box in Russia showed (OONI22)
+    "expired",
+    "wrong-name",
+    "unknown-authority",
+    "incomplete",  # the leaf without its intermediate
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -85,7 +133,9 @@ class Site:
     ipv6: str
     asn: int
     country: str = "US"
-    certificate: Literal["trusted", "self-signed"] = "trusted"
+    certificate: Certificate = "trusted"
+    behaviour: Behaviour = ORDINARY
+    https_record: tuple[str, ...] = ()  # protocols of its HTTPS record (RFC 9460), "h3" and "h2"; (): none
 
     @property
     def name(self) -> str:
@@ -143,9 +193,12 @@ class Host:
     ipv6: tuple[str, ...] = ()
     asn: int = 0  # 0 if it is at a vantage
     country: str = "US"
-    certificate: Literal["trusted", "self-signed"] = "trusted"
+    certificate: Certificate = "trusted"
     at: str = ""  # the vantage whose namespace it shares; "" abroad
     services: tuple[HostService, ...] = ()
+    behaviour: Behaviour = ORDINARY  # of its web servers
+    https_record: tuple[str, ...] = ()  # as a site's
+    block_body: str = ""  # the operator's block page, if its web servers answer every request with one
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from testbed.internet.authority import Authority
-from testbed.internet.hosts import certificate_of, open_service, zone_of
+from testbed.internet.hosts import certificate_of, open_service, surroundings
 from testbed.internet.services.base import ReportReady
 from testbed.model import Host, HostService
 from testbed.model.addressing import addresses_of
@@ -58,13 +58,13 @@ def _start(
     environment = prepare(FILES, authority, resolvers, host.key)
     certificate = _write(FILES / host.key, certificate_of(host, addresses, authority))
     variables = _variables(host, addresses, environment, certificate)
-    zone = zone_of(world)
+    around = surroundings(world)
     for name, service in _named(host):
 
         def serve(ready: ReportReady, service: HostService = service, name: str = name) -> None:
             unshare(CLONE_NEWNS)
             lay_over(environment.tree, environment.scratch)
-            one = open_service(service, host, addresses, certificate, zone)
+            one = open_service(service, host, addresses, certificate, around)
             one.service.start(replace(one.place, environment=variables, log=logs / f"{name}.log"), ready)
 
         services.spawn(name, serve, built.namespaces[host.at or host.key])

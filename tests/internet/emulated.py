@@ -8,7 +8,7 @@ from pathlib import Path
 
 from testbed.internet.authority import Authority
 from testbed.internet.far_side import serve_far_side
-from testbed.model import PublicResolver, Site, World
+from testbed.model import ORDINARY, Behaviour, PublicResolver, Site, World
 from testbed.vantage.environment import prepare
 from testbed.world.children import Call, Children, call
 from testbed.world.enter import run_isolated
@@ -16,8 +16,36 @@ from testbed.world.netns import Namespace, inside
 
 TWITTER = Site(("twitter.com", "www.twitter.com", "api.twitter.com"), "104.244.42.1", "2606:1f80::1", 13414)
 VK = Site(("vk.com",), "87.240.132.67", "2a00:bdc0::67", 47541, "RU")
+FAULTS = ("self-signed", "expired", "wrong-name", "unknown-authority", "incomplete")
+BEHAVIOURS = {
+    "redirect": Behaviour(redirect="https://twitter.com/elsewhere"),
+    "gone": Behaviour(status=451, title="Unavailable", size=900),
+    "headers": Behaviour(headers=("X-Cache: HIT", "Server:")),
+    "early": Behaviour(early_answer=413),
+    "slow": Behaviour(wait=0.5, pace=800_000.0),
+    "window": Behaviour(window=100),
+    "mss": Behaviour(mss=88),
+    "published": Behaviour(),
+}
+
+
+def _odd_sites():
+    """A site for each behaviour and each fault of a certificate: early.example, expired.example, …"""
+    for number, name in enumerate((*BEHAVIOURS, *FAULTS)):
+        yield Site(
+            (f"{name}.example",),
+            f"198.18.0.{number + 1}",
+            f"2001:db8::{number + 1:x}",
+            64500,
+            certificate=name if name in FAULTS else "trusted",
+            behaviour=BEHAVIOURS.get(name, ORDINARY),
+            https_record=("h3", "h2") if name == "published" else (),
+        )
+
+
+ODD = {site.name.removesuffix(".example"): site for site in _odd_sites()}
 GOOGLE = PublicResolver("dns.google", ("8.8.8.8", "8.8.4.4"), ("2001:4860:4860::8888",), 15169)
-WORLD = World("small", (), (TWITTER, VK), (GOOGLE,))
+WORLD = World("small", (), (TWITTER, VK, *ODD.values()), (GOOGLE,))
 
 
 class FarSide:

@@ -22,14 +22,16 @@ class Doh(Service):
 
     async def serve(self, place: Place, ready: ReportReady) -> None:
         """Answer from the world's names."""
+        from testbed.internet.behaviour import behaving
         from testbed.internet.dns import truth
         from testbed.internet.doh import resolver_pages
         from testbed.internet.web import WebServer, serve_web
 
         assert place.certificate is not None
         respond = truth(place.zone().seen_from(place.addresses[0]))
+        answers = resolver_pages((*place.host.names, *place.addresses)[0], respond)
         server = WebServer(
-            resolver_pages((*place.host.names, *place.addresses)[0], respond),
+            behaving(answers, place.host, place.country_of),
             place.certificate,
             secure=place.sockets["tcp", self.port],
             quic=place.sockets["udp", self.port],

@@ -22,12 +22,13 @@ class Http3(Service):
 
     async def serve(self, place: Place, ready: ReportReady) -> None:
         """Serve the pages of the host under every name."""
+        from testbed.internet.behaviour import behaving
         from testbed.internet.pages import host_pages
         from testbed.internet.web import WebServer, serve_web
 
         assert place.certificate is not None
         server = WebServer(
-            host_pages(place.host, place.addresses),
+            behaving(host_pages(place.host, place.addresses), place.host, place.country_of),
             place.certificate,
             quic=place.sockets["udp", self.port],
             http3_port=self.port,

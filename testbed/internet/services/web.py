@@ -23,12 +23,13 @@ class Web(Service):
 
     async def serve(self, place: Place, ready: ReportReady) -> None:
         """Serve the pages of the host under every name, with one certificate for all of them."""
+        from testbed.internet.behaviour import behaving
         from testbed.internet.pages import host_pages
         from testbed.internet.web import WebServer, serve_web
 
         assert place.certificate is not None
         server = WebServer(
-            host_pages(place.host, place.addresses),
+            behaving(host_pages(place.host, place.addresses), place.host, place.country_of),
             place.certificate,
             plain=place.sockets.get(("tcp", self.http or 0), ()),
             secure=place.sockets.get(("tcp", self.https or 0), ()),
