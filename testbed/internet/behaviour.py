@@ -32,11 +32,23 @@ def behaving(pages: Application, host: Host, country_of: CountryOf) -> Applicati
         if given.refuses and country_of(scope["client"][0]) in given.refuses:
             return await refuse(answer, 403, "not available in your country")
         if given.early_answer and scope["method"] in {"PUT", "POST"}:
-            closing = {"connection": "close"} if scope["http_version"] == "1.1" else {}
-            return await refuse(answer, given.early_answer, "no uploads here", **closing)
+            return await _answer_early(given.early_answer, scope, receive, answer)
         return await pages(scope, receive, answer)
 
     return application
+
+
+async def _answer_early(status: int, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer, then read what still comes: closing at once would reset the connection and lose the answer."""
+    closing = {"connection": "close"} if scope["http_version"] == "1.1" else {}
+
+    async def unfinished(message: dict[str, Any]) -> None:
+        await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+    await refuse(unfinished, status, "no uploads here", **closing)
+    while (await receive()).get("more_body", False):
+        pass
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _headers(host: Host) -> list[tuple[bytes, bytes]]:
