@@ -15,20 +15,20 @@ services: [command: ./proxy]
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, ValidationError
 
 from testbed.model import Host
 from testbed.scenario.addresses import Address4, Address6, Asn
 from testbed.scenario.document import Document
-from testbed.scenario.part import Part
 from testbed.scenario.problems import Problems, explain
+from testbed.scenario.serverpart import ServerPart, server_fields
 from testbed.scenario.serviceparts import ServicePart, service_of
 from testbed.scenario.values import Text, as_list
 
 
-class HostPart(Part):
+class HostPart(ServerPart):
     """A machine with services. Without `at` it is abroad and has addresses of its own."""
 
     at: str = Field("", description="the operator whose subscriber runs the services, or outside")
@@ -37,7 +37,6 @@ class HostPart(Part):
     ipv6: Annotated[list[Address6], BeforeValidator(as_list)] = Field([], description="the main one first")
     asn: Asn | None = None
     country: str = "US"
-    certificate: Literal["trusted", "self-signed"] = "trusted"
     services: Annotated[list[ServicePart], Field(min_length=1)]
 
 
@@ -71,7 +70,7 @@ def _host(key: str, part: HostPart, document: Document, problems: Problems) -> H
         tuple(map(str, part.ipv6)),
         part.asn or 0,
         part.country,
-        part.certificate,
-        part.at,
-        known,
+        at=part.at,
+        services=known,
+        **server_fields(part),
     )

@@ -16,6 +16,7 @@ from testbed.scenario.phaseinfo import PHASE_KEYS, phase_infos
 from testbed.scenario.policies import CensorCompiler
 from testbed.scenario.problems import Loc, Problems
 from testbed.scenario.schema import PhasePart, ScenarioFile
+from testbed.scenario.serverpart import ServerPart, server_fields
 from testbed.scenario.sources import Sources
 from testbed.scenario.targets import TargetParser
 from testbed.scenario.worldfile import note_faults
@@ -33,6 +34,7 @@ def resolve(
     for each in (document, world_document):
         sources.used(each.path, each.digest)
     sources.world = _with_operators(part.operators, sources)
+    sources.world = _with_sites(part.sites, sources)
     if part.hosts or sources.world.hosts:
         sources.world = _with_hosts(part.hosts, sources)
     censors = {
@@ -66,6 +68,18 @@ def resolve(
         path=document.path.resolve(),
         remarks=tuple(dict.fromkeys(sources.remarks)),
     )
+
+
+def _with_sites(given: Mapping[str, ServerPart], sources: Sources) -> World:
+    """The world with the behaviour that the file gives to its sites."""
+    sites = list(sources.world.sites)
+    known = {name: index for index, site in enumerate(sites) for name in site.names}
+    for name, part in given.items():
+        if name in known:
+            sites[known[name]] = replace(sites[known[name]], **server_fields(part))
+        else:
+            sources.add(("sites", name), f"no site of the world is called {name!r}", nearest(name, known))
+    return replace(sources.world, sites=tuple(sites))
 
 
 def _with_hosts(given: Mapping[str, object], sources: Sources) -> World:

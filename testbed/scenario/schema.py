@@ -13,6 +13,7 @@ from testbed.scenario.matchparts import MatchPart
 from testbed.scenario.part import Part
 from testbed.scenario.period import Period
 from testbed.scenario.phaseinfo import Moment
+from testbed.scenario.serverpart import ServerPart
 from testbed.scenario.values import Key, ParsedShare, RateRange, Text, TimeRange, as_list
 
 
@@ -114,6 +115,9 @@ class ScenarioFile(Part):
     notes: str = ""
     world: Text = Field("runet", description="a world of the library, or a file beside the scenario")
     operators: OneOrMore | None = Field(None, description="those of the world that take part; default: all")
+    sites: dict[Text, ServerPart] = Field(
+        default_factory=dict, description="how sites of the world behave in this scenario, by their names"
+    )
     hosts: HostsField = Field(
         default_factory=dict, description="machines with services, added to those of the world"
     )

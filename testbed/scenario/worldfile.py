@@ -14,6 +14,7 @@ from testbed.scenario.document import Document, read
 from testbed.scenario.hostfield import HostsField
 from testbed.scenario.part import Part, parse
 from testbed.scenario.problems import Problems
+from testbed.scenario.serverpart import ServerPart, server_fields
 from testbed.scenario.values import Key, ParsedBitsPerSecond, ParsedSeconds, ParsedShare, Text, as_list
 
 
@@ -38,13 +39,16 @@ class OperatorPart(Part):
     hops: Annotated[int, Field(ge=FEWEST_HOPS, le=MOST_HOPS)] = 5
     access: LinkPart = LinkPart()
     block_page: str = ""
+    block_marks: Annotated[list[Text], BeforeValidator(as_list)] = Field(
+        [], description="pieces of HTML by which lists of fingerprints know its block page"
+    )
     block_source: str = ""
     sinkhole4: Annotated[list[Address4], BeforeValidator(as_list)] = Field(default_factory=list)
     sinkhole6: Annotated[list[Address6], BeforeValidator(as_list)] = Field(default_factory=list)
     miss: dict[str, ParsedShare] = Field({}, description="share of triggers its boxes let through, by action")
 
 
-class SitePart(Part):
+class SitePart(ServerPart):
     """A server with its names and its two addresses."""
 
     names: Annotated[list[Text], BeforeValidator(as_list), Field(min_length=1)]
@@ -52,7 +56,6 @@ class SitePart(Part):
     ipv6: Address6
     asn: Asn
     country: str = "US"
-    certificate: Literal["trusted", "self-signed"] = "trusted"
 
 
 class ResolverPart(Part):
@@ -110,6 +113,7 @@ def _build(name: str, part: WorldFile) -> World:
             **given.model_dump(
                 include={"name", "asn", "country", "kind", "hops", "block_page", "block_source"}
             ),
+            block_marks=tuple(given.block_marks),
             prefix4=given.prefix4,
             prefix6=given.prefix6,
             access=LinkQuality(**given.access.model_dump()),
@@ -121,7 +125,12 @@ def _build(name: str, part: WorldFile) -> World:
     )
     sites = tuple(
         Site(
-            tuple(given.names), str(given.ipv4), str(given.ipv6), given.asn, given.country, given.certificate
+            tuple(given.names),
+            str(given.ipv4),
+            str(given.ipv6),
+            given.asn,
+            given.country,
+            **server_fields(given),
         )
         for given in part.sites
     )
