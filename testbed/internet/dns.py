@@ -2,14 +2,22 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from socket import socket
 from typing import NoReturn
 
 from testbed.internet.service import run_service
 from testbed.internet.services.base import ReportReady
 from testbed.internet.sockets import stream_socket, udp_socket
-from testbed.internet.transports import Respond, new_failure, serve_datagrams, serve_streams
+from testbed.internet.transports import (
+    Client,
+    Reply,
+    Respond,
+    new_failure,
+    serve_datagrams,
+    serve_streams,
+    settled,
+)
 from testbed.internet.zone import Zone, answer, for_udp
 
 __all__ = ["Respond", "Zone", "answer", "serve_dns", "serve_operator_resolver", "serve_sockets", "truth"]
@@ -19,8 +27,16 @@ IDLE = 75  # seconds that an idle connection stays open: our choice, longer than
 
 
 def truth(zone: Zone) -> Respond:
-    """What an honest resolver answers from `zone`: query to whole reply, None for no answer."""
-    return lambda query: answer(query, zone)
+    """What an honest resolver answers: from `zone`, and by asking the server of a delegated one."""
+    if not zone.delegations:
+        return lambda query: answer(query, zone)
+    from testbed.internet.delegation import ask_server, servers_for  # slow, and few worlds delegate
+
+    def respond(query: bytes) -> Reply:
+        servers = servers_for(query, zone.delegations)
+        return ask_server(query, servers) if servers else answer(query, zone)
+
+    return respond
 
 
 def serve_operator_resolver(addresses: Sequence[str], respond: Respond, ready: ReportReady) -> NoReturn:
@@ -50,16 +66,24 @@ async def serve_sockets(
     Over TCP queries may be pipelined. With a `context`, TCP is TLS. A bug in `respond` is raised here.
     """
 
-    def datagram(query: bytes) -> bytes | None:
+    def datagram(query: bytes, _: Client) -> Reply:
         reply = respond(query)
+        if reply is None or isinstance(reply, bytes):
+            return cut(query, reply)
+        return later(query, reply)
+
+    def cut(query: bytes, reply: bytes | None) -> bytes | None:
         return None if reply is None else for_udp(query, reply)
+
+    async def later(query: bytes, coming: Awaitable[bytes | None]) -> bytes | None:
+        return cut(query, await coming)
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             async with asyncio.timeout(IDLE):
                 length = int.from_bytes(await reader.readexactly(2), "big")
                 query = await reader.readexactly(length)
-            reply = respond(query)
+            reply = await settled(respond(query))
             if reply is not None:
                 writer.write(len(reply).to_bytes(2, "big") + reply)
                 await writer.drain()

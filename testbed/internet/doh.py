@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from testbed.internet.dnsjson import json_of, question_of
 from testbed.internet.pages import Application, Receive, Scope, Send, page, pages, refuse, reply
-from testbed.internet.transports import Respond
+from testbed.internet.transports import Respond, settled
 
 PATH = "/dns-query"
 JSON_PATH = "/resolve"  # Google's; others answer JSON at PATH to a question by name
@@ -46,7 +46,8 @@ async def _resolve(scope: Scope, receive: Receive, send: Send, respond: Respond)
     kind = _header(scope, b"content-type") if method == "POST" else parameters.get("ct", [MESSAGE])[0]
     if kind not in MESSAGES:
         return await refuse(send, 415, f"the content type must be {MESSAGE}")
-    found = respond(body if method == "POST" else _from_url(parameters.get("dns", [""])[0]))
+    query = body if method == "POST" else _from_url(parameters.get("dns", [""])[0])
+    found = await settled(respond(query))
     if found is None:
         return await refuse(send, 400, "not a DNS query: POST one, or GET ?dns= with one in base64url")
     return await reply(send, 200, found, kind, cache_control=CACHED)
@@ -57,7 +58,7 @@ async def _resolve_json(parameters: Mapping[str, list[str]], send: Send, respond
         query = question_of(parameters)
     except ValueError as error:
         return await refuse(send, 400, str(error))
-    found = respond(query)
+    found = await settled(respond(query))
     assert found is not None, "a whole query has a reply"
     return await reply(send, 200, json_of(found), JSON, cache_control=CACHED)
 

@@ -13,6 +13,7 @@ from testbed.internet.services.dns import Dns
 from testbed.internet.services.doh import Doh
 from testbed.internet.services.dot import Dot
 from testbed.internet.services.http3 import Http3
+from testbed.internet.services.stun import Stun
 from testbed.internet.services.web import Web
 from testbed.internet.sockets import stream_socket, udp_socket
 from testbed.model import Host, HostService, Site, World
@@ -35,7 +36,7 @@ class Opened:
 def far_hosts(world: World) -> list[Host]:
     """Sites and public resolvers of `world`, each with the services that it runs."""
     resolvers = [
-        Host(one.name, (one.name,), one.ipv4, one.ipv6, one.asn, services=(Dns(), Dot(), Doh()))
+        Host(one.name, one.names, one.ipv4, one.ipv6, one.asn, one.country, services=(Dns(), Dot(), Doh()))
         for one in world.resolvers
     ]
     return [*(_site(site, world) for site in world.sites), *resolvers]
@@ -45,6 +46,7 @@ def _site(site: Site, world: World) -> Host:
     """A site as a host. Where an operator's redirects lead, there is its block page, and no HTTP/3."""
     places = {urlsplit(operator.block_page).hostname: operator.block_body for operator in world.operators}
     block_body = next((places[name] for name in (*site.names, site.ipv4) if name in places), "")
+    web = (Web(),) if block_body else (Web(), Http3())
     return Host(
         site.name,
         site.names,
@@ -53,7 +55,7 @@ def _site(site: Site, world: World) -> Host:
         site.asn,
         site.country,
         certificate=site.certificate,
-        services=(Web(),) if block_body else (Web(), Http3()),
+        services=web if site.stun is None else (Stun(site.stun),),
         behaviour=site.behaviour,
         https_record=site.https_record,
         block_body=block_body,

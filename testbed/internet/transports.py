@@ -13,7 +13,10 @@ Failure = asyncio.Future[None]
 """Never done, unless a handler raises: then it holds the exception, and whoever awaits it ends the server."""
 
 Converse = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-Respond = Callable[[bytes], bytes | None]
+Reply = bytes | None | Awaitable[bytes | None]  # None: no answer
+Client = tuple[str, int]  # address and port
+Respond = Callable[[bytes], Reply]
+RespondTo = Callable[[bytes, Client], Reply]
 
 
 def new_failure() -> Failure:
@@ -40,8 +43,13 @@ async def serve_streams(
         await asyncio.start_server(serve, sock=one, ssl=context)
 
 
-async def serve_datagrams(bound: Iterable[socket], respond: Respond, failure: Failure) -> None:
-    """Begin to answer each datagram with `respond` of it; None means no answer."""
+async def settled(reply: Reply) -> bytes | None:
+    """A reply, once it is there."""
+    return reply if reply is None or isinstance(reply, bytes) else await reply
+
+
+async def serve_datagrams(bound: Iterable[socket], respond: RespondTo, failure: Failure) -> None:
+    """Begin to answer each datagram with `respond` of it and of its sender."""
     for one in bound:
         await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: _Datagrams(respond, failure), sock=one
@@ -49,16 +57,29 @@ async def serve_datagrams(bound: Iterable[socket], respond: Respond, failure: Fa
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, respond: Respond, failure: Failure) -> None:
+    def __init__(self, respond: RespondTo, failure: Failure) -> None:
         self.respond = respond
         self.failure = failure
+        self.pending: set[asyncio.Task[None]] = set()  # asyncio itself keeps no strong reference
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         try:
-            reply = self.respond(data)
+            reply = self.respond(data, (addr[0], addr[1]))
+            if isinstance(reply, bytes):
+                self.transport.sendto(reply, addr)
+            elif reply is not None:
+                task = asyncio.get_running_loop().create_task(self._answer(reply, addr))
+                self.pending.add(task)
+                task.add_done_callback(self.pending.discard)
+        except Exception as error:
+            _fail(self.failure, error)
+
+    async def _answer(self, coming: Awaitable[bytes | None], addr: tuple[str, int]) -> None:
+        try:
+            reply = await coming
             if reply is not None:
                 self.transport.sendto(reply, addr)
         except Exception as error:

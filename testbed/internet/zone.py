@@ -36,6 +36,7 @@ class Zone:
     addresses: Mapping[str, tuple[str, ...]]  # name -> IPv4 and IPv6 addresses
     pointers: Mapping[str, str] = field(default_factory=dict)  # "1.0.0.127.in-addr.arpa" -> name
     services: Mapping[str, str] = field(default_factory=dict)  # name -> its HTTPS record (RFC 9460)
+    delegations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # zone -> its server's addresses
     egress: str = ""  # IPv4 address of the resolver that answers, for `WHOAMI`; "" leaves them out
     parents: frozenset[str] = field(init=False)  # names that exist only because something is below them
 
@@ -49,7 +50,7 @@ class Zone:
         """Names of sites, public resolvers and hosts, forward and reverse (by the main name)."""
         owners: list[tuple[tuple[str, ...], tuple[str, ...]]]
         owners = [(site.names, (site.ipv4, site.ipv6)) for site in world.sites]
-        owners += [((each.name,), (*each.ipv4, *each.ipv6)) for each in world.resolvers]
+        owners += [(each.names, (*each.ipv4, *each.ipv6)) for each in world.resolvers]
         owners += [(host.names, addresses_of(host, world)) for host in world.hosts if host.names]
         addresses = {name.lower(): owned for names, owned in owners for name in names}
         pointers = {
@@ -66,7 +67,8 @@ class Zone:
             if protocols
             for name in names
         }
-        return cls(addresses, pointers, services)
+        delegations = {zone: addresses_of(host, world) for host in world.hosts for zone in host.zones}
+        return cls(addresses, pointers, services, delegations)
 
     def seen_from(self, egress: str) -> "Zone":
         """The same zone for the resolver that asks from `egress`."""

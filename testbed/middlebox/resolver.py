@@ -12,13 +12,14 @@ from testbed.censor.match import CompiledRule
 from testbed.censor.parsers.dns import Question, question
 from testbed.censor.policy import Policy, Rule
 from testbed.errors import InputError
+from testbed.internet.transports import Reply
 from testbed.middlebox.eventstream import EventStream
 from testbed.middlebox.receipts import Receipts
 from testbed.middlebox.seen import SeenReplies
 from testbed.model import Placement
 from testbed.world import netns
 
-Answer = Callable[[bytes], bytes | None]
+Answer = Callable[[bytes], Reply]
 
 
 class LyingAnswer:
@@ -44,7 +45,7 @@ class LyingAnswer:
                 raise InputError.at(f"censor {policy.name}, rule {rule.name}", problem, remedy)
             self._rules.append((CompiledRule(rule.match), index, rule))
 
-    def __call__(self, query: bytes) -> bytes | None:
+    def __call__(self, query: bytes) -> Reply:
         """The reply to a query in wire format; None for silence."""
         self.receipts.packets += 1
         asked = question(query)
@@ -57,7 +58,7 @@ class LyingAnswer:
                     return self._carry_out(query, index, rule)
         return self._truthful(query)
 
-    def _carry_out(self, query: bytes, index: int, rule: Rule) -> bytes | None:
+    def _carry_out(self, query: bytes, index: int, rule: Rule) -> Reply:
         reply = rule.action.resolver_reply(query)
         if reply.true:
             return self._truthful(query)

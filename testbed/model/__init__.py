@@ -114,7 +114,7 @@ class Behaviour:
 
 
 ORDINARY = Behaviour()
-Certificate = Literal[
+ShownCertificate = Literal[
     "trusted",
     "self-signed",  # and expired in 2014: what a box in Russia showed (OONI22)
     "expired",
@@ -133,9 +133,10 @@ class Site:
     ipv6: str
     asn: int
     country: str = "US"
-    certificate: Certificate = "trusted"
+    certificate: ShownCertificate = "trusted"
     behaviour: Behaviour = ORDINARY
     https_record: tuple[str, ...] = ()  # protocols of its HTTPS record (RFC 9460), "h3" and "h2"; (): none
+    stun: int | None = None  # UDP port of a STUN server, which is then all that it serves
 
     @property
     def name(self) -> str:
@@ -151,6 +152,13 @@ class PublicResolver:
     ipv4: tuple[str, ...]
     ipv6: tuple[str, ...]
     asn: int
+    country: str = "US"
+    aliases: tuple[str, ...] = ()  # further names
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All its names, the main one first."""
+        return (self.name, *self.aliases)
 
 
 class HostService(Protocol):
@@ -193,11 +201,12 @@ class Host:
     ipv6: tuple[str, ...] = ()
     asn: int = 0  # 0 if it is at a vantage
     country: str = "US"
-    certificate: Certificate = "trusted"
+    certificate: ShownCertificate = "trusted"
     at: str = ""  # the vantage whose namespace it shares; "" abroad
     services: tuple[HostService, ...] = ()
     behaviour: Behaviour = ORDINARY  # of its web servers
     https_record: tuple[str, ...] = ()  # as a site's
+    zones: tuple[str, ...] = ()  # of the world's DNS, delegated to it: resolvers ask its port 53 about them
     block_body: str = ""  # the operator's block page, if its web servers answer every request with one
 
 

@@ -186,9 +186,13 @@ def _given_names(world: World) -> Iterator[tuple[Path, str, str]]:
             yield ("sites", index, "names", position), name, site.name
     for resolver in world.resolvers:
         yield ("resolvers", resolver.name), resolver.name, resolver.name
+        for index, name in enumerate(resolver.aliases):
+            yield ("resolvers", resolver.name, "aliases", index), name, resolver.name
     for host in world.hosts:
         for position, name in enumerate(host.names):
             yield ("hosts", host.key, "names", position), name, f"host {host.key!r}"
+        for position, zone in enumerate(host.zones):
+            yield ("hosts", host.key, "zones", position), zone, f"host {host.key!r}"
 
 
 def _host(host: Host, world: World) -> Iterator[WorldFault]:

@@ -37,6 +37,9 @@ class HostPart(ServerPart):
     ipv6: Annotated[list[Address6], BeforeValidator(as_list)] = Field([], description="the main one first")
     asn: Asn | None = None
     country: str = "US"
+    zones: Annotated[list[Text], BeforeValidator(as_list)] = Field(
+        [], description="zones of the world's DNS that are delegated to it"
+    )
     services: Annotated[list[ServicePart], Field(min_length=1)]
 
 
@@ -72,5 +75,6 @@ def _host(key: str, part: HostPart, document: Document, problems: Problems) -> H
         part.country,
         at=part.at,
         services=known,
+        zones=tuple(part.zones),
         **server_fields(part),
     )

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from testbed.model import ORDINARY, Behaviour, Certificate
+from testbed.model import ORDINARY, Behaviour, ShownCertificate
 from testbed.scenario.part import Part
 from testbed.scenario.values import as_list, for_hint, given
 
@@ -17,7 +17,7 @@ else:
 class ServerPart(Part):
     """How a server departs from an ordinary one."""
 
-    certificate: Certificate = "trusted"
+    certificate: ShownCertificate = "trusted"
     behaviour: BehaviourField = Field(ORDINARY, description="of its web servers")
     https_record: Annotated[list[Literal["h3", "h2"]], BeforeValidator(as_list)] = Field(
         [], description="protocols of its HTTPS record in DNS"

@@ -96,7 +96,7 @@ class WorldHosts:
     def __init__(self, world: World) -> None:
         self._world = world.name
         self._names = {name for site in world.sites for name in site.names}
-        self._names |= {resolver.name for resolver in world.resolvers}
+        self._names |= {name for resolver in world.resolvers for name in resolver.names}
         self._names |= {name for host in world.hosts for name in host.names}
         hosts = {text for host in world.hosts for text in (*host.ipv4, *host.ipv6)}
         self._addresses = {text for site in world.sites for text in (site.ipv4, site.ipv6)} | hosts

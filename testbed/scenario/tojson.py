@@ -4,7 +4,17 @@ import dataclasses
 from typing import Any
 
 from testbed.censor.policy import Policy
-from testbed.model import Expectation, Host, LinkQuality, Operator, PhaseInfo, Placement, Scenario, World
+from testbed.model import (
+    Expectation,
+    Host,
+    LinkQuality,
+    Operator,
+    PhaseInfo,
+    Placement,
+    Scenario,
+    Site,
+    World,
+)
 
 
 def to_json(scenario: Scenario) -> dict[str, Any]:
@@ -89,7 +99,7 @@ def _world(world: World) -> dict[str, Any]:
         "name": world.name,
         "backbone": _link(world.backbone),
         "operators": [_operator(operator) for operator in world.operators],
-        "sites": [_plain(site) for site in world.sites],
+        "sites": [_server(site) for site in world.sites],
         "resolvers": [_plain(resolver) for resolver in world.resolvers],
         "hosts": [_host(host) for host in world.hosts],
     }
@@ -97,7 +107,17 @@ def _world(world: World) -> dict[str, Any]:
 
 def _host(host: Host) -> dict[str, Any]:
     services = [{service.key: dataclasses.asdict(service)} for service in host.services]
-    return {**_plain(host), "services": services}
+    return {**_server(host), "services": services}
+
+
+def _server(server: Site | Host) -> dict[str, Any]:
+    """Of its behaviour, what is not ordinary."""
+    behaviour = {
+        field.name: value
+        for field in dataclasses.fields(server.behaviour)
+        if (value := getattr(server.behaviour, field.name)) != field.default
+    }
+    return {**_plain(server), "behaviour": behaviour}
 
 
 def _operator(operator: Operator) -> dict[str, Any]:

@@ -56,6 +56,9 @@ class SitePart(ServerPart):
     ipv6: Address6
     asn: Asn
     country: str = "US"
+    stun: Annotated[int, Field(ge=1, le=65535)] | None = Field(
+        None, description="UDP port of a STUN server, which is then all that it serves"
+    )
 
 
 class ResolverPart(Part):
@@ -64,6 +67,8 @@ class ResolverPart(Part):
     ipv4: Annotated[list[Address4], BeforeValidator(as_list), Field(min_length=1)]
     ipv6: Annotated[list[Address6], BeforeValidator(as_list), Field(min_length=1)]
     asn: Asn
+    country: str = "US"
+    aliases: Annotated[list[Text], BeforeValidator(as_list)] = Field([], description="further names")
 
 
 class WorldFile(Part):
@@ -130,12 +135,20 @@ def _build(name: str, part: WorldFile) -> World:
             str(given.ipv6),
             given.asn,
             given.country,
+            stun=given.stun,
             **server_fields(given),
         )
         for given in part.sites
     )
     resolvers = tuple(
-        PublicResolver(key, tuple(map(str, given.ipv4)), tuple(map(str, given.ipv6)), given.asn)
+        PublicResolver(
+            key,
+            tuple(map(str, given.ipv4)),
+            tuple(map(str, given.ipv6)),
+            given.asn,
+            given.country,
+            tuple(given.aliases),
+        )
         for key, given in part.resolvers.items()
     )
     return World(name, operators, sites, resolvers, LinkQuality(**part.backbone.model_dump()))

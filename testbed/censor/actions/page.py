@@ -24,7 +24,7 @@ class Page(Action[None]):
 
     status: int = 302
     location: str = operators_own("block_page", "")  # where a redirect leads
-    body: str = ""
+    body: str = operators_own("block_body", "")  # the page itself, if there is no redirect
     residual: Seconds | None = None  # in-path: how long the rest of the connection is dropped
 
     def on_match(self, ctx: Context[None]) -> Decision:
@@ -57,9 +57,5 @@ class Page(Action[None]):
         lines = [f"HTTP/1.1 {self.status} {phrase}"]
         if self.location:
             lines.append(f"Location: {self.location}")
-        lines += [
-            "Content-Type: text/html; charset=utf-8",
-            f"Content-Length: {len(body)}",
-            "Connection: close",
-        ]
+        lines += ["Content-Type: text/html; charset=utf-8", "Connection: close"]  # FIN ends the body
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -32,7 +32,7 @@ class Discard(Service):
 
         failure = new_failure()
         await serve_streams(place.sockets["tcp", self.port], _converse, failure)
-        await serve_datagrams(place.sockets["udp", self.port], lambda _: None, failure)
+        await serve_datagrams(place.sockets["udp", self.port], lambda *_: None, failure)
         ready()
         await failure
 

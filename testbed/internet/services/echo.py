@@ -29,7 +29,7 @@ class Echo(Service):
 
         failure = new_failure()
         await serve_streams(place.sockets["tcp", self.port], _converse, failure)
-        await serve_datagrams(place.sockets["udp", self.port], lambda data: data, failure)
+        await serve_datagrams(place.sockets["udp", self.port], lambda data, _: data, failure)
         ready()
         await failure
 
