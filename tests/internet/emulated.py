@@ -43,9 +43,10 @@ def _odd_sites():
         )
 
 
+STUN = Site(("stun.example",), "198.18.1.1", "2001:db8:1::1", 64500, stun=3478)
 ODD = {site.name.removesuffix(".example"): site for site in _odd_sites()}
 GOOGLE = PublicResolver("dns.google", ("8.8.8.8", "8.8.4.4"), ("2001:4860:4860::8888",), 15169)
-WORLD = World("small", (), (TWITTER, VK, *ODD.values()), (GOOGLE,))
+WORLD = World("small", (), (TWITTER, VK, *ODD.values(), STUN), (GOOGLE,))
 
 
 class FarSide:
