@@ -120,7 +120,7 @@ def open_service(
 
         tcp = [each for (transport, _), some in sockets.items() if transport == "tcp" for each in some]
         limit_clients(tcp, host.behaviour)
-    place = Place(host, tuple(addresses), sockets, certificate, around.zone, around.country_of)
+    place = Place(host, tuple(addresses), sockets, certificate, around.zone, country_of=around.country_of)
     return Opened(service, place)
 
 

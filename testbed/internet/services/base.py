@@ -35,9 +35,9 @@ class Place:
     sockets: Mapping[Listener, tuple["socket", ...]]  # open already: one per address, in their order
     certificate: tuple[str, str] | None  # files of chain and key (PEM), for a service that needs one
     zone: Callable[[], "Zone"]  # the names of the world; built on first use, once per process
-    country_of: Callable[[str], str] = field(default=lambda _: "")  # of a client's address; "": unknown
     environment: Mapping[str, str] = field(default_factory=dict)  # of programs that the service starts
     log: "Path | None" = None  # where standard output and error go
+    country_of: Callable[[str], str] = field(default=lambda _: "")  # of a client's address; "": unknown
 
 
 @dataclass(frozen=True, slots=True)
