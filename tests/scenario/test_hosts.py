@@ -123,6 +123,10 @@ def test_json_has_every_parameter(desk: Desk) -> None:
         "asn": 24940,
         "country": "US",
         "certificate": "trusted",
+        "behaviour": {},
+        "https_record": [],
+        "zones": [],
+        "block_body": "",
         "at": "",
         "services": [{"echo": {"port": 7}}, {"web": {"http": 80, "https": 8443}}],
     }
