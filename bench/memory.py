@@ -1,52 +1,44 @@
 """The resident memory of an idle censor's process in an ordinary run."""
 
-import json
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from bench.result import Budget, Quantity, Result
 from bench.start import SCENARIO, TESTBED
 from testbed.errors import InvalidRunError
 
-_OPERATOR, _HOP = "mts", "mts.hop2"
-
-# Runs as the subscriber: the processes of the world are in the same PID namespace. Prints, in kB, the sums
-# of smaps_rollup of the process that lives in the hop's network namespace, and of itself.
-_PROGRAM = """
-import json, os, sys, time
-from pathlib import Path
-
-def rollup(pid):
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-    return {line.split(":")[0]: int(line.split()[1]) for line in lines}
-
-time.sleep(1)
-hop = os.stat(f"/run/netns/{sys.argv[1]}").st_ino
-found = []
-for entry in Path("/proc").iterdir():
-    try:
-        if entry.name.isdigit() and os.stat(entry / "ns/net").st_ino == hop:
-            found.append(rollup(entry.name))
-    except OSError:
-        continue
-print(json.dumps({"censors": found, "python": rollup("self")}))
-"""
+_OPERATOR, _CENSOR = "mts", "mts/tspu-mts"
+_IDLE = 1.0  # seconds until a process that has just started is idle: our choice
+_BARE = "print(open('/proc/self/smaps_rollup').read().replace('\\n', ';'), flush=True); input()"
 
 
 def measure(*, quick: bool) -> list[Result]:  # noqa: ARG001 (every benchmark has it)
-    """One line: resident set size of the one censor of one operator."""
+    """One line: resident set size of the one censor of one operator, in kB of smaps_rollup."""
     with tempfile.TemporaryDirectory() as folder:
         command = [*TESTBED, "run", SCENARIO, "--vantage", _OPERATOR, "--quiet"]
-        command += ["--out", str(Path(folder, "run")), "--", sys.executable, "-c", _PROGRAM, _HOP]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-        if done.returncode:
-            raise InvalidRunError(f"memory: exit status {done.returncode}: {done.stderr.strip()}")
-        measured: dict[str, Any] = json.loads(done.stdout)
+        command += ["--out", str(Path(folder, "run")), "--", sys.executable, "-c", _BARE]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as run:
+            assert run.stdout is not None
+            bare = run.stdout.readline().split(";")
+            time.sleep(_IDLE)
+            censors = [process for process in _below(run.pid) if _name(process) == _CENSOR]
+            measured = {
+                "censors": [
+                    _kilobytes((process / "smaps_rollup").read_text().splitlines()) for process in censors
+                ],
+                "python": _kilobytes(bare),
+            }
+            _, err = run.communicate("\n", timeout=120)
+        if run.returncode:
+            raise InvalidRunError(f"memory: exit status {run.returncode}: {err.strip()}")
     if len(measured["censors"]) != 1:
-        raise InvalidRunError(f"memory: {len(measured['censors'])} processes in {_HOP}, not one")
+        raise InvalidRunError(f"memory: {len(measured['censors'])} processes named {_CENSOR}, not one")
     censor = measured["censors"][0]
     resident = Quantity(censor["Rss"] / 1024, "MB")
     own = (censor["Private_Clean"] + censor["Private_Dirty"]) / 1024
@@ -66,3 +58,20 @@ def measure(*, quick: bool) -> list[Result]:  # noqa: ARG001 (every benchmark ha
             {"kB": measured},
         )
     ]
+
+
+def _below(pid: int) -> Iterator[Path]:
+    """All descendants of a process, seen from outside the world."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield Path("/proc", child)
+            yield from _below(int(child))
+
+
+def _name(process: Path) -> str:
+    return (process / "comm").read_text().strip()
+
+
+def _kilobytes(lines: Sequence[str]) -> dict[str, int]:
+    """The fields of smaps_rollup, whose first line is a range of addresses."""
+    return {line.split(":")[0]: int(line.split()[1]) for line in lines[1:] if line.strip()}

@@ -4,12 +4,10 @@ By system call and not through the program `unshare`, because some distributions
 they forbid Python, and Python builds the worlds.
 """
 
-import os
-from pathlib import Path
+from testbed.world import linux, subordinate
+from testbed.world.enter import ALL_NAMESPACES as ALL
 
-from testbed.world import linux
-
-ALL = linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWNET
+__all__ = ["ALL", "needs_user_namespace", "private_proc", "private_run", "unshare"]
 
 
 def needs_user_namespace() -> bool:
@@ -19,15 +17,11 @@ def needs_user_namespace() -> bool:
 
 def unshare(flags: int) -> None:
     """Enter new namespaces; in a new user namespace, become its root. OSError if the kernel refuses."""
-    uid, gid = os.geteuid(), os.getegid()
     if needs_user_namespace():
-        flags |= linux.CLONE_NEWUSER
-    linux.unshare(flags)
+        subordinate.unshare(flags)
+    else:
+        linux.unshare(flags)
     linux.die_with_parent()  # a change of credentials has cleared it
-    if flags & linux.CLONE_NEWUSER:
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {gid} 1")
 
 
 def private_run() -> None:

@@ -14,7 +14,8 @@ from typing import NoReturn
 from testbed.internet.listening import listening
 from testbed.internet.services.base import Place, ReportReady
 from testbed.internet.services.command import Command, Readiness
-from testbed.world.linux import die_with_parent
+from testbed.world.confine import children_among_commands, step_down
+from testbed.world.linux import CLONE_NEWNS, die_with_parent, unshare
 
 _POLL = 0.02  # seconds between two looks: our choice
 _PATIENCE = 2.0  # seconds that a program has to end after SIGTERM: our choice, well below the run's own limit
@@ -59,19 +60,22 @@ def run_program(command: Command, place: Place, ready: ReportReady) -> NoReturn:
 
 def _start(command: Command, place: Place, mask: set[int]) -> "subprocess.Popen[bytes]":
     def prepare() -> None:
+        unshare(CLONE_NEWNS)
+        step_down()
         die_with_parent()
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)  # an ignored signal would stay ignored
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
-    return subprocess.Popen(
-        ["/bin/sh", "-c", command.run],
-        cwd=command.folder,
-        env=dict(place.environment),
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C at the terminal is meant for the program under test
-        preexec_fn=prepare,  # noqa: PLW1509 (this process has one thread)
-    )
+    with children_among_commands():
+        return subprocess.Popen(
+            ["/bin/sh", "-c", command.run],
+            cwd=command.folder,
+            env=dict(place.environment),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C at the terminal is meant for the program under test
+            preexec_fn=prepare,  # noqa: PLW1509 (this process has one thread)
+        )
 
 
 def _sign(

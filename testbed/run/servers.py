@@ -20,6 +20,7 @@ from testbed.vantage.overlay import lay_over
 from testbed.world.build import BuiltWorld
 from testbed.world.children import Children
 from testbed.world.linux import CLONE_NEWNS, unshare
+from testbed.world.netns import show_run_of_host
 
 FILES = Path("/run/hosts")
 _MARGIN = 5.0  # seconds above what a service gives itself to become ready: our choice
@@ -63,6 +64,7 @@ def _start(
 
         def serve(ready: ReportReady, service: HostService = service, name: str = name) -> None:
             unshare(CLONE_NEWNS)
+            show_run_of_host(host.at or host.key, FILES / host.key)
             lay_over(environment.tree, environment.scratch)
             one = open_service(service, host, addresses, certificate, around)
             one.service.start(replace(one.place, environment=variables, log=logs / f"{name}.log"), ready)

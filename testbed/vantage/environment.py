@@ -25,9 +25,19 @@ if TYPE_CHECKING:
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 CERTIFICATES = Path("etc/ssl/certs")  # OpenSSL's directory, where it looks authorities up by hash
 
-# A subscriber has none of these: a program that obeyed them would talk to something outside the world.
+# A subscriber has none of these: a program that obeyed them would talk to something outside the world, or
+# look for something that is not in it.
+_PROXIES = r"(?i:(https?|ftp|all|no|rsync|socks5?)_proxy)"
+_NAMES = r"SSL_CERT_DIR|RES_OPTIONS|LOCALDOMAIN|HOSTALIASES"
+_AGENTS = r"SSH_AUTH_SOCK|SSH_AGENT_PID|SSH_ASKPASS|SUDO_ASKPASS|GPG_AGENT_INFO|GNOME_KEYRING_\w+"
+_BUSES = r"DBUS_\w+|AT_SPI_BUS_ADDRESS|NOTIFY_SOCKET|JOURNAL_STREAM|LISTEN_(FDS|PID|FDNAMES)|XDG_RUNTIME_DIR"
+_DISPLAYS = r"(WAYLAND_)?DISPLAY|XAUTHORITY|ICEAUTHORITY|SESSION_MANAGER|SWAYSOCK|I3SOCK|HYPRLAND_\w+"
+_SOUNDS = r"PULSE_\w+|PIPEWIRE_\w+"
+_TERMINALS = r"TMUX(_PANE)?|STY|ZELLIJ\w*|KITTY_LISTEN_ON|WEZTERM_UNIX_SOCKET"
+_EDITORS = r"VSCODE_\w+|NVIM(_LISTEN_ADDRESS)?|EMACS_SOCKET_NAME|VIM_SERVERNAME"
+_SERVERS = r"(DOCKER|CONTAINER|LIBVIRT_DEFAULT)_(HOST|CONTEXT|URI)|MYSQL_UNIX_PORT|WSL_INTEROP"
 DROPPED = re.compile(
-    r"(?i)(https?|ftp|all|no|rsync|socks5?)_proxy|SSL_CERT_DIR|RES_OPTIONS|LOCALDOMAIN|HOSTALIASES"
+    f"{_PROXIES}|{_NAMES}|{_AGENTS}|{_BUSES}|{_DISPLAYS}|{_SOUNDS}|{_TERMINALS}|{_EDITORS}|{_SERVERS}"
 )
 
 

@@ -8,9 +8,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from testbed.world.linux import MS_BIND, MS_PRIVATE, MS_REC, mount
+from testbed.world.linux import MS_BIND, MS_MOVE, MS_PRIVATE, MS_REC, mount
 
-_MS_MOVE = 8192  # linux/mount.h
 _BELOW = ".below"  # where a rebuilt folder keeps what it was
 
 
@@ -72,4 +71,4 @@ def _rebuild(folder: Path, additions: Sequence[Path], scratch: Path) -> None:
                 place.symlink_to(f"{_BELOW}/{entry.name}")
     for added in additions:
         (shutil.copytree if added.is_dir() else shutil.copyfile)(added, scratch / added.name)
-    mount(str(scratch), str(folder), flags=_MS_MOVE)
+    mount(str(scratch), str(folder), flags=MS_MOVE)

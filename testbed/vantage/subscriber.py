@@ -15,9 +15,9 @@ from testbed.errors import InvalidRunError
 from testbed.vantage.environment import Environment
 from testbed.vantage.overlay import lay_over
 from testbed.vantage.programs import NOT_EXECUTABLE, ProgramError, find_program
-from testbed.world import interrupt
+from testbed.world import confine, interrupt
 from testbed.world.linux import CLONE_NEWNS, restore_descriptors, unshare
-from testbed.world.netns import Namespace, enter
+from testbed.world.netns import Namespace, enter, show_run_of_host
 
 
 def run_as(
@@ -80,7 +80,8 @@ def spawn_as(
         # Ctrl-C during the fork is for the program: held back until it has its own answer to it.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, interrupt.ENDING)
         try:
-            return _start(program, argv, variables, prepare, streams)
+            with confine.children_among_commands():
+                return _start(program, argv, variables, prepare, streams)
         except subprocess.SubprocessError as error:
             refusal.seek(0)
             why = refusal.read().decode(errors="replace")
@@ -90,10 +91,15 @@ def spawn_as(
 
 
 def become_subscriber(namespace: Namespace, environment: Environment) -> None:
-    """Move this process into the vantage for good: its network, and its files over the machine's own."""
+    """Move this process into the vantage for good: its network, and its files over the machine's own.
+
+    It has no rights in the world afterwards: see `testbed.world.confine.step_down`.
+    """
     enter(namespace)
     unshare(CLONE_NEWNS)
+    show_run_of_host(namespace.name)
     lay_over(environment.tree, environment.scratch)
+    confine.step_down()
 
 
 def _start(

@@ -44,7 +44,10 @@ def build(plan: Plan) -> BuiltWorld:
     importing = Thread(target=_import_netlink)
     importing.start()
     try:
-        namespaces = {node.name: Namespace.create(node.name) for node in plan.nodes}
+        hosts = [node.name for node in plan.nodes if node.host]
+        made = Namespace.create_hosts(hosts)
+        made += [Namespace.create(node.name) for node in plan.nodes if not node.host]
+        namespaces = {namespace.name: namespace for namespace in made}
         cpus = _cpus(plan)
         for node in plan.nodes:
             interrupt.check()

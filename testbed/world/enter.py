@@ -1,36 +1,47 @@
 """The way into a private set of namespaces, in which everything else of a run happens.
 
 Four processes: the *outer* one, which the user started; the *gatekeeper*, which makes the namespaces (making
-a PID namespace moves one's children, not oneself); *init*, PID 1 of the new namespace, which only collects
-orphans; and *main*, an ordinary process whose children no other process reaps. Each dies with the one before
-it, and with init the kernel removes all the rest.
+a PID namespace moves one's children, not oneself); *init*, PID 1 of the new namespace, which mounts what a
+world has of its own and then only collects orphans; and *main*, an ordinary process whose children no other
+process reaps. Each dies with the one before it, and with init the kernel removes all the rest.
+
+Commands run in namespaces below these: `testbed.world.confine`.
 
 A signal that asks the run to end is the outer process's to take: it writes the number to main's pipe. The
 terminal's Ctrl-C is the exception, because the terminal has sent it to main as well. Gatekeeper and init have
 the signals blocked.
 """
 
-import contextlib
 import errno
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from testbed.errors import InvalidRunError, RunInterrupted, UnsupportedError
-from testbed.world import interrupt, linux, netns
+from testbed.errors import InputError, InvalidRunError, RunInterrupted, UnsupportedError
+from testbed.world import confine, hostsockets, interrupt, linux, mounts, netns, subordinate
 from testbed.world.children import ending_of
 from testbed.world.fork import Slot, die_with, fork, supervise
 
 T = TypeVar("T")
 
+ALL_NAMESPACES = (
+    linux.CLONE_NEWNS
+    | linux.CLONE_NEWNET
+    | linux.CLONE_NEWPID
+    | linux.CLONE_NEWUTS
+    | linux.CLONE_NEWIPC
+    | linux.CLONE_NEWCGROUP
+)
+
 
 def run_isolated(main: Callable[[], int]) -> int:
-    """Run `main` in new namespaces (mount, network, PID; user too, unless privileged); return its status.
+    """Run `main` in new namespaces (of every kind but time; user too, unless privileged); return its status.
 
-    Inside, the process is root of its own world, with only a loopback interface and a private /run and /proc.
+    Inside, the process is root of its own world, with only a loopback interface and a private /run, /proc,
+    /sys and /dev; sockets of the machine's programs are covered.
     When this process ends, by whatever means, all of it ends. The first SIGINT, SIGTERM or SIGHUP raises
     `RunInterrupted` (a KeyboardInterrupt) in `main`, where it waits or checks by `testbed.world.interrupt`,
     as all waiting in `testbed.world.children` does; a second one does not disturb its clean-up. If `main`
@@ -90,59 +101,79 @@ def _reset_child_signal() -> None:
 
 
 def _gatekeeper(outer: int, main: Callable[[], int], pipe: tuple[int, int], errors: Slot) -> int:
-    user, group = os.geteuid(), os.getegid()
-    privileged = linux.may_administer()
-    flags = linux.CLONE_NEWNS | linux.CLONE_NEWNET | linux.CLONE_NEWPID
+    reachable = hostsockets.bound()
+    folders = mounts.folders_of_run()
     try:
-        linux.unshare(flags if privileged else flags | linux.CLONE_NEWUSER)
-        if not privileged:
-            Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-            Path("/proc/self/uid_map").write_text(f"0 {user} 1", encoding="ascii")
-            Path("/proc/self/gid_map").write_text(f"0 {group} 1", encoding="ascii")
+        if linux.may_administer():
+            linux.unshare(ALL_NAMESPACES)
+        else:
+            subordinate.unshare(ALL_NAMESPACES)
     except OSError as refusal:
         raise UnsupportedError(_refused(refusal)) from refusal
     die_with(outer)  # a change of credentials has cleared it
-    init = fork(partial(_init, main, pipe), own_group=False, signals=False, errors=errors)
+    body = partial(_init, main, pipe, reachable, folders)
+    init = fork(body, own_group=False, signals=False, errors=errors)
     code = os.waitstatus_to_exitcode(os.waitpid(init, 0)[1])
     return _status(code, "the world's first process")
 
 
-def _init(main: Callable[[], int], pipe: tuple[int, int]) -> int:
+def _init(
+    main: Callable[[], int],
+    pipe: tuple[int, int],
+    reachable: Sequence[hostsockets.BoundSocket],
+    folders: Mapping[Path, os.stat_result],
+) -> int:
     seen_from_outside = Path("/proc/self/stat").read_text(encoding="utf-8")
-    folders = _folders(Path("/run"))
+    here = _working_folder()
     try:
         linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
-        linux.mount("tmpfs", "/run", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755")
-        linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
+        mounts.mount_run(folders)
+        mounts.mount_dev()
+        mounts.mount_proc()
+        mounts.mount_sys()
+        hostsockets.cover_all(reachable)
+        _return_to(here)
+        linux.loopback_up()
+        netns.mark_world(seen_from_outside)
+        ready, report = os.pipe()
+        child = fork(partial(_main, main, pipe, ready), own_group=False, signals=False)
     except OSError as refusal:
         raise UnsupportedError(_refused(refusal)) from refusal
-    _make_folders(folders)
-    linux.loopback_up()
-    netns.mark_world(seen_from_outside)
-    child = fork(partial(_main, main, pipe), own_group=False, signals=False)
+    try:
+        confine.hold()
+        os.write(report, b"!")
+    except OSError as refusal:
+        raise UnsupportedError(
+            f"namespaces: this machine refuses commands a user namespace of their own ({refusal.strerror}); "
+            "remedy: sudo sysctl -w user.max_user_namespaces=10000; in a container keep the capabilities "
+            "SETUID, SETGID and SETFCAP"
+        ) from refusal
     while (ended := os.waitpid(-1, 0))[0] != child:  # orphans
         pass
     return _status(os.waitstatus_to_exitcode(ended[1]), "the run's main process")
 
 
-def _folders(parent: Path) -> dict[Path, os.stat_result]:
-    """The folders in it. Daemons expect those of the machine's /run, such as /run/lock and /run/sshd."""
-    with contextlib.suppress(OSError):
-        return {path: path.stat() for path in parent.iterdir() if path.is_dir() and not path.is_symlink()}
-    return {}
+def _working_folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 (it may be gone)
+    except OSError:
+        return "/"
 
 
-def _make_folders(folders: Mapping[Path, os.stat_result]) -> None:
-    for path, status in folders.items():
-        if path.name not in {"netns", "testbed"}:  # the world's own
-            path.mkdir()
-            with contextlib.suppress(OSError):  # an ordinary user's world knows no other owner
-                os.chown(path, status.st_uid, status.st_gid)
-            path.chmod(status.st_mode & 0o7777)
+def _return_to(here: str) -> None:
+    """Enter it by its name: the process may be in a folder that something has been mounted on."""
+    try:
+        os.chdir(here)
+    except OSError as error:
+        message = f"{here}: {error.strerror} in the world, whose /run is its own"
+        raise InputError.at("", message, "run the command from another folder") from error
 
 
-def _main(main: Callable[[], int], pipe: tuple[int, int]) -> int:
+def _main(main: Callable[[], int], pipe: tuple[int, int], ready: int) -> int:
     linux.allow_many_descriptors()  # a world has some for each of its nodes
+    os.read(ready, 1)
+    os.close(ready)
+    confine.gate()
     with interrupt.listening(pipe):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupt.heeded())
         status = main()

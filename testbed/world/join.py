@@ -8,16 +8,15 @@ caller's process group and streams, so that job control works.
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from testbed.errors import InvalidRunError
-from testbed.world import interrupt, linux, netns
+from testbed.world import confine, hostsockets, interrupt, linux, netns
+from testbed.world.enter import ALL_NAMESPACES
 from testbed.world.fork import Slot, die_with, fork, supervise
-
-_NAMESPACES = linux.CLONE_NEWNS | linux.CLONE_NEWNET | linux.CLONE_NEWPID
 
 
 class WorldEndedError(InvalidRunError):
@@ -42,10 +41,11 @@ class FirstProcess:
         return _began(self.pid) == self.began
 
     def join(self, function: Callable[[], object]) -> int:
-        """Run `function` in the world's mount, network and PID namespaces; its exit status, as of a shell.
+        """Run `function` in the world, among its commands; its exit status, as of a shell.
 
-        `function` runs in a process of its own, as root of the world, in the current folder; it may exec a
-        program or return a status. Ctrl-C is its business; a signal to this process alone is passed on.
+        `function` runs in a process of its own, as root of the world, in the current folder; it may step down
+        (`testbed.world.confine`), exec a program or return a status. Ctrl-C is its business; a signal to this
+        process alone is passed on.
 
         Errors: WorldEndedError; InvalidRunError if this user may not join; a TestbedError that `function`
         raised.
@@ -62,13 +62,16 @@ class FirstProcess:
             os.close(world)
 
     def _run(self, world: int, function: Callable[[], object]) -> int:
-        namespaces = _NAMESPACES | (0 if self._shares_users() else linux.CLONE_NEWUSER)
+        namespaces = ALL_NAMESPACES | (0 if self._shares_users() else linux.CLONE_NEWUSER)
         errors = Slot()
+        reachable = hostsockets.bound()
         caller = os.pidfd_open(os.getpid())
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, interrupt.heeded())
         signals = linux.signalfd(interrupt.heeded())
         try:
-            body = partial(_door, caller, world, namespaces, function, signals, errors)
+            body = partial(
+                _door, caller, world, namespaces, partial(_guest, reachable, function), signals, errors
+            )
             door = fork(body, own_group=False, signals=False, errors=errors)
             code = supervise(door, signals, partial(os.kill, door), terminal=(signal.SIGHUP,))
         finally:
@@ -95,7 +98,7 @@ def _door(
     caller: int,
     world: int,
     namespaces: int,
-    function: Callable[[], object],
+    guest_body: Callable[[], object],
     signals: int,
     errors: Slot,
 ) -> int:
@@ -105,12 +108,16 @@ def _door(
     except OSError as error:
         raise InvalidRunError(f"this process may not join the world: {error}") from error
     die_with(caller)  # a change of credentials has cleared it
-    guest = fork(partial(_guest, here, function), own_group=False, signals=False, errors=errors)
+    os.chdir(here)  # changing the mount namespace has led to the root
+    confine.lead_to_commands()
+    guest = fork(guest_body, own_group=False, signals=False, errors=errors)
     return _shell_status(supervise(guest, signals, partial(os.kill, guest), terminal=()))
 
 
-def _guest(here: Path, function: Callable[[], object]) -> object:
-    os.chdir(here)  # changing the mount namespace has led to the root
+def _guest(reachable: Sequence[hostsockets.BoundSocket], function: Callable[[], object]) -> object:
+    linux.unshare(linux.CLONE_NEWNS)
+    linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+    hostsockets.cover_known(reachable)  # those that are newer than the world
     heeded = interrupt.heeded()
     interrupt.default(heeded)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, heeded)

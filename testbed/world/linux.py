@@ -18,14 +18,18 @@ from pathlib import Path
 from testbed.errors import UnsupportedError
 
 CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
-MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
-MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
+MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 4096, 8192, 16384, 1 << 18
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG = 1, 2
+_PR_SET_DUMPABLE = 4
 _PR_SET_TIMERSLACK = 29
 _CAP_NET_ADMIN, _CAP_SYS_ADMIN = 12, 21
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
@@ -81,6 +85,21 @@ def die_with_parent() -> None:
     The parent may have ended before this call: the caller MUST check afterwards.
     """
     _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+
+
+def dies_with_parent() -> bool:
+    """Whether `die_with_parent` is in force. A change of credentials has ended it."""
+    number = ctypes.c_int()
+    _check(_libc.prctl(_PR_GET_PDEATHSIG, ctypes.byref(number), 0, 0, 0), "prctl(PR_GET_PDEATHSIG)")
+    return number.value != 0
+
+
+def traceable(allowed: bool) -> None:  # noqa: FBT001 (the only thing it can be)
+    """Whether other processes of this user may trace this one, and follow its /proc links.
+
+    Inherited by children until they execute a program.
+    """
+    _check(_libc.prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(allowed), 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
 
 
 def signalfd(signals: Iterable[int]) -> int:

@@ -1,16 +1,17 @@
 """Network namespaces of a world: creating and entering them, and verifying that one belongs to this world."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.errors import InvalidRunError
-from testbed.world import linux
+from testbed.world import confine, linux, mounts
 
 NAMED = Path("/run/netns")  # where `ip netns` looks
-_MARKS = Path("/run/testbed")  # in the world's private /run: one file per namespace, with its identity
+_MARKS = mounts.PLACE  # one file per namespace, with its identity
+_HOSTS = _MARKS / "hosts"  # a file for each that commands may enter
 _WORLD = _MARKS / "world"
 _FIRST = _MARKS / "first-process"
 _HERE = "/proc/thread-self/ns/net"
@@ -18,24 +19,40 @@ _HERE = "/proc/thread-self/ns/net"
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """A network namespace, held open. `ip netns exec NAME` finds it too, inside the world."""
+    """A network namespace, held open. It has a name in /run/netns, where `ip netns` looks."""
 
     name: str
     fd: int
 
     @classmethod
     def create(cls, name: str) -> "Namespace":
-        """Create one. The caller stays in its own namespace."""
+        """Create one that belongs to the world: commands cannot enter it. The caller stays in its own."""
         _assert_world(name)
-        place = NAMED / name
-        place.touch(exist_ok=False)
         home = os.open(_HERE, os.O_RDONLY | os.O_CLOEXEC)
         try:
             linux.unshare(linux.CLONE_NEWNET)
-            linux.mount(_HERE, str(place), flags=linux.MS_BIND)
+            return cls._named(name, _HERE)
         finally:
             linux.setns(home)
             os.close(home)
+
+    @classmethod
+    def create_hosts(cls, names: Sequence[str]) -> "list[Namespace]":
+        """Create those of hosts, in which commands run and which they may enter (`ip netns exec NAME`)."""
+        for name in names:
+            _assert_world(name)
+        made = []
+        for name, fd in zip(names, confine.network_namespaces(len(names)), strict=True):
+            made.append(cls._named(name, f"/proc/self/fd/{fd}"))
+            os.close(fd)
+            (_HOSTS / name).touch()
+        return made
+
+    @classmethod
+    def _named(cls, name: str, link: str) -> "Namespace":
+        place = NAMED / name
+        place.touch(exist_ok=False)
+        linux.mount(link, str(place), flags=linux.MS_BIND)
         namespace = cls.open(name)
         (_MARKS / f"ns.{name}").write_text(_identity(namespace.fd), encoding="ascii")
         return namespace
@@ -65,13 +82,23 @@ def enter(namespace: Namespace) -> None:
     linux.setns(namespace.fd)
 
 
+def show_run_of_host(host: str, *files: Path) -> None:
+    """Mount the /run of `host` over the world's: its own files, `files`, and the hosts for `ip netns`.
+
+    The caller has mounts of its own.
+    """
+    linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+    hosts = [NAMED / path.name for path in _HOSTS.iterdir()]
+    mounts.mount_run_of(host, [*hosts, *files])
+
+
 def mark_world(first_process: str) -> None:
     """Record in the private /run which PID namespace it belongs to. Called once per world.
 
     `first_process` is /proc/PID/stat of the world's first process, as it is seen from outside.
     """
     NAMED.mkdir()
-    _MARKS.mkdir()
+    _HOSTS.mkdir()
     _WORLD.write_text(_world_identity(), encoding="ascii")
     _FIRST.write_text(first_process, encoding="utf-8")
 

@@ -68,6 +68,7 @@ class Node:
     interface: str  # which has them
     forwards: bool = False
     served: tuple[str, ...] = ()  # further addresses, on the loopback interface
+    host: bool = True  # commands may run there; otherwise it is the operator's own, or the core's
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ def plan(world: World, operators: Sequence[str] | None = None) -> Plan:
     )
     abroad = tuple(address for host in world.hosts if not host.at for address in (*host.ipv4, *host.ipv6))
     draft.nodes += [
-        Node("backbone", BACKBONE, "far", forwards=True),
+        Node("backbone", BACKBONE, "far", forwards=True, host=False),
         Node("far", FAR, "eth0", served=served),
         Node(OUTSIDE, OUTSIDE_HOST, "eth0"),
     ]
@@ -192,8 +193,8 @@ def _operator(
     resolver, last = f"{key}.resolver", hops[-1]
     draft.nodes += [
         Node(key, own[key], "eth0"),
-        *(Node(hop, own[hop], "in", forwards=True) for hop in hops),
-        Node(resolver, own[resolver], "eth0"),
+        *(Node(hop, own[hop], "in", forwards=True, host=False) for hop in hops),
+        Node(resolver, own[resolver], "eth0", host=False),
     ]
     draft.link((key, "eth0"), (hops[0], "in"), operator.access)
     for near, far in pairwise(hops):

@@ -93,7 +93,7 @@ class Vantage:
 
 
 def _serve_calls(connection):
-    namespace = Namespace.create("mts")
+    [namespace] = Namespace.create_hosts(["mts"])
     with inside(namespace):
         _give_addresses()
         authority = Authority.create()

@@ -1,12 +1,14 @@
 """Private namespaces, which isolate a world from the host and let the kernel clean it up."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 from testbed.doctor import sandbox
 from testbed.doctor.feature import Absent, Feature, Need
-from testbed.world import linux
+from testbed.world import confine, linux, subordinate
 from testbed.world.children import call
+from testbed.world.mounts import PLACE, TERMINALS
 
 _RESTRICTIONS = (
     ("/proc/sys/user/max_user_namespaces", "0", "sudo sysctl -w user.max_user_namespaces=10000"),
@@ -37,7 +39,7 @@ def user() -> str:
         return "not needed with root's privileges"
     try:
         # A mount needs the capabilities that some distributions withhold from a new user namespace.
-        sandbox.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
+        sandbox.unshare(linux.CLONE_NEWNS)
         sandbox.private_run()
     except OSError as error:
         known = restriction()
@@ -45,6 +47,57 @@ def user() -> str:
             raise Absent(f"{error.strerror} ({known[0]})", known[1]) from error
         raise
     return f"root for user {Path('/proc/self/uid_map').read_text().split()[1]}"
+
+
+def commands() -> str:
+    """Step down into a user namespace below the sandbox's, with a network that belongs to it."""
+    PLACE.mkdir()
+    TERMINALS.mkdir()
+    confine.hold()
+    network = confine.network_namespaces(1)[0]
+    with confine.children_among_commands():
+        return call(partial(_as_command, network))
+
+
+def _as_command(network: int) -> str:
+    linux.setns(network)
+    linux.unshare(linux.CLONE_NEWNS)
+    confine.step_down()
+    linux.loopback_up()
+    try:
+        linux.mount("none", "/sys", flags=linux.MS_REMOUNT | linux.MS_BIND)
+    except PermissionError:
+        return "root of its network, without rights over the mounts"
+    raise Absent("a command may change the mounts of the world")
+
+
+def groups() -> str:
+    """Become another user of another group, as programs do that give up their rights."""
+    if not sandbox.needs_user_namespace():
+        return "not needed with root's privileges"
+    user, lacks = os.geteuid(), []
+    for kind in (subordinate.USERS, subordinate.GROUPS):
+        if not subordinate.granted(kind, user):
+            lacks.append(f"{kind.grants} has no line for this user")
+        if not subordinate.find(kind):
+            lacks.append(f"the program {kind.program} is not installed")
+    if lacks:
+        raise Absent("; ".join(lacks))
+    sandbox.unshare(linux.CLONE_NEWNS)
+    try:
+        os.setgroups([1])
+        os.setresgid(1, 1, 1)
+        os.setresuid(1, 1, 1)
+    except OSError as error:
+        raise Absent(f"newuidmap or newgidmap refuses, or maps too little: {error.strerror}") from error
+    return f"{sum(count for _, count in subordinate.granted(subordinate.USERS, user))} users"
+
+
+def cgroups() -> str:
+    """Version 2 alone, as current distributions have it."""
+    if not Path("/sys/fs/cgroup/cgroup.controllers").is_file():
+        raise Absent("/sys/fs/cgroup is of version 1, or of both")
+    return "version 2"
 
 
 def mounts() -> str:
@@ -133,6 +186,34 @@ FEATURES = (
         "hops cannot forward packets",
         f"run {_CONTAINER} (and, where AppArmor is on, --security-opt apparmor=unconfined)",
         proc,
+        isolated=False,
+    ),
+    Feature(
+        "commands",
+        "a user namespace for commands",
+        Need.REQUIRED,
+        "commands would have all rights in their world",
+        "sudo sysctl -w user.max_user_namespaces=10000; in a container keep the capabilities SETUID, SETGID "
+        "and SETFCAP, which Docker gives by default",
+        commands,
+    ),
+    Feature(
+        "subordinate-ids",
+        "subordinate user and group ids",
+        Need.OPTIONAL,
+        "programs that change user or groups do not run: tcpdump, nfqws, tpws, tor, sshd",
+        "sudo apt-get install uidmap && sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "
+        '"$USER"',
+        groups,
+        isolated=False,
+    ),
+    Feature(
+        "cgroup-v2",
+        "cgroup version 2",
+        Need.INFORMATION,
+        "programs inside do not see the machine's limits of memory and CPUs; crun starts no container",
+        "boot with systemd.unified_cgroup_hierarchy=1",
+        cgroups,
         isolated=False,
     ),
 )

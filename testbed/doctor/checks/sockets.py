@@ -4,9 +4,11 @@ import socket
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from testbed.doctor.checks.tools import run
 from testbed.doctor.feature import Absent, Feature, Need
+from testbed.world import hostsockets
 from testbed.world.linux import loopback_up
 
 _IPV6_HDRINCL = 36
@@ -97,6 +99,17 @@ def _until_received(receiver: socket.socket) -> None:
     raise Absent("datagrams to an own address do not arrive")
 
 
+def diagnosed() -> str:
+    """A socket with a file is listed with its inode."""
+    with TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as one:
+        one.bind(f"{folder}/socket")
+        one.listen()
+        inode = Path(folder, "socket").stat().st_ino & 0xFFFFFFFF
+        if not any(found.inode == inode for found in hostsockets.bound()):
+            raise Absent("it is not listed")
+    return "listed with its file"
+
+
 FEATURES = (
     Feature(
         "ipv6",
@@ -121,5 +134,14 @@ FEATURES = (
         "no injected IPv6 answers or resets",
         "use a kernel of 4.5 or newer (IPV6_HDRINCL)",
         raw6,
+    ),
+    Feature(
+        "unix-diag",
+        "a list of Unix sockets",
+        Need.OPTIONAL,
+        "a command may reach the machine's sockets outside /run, /tmp and your home (docs/security.md)",
+        "modprobe unix_diag (CONFIG_UNIX_DIAG)",
+        diagnosed,
+        isolated=False,
     ),
 )
