@@ -1,6 +1,6 @@
 """A laboratory that did nothing, or broke, must say so: exit status 3, never green.
 
-Each test breaks one thing on purpose, from inside the world, and has a twin in which nothing is broken.
+Each test breaks one thing on purpose and has a twin in which nothing is broken.
 """
 
 import sys
@@ -11,6 +11,7 @@ from textwrap import dedent
 import pytest
 
 from tests.acceptance.conftest import Done
+from tests.meddling import kill, meddling
 
 pytestmark = pytest.mark.world
 Run = Callable[..., Done]
@@ -34,20 +35,6 @@ default_phase: p
 expect:
   - {{phase: p, vantage: mts, target: "{target}", outcome: {outcome}, by: rule}}
 controls: ["https://vk.com/"]
-"""
-
-# Kills the service whose log is the argument: every process of this world is visible in here, and no other.
-KILL = """
-import os, signal, sys
-from pathlib import Path
-mine = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit()]
-for pid in mine:
-    try:
-        if os.readlink(f"/proc/{pid}/fd/1").endswith(f"/logs/{sys.argv[1]}.log"):
-            os.kill(pid, signal.SIGKILL)
-            print("killed")
-    except OSError:
-        pass
 """
 
 
@@ -146,12 +133,13 @@ def test_queue_overflow(testbed: Run, scenario: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize("service", ["far", "mts.box", "mts.resolver"])
-def test_a_dead_service(testbed: Run, scenario: Callable[..., str], service: str) -> None:
-    done = testbed(scenario(), "--vantage", "mts", "--", sys.executable, "-c", KILL, service)
-    assert "killed" in done.out
+def test_a_dead_service(testbed: Run, scenario: Callable[..., str], service: str, tmp_path: Path) -> None:
+    with meddling(tmp_path, kill(service)) as command:
+        done = testbed(scenario(), "--vantage", "mts", "--", *command)
     assert done.status == 3, done.err
     assert service in done.err or service.replace(".", "/") in done.err
-    done = testbed(scenario(), "--vantage", "mts", "--", sys.executable, "-c", KILL, "nobody")
+    with meddling(tmp_path, lambda _: None) as command:
+        done = testbed(scenario(), "--vantage", "mts", "--", *command)
     assert (done.status, done.out) == (0, "")
 
 
@@ -160,9 +148,9 @@ def test_a_dead_delay_line(testbed: Run, scenario: Callable[..., str], tmp_path:
     worlds = Path(__file__).parents[2] / "scenarios" / "worlds" / "runet.yaml"
     text = worlds.read_text("utf-8")
     (Path(path).parent / "slow.yaml").write_text(text + "\nbackbone: {delay: 5 ms}\n")
-    done = testbed(path, "--vantage", "mts", "--", sys.executable, "-c", KILL, "nobody")
+    done = testbed(path, "--vantage", "mts", "--", "true")
     assert done.status == 0, done.err
-    done = testbed(path, "--vantage", "mts", "--", sys.executable, "-c", KILL, "delay")
-    assert "killed" in done.out
+    with meddling(tmp_path, kill("delay")) as command:
+        done = testbed(path, "--vantage", "mts", "--", *command)
     assert done.status == 3, done.err
     assert "delay" in done.err

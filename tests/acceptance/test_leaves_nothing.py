@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import TESTBED, Done
+from tests.meddling import descendants
 
 pytestmark = pytest.mark.world
 UNSHARE = ("unshare", "-m") if os.geteuid() == 0 else ("unshare", "-Urm")
@@ -21,23 +22,6 @@ Run = Callable[..., Done]
 
 def processes() -> set[int]:
     return {int(entry) for entry in os.listdir("/proc") if entry.isdigit()}  # noqa: PTH208
-
-
-def descendants(root: int) -> set[int]:
-    """All processes below `root`, by parent number."""
-    parents = {}
-    for pid in processes():
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
-        except OSError:
-            continue
-        parents[pid] = int(stat.rpartition(")")[2].split()[1])
-    found, grown = {root}, True
-    while grown:
-        new = {pid for pid, parent in parents.items() if parent in found} - found
-        grown = bool(new)
-        found |= new
-    return found - {root}
 
 
 def machine() -> tuple[str, str, list[str]]:

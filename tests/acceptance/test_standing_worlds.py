@@ -18,6 +18,7 @@ import pytest
 
 from tests.acceptance.conftest import TESTBED
 from tests.acceptance.test_leaves_nothing import descendants, gone, machine
+from tests.meddling import kill, meddling
 from tests.world.users import ROOT, become
 
 pytestmark = pytest.mark.world
@@ -332,21 +333,10 @@ def test_in_the_foreground_it_stays_until_it_is_ended(user: User, how: str) -> N
     assert machine() == before
 
 
-KILL = """
-    import os, signal, sys
-    from pathlib import Path
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and os.readlink(entry / "fd/1").endswith("/logs/mts.resolver.log"):
-                os.kill(int(entry.name), signal.SIGKILL)
-        except OSError:
-            pass
-"""
-
-
 def test_a_world_that_broke_says_so(user: User) -> None:
     user("up", "free-network", "--vantage", "mts", "--detach", "--out", "run")
-    done = user("exec", "--", sys.executable, "-c", dedent(KILL), status=3)
+    with meddling(user.folder, kill("mts.resolver")) as command:
+        done = user("exec", "--", *command, status=3)
     assert "testbed: INVALID WORLD: service mts.resolver was killed by SIGKILL" in done.stderr
     assert "exit status 3 is testbed's, that of" in done.stderr
     assert "INVALID WORLD: service mts.resolver" in user("worlds").stdout

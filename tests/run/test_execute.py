@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from textwrap import dedent
@@ -12,6 +13,7 @@ import pytest
 import testbed
 from testbed import Job, execute
 from testbed.errors import InputError
+from tests.meddling import meddling, send_to_main
 
 pytestmark = pytest.mark.world
 CURL = ["curl", "-s", "-o", "/dev/null"]
@@ -75,12 +77,9 @@ def test_wrong_input_is_raised(tmp_path):
         execute(Job("free-network", out=tmp_path / "full"))
 
 
-KILL_MAIN = "import os, signal; os.kill(2, signal.SIGKILL)"  # inside, 1 is init and 2 the run's main process
-
-
 def test_a_killed_run_is_a_result(tmp_path):
-    command = [sys.executable, "-c", KILL_MAIN]
-    result = execute(Job("free-network", vantages=["mts"], command=command, out=tmp_path / "run"))
+    with meddling(tmp_path, send_to_main(signal.SIGKILL)) as command:
+        result = execute(Job("free-network", vantages=["mts"], command=command, out=tmp_path / "run"))
     assert (result.valid, result.exit_status, result.status_of) == (False, 3, "testbed")
     assert result.problems == (
         "the run's main process was killed by SIGKILL; what was recorded is incomplete",
@@ -89,8 +88,17 @@ def test_a_killed_run_is_a_result(tmp_path):
 
 
 def test_an_interrupted_run_is_a_result_with_what_was_recorded(tmp_path):
-    script = "curl -s https://twitter.com/; kill -TERM 2; sleep 5"
-    job = Job(BLOCK, vantages=["mts"], command=["sh", "-c", script], out=tmp_path / "run")
+    first = "curl -s https://twitter.com/"
+    with meddling(tmp_path, send_to_main(signal.SIGTERM), first) as command:
+        result = executed(Job(BLOCK, vantages=["mts"], command=command, out=tmp_path / "run"))
+    assert result.problems == ("interrupted",)
+    assert result.exit_status == 143
+    assert result.fired["mts/tspu-mts/social-reset"] > 0
+    assert json.loads((tmp_path / "run/summary.json").read_text())["exit_status"] == 143
+
+
+def executed(job):
+    """In a process of its own."""
     code = f"""
         import pickle, sys
         from testbed import execute
@@ -99,11 +107,7 @@ def test_an_interrupted_run_is_a_result_with_what_was_recorded(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", dedent(code)], stdout=subprocess.PIPE, check=True, timeout=60
     )
-    result = pickle.loads(done.stdout)
-    assert result.problems == ("interrupted",)
-    assert result.exit_status == 143
-    assert result.fired["mts/tspu-mts/social-reset"] > 0
-    assert json.loads((tmp_path / "run/summary.json").read_text())["exit_status"] == 143
+    return pickle.loads(done.stdout)
 
 
 def test_importing_is_instant_and_names_are_there():
