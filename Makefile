@@ -1,4 +1,5 @@
 # `make` lists the targets. Every target that needs the set-up does it first; done once, it costs nothing.
+# make ends with 2 whatever a command's exit status was: scripts that need it call .venv/bin/testbed.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help

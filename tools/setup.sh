@@ -128,13 +128,34 @@ make_environment() {
     [ ! -e $stamp ] || [ "$(cut -d' ' -f1 $stamp)" = "$place" ] || rm -rf .venv
     [ -x .venv/bin/python ] && fits .venv/bin/python || "$python" -m venv --clear .venv
     rm -f $stamp
-    say "installing the pinned Python packages into .venv ($(.venv/bin/python --version))"
+    say "installing the pinned Python packages into .venv ($(.venv/bin/python --version)); some minutes the first time"
     # The lock is complete, so pip need not resolve; it could not, for oonidata's pins (pyproject.toml).
-    .venv/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
+    locked_packages requirements.lock
     .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
     # Byte code once, not at each start: where Python may not write it, a start takes twice as long.
     .venv/bin/python -m compileall -q .venv/lib testbed >/dev/null 2>&1 || true
     echo "$place $contents" > $stamp
+    say "done; the program is .venv/bin/testbed (plain 'testbed' after: . .venv/bin/activate)"
+}
+
+# locked_packages FILE: install what a lock names, and say every few seconds how far it is.
+locked_packages() {
+    log=.venv/pip.log
+    all=$(grep -c '^[a-zA-Z0-9].*==' "$1")
+    .venv/bin/python -m pip install --progress-bar off --disable-pip-version-check --require-hashes --no-deps \
+        -r "$1" > $log 2>&1 &
+    pip=$!
+    trap 'kill $pip 2>/dev/null || true' INT TERM HUP
+    seconds=0
+    while kill -0 $pip 2>/dev/null; do
+        sleep 1
+        seconds=$((seconds + 1))
+        [ $((seconds % 5)) = 0 ] || continue
+        step=$(grep -oE '^ *(Collecting|Building wheel for|Installing collected) *[a-zA-Z0-9._-]*' $log | tail -1)
+        say "$(grep -c '^ *Collecting' $log) of $all packages: ${step:-starting}"
+    done
+    trap - INT TERM HUP
+    wait $pip || { cat $log >&2; die "pip failed; the lines above say why (behind a proxy that opens TLS, set PIP_CERT)"; }
 }
 
 # Two set-ups of one checkout wait for each other; another checkout has its own file.
@@ -158,6 +179,6 @@ if [ "${1:-}" = slow ] && [ "$(cat $slow 2>/dev/null)" != "$(sha256sum < require
         say "slow tests of these programs are skipped without: sudo apt-get install -y $missing"
     fi
     say "installing the clients and fuzzers of the slow tests"
-    .venv/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements-slow.lock
+    locked_packages requirements-slow.lock
     sha256sum < requirements-slow.lock > $slow
 fi

@@ -21,6 +21,7 @@ class CommandAfterDashes(click.Command):
         if args and args[-1] == "--" and "--" not in args[:-1] and not ctx.resilient_parsing:
             remedy = "name a program after it, or leave it out"
             raise click.UsageError(f"there is no command after '--'; {remedy}", ctx)
+        _refuse_empty_program(ctx, args)
         return super().parse_args(ctx, args)
 
 
@@ -33,12 +34,20 @@ class CommandOnlyAfterDashes(click.Command):
         if not words and not ctx.resilient_parsing and not {"-h", "--help"} & {*own}:
             missing = "there is no command after '--'" if dashes else "no command is given"
             raise click.UsageError(f"{missing}; name a program after '--'", ctx)
+        _refuse_empty_program(ctx, args)
         ctx.obj = words
         return super().parse_args(ctx, own)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """For the first line of the help."""
         return [*super().collect_usage_pieces(ctx), "-- COMMAND [ARG]…"]
+
+
+def _refuse_empty_program(ctx: click.Context, args: list[str]) -> None:
+    """A quoted unset variable after '--'. No world is built for it."""
+    _, _, words = _split(args)
+    if words and not words[0].strip() and not ctx.resilient_parsing:
+        raise click.UsageError("the program's name after '--' is empty", ctx)
 
 
 def _split(args: list[str]) -> tuple[list[str], bool, list[str]]:

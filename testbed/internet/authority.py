@@ -74,6 +74,14 @@ class Authority:
         """The root, after this machine's own bundle if `system` (which may have none)."""
         return (system_bundle() if system else "") + self.root_pem
 
+    def java_trust_store(self) -> bytes:
+        """The root as a PKCS #12 trust store of Java's kind. It has no password: it holds no secret."""
+        from cryptography.hazmat.primitives.serialization import pkcs12  # few need it
+
+        return pkcs12.serialize_java_truststore(
+            [pkcs12.PKCS12Certificate(self.root, b"testbed")], NoEncryption()
+        )
+
     def subject_hash(self) -> str:
         """The root's name in an OpenSSL certificate directory, without ".0": `openssl x509 -subject_hash`."""
         # X509_NAME_hash: of the subject in lower case, without the header of the outer SEQUENCE.

@@ -3,7 +3,7 @@
 Everything is written into the run folder, in the shape of the machine's own tree, and laid over it for one
 program at a time (see `overlay`).
 
-Not covered: Java's own trust store, browsers from snap or flatpak (they read other folders), programs with
+Not covered: browsers from snap or flatpak (they read other folders), programs with
 authorities built in (OONI Probe), and users of certifi that ignore the environment.
 """
 
@@ -15,7 +15,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from testbed.internet.bundles import SYSTEM_BUNDLES, system_bundle
 
@@ -41,6 +41,9 @@ DROPPED = re.compile(
 )
 
 
+_JAVA: Final = "JAVA_TOOL_OPTIONS"
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """What `subscriber` lays over the machine's own files and variables."""
@@ -54,7 +57,8 @@ class Environment:
         kept = {name: value for name, value in own.items() if not DROPPED.fullmatch(name)}
         path = kept.get("PATH", os.defpath).split(os.pathsep)
         kept["PATH"] = os.pathsep.join([*path, *(folder for folder in SBIN if folder not in path)])
-        return {**kept, **self.variables}
+        java = " ".join(filter(None, (kept.get(_JAVA), self.variables.get(_JAVA))))  # the last one counts
+        return {**kept, **self.variables, **({_JAVA: java} if java else {})}
 
 
 def prepare(
@@ -83,11 +87,15 @@ def prepare(
             (tree / path[1:]).parent.mkdir(parents=True, exist_ok=True)
             (tree / path[1:]).write_text(bundle.read_text())
     _write_browser_policies(etc, root)
-    return Environment(tree, scratch, _variables(root, bundle))
+    store = home / "trust.p12"
+    store.write_bytes(authority.java_trust_store())
+    return Environment(tree, scratch, _variables(root, bundle, store))
 
 
-def _variables(root: Path, bundle: Path) -> dict[str, str]:
+def _variables(root: Path, bundle: Path, store: Path) -> dict[str, str]:
     return {
+        # Every Java machine since 1.5 reads it, and says so in a line on stderr. A path has no quotes there.
+        _JAVA: f"-Djavax.net.ssl.trustStoreType=PKCS12 '-Djavax.net.ssl.trustStore={store}'",
         "SSL_CERT_FILE": str(bundle),  # OpenSSL, Python's ssl, httpx, Go
         "REQUESTS_CA_BUNDLE": str(bundle),
         "CURL_CA_BUNDLE": str(bundle),

@@ -18,13 +18,13 @@ pytestmark = pytest.mark.world
 class Terminal:
     """A program on a terminal of its own."""
 
-    def __init__(self, *argv: str, cwd: Path) -> None:
+    def __init__(self, *argv: str, cwd: Path, shell: str = "/bin/bash") -> None:
         self.seen = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(cwd)
             termios.tcsetwinsize(0, (24, 200))
-            os.execvpe(argv[0], argv, {**os.environ, "SHELL": "/bin/bash", "TERM": "dumb"})
+            os.execvpe(argv[0], argv, {**os.environ, "SHELL": shell, "TERM": "dumb"})
 
     def expect(self, pattern: str, within: float = 15.0) -> re.Match[str]:
         """Read until the pattern appears; what came before it is forgotten."""
@@ -61,4 +61,18 @@ def test_the_prompt_says_where_one_is_and_ctrl_c_reaches_the_program_alone(tmp_p
     terminal.expect(r"Running\s+sleep 30")
     terminal.type("exit 7")
     terminal.expect("social-reset")
+    assert terminal.status() == 7
+
+
+@pytest.mark.world("dash")
+def test_dash_as_the_shell(tmp_path: Path) -> None:
+    terminal = Terminal(TESTBED, "shell", "free-network", "--vantage", "mts", cwd=tmp_path, shell="/bin/dash")
+    terminal.expect(r"\[mts · free-network/free\] \$ ")
+    terminal.type("sleep 30")
+    time.sleep(0.3)
+    os.write(terminal.fd, b"\x03")
+    terminal.expect(r"\] \$ ")
+    terminal.type("exit 7")
+    terminal.expect("recorded in")
+    assert "tty" not in terminal.seen
     assert terminal.status() == 7

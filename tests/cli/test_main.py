@@ -108,6 +108,8 @@ def test_no_help_shows_a_backslash_or_folds_an_example(name):
         ),
         (["run", "free-network", "--timeout", "nan"], "timeout: nan is out of range; give 0.2 to 60"),
         (["exec", "--"], "there is no command after '--'; name a program after '--'"),
+        (["run", "free-network", "--", ""], "the program's name after '--' is empty"),
+        (["exec", "--", " ", "x"], "the program's name after '--' is empty"),
         (["exec"], "no command is given; name a program after '--'"),
         (["phase"], "give a world and a phase"),
     ],

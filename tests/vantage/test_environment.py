@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from testbed.internet.authority import Authority
 from testbed.internet.bundles import SYSTEM_BUNDLES, system_bundle
@@ -33,6 +34,15 @@ def test_trust_is_the_systems_and_ours(environment):
         environment.tree / f"etc/ssl/certs/{AUTHORITY.subject_hash()}.0"
     ).read_text() == AUTHORITY.root_pem
     assert Path(environment.variables["NODE_EXTRA_CA_CERTS"]).read_text() == AUTHORITY.root_pem
+
+
+def test_java_trusts_the_authority_and_keeps_the_users_options(environment):
+    store = Path(environment.variables["JAVA_TOOL_OPTIONS"].rpartition("trustStore=")[2].rstrip("'"))
+    (found,) = pkcs12.load_pkcs12(store.read_bytes(), None).additional_certs
+    assert found.certificate == AUTHORITY.root
+    assert environment.for_program({"JAVA_TOOL_OPTIONS": "-Dmine=1"})["JAVA_TOOL_OPTIONS"] == (
+        f"-Dmine=1 -Djavax.net.ssl.trustStoreType=PKCS12 '-Djavax.net.ssl.trustStore={store}'"
+    )
 
 
 def test_the_users_variables_are_kept_but_for_proxies(environment):
@@ -77,5 +87,16 @@ def test_bashs_prompt_says_where_one_is(tmp_path):
 
 
 def test_other_shells_get_their_prompt_by_variable(tmp_path):
-    argv = shell_argv("free", "all", "mts", tmp_path, "/bin/dash")
-    assert argv == ["env", "TESTBED_PLACE=mts · free/all", "PS1=[mts · free/all] $ ", "/bin/dash", "-i"]
+    shell = tmp_path / "zsh"
+    argv = shell_argv("free", "all", "mts", tmp_path, str(shell))
+    assert argv == ["env", "TESTBED_PLACE=mts · free/all", "PS1=[mts · free/all] $ ", str(shell), "-i"]
+
+
+@pytest.mark.parametrize("name", ["dash", "sh"])
+def test_dash_has_no_job_control(tmp_path, name):
+    """By any name: Debian's sh is a link to it."""
+    (tmp_path / "dash").touch(mode=0o755)
+    shell = tmp_path / name
+    if name != "dash":
+        shell.symlink_to("dash")
+    assert shell_argv("free", "all", "mts", tmp_path, str(shell))[-3:] == [str(shell), "-i", "+m"]
