@@ -13,7 +13,8 @@ public class Get {
   public static void main(String[] names) throws Exception {
     for (var name : names) {
       var request = HttpRequest.newBuilder(URI.create(name)).build();
-      System.out.println(HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString()).statusCode());
+      var client = HttpClient.newHttpClient();
+      System.out.println(client.send(request, HttpResponse.BodyHandlers.discarding()).statusCode());
     }
   }
 }
