@@ -9,6 +9,7 @@ from typing import Any
 
 from cryptography import x509
 
+from testbed.measurement.certificate import issuer_of
 from testbed.measurement.ooni import BinaryData
 from testbed.measurement.target import is_address
 
@@ -33,16 +34,8 @@ def record(chain: Sequence[bytes]) -> dict[str, Any]:
     return {
         "peer_certificates": tuple(BinaryData.of(der) for der in chain),
         "leaf_sha256": sha256(chain[0]).hexdigest(),
-        "issuer": issuer(chain[0]),
+        "issuer": issuer_of(chain[0]),
     }
-
-
-def issuer(der: bytes) -> str:
-    """The issuer's name (RFC 4514), "" if the certificate cannot be read."""
-    try:
-        return x509.load_der_x509_certificate(der).issuer.rfc4514_string()
-    except ValueError:
-        return ""
 
 
 def refusal(verify_code: int) -> str:

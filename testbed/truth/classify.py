@@ -4,29 +4,44 @@ Two conclusions are inferences, the same for every detector:
 
 - On https a filter cannot read the request. A reset, or no answer at all, is therefore attributed to the
   ClientHello, also when the handshake itself was completed (SNI-II lets 5-8 packets pass, CP22 Fig. 6); once
-  bytes of the answer have come, it is http.rst or http.drop.
+  the answer has begun, it is http.rst, or `freeze` if it stops.
 - A time-out during which bytes still arrived a second or more after the step began is a trickle and so
   `throttle` (SNI-III: 1 KB every 4-5 s, OONI22), not silence.
+
+Only what OONI's format has is used, so that records of its programs have labels too; an upload's speed, which
+it has not, is the exception. A record may ask several resolvers: one that lies is not excused by another.
 
 A busy machine is slow as well. So `throttle` needs to be possible: whoever has the censors' receipts says
 whether any rule acted on the measurement's flows, and where none did, what was slow is `slow`, and no label.
 """
 
-from testbed.measurement.ooni import Measurement, TransferSpeed
-from testbed.truth.timeline import Layer, SeenPage, Timeline, host_of
+from ipaddress import ip_address
+from itertools import pairwise
+
+from testbed.measurement.ooni import Measurement
+from testbed.measurement.target import is_address
+from testbed.truth.arrivals import Transfer
+from testbed.truth.blockpages import BLOCK_PAGE_HOSTS, BLOCK_PAGE_TEXTS, UNAVAILABLE_FOR_LEGAL_REASONS
+from testbed.truth.timeline import Layer, Lookup, SeenPage, Timeline, host_of
 
 SLOW = 0.3  # of the outside's rate; below it a transfer counts as throttled. Our choice
 LATE = 1.0  # s; also what a slow transfer must cost, so that a busy machine is no throttling. Our choice
-_CUT = {"connection_reset", "connection_aborted", "eof_error", "connection_already_closed"}
-_UNREACHABLE = {"host_unreachable", "network_unreachable", "network_down"}
+_RESET = {"connection_reset", "connection_aborted", "connection_already_closed", "network_reset",
+          "unknown_failure: broken pipe"}  # fmt: skip
+_CLOSED = "eof_error"
+# The last two are what Linux makes of ICMP "administratively prohibited", and of a filter of one's own.
+_UNREACHABLE = {"host_unreachable", "network_unreachable", "network_down", "permission_denied",
+                "unknown_failure: operation not permitted"}  # fmt: skip
 _SILENT = {"generic_timeout_error", "timed_out"}
 _ALIKE = 0.7  # two pages whose lengths differ by less may be the same one (OONI web_connectivity)
+_STANDSTILL = 2.0  # times the longest pause: a longer one at the end is a stop, and not a trickle. Our choice
 
 
 def classify(observed: Measurement, control: Measurement | None, *, limited: bool = True) -> str:
     """The label (`testbed.scenario.labels`) of a measurement; `control` is the same target from outside.
 
-    Without a control every failure counts as interference, and what needs a comparison goes unnoticed.
+    Without a control every failure counts as interference, and so does what the record itself shows:
+    resolvers that disagree while only one's addresses work, addresses that are nobody's, a known block page.
     `limited` is false where it is known that nothing acted on the measurement's flows.
     """
     seen = Timeline(observed, limited=limited)
@@ -53,15 +68,35 @@ def _refused(failure: str) -> str | None:
 
 
 def _dns(seen: Timeline, outside: Timeline | None) -> str | None:
-    failure = seen.dns.failure
-    if failure is not None:
-        if failure in _SILENT | _CUT:
-            return "dns.drop"
-        # Any negative answer where outside there is a good one: the labels have no finer word.
-        return _refused(failure) or "dns.nxdomain"
-    if outside is None or not seen.addresses or not outside.addresses:
-        return None
-    return "dns.poison" if seen.addresses.isdisjoint(outside.addresses) else None
+    for lookup in seen.lookups:
+        if (failure := lookup.layer.failure) is not None:
+            return _dns_failure(failure)
+    return "dns.poison" if any(_lies(lookup, seen, outside) for lookup in seen.lookups) else None
+
+
+def _dns_failure(failure: str) -> str:
+    if failure in _SILENT:
+        return "dns.drop"
+    if failure in _RESET or failure == _CLOSED:
+        return "dns.rst"
+    special = {"dns_nxdomain_error": "dns.nxdomain", "dns_bogon_error": "dns.poison"}
+    return _refused(failure) or special.get(failure, "dns.error")
+
+
+def _lies(lookup: Lookup, seen: Timeline, outside: Timeline | None) -> bool:
+    """Whether a resolver gave addresses that are not the name's."""
+    if not lookup.addresses:
+        return False
+    if outside is not None:
+        return bool(outside.addresses) and lookup.addresses.isdisjoint(outside.addresses)
+    if any(is_address(one) and not ip_address(one).is_global for one in lookup.addresses):
+        return True
+    # Another resolver has others, and those can be connected to while these cannot.
+    others = seen.addresses - lookup.addresses
+    tried = [seen.reached[one] for one in lookup.addresses if one in seen.reached]
+    apart = all(one.addresses == lookup.addresses or one.addresses.isdisjoint(lookup.addresses)
+                for one in seen.lookups)  # fmt: skip
+    return apart and bool(tried) and not any(tried) and any(seen.reached.get(one) for one in others)
 
 
 def _tcp(seen: Timeline, _: Timeline | None) -> str | None:
@@ -90,44 +125,60 @@ def _quic(seen: Timeline, _: Timeline | None) -> str | None:
             continue
         if step.failure.startswith("ssl_"):
             return "tls.mitm"
-        if step.failure in _SILENT and _trickles(seen, step):
-            return "throttle"
+        if step.failure in _SILENT:
+            return _silence("quic", seen, step)
         return _refused(step.failure) or "quic.drop"
     return None
 
 
 def _http(seen: Timeline, outside: Timeline | None) -> str | None:
-    page, true_page = seen.page, outside.page if outside is not None else None
-    if page is not None and true_page is not None and _differs(page, true_page):
+    if _block_page(seen, outside):
         return "http.page"
     failure = seen.http.failure
     if failure is None:
         return None
-    before_answer = seen.tls.tried and page is None
+    before_answer = seen.tls.tried and seen.page is None
     ended = _ended("tls.sni" if before_answer else "http", seen, seen.http)
     return ended or ("http.page" if outside is not None else "broken")
 
 
+def _block_page(seen: Timeline, outside: Timeline | None) -> bool:
+    """Whether another page came than outside; without an outside, one of those that are known."""
+    if outside is not None:
+        return bool(seen.page and outside.page and _differs(seen.page, outside.page))
+    site = host_of(seen.target)
+    return site not in BLOCK_PAGE_HOSTS and any(
+        page.status == UNAVAILABLE_FOR_LEGAL_REASONS
+        or not BLOCK_PAGE_HOSTS.isdisjoint((page.host, host_of(page.location)))
+        or any(text in page.text for text in BLOCK_PAGE_TEXTS)
+        for page in seen.pages
+    )
+
+
 def _plain(seen: Timeline, _: Timeline | None) -> str | None:
-    """What happened on a TCP connection to a protocol that has no layer of its own here."""
-    if seen.failure is None or not seen.tcp.tried or seen.tls.tried or seen.http.tried:
+    """What happened to a protocol that has no layer of its own here."""
+    if seen.failure is None or seen.tls.tried or seen.quic.tried or seen.http.tried:
         return None
-    return _ended("ip", seen, Layer(tried=True, failure=seen.failure, begun=seen.tcp.ended))
+    step = Layer(tried=True, failure=seen.failure, begun=seen.tcp.ended)
+    return _ended("ip", seen, step) or _refused(seen.failure)
 
 
 def _ended(layer: str, seen: Timeline, step: Layer) -> str | None:
-    if step.failure in _CUT:
+    if step.failure in _RESET:
         return f"{layer}.rst"
-    if step.failure in _SILENT:
-        return "throttle" if _trickles(seen, step) else f"{layer}.drop"
-    return None
+    if step.failure == _CLOSED:
+        return f"{layer}.fin"
+    return _silence(layer, seen, step) if step.failure in _SILENT else None
 
 
-def _trickles(seen: Timeline, step: Layer) -> bool:
-    if not seen.limited:
-        return False
-    arrival = seen.last_arrival(step.begun)
-    return arrival is not None and arrival >= LATE
+def _silence(layer: str, seen: Timeline, step: Layer) -> str:
+    """A step that got no more answer: a trickle that never ended, an answer that stopped, or no answer."""
+    times = seen.arrival_times(step.begun)
+    pauses = [after - before for before, after in pairwise([0.0, *times])]
+    if seen.page is not None:
+        stopped = not times or step.ended - step.begun - times[-1] > _STANDSTILL * max(pauses)
+        return "throttle" if seen.limited and not stopped and times[-1] >= LATE else "freeze"
+    return "throttle" if seen.limited and times and times[-1] >= LATE else f"{layer}.drop"
 
 
 def _differs(page: SeenPage, true: SeenPage) -> bool:
@@ -143,20 +194,20 @@ def _differs(page: SeenPage, true: SeenPage) -> bool:
 def _speed(seen: Timeline, outside: Timeline | None) -> str | None:
     if outside is None or not seen.limited:
         return None
-    if outside.speed is not None and seen.speed is not None and _slowed(seen.speed, outside.speed):
+    mine, its = seen.transfer, outside.transfer
+    if mine is not None and its is not None and _slowed(mine, its):
         return "throttle"
     for name in ("tls", "quic", "http"):
-        mine, its = getattr(seen, name), getattr(outside, name)
-        bulk = name == "http" and seen.speed is not None
-        took, takes = mine.ended - mine.begun, its.ended - its.begun
-        if not bulk and mine.tried and its.tried and took - takes >= LATE and takes < SLOW * took:
+        step, same = getattr(seen, name), getattr(outside, name)
+        measured = name == "http" and (mine is not None or its is not None)
+        took, takes = step.ended - step.begun, same.ended - same.begun
+        if not measured and step.tried and same.tried and took - takes >= LATE and takes < SLOW * took:
             return "throttle"
     return None
 
 
-def _slowed(mine: TransferSpeed, outside: TransferSpeed) -> bool:
-    fast, slow = outside.bits_per_second or 0.0, mine.bits_per_second or 0.0
-    if fast <= 0:
+def _slowed(mine: Transfer, outside: Transfer) -> bool:
+    if outside.rate <= 0:
         return False
-    due = 8 * (mine.bytes or 0.0) / fast
-    return slow < SLOW * fast and (mine.seconds or 0.0) - due >= LATE
+    due = 8 * mine.bytes / outside.rate
+    return mine.rate < SLOW * outside.rate and mine.seconds - due >= LATE

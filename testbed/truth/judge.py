@@ -8,6 +8,7 @@ from typing import Any, Literal
 from testbed.errors import Exit
 from testbed.measurement.ooni import Measurement
 from testbed.model import OUTSIDE, Placement, Scenario
+from testbed.scenario.labels import SEEN_AS
 from testbed.truth import proofs
 from testbed.truth.classify import classify, slow
 from testbed.truth.expected import Role, Truth, truth
@@ -16,7 +17,16 @@ from testbed.truth.timeline import Timeline
 ByVantageAndUrl = Mapping[tuple[str, str], list[Measurement]]  # by vantage and URL, in the order measured
 RowVerdict = Literal["ok", "differs", "no receipt", "unexpected receipt", "control harmed", "not measured"]
 MISSING = "not measured"
-_OF_A_FILTER = {"dns.drop", "ip.drop", "ip.icmp", "tls.sni.rst", "tls.sni.drop", "http.drop", "quic.drop"}
+_OF_A_FILTER = {
+    "dns.drop",
+    "ip.drop",
+    "ip.icmp",
+    "tls.sni.rst",
+    "tls.sni.drop",
+    "http.drop",
+    "quic.drop",
+    "freeze",
+}
 """What no server does by itself. A redirect, another certificate or another address it may well give."""
 _BUSY = "this machine was too busy to measure"
 _LOST = "packets were lost or late in the world itself"
@@ -181,7 +191,7 @@ def _within(rate: float | None, limits: tuple[float, float] | None) -> bool:
 def _also_seen(scenario: Scenario, phase: str, one: Truth) -> set[str]:
     """Labels of other symptoms of the expected effect, as the actions of the rule that causes it say."""
     policy, _, name = one.by.rpartition("/")
-    return {
+    return {*SEEN_AS.get(one.outcome, ())} | {
         label
         for place in scenario.phases[phase]
         if place.operator == one.vantage and policy in ("", place.policy.name)

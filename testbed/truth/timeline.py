@@ -3,8 +3,7 @@
 Entries that do not say how they ended prove nothing and are left out.
 """
 
-from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -14,9 +13,11 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from testbed.measurement.codec import UNSAID, StepFailure
-from testbed.measurement.ooni import Measurement, TransferSpeed, maybe_binary_bytes
+from testbed.measurement.ooni import HttpExchange, Measurement, Query, maybe_binary_bytes
+from testbed.truth.arrivals import Transfer, arrivals
 
 _NAMELESS = "unknown_failure"  # a failure without a name (df-007)
+_DIGITS = 13  # a Content-Length of more is none
 
 
 class _Attempt(Protocol):
@@ -47,11 +48,21 @@ class SeenPage:
     """What an HTTP response shows of itself."""
 
     status: int
+    host: str  # of the URL that was requested
     location: str
     title: str
-    size: int
-    digest: str
+    text: str  # the recorded beginning of the body
+    size: int  # bytes of the body, as far as it came or was announced
+    digest: str  # of the recorded beginning
     complete: bool
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What one resolver said."""
+
+    layer: Layer
+    addresses: frozenset[str]  # in shortest form
 
 
 class Timeline:
@@ -104,54 +115,93 @@ class Timeline:
         return next((layer.failure for layer in layers if layer.failure), None)
 
     @cached_property
+    def lookups(self) -> tuple[Lookup, ...]:
+        """The answers of each resolver that was asked: they are not merged, because one of them may lie."""
+        asked: dict[tuple[str | None, str | None], list[Query]] = {}
+        for query in self._keys.queries:
+            asked.setdefault((query.engine, query.resolver_address), []).append(query)
+        layers = ((_layer(queries), queries) for queries in asked.values())
+        return tuple(Lookup(layer, _addresses_in(queries)) for layer, queries in layers if layer.tried)
+
+    @cached_property
     def addresses(self) -> frozenset[str]:
         """Every A and AAAA of the successful lookups, in shortest form."""
-        answers = [one for query in self._keys.queries if query.failure is None for one in query.answers]
-        found = {_shortest(text) for answer in answers for text in (answer.ipv4, answer.ipv6) if text}
-        return frozenset(found)
+        return frozenset().union(*(lookup.addresses for lookup in self.lookups))
+
+    @cached_property
+    def reached(self) -> Mapping[str, bool]:
+        """Each address to which a connection was tried, and whether one succeeded."""
+        found: dict[str, bool] = {}
+        for attempt in self._keys.tcp_connect:
+            if attempt.failure is not UNSAID and attempt.ip:
+                ip = _shortest(attempt.ip)
+                found[ip] = found.get(ip, False) or attempt.failure is None
+        return found
 
     @cached_property
     def certificate(self) -> tuple[str, str]:
         """Digest and issuer of the leaf of the first successful handshake, "" where unknown."""
+        from testbed.measurement.certificate import issuer_of  # heavy
+
         for handshake in self._keys.tls_handshakes:
-            if handshake.failure is None:
-                leaf = handshake.peer_certificates[0].data if handshake.peer_certificates else ""
-                return handshake.leaf_sha256 or _digest(leaf or ""), handshake.issuer or ""
+            if handshake.failure is None and handshake.peer_certificates:
+                leaf = handshake.peer_certificates[0].to_bytes()
+                return (sha256(leaf).hexdigest(), issuer_of(leaf)) if leaf else ("", "")
         return "", ""
 
     @cached_property
     def page(self) -> SeenPage | None:
-        """The response, if a status line came."""
-        response = self._keys.requests[0].response if self._keys.requests else None
-        if response is None or not response.code:
+        """The response to the first request, if a status line came (OONI lists the newest request first)."""
+        exchange = self._keys.requests[-1] if self._keys.requests else None
+        return _page(exchange) if exchange else None
+
+    @cached_property
+    def pages(self) -> tuple[SeenPage, ...]:
+        """Every response, also those that redirects led to."""
+        return tuple(page for exchange in self._keys.requests if (page := _page(exchange)))
+
+    @cached_property
+    def transfer(self) -> Transfer | None:
+        """What came for the request; of an upload, which OONI's format cannot say, what the probe noted."""
+        speed = self._keys.speed
+        if speed is not None and speed.direction == "up":
+            return Transfer(speed.bytes or 0.0, speed.seconds or 0.0, speed.bits_per_second or 0.0)
+        if not self.http.tried:
             return None
-        body = maybe_binary_bytes(response.body).decode(errors="replace")
-        title = search(r"<title[^>]*>(.*?)</title>", body, IGNORECASE | DOTALL)
-        return SeenPage(
-            response.code,
-            response.header("location"),
-            title.group(1).strip() if title else "",
-            response.body_bytes or len(body),
-            response.body_sha256 or "",
-            response.complete is not False,
-        )
+        came = arrivals(self._keys.network_events, self._keys.requests[0].address)
+        mine = [one for one in came if one.at > self.http.begun]
+        return Transfer.of(mine, self.http.begun, self.http.ended)
 
-    @property
-    def speed(self) -> TransferSpeed | None:
-        """The bulk transfer, if it was one."""
-        return self._keys.speed
+    def arrival_times(self, since: float) -> list[float]:
+        """When bytes came after `since`, in seconds from then."""
+        return [one.at - since for one in arrivals(self._keys.network_events) if one.at > since]
 
-    def last_arrival(self, since: float) -> float | None:
-        """Seconds from `since` to the last bytes that came after it, None if none did."""
-        arrivals = [
-            event.t or 0.0
-            for event in self._keys.network_events
-            if event.operation in ("read", "read_from")
-            and event.failure is None
-            and (event.num_bytes or 0) > 0
-        ]
-        later = [at for at in arrivals if at > since]
-        return max(later) - since if later else None
+
+def _page(exchange: HttpExchange) -> SeenPage | None:
+    response = exchange.response
+    if response is None or not response.code:
+        return None
+    body = maybe_binary_bytes(response.body)
+    text = body.decode(errors="replace")
+    title = search(r"<title[^>]*>(.*?)</title>", text, IGNORECASE | DOTALL)
+    length = response.header("content-length")
+    size = int(length) if length.isdecimal() and len(length) < _DIGITS else len(body)
+    url = exchange.request.url if exchange.request else None
+    return SeenPage(
+        response.code,
+        host_of(url or ""),
+        response.header("location"),
+        title.group(1).strip() if title else "",
+        text,
+        max(size, len(body)) if response.body_is_truncated else len(body),
+        sha256(body).hexdigest(),
+        exchange.failure is None and (bool(response.body_is_truncated) or len(body) >= size),
+    )
+
+
+def _addresses_in(queries: Sequence[Query]) -> frozenset[str]:
+    answers = [one for query in queries if query.failure is None for one in query.answers]
+    return frozenset(_shortest(text) for one in answers for text in (one.ipv4, one.ipv6) if text)
 
 
 def _layer(entries: Sequence[_Attempt]) -> Layer:
@@ -169,13 +219,6 @@ def _shortest(text: str) -> str:
         return str(ip_address(text))
     except ValueError:
         return text
-
-
-def _digest(data: str) -> str:
-    try:
-        return sha256(b64decode(data)).hexdigest() if data else ""
-    except ValueError:
-        return ""
 
 
 def host_of(url: str) -> str:

@@ -1,6 +1,8 @@
 """Timelines made by hand, each beside a healthy outside; and any junk at all."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,14 +12,14 @@ from testbed.measurement.ooni import Measurement
 from testbed.scenario.labels import LABELS
 from testbed.truth.classify import classify
 
-from .timelines import fine, measured
+from .timelines import binary, connect, fine, lookup, measured, page
 
 SILENT, RESET = "generic_timeout_error", "connection_reset"
 OUTSIDE = fine(vantage="outside")
 NOTHING = Measurement.from_json({})
 H3 = "h3://site.example/"
 
-BEGUN = {"x_complete": False}
+BEGUN = {"body": "<title>Site</title>"}
 
 
 def stopped(**steps):
@@ -28,8 +30,9 @@ def stopped(**steps):
 CASES = {
     "works": (fine(), "ok"),
     "no such name": (measured(dns="dns_nxdomain_error"), "dns.nxdomain"),
-    "refused by the resolver": (measured(dns="dns_refused_error"), "dns.nxdomain"),
-    "no address": (measured(dns="dns_no_answer"), "dns.nxdomain"),
+    "refused by the resolver": (measured(dns="dns_refused_error"), "dns.error"),
+    "the resolver fails": (measured(dns="dns_servfail_error"), "dns.error"),
+    "no address": (measured(dns="dns_no_answer"), "dns.error"),
     "resolver silent": (measured(dns=SILENT), "dns.drop"),
     "resolver unreachable": (measured(dns="host_unreachable"), "ip.icmp"),
     "sinkhole, dead": (measured(dns=None, addresses=["10.0.0.1"], tcp=SILENT), "dns.poison"),
@@ -39,7 +42,12 @@ CASES = {
     "SYN refused": (measured(dns=None, tcp="connection_refused"), "ip.rst"),
     "SYN answered by ICMP": (measured(dns=None, tcp="host_unreachable"), "ip.icmp"),
     "SNI-I": (measured(dns=None, tcp=None, tls=RESET), "tls.sni.rst"),
-    "FIN after the ClientHello": (measured(dns=None, tcp=None, tls="eof_error"), "tls.sni.rst"),
+    "FIN after the ClientHello": (measured(dns=None, tcp=None, tls="eof_error"), "tls.sni.fin"),
+    "FIN at the request, encrypted": (
+        measured(dns=None, tcp=None, tls=None, http="eof_error"), "tls.sni.fin",
+    ),
+    "a pipe that broke": (measured(dns=None, tcp=None, tls="unknown_failure: broken pipe"), "tls.sni.rst"),
+    "ICMPv6, prohibited": (measured(dns=None, tcp="permission_denied"), "ip.icmp"),
     "reset at the request, encrypted": (measured(dns=None, tcp=None, tls=None, http=RESET), "tls.sni.rst"),
     "SNI-IV": (measured(dns=None, tcp=None, tls=SILENT), "tls.sni.drop"),
     "SNI-II in the handshake": (measured(dns=None, tcp=None, tls=SILENT, reads=[0.09, 0.1]), "tls.sni.drop"),
@@ -47,10 +55,16 @@ CASES = {
         measured(dns=None, tcp=None, tls=None, http=SILENT, reads=[0.09, 0.12]), "tls.sni.drop",
     ),
     "SNI-II in the answer": (
-        stopped(http=SILENT, page=BEGUN, reads=[0.09, 0.15]), "http.drop",
+        stopped(http=SILENT, page=BEGUN, reads=[0.09, 0.15], end=4.2), "freeze",
     ),
     "frozen answer": (
-        stopped(http=SILENT, page=BEGUN, reads=[0.11, 0.4]), "http.drop",
+        stopped(http=SILENT, page=BEGUN, reads=[0.11, 0.4], end=4.4), "freeze",
+    ),
+    "frozen answer on a slow link": (
+        stopped(http=SILENT, page=BEGUN, reads=[0.3, 0.6, 0.9, 1.2, 1.5], end=5.5), "freeze",
+    ),
+    "trickling answer": (
+        stopped(http=SILENT, page=BEGUN, reads=[0.3, 3.0, 6.0, 9.0], end=10.1), "throttle",
     ),
     "cut answer": (stopped(http=RESET, page=BEGUN), "http.rst"),
     # OONI22 and ntc.party 1724: 1,024 bytes by 5.78 s, 848 more by 9.47 s; 517+507 at 4.80 s, 336 at 10.11 s
@@ -63,39 +77,50 @@ CASES = {
     "a page of five seconds": (fine(end=5.0), "throttle"),
     "a page a little slower": (fine(end=0.9), "ok"),
     "own certificate": (measured(dns=None, tcp=None, tls="ssl_unknown_authority"), "tls.mitm"),
-    "trusted, other issuer": (fine(leaf="22", issuer="CN=State CA"), "tls.mitm"),
-    "renewed, same issuer": (fine(leaf="22"), "ok"),
+    "trusted, other issuer": (fine(issuer="State CA"), "tls.mitm"),
+    "renewed, same issuer": (fine(leaf=2), "ok"),
     "no TLS at all": (measured(dns=None, tcp=None, tls="ssl_failed_handshake"), "tls.mitm"),
 }  # fmt: skip
 
 PLAIN = "http://site.example/"
+CUT = "<title>Site</title>"
 MOVED = {"code": 302, "headers_list": [["location", "http://warning.example/"]], "body": ""}
 HTTP_CASES = {
     "works": (fine(PLAIN), "ok"),
     "reset": (measured(PLAIN, dns=None, tcp=None, http=RESET), "http.rst"),
-    "closed": (measured(PLAIN, dns=None, tcp=None, http="eof_error"), "http.rst"),
+    "closed": (measured(PLAIN, dns=None, tcp=None, http="eof_error"), "http.fin"),
     "silence": (measured(PLAIN, dns=None, tcp=None, http=SILENT), "http.drop"),
     "redirect": (fine(PLAIN, page=MOVED), "http.page"),
     "page": (
-        fine(PLAIN, page={"body": "<title>Доступ ограничен</title>", "x_body_sha256": "bb"}),
+        fine(PLAIN, page={"body": "<title>Доступ ограничен</title>"}),
         "http.page",
     ),
     "page without end": (
-        measured(
-            PLAIN, dns=None, tcp=None, http=SILENT, page={"body": "<title>No</title>", "x_complete": False}
-        ),
+        measured(PLAIN, dns=None, tcp=None, http=SILENT, page={"body": "<title>No</title>"}),
         "http.page",
     ),
     "status": (fine(PLAIN, page={"code": 451}), "http.page"),
     "no HTTP": (measured(PLAIN, dns=None, tcp=None, http="http_request_failed"), "http.page"),
-    "same title, tiny": (fine(PLAIN, page={"x_body_sha256": "bb", "x_body_bytes": 50}), "http.page"),
-    "same title, nearly as long": (fine(PLAIN, page={"x_body_sha256": "bb", "x_body_bytes": 450}), "ok"),
+    "same title, tiny": (fine(PLAIN, page={"body": "<title>Site</title>x"}), "http.page"),
+    "same title, nearly as long": (fine(PLAIN, page={"body": "<title>Site</title>" + 431 * "y"}), "ok"),
+    "same title, cut by the recorder": (
+        fine(
+            PLAIN, page=page(body="<title>Site</title>", content_length="500") | {"body_is_truncated": True}
+        ),
+        "ok",
+    ),
+    "bytes that are no text": (fine(PLAIN, page={"body": binary(bytes(range(256)))}), "http.page"),
 }
 
 H3_CASES = {
     "works": (fine(H3), "ok"),
     "silence": (measured(H3, dns=None, quic=SILENT), "quic.drop"),
     "silence later": (measured(H3, dns=None, quic=None, http=SILENT), "quic.drop"),
+    "silence in the answer": (
+        measured(H3, dns=None, quic=None, http=SILENT, page=BEGUN, reads=[0.2], end=4.2),
+        "freeze",
+    ),
+    "trickle": (measured(H3, dns=None, quic=SILENT, reads=[5.0]), "throttle"),
     "own certificate": (measured(H3, dns=None, quic="ssl_unknown_authority"), "tls.mitm"),
     "ICMP": (measured(H3, dns=None, quic="host_unreachable"), "ip.icmp"),
     "another page": (fine(H3, page={"code": 451}), "http.page"),
@@ -128,9 +153,17 @@ def test_a_protocol_that_has_no_layer_of_its_own():
     assert classify(works, works) == "ok"
     assert classify(stopped_by(SILENT), works) == "ip.drop"
     assert classify(stopped_by(RESET), works) == "ip.rst"
+    assert classify(stopped_by("eof_error"), works) == "ip.fin"
     assert classify(stopped_by(SILENT, reads=[3.0]), works) == "throttle"
     assert classify(stopped_by("unknown_failure: oops"), works) == "broken"
     assert classify(measured(greeting, dns=None, tcp=SILENT), works) == "ip.drop"
+
+
+def test_a_protocol_over_udp():
+    tunnel = "wireguard://site.example:51820"
+    silent = measured(tunnel, dns=None)
+    silent = replace(silent, test_keys=replace(silent.test_keys, failure=SILENT))
+    assert classify(silent, measured(tunnel, dns=None)) == "ip.drop"
 
 
 def test_dns_targets():
@@ -141,6 +174,7 @@ def test_dns_targets():
     over_tcp = "dns+tcp://8.8.8.8/site.example"
     assert classify(measured(over_tcp, tcp=SILENT), fine(over_tcp)) == "dns.drop"
     assert classify(measured(over_tcp, tcp="connection_refused"), fine(over_tcp)) == "ip.rst"
+    assert classify(measured(over_tcp, tcp=None, dns=RESET), fine(over_tcp)) == "dns.rst"
 
 
 @pytest.mark.parametrize(
@@ -170,8 +204,119 @@ def test_what_fails_outside_too_is_broken(seen):
 
 def test_without_an_outside_a_failure_counts():
     assert classify(measured(dns=None, tcp=None, tls=RESET), None) == "tls.sni.rst"
-    assert classify(fine(page={"code": 451}), None) == "ok"
+    assert classify(fine(page={"code": 418}), None) == "ok"
     assert classify(NOTHING, None) == "broken"
+
+
+def several(*lookups, connects=(), requests=()):
+    """A record that asked several resolvers, as OONI's web_connectivity makes it."""
+    keys = {"queries": list(lookups), "tcp_connect": list(connects), "requests": list(requests)}
+    return Measurement.from_json({"input": PLAIN, "test_keys": keys})
+
+
+HONEST = lookup(None, "1.2.3.4", resolver="https://dns.google/dns-query", engine="doh")
+OPENS = connect(None)
+SHOWN = {"failure": None, "request": {"url": PLAIN}, "response": page()}
+AT_RT = {"failure": None, "request": {"url": "http://warning.rt.ru/"}, "response": page(body="Нет")}
+MOVED_TO_RT = {
+    "failure": None,
+    "request": {"url": PLAIN},
+    "response": page(302, location="http://warning.rt.ru/"),
+}
+ALONE = {
+    "nothing wrong": (several(lookup(None, "1.2.3.4"), HONEST, connects=[OPENS], requests=[SHOWN]), "ok"),
+    "only the operator's says NXDOMAIN": (
+        several(lookup("dns_nxdomain_error"), HONEST, connects=[OPENS], requests=[SHOWN]), "dns.nxdomain",
+    ),
+    "the public one is silent": (
+        several(lookup(None, "1.2.3.4"), lookup(SILENT, resolver="8.8.8.8:53"), connects=[OPENS]), "dns.drop",
+    ),
+    "a lie to an address that refuses": (
+        several(lookup(None, "5.6.7.8"), HONEST, requests=[SHOWN],
+                connects=[connect("connection_refused", "5.6.7.8"), OPENS]), "dns.poison",
+    ),
+    "two addresses of a network of servers": (
+        several(lookup(None, "5.6.7.8"), HONEST, connects=[connect(None, "5.6.7.8"), OPENS]), "ok",
+    ),
+    "an address that is nobody's": (several(lookup(None, "10.10.10.10")), "dns.poison"),
+    "rejected as nobody's": (several(lookup("dns_bogon_error")), "dns.poison"),
+    "a redirect to a block page, followed": (
+        several(HONEST, connects=[OPENS], requests=[AT_RT, MOVED_TO_RT]), "http.page",
+    ),
+    "a redirect to a block page": (several(HONEST, connects=[OPENS], requests=[MOVED_TO_RT]), "http.page"),
+    "a redirect elsewhere": (
+        several(HONEST, connects=[OPENS], requests=[
+            SHOWN | {"response": page(302, location="http://www.site.example/")}]), "ok",
+    ),
+    "unavailable for legal reasons": (
+        several(HONEST, connects=[OPENS], requests=[SHOWN | {"response": page(451)}]), "http.page",
+    ),
+    "the registry's text": (
+        several(HONEST, requests=[SHOWN | {"response": page(body="<a href='http://eais.rkn.gov.ru/'>")}]),
+        "http.page",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("seen", "label"), ALONE.values(), ids=ALONE)
+def test_a_record_that_asked_several_resolvers_and_has_no_outside(seen, label):
+    assert classify(seen, None) == label
+
+
+@pytest.mark.parametrize(
+    ("seen", "label"),
+    [
+        (ALONE["only the operator's says NXDOMAIN"][0], "dns.nxdomain"),
+        (ALONE["a lie to an address that refuses"][0], "dns.poison"),
+        (several(lookup(None, "5.6.7.8"), HONEST, connects=[connect(None, "5.6.7.8"), OPENS]), "dns.poison"),
+        (ALONE["a redirect to a block page, followed"][0], "http.page"),
+        (ALONE["nothing wrong"][0], "ok"),
+    ],
+)
+def test_a_record_that_asked_several_resolvers_beside_an_outside(seen, label):
+    assert classify(seen, fine(PLAIN)) == label
+
+
+SAVED = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "measurement/data/results.jsonl").read_text().splitlines()
+]
+
+
+def without_extensions(document):
+    """Only what OONI's format has."""
+    if isinstance(document, dict):
+        return {key: without_extensions(value) for key, value in document.items() if key[:2] != "x_"}
+    return [without_extensions(item) for item in document] if isinstance(document, list) else document
+
+
+@pytest.mark.parametrize("document", SAVED, ids=lambda one: f"{one['annotations']['vantage']} {one['input']}")
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_label_does_not_rest_on_keys_of_our_own(document, alone):
+    controls = [one for one in SAVED if one["input"] == document["input"]]
+    control = next((one for one in controls if one["annotations"]["vantage"] == "outside"), None)
+    whole, bare = Measurement.from_json(document), Measurement.from_json(without_extensions(document))
+    true = None if alone or control is None else Measurement.from_json(control)
+    bare_true = true and Measurement.from_json(without_extensions(control))
+    assert bare.test_keys.flows is None
+    assert (
+        classify(bare, bare_true)
+        == classify(whole, true)
+        == EXPECTED[document["annotations"]["vantage"]].get(document["input"], "ok")
+    )
+
+
+EXPECTED = {
+    "outside": {},
+    "mts": {
+        "https://twitter.com/": "tls.sni.rst",
+        "h3://twitter.com/": "quic.drop",
+        "dns://8.8.8.8/meduza.io": "dns.poison",
+        "https://www.bbc.com/": "ip.drop",
+        "http://www.dw.com/": "http.page",
+        "https://www.dw.com/": "tls.mitm",
+    },
+}
 
 
 JUNK = st.recursive(
@@ -180,7 +325,7 @@ JUNK = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
         st.sampled_from(["failure", "status", "answers", "ipv4", "response", "code", "headers_list", "t",
                          "t0", "network", "peer_certificates", "data", "num_bytes", "operation",
-                         "bits_per_second", "seconds", "body"]),
+                         "bits_per_second", "seconds", "ip", "resolver_address", "body", "request", "url"]),
         inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip

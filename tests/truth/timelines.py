@@ -1,14 +1,27 @@
-"""Measurements made by hand, each step given in a few words."""
+"""Measurements made by hand in OONI's format, each step given in a few words."""
+
+from base64 import b64encode
+from functools import cache
+
+import trustme
 
 from testbed.measurement.ooni import Measurement
 
-PAGE = {
-    "code": 200,
-    "body": "<title>Site</title>",
-    "x_body_bytes": 500,
-    "x_body_sha256": "aa",
-    "headers_list": [],
-}
+BODY = "<title>Site</title>" + "x" * 481
+PAGE = {"code": 200, "body": BODY, "body_is_truncated": False, "headers_list": []}
+
+
+@cache
+def certificate(authority, serial=1):
+    """A leaf of an authority with that name, as a record has it; another serial is another leaf."""
+    ca = _authority(authority)
+    pem = ca.issue_cert("site.example", common_name=f"leaf {serial}").cert_chain_pems[0].bytes().decode()
+    return {"data": "".join(pem.splitlines()[1:-1]), "format": "base64"}
+
+
+@cache
+def _authority(name):
+    return trustme.CA(organization_name=name)
 
 
 def flow_of(target, vantage):
@@ -22,45 +35,66 @@ def measured(target="https://site.example/", vantage="mts", **steps):
     ends = [steps[step] for step in ("dns", "tcp", "tls", "quic", "http") if steps.get(step)]
     keys["failure"] = ends[0] if ends else None
     if "dns" in steps:
-        answers = [{"answer_type": "A", "ipv4": ip} for ip in steps.get("addresses", ["1.2.3.4"])]
-        keys["queries"] = [
-            {
-                "failure": steps["dns"],
-                "answers": answers if steps["dns"] is None else [],
-                "t0": 0.0,
-                "t": 0.01,
-            }
-        ]
+        keys["queries"] = [lookup(steps["dns"], *steps.get("addresses", ["1.2.3.4"]))]
     if "tcp" in steps:
-        keys["tcp_connect"] = [{"status": {"failure": steps["tcp"]}, "t0": 0.01, "t": 0.05}]
+        keys["tcp_connect"] = [connect(steps["tcp"])]
     if "tls" in steps:
         entry = {"network": "tcp", "failure": steps["tls"], "t0": 0.05, "t": steps.get("tls_end", 0.1)}
-        entry |= {"x_leaf_sha256": steps.get("leaf", "11"), "x_issuer": steps.get("issuer", "CN=lab")}
-        keys["tls_handshakes"] = [entry]
+        shown = certificate(steps.get("issuer", "lab"), steps.get("leaf", 1))
+        keys["tls_handshakes"] = [entry | {"peer_certificates": [shown]}]
     if "quic" in steps:
         keys["tls_handshakes"] = [{"network": "udp", "failure": steps["quic"], "t0": 0.05, "t": 0.1}]
     if "http" in steps:
-        response = PAGE | steps["page"] if "page" in steps else None if steps["http"] else PAGE
-        keys["requests"] = [
-            {"failure": steps["http"], "response": response, "t0": 0.1, "t": steps.get("end", 0.2)}
-        ]
+        response = PAGE | steps["page"] if "page" in steps else PAGE | {"code": 0} if steps["http"] else PAGE
+        end = 0.1 + steps["speed"][1] if "speed" in steps else steps.get("end", 0.2)
+        exchange = {"failure": steps["http"], "response": response, "t0": 0.1, "t": end}
+        keys["requests"] = [exchange | {"request": {"url": target.removeprefix("put+")}}]
     if "speed" in steps:
-        rate, seconds = steps["speed"]
-        size = rate * seconds / 8
-        keys["x_speed"] = {
-            "bits_per_second": rate,
-            "bytes": size,
-            "seconds": seconds,
-            "complete": seconds < 8,
-        }
-    reads = [
-        {"operation": "read", "t0": at, "t": at, "num_bytes": 500, "failure": None}
-        for at in steps.get("reads", [])
-    ]
-    keys["network_events"] = reads
+        keys["x_speed"] = {"bits_per_second": steps["speed"][0], "direction": "down"}
+    keys["network_events"] = reads(*steps.get("reads", [])) + samples(*steps.get("speed", (0, 0)))
     keys["x_flows"] = [flow_of(target, vantage)]
     document = {"input": target, "annotations": {"vantage": vantage}, "test_keys": keys}
     return Measurement.from_json(document)
+
+
+def lookup(failure, *addresses, resolver="91.76.0.53:53", engine="udp"):
+    """What one resolver said."""
+    answers = [{"answer_type": "A", "ipv4": ip} for ip in addresses] if failure is None else []
+    query = {"failure": failure, "answers": answers, "t0": 0.0, "t": 0.01}
+    return query | {"engine": engine, "resolver_address": resolver}
+
+
+def connect(failure, ip="1.2.3.4"):
+    """One attempt to connect."""
+    return {"ip": ip, "port": 443, "status": {"failure": failure}, "t0": 0.01, "t": 0.05}
+
+
+def reads(*times):
+    """Events of 500 bytes that came at these times."""
+    return [{"operation": "read", "t0": at, "t": at, "num_bytes": 500, "failure": None} for at in times]
+
+
+def samples(rate, seconds):
+    """What had come every quarter of a second of a transfer at `rate` bit/s, and at its end."""
+    if not seconds:
+        return []
+    times = [n / 4 for n in range(1, int(4 * seconds) + 1)] + [seconds]
+    return [
+        {"operation": "bytes_received_cumulative", "failure": None, "t0": 0.1 + at, "t": 0.1 + at,
+         "num_bytes": int(rate * at / 8)}
+        for at in times
+    ]  # fmt: skip
+
+
+def page(status=200, body=BODY, **headers):
+    """A response, or the changes to one."""
+    listed = [[name.replace("_", "-"), value] for name, value in headers.items()]
+    return {"code": status, "body": body, "headers_list": listed}
+
+
+def binary(data):
+    """Bytes as df-001 has them."""
+    return {"data": b64encode(data).decode(), "format": "base64"}
 
 
 def fine(target="https://site.example/", vantage="mts", **changes):

@@ -145,7 +145,8 @@ def operators_parameters(kind: type[AnyAction]) -> dict[str, OperatorsOwn]:
 
 def cut_late(label: str) -> tuple[str, ...]:
     """`also_seen_as` of an action that drops after some packets: by then an answer may have begun."""
-    return {"tls.sni.drop": ("http.drop",), "http.drop": ("tls.sni.drop",)}.get(label, ())
+    late = {"tls.sni.drop": ("freeze",), "http.drop": ("freeze", "tls.sni.drop"), "quic.drop": ("freeze",)}
+    return late.get(label, ())
 
 
 def residual(given: float | None, action: str, profile: Profile) -> float:

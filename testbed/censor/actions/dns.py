@@ -65,8 +65,8 @@ class DnsLie(Action[None]):
         return ResolverReply(self.forge(query))
 
     def also_seen_as(self, label: str) -> tuple[str, ...]:
-        """Without an address of the type asked for it reads as NXDOMAIN (no AAAA is documented: OONI-FP)."""
-        return ("dns.nxdomain",) if label == "dns.poison" and not (self.a and self.aaaa) else ()
+        """Without an address of the type asked for there is no answer (no AAAA is documented: OONI-FP)."""
+        return ("dns.error",) if label == "dns.poison" and not (self.a and self.aaaa) else ()
 
     def _packets(self, ctx: Context[None]) -> tuple[Injection, ...]:
         reset = ctx.profile.reset.value

@@ -33,21 +33,25 @@ def test_symptoms_are_labels_and_never_the_label_itself(key):
 
 
 def test_which_actions_have_other_symptoms():
-    late = {"tls.sni.drop": ("http.drop",), "http.drop": ("tls.sni.drop",)}
+    late = {
+        "tls.sni.drop": ("freeze",),
+        "http.drop": ("freeze", "tls.sni.drop"),
+        "quic.drop": ("freeze",),
+    }
     found = {
         key: {label: others for label in LABELS if (others := made(key).also_seen_as(label))}
         for key in ACTIONS
     }
     assert {key: others for key, others in found.items() if others} == {
         "data-drop": late,
-        "dns": {"dns.poison": ("dns.nxdomain",)},
+        "dns": {"dns.poison": ("dns.error",)},
         "freeze": late,
         "grace-drop": late,
     }
 
 
 def test_a_lie_with_both_addresses_has_one_symptom():
-    assert DnsLie(a=("10.0.0.1",)).also_seen_as("dns.poison") == ("dns.nxdomain",)
+    assert DnsLie(a=("10.0.0.1",)).also_seen_as("dns.poison") == ("dns.error",)
     assert DnsLie(a=("10.0.0.1",), aaaa=("2001:db8::1",)).also_seen_as("dns.poison") == ()
 
 
