@@ -20,7 +20,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Transfer:
+class SeenTransfer:
     """What came after a request, or went up with it."""
 
     bytes: float
@@ -28,7 +28,7 @@ class Transfer:
     rate: float  # bit/s, without the first burst
 
     @classmethod
-    def of(cls, arrivals: Sequence[Arrival], begun: float, ended: float) -> "Transfer | None":
+    def of(cls, arrivals: Sequence[Arrival], begun: float, ended: float) -> "SeenTransfer | None":
         """The transfer of a request sent at `begun` and done with at `ended`; None if nothing came."""
         if not arrivals:
             return None

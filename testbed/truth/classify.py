@@ -20,9 +20,9 @@ from itertools import pairwise
 
 from testbed.measurement.ooni import Measurement
 from testbed.measurement.target import is_address
-from testbed.truth.arrivals import Transfer
+from testbed.truth.arrivals import SeenTransfer
 from testbed.truth.blockpages import BLOCK_PAGE_HOSTS, BLOCK_PAGE_TEXTS, UNAVAILABLE_FOR_LEGAL_REASONS
-from testbed.truth.timeline import Layer, Lookup, SeenPage, Timeline, host_of
+from testbed.truth.timeline import Layer, SeenLookup, SeenPage, Timeline, host_of
 
 SLOW = 0.3  # of the outside's rate; below it a transfer counts as throttled. Our choice
 LATE = 1.0  # s; also what a slow transfer must cost, so that a busy machine is no throttling. Our choice
@@ -83,7 +83,7 @@ def _dns_failure(failure: str) -> str:
     return _refused(failure) or special.get(failure, "dns.error")
 
 
-def _lies(lookup: Lookup, seen: Timeline, outside: Timeline | None) -> bool:
+def _lies(lookup: SeenLookup, seen: Timeline, outside: Timeline | None) -> bool:
     """Whether a resolver gave addresses that are not the name's."""
     if not lookup.addresses:
         return False
@@ -206,7 +206,7 @@ def _speed(seen: Timeline, outside: Timeline | None) -> str | None:
     return None
 
 
-def _slowed(mine: Transfer, outside: Transfer) -> bool:
+def _slowed(mine: SeenTransfer, outside: SeenTransfer) -> bool:
     if outside.rate <= 0:
         return False
     due = 8 * mine.bytes / outside.rate

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from testbed.measurement.codec import UNSAID, StepFailure
 from testbed.measurement.ooni import HttpExchange, Measurement, Query, maybe_binary_bytes
-from testbed.truth.arrivals import Transfer, arrivals
+from testbed.truth.arrivals import SeenTransfer, arrivals
 
 _NAMELESS = "unknown_failure"  # a failure without a name (df-007)
 _DIGITS = 13  # a Content-Length of more is none
@@ -58,7 +58,7 @@ class SeenPage:
 
 
 @dataclass(frozen=True)
-class Lookup:
+class SeenLookup:
     """What one resolver said."""
 
     layer: Layer
@@ -115,13 +115,13 @@ class Timeline:
         return next((layer.failure for layer in layers if layer.failure), None)
 
     @cached_property
-    def lookups(self) -> tuple[Lookup, ...]:
+    def lookups(self) -> tuple[SeenLookup, ...]:
         """The answers of each resolver that was asked: they are not merged, because one of them may lie."""
         asked: dict[tuple[str | None, str | None], list[Query]] = {}
         for query in self._keys.queries:
             asked.setdefault((query.engine, query.resolver_address), []).append(query)
         layers = ((_layer(queries), queries) for queries in asked.values())
-        return tuple(Lookup(layer, _addresses_in(queries)) for layer, queries in layers if layer.tried)
+        return tuple(SeenLookup(layer, _addresses_in(queries)) for layer, queries in layers if layer.tried)
 
     @cached_property
     def addresses(self) -> frozenset[str]:
@@ -161,16 +161,16 @@ class Timeline:
         return tuple(page for exchange in self._keys.requests if (page := _page(exchange)))
 
     @cached_property
-    def transfer(self) -> Transfer | None:
+    def transfer(self) -> SeenTransfer | None:
         """What came for the request; of an upload, which OONI's format cannot say, what the probe noted."""
         speed = self._keys.speed
         if speed is not None and speed.direction == "up":
-            return Transfer(speed.bytes or 0.0, speed.seconds or 0.0, speed.bits_per_second or 0.0)
+            return SeenTransfer(speed.bytes or 0.0, speed.seconds or 0.0, speed.bits_per_second or 0.0)
         if not self.http.tried:
             return None
         came = arrivals(self._keys.network_events, self._keys.requests[0].address)
         mine = [one for one in came if one.at > self.http.begun]
-        return Transfer.of(mine, self.http.begun, self.http.ended)
+        return SeenTransfer.of(mine, self.http.begun, self.http.ended)
 
     def arrival_times(self, since: float) -> list[float]:
         """When bytes came after `since`, in seconds from then."""
