@@ -13,7 +13,7 @@ from testbed.censor.decision import PASS, Decision, Direction, Event, Verdict
 from testbed.censor.flow import ESTABLISHED, MAX_FLOWS, Flow, FlowTable, Hold
 from testbed.censor.fragments import Fragments
 from testbed.censor.handover import MOST_PER_RULE, PASS_ON, Drop, Handover, Pass, Police
-from testbed.censor.inspect import Content, Kind
+from testbed.censor.inspect import NOTHING, Content, Kind, Reading
 from testbed.censor.inspectors import Inspector
 from testbed.censor.match import CompiledRule, compiled, wanted
 from testbed.censor.packet import TCP, UDP, Packet, parse
@@ -89,8 +89,12 @@ class Censor:
         self._either = [i for i in self._plain if policy.rules[i].action.either_opener and not rules[i].kinds]
         self._profiles = [policy.profiles_of(rule) for rule in policy.rules]
         self._declared = [self._declaration(index) for index in range(len(policy.rules))]
-        looked_for = wanted(policy, rules)
-        self._inspector = Inspector(self._profile, looked_for, rules, self._draw, self._draw_by_pair)
+        hello = {Kind.TLS, Kind.INITIAL}  # what comes in several packets
+        self._exempting = {
+            i for i, rule in enumerate(policy.rules) if rule.action.exempts and rules[i].kinds & hello
+        }
+        looked_for, draws = wanted(policy, rules), (self._draw, self._draw_by_pair)
+        self._inspector = Inspector(self._profile, looked_for, rules, *draws, exempts=bool(self._exempting))
 
     @property
     def evictions(self) -> int:
@@ -168,7 +172,7 @@ class Censor:
         self, rules: list[int], packet: Packet, direction: Direction, flow: Flow
     ) -> tuple[int, Content | None] | None:
         """The first rule that this packet shows to match, with the content that shows it."""
-        contents = self._contents(packet, direction, flow)
+        reading = self._read(packet, direction, flow)
         outside, port = flow.key.outside, flow.key.outside_port
         for index in rules:
             rule = self._rules[index]
@@ -176,23 +180,26 @@ class Censor:
                 if (direction is Direction.UP or self._both_ways) and rule.header_fits(packet, outside, port):
                     return index, None
                 continue
-            for content in contents:
+            exempts = index in self._exempting
+            for content in (*reading.contents, *reading.joined) if exempts else reading.contents:
                 if (
                     rule.content_fits(content)
                     and rule.looks_at(content.kind, port)
                     and rule.header_fits(packet, outside, port)
                 ):
                     return index, content
+            if exempts and reading.more and rule.header_fits(packet, outside, port):
+                return None  # an exemption that the next segment may show comes before the rules below it
         return None
 
-    def _contents(self, packet: Packet, direction: Direction, flow: Flow) -> tuple[Content, ...]:
+    def _read(self, packet: Packet, direction: Direction, flow: Flow) -> Reading:
         """What the packet shows; decides whether later payloads of this flow are looked at."""
         inspector = self._inspector
         if packet.protocol not in _INSPECTED or not inspector.wants(packet, flow):
-            return ()
+            return NOTHING
         if not inspector.takes(packet, direction, flow) or not inspector.reads(packet, direction, flow):
-            return ()
-        return inspector.look(packet, direction, flow).contents
+            return NOTHING
+        return inspector.look(packet, direction, flow)
 
     def _may_yet_match(self, rules: list[int], packet: Packet, flow: Flow) -> bool:
         """Whether a later packet of this flow could show something: content, or data from the inside host."""

@@ -45,6 +45,7 @@ class Reading:
     recognised: bool = False  # a protocol that keeps inspection going (IMC21 §6.2)
     decided: bool = False  # a whole ClientHello: nothing later counts
     more: bool = False  # incomplete: what is here fits so far
+    joined: tuple[Content, ...] = ()  # what the stream shows, for exemptions of a box that reads segments
 
 
 NOTHING: Final = Reading()

@@ -1,6 +1,7 @@
 """How a flow is looked at, by its model: which bytes are read, and when looking ends."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from testbed.censor.decision import Direction
@@ -27,13 +28,24 @@ class Inspector:
     """Reads flows as the profile's models do."""
 
     def __init__(
-        self, profile: Profile, wanted: Wanted, rules: list[CompiledRule], draw: Draw, draw_by_pair: Draw
+        self,
+        profile: Profile,
+        wanted: Wanted,
+        rules: list[CompiledRule],
+        draw: Draw,
+        draw_by_pair: Draw,
+        *,
+        exempts: bool = False,
     ) -> None:
-        """`draw` gives the same number for the same flow, `draw_by_pair` for the same two hosts."""
+        """`draw` gives the same number for the same flow, `draw_by_pair` for the same two hosts.
+
+        `exempts` says whether some rule exempts flows by what they show.
+        """
         self._profile, self._wanted, self._draw, self._draw_by_pair = profile, wanted, draw, draw_by_pair
         self._shares = tuple((MODELS[key], share) for key, share in profile.models.value)
         self._rules = rules
         self._both = profile.both_directions.value
+        self._joins = exempts and profile.allows_by_stream.value
 
     def model_of(self, flow: Flow) -> Model:
         """The model of the node that this pair of hosts is led to."""
@@ -56,7 +68,7 @@ class Inspector:
             flow.facts = flow.facts or FlowFacts()
             if not valid(packet, flow.facts.of(direction), model.checks):
                 return False
-        if model.view == "stream" and direction is Direction.UP:
+        if (model.view == "stream" or self._joins) and direction is Direction.UP:
             self._stream(flow, model).add(packet)
         return True
 
@@ -91,6 +103,9 @@ class Inspector:
                 flow.inspection.judge(packet, direction)
         if port != _PORT_DNS and not _asks(reading):  # each query is judged by itself, however many come
             self._go_on(packet, flow, model, reading)
+        if self._joins and model.view != "stream" and direction is Direction.UP:
+            whole = self._read_stream(flow, model, port)
+            return replace(reading, more=whole.more and flow.reading, joined=whole.contents)
         return reading
 
     def _search(self, packet: Packet, port: int) -> Reading:
@@ -125,7 +140,7 @@ class Inspector:
         flow.reading = False  # only a flow's first datagram is judged (NTC1823 #11), but see `_initial`
         if initials:
             initial = self._initial(packet, flow)
-            return Reading((*initial.contents, *reading.contents), recognised=True)
+            return Reading((*initial.contents, *reading.contents), recognised=True, more=flow.reading)
         return reading
 
     def _initial(self, packet: Packet, flow: Flow) -> Reading:

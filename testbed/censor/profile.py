@@ -56,6 +56,9 @@ class Profile:
     models: Cited[tuple[tuple[str, float], ...]] = field(
         default=_ALONE
     )  # how it inspects TCP, by share of pairs
+    allows_by_stream: Cited[bool] = field(
+        default=our_choice(value=False)
+    )  # `allow` rules by name read a ClientHello over several segments, whatever the models do
     quic_layouts: Cited[Layouts] = field(default=our_choice(DEFAULT))  # of QUIC Initials that it reads
     fragments: Cited[FragmentForm | None] = field(default=our_choice(None))  # None: they pass, unread
 

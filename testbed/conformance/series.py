@@ -159,6 +159,7 @@ class Pairs:
     servers: tuple[str, ...]
     least: float  # share that is not filtered
     most: float
+    rest: bytes = b""  # a second segment
 
     def run(self, exchange: Exchange) -> StepResult:
         """See `steps.DialogueStep`."""
@@ -180,7 +181,8 @@ class Pairs:
         results: list[bool] = []
         for server in self.servers:
             exchange.renew(protocol=TCP, right=server)
-            observe(exchange, "L", exchange.packet("L", self.payload, "PA", Header()))
+            for part in filter(None, (self.payload, self.rest)):
+                observe(exchange, "L", exchange.packet("L", part, "PA", Header()))
             results.append(observe(exchange, "R", exchange.packet("R", b"data", "PA", Header())).untouched)
         return results
 

@@ -15,6 +15,7 @@ class Allow(Action[None]):
     """Stop inspecting this flow."""
 
     key: ClassVar[str] = "allow"
+    exempts: ClassVar[bool] = True
 
     def on_match(self, ctx: Context[None]) -> Decision:
         """Pass, and inspect no more."""

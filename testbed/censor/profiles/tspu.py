@@ -94,6 +94,8 @@ T24 = replace(
     name="t24",
     title="TSPU, July 2024 to mid 2025: YouTube degraded, the ECH rule",
     period="2024-07/2025-06",
+    # Later splits already failed on some boxes; on most, two segments were enough (NTC8055 #34-36).
+    models=Cited((("T", 0.9), ("R", 0.1)), "ZAP#1408; N4P#308; the shares are our choice", "L"),
     quic_layouts=our_choice(DEFAULT),
     residual={**T23.residual, "loss": our_choice(480.0)},
 )
@@ -103,6 +105,9 @@ T25 = replace(
     name="t25",
     title="TSPU, June 2025 to early 2026: frozen after 16 KB or 25 packets, connections counted",
     period="2025-06/2026-03",
+    models=Cited((("T", 0.75), ("R", 0.25)), "between t24 and t26: our choice", "L"),
+    # Sites on the lists work in browsers, whose ClientHello takes two segments.
+    allows_by_stream=our_choice(value=True),
     residual={**T24.residual, "freeze": our_choice(480.0), "connection-limit": Cited(60.0, "N4P#546", "L")},
 )
 

@@ -1,6 +1,7 @@
 """Throttling, loss, ECH, freezes, connection counts, fingerprints."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from testbed.censor.policy import Policy
 from testbed.censor.profile import Profile
@@ -127,8 +128,9 @@ def _case_august_split(profile: str) -> Iterator[Dialogue]:
     at = inside_name(whole, _VIDEO)
     cut = (L(whole[:at], "first half of the ClientHello").passes, L(whole[at:], "second half").passes)
     load = Transfer(("R",), 500_000, 2_000_000, (0.0, 1.5), lossless=True)
+    single = with_model(profile, "T")  # a node that reads single packets, as most did
     for label, rule in (("July", _lossy(profile)), ("August", _august(profile))):
-        yield dialogue(rule, *OPENED, *cut, load, label=label)
+        yield dialogue(replace(rule, profile=single), *OPENED, *cut, load, label=label)
 
 
 def _ech(profile: str) -> Policy:

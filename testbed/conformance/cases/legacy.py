@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from testbed.censor.policy import Policy
-from testbed.conformance.builders import action, match, policy, sni
+from testbed.conformance.builders import action, match, policy, sni, with_model
 from testbed.conformance.builders import profile as given_profile
 from testbed.conformance.case import Dialogue, case
 from testbed.conformance.cases.common import dialogue
@@ -18,12 +18,14 @@ from testbed.conformance.payloads import (
     X,
     addresses,
     answer,
+    chrome,
     get,
     hello,
     over_tcp,
     query,
 )
-from testbed.conformance.series import Pairs, bounds
+from testbed.conformance.quic import initials
+from testbed.conformance.series import Pairs, Series, bounds
 from testbed.conformance.steps import OPENED, DialogueStep, L, R, SendPacket, ping, seen_from, tcp, udp
 from testbed.conformance.tls import Certificate
 
@@ -338,6 +340,50 @@ def _case_allow_list(profile: str) -> Dialogue:
         L(hello(X), "ClientHello of any name").passes,
         R(SERVER_HELLO).passes,
     )
+
+
+@case(
+    "C147",
+    "mob-wl t25 t26",
+    "N4P#490; N4P#516; that browsers reach listed names is our inference",
+    "L",
+    "An allow-list, or a freeze with one: a browser's ClientHello, in two segments or two datagrams",
+    "of a listed name it passes, and data after it; of another name it does not arrive whole, or freezes",
+)
+def _case_listed_name_in_two(profile: str) -> Iterator[Dialogue]:
+    names = (match(tls_sni="*.n.com", transport="tcp"), action("allow"))
+    closed = policy(profile, names, (match(transport="tcp", data=True), action("drop")))
+    frozen = policy(profile, names, (match(ip="104.244.42.0/24"), action("freeze", packets=25)))
+    for model in ("T", "R"):
+        for label, rule in (("closed", closed), ("frozen", frozen)):
+            box = replace(rule, profile=with_model(profile, model))
+            parts = [L(part, "part of the ClientHello").passes for part in _halves(chrome("a.n.com"))]
+            steps = (*OPENED, *parts, R(SERVER_HELLO).passes, Series("LR", 60, 200))
+            yield dialogue(box, *steps, label=f"{label}, listed, model {model}")
+            first, second = _halves(chrome(X))
+            begun = (*OPENED, L(first, "first segment").passes)
+            if label == "closed":
+                end: tuple[DialogueStep, ...] = (L(second, "second segment").is_dropped, R(RECORD).is_dropped)
+            else:
+                end = (
+                    L(second, "second segment").passes,
+                    Series("LR", 60, 200, "some pass, then none", 18, 22),
+                )
+            yield dialogue(box, *begun, *end, label=f"{label}, not listed, model {model}")
+    quic = policy(
+        profile, (match(quic_sni=N), action("allow")), (match(transport="udp", data=True), action("drop"))
+    )
+    one, two = initials(N)
+    listed = (L(one, "first Initial").passes, L(two, "second Initial").passes, R(RECORD, "answer").passes)
+    yield dialogue(quic, udp(), *listed, label="QUIC, listed")
+    one, two = initials(X)
+    other = (L(one, "first Initial").passes, L(two, "second Initial").is_dropped)
+    yield dialogue(quic, udp(), *other, R(RECORD, "answer").is_dropped, label="QUIC, not listed")
+    yield dialogue(quic, udp(), L(RECORD, "a datagram that is no Initial").is_dropped, label="no QUIC")
+
+
+def _halves(whole: bytes) -> tuple[bytes, bytes]:
+    return whole[:1448], whole[1448:]
 
 
 @case(

@@ -3,8 +3,17 @@
 from collections.abc import Iterator
 
 from testbed.conformance.backend import DOMESTIC, NEIGHBOUR, Box
+from testbed.conformance.builders import action, sni, with_model
 from testbed.conformance.case import TSPU, Dialogue, case
-from testbed.conformance.cases.common import control, data, dialogue, no_rule_acts, rule_acts, sni_policy
+from testbed.conformance.cases.common import (
+    control,
+    data,
+    dialogue,
+    no_rule_acts,
+    rule_acts,
+    sni_action,
+    sni_policy,
+)
 from testbed.conformance.payloads import (
     CHANGE_CIPHER_SPEC,
     SERVER_HELLO,
@@ -20,6 +29,7 @@ from testbed.conformance.payloads import (
     moved,
     record,
 )
+from testbed.conformance.series import Pairs, bounds
 from testbed.conformance.steps import OPENED, OPENED_BY_R, DialogueStep, L, R, tcp
 
 _AT_TYPE, _AT_RECORD, _AT_HANDSHAKE, _AT_LENGTH = 0, 4, 5, 8
@@ -84,10 +94,35 @@ def _case_echo_servers(profile: str) -> Iterator[Dialogue]:
     yield dialogue(policy, *here, label="R to L's port 7")
 
 
-@case("C07", "t21 t22 t23 t24", "IMC21 §7; CP22", "H", "ClientHello of X cut inside the name", "untouched")
+@case(
+    "C07",
+    "t21 t22 t23 t24",
+    "IMC21 §7; CP22; NTC8055 #34-36",
+    "H",
+    "ClientHello of X cut inside the name, at a node that reads single packets",
+    "untouched",
+)
 def _case_two_segments(profile: str) -> Dialogue:
     first, rest = _cut(hello(), inside_name(hello()))
-    return dialogue(sni_policy(profile), *OPENED, first, rest, no_rule_acts(), *control(profile))
+    rule = sni(with_model(profile, "T"), sni_action(profile))
+    return dialogue(rule, *OPENED, first, rest, no_rule_acts(), *control(profile))
+
+
+@case(
+    "C148",
+    "t21 t22 t23 t24 t25 t26",
+    "ZAP#1408; N4P#308; N4P; the shares are our choice",
+    "L",
+    "ClientHello of X cut inside the name, to many addresses",
+    "seen at no node until mid 2024, then at 10 %, 25 % in 2025, 50 % in 2026; always at the same ones",
+    core_only="hundreds of flows: their share is the core's draw, the kernel adds nothing to it",
+)
+def _case_nodes_that_reassemble(profile: str) -> Dialogue:
+    seen = {"t24": 0.1, "t25": 0.25, "t26": 0.5}.get(profile, 0.0)
+    servers = tuple(f"104.244.{number // 250}.{number % 250 + 1}" for number in range(500))
+    whole, at = hello(), inside_name(hello())
+    share = Pairs(whole[:at], servers, *bounds(1 - seen, len(servers)), rest=whole[at:])
+    return dialogue(sni(profile, action("rst-rewrite")), share)
 
 
 @case("C09", "t21 t22", "IMC21 §7", "H", "ClientHello of X padded beyond one segment", "untouched")
