@@ -29,7 +29,7 @@ MEANINGS = {
     "idle_established": "an established flow is forgotten after, s",
     "picks_up_midway": "a TCP flow without a SYN, or idle for too long, is inspected",
     "models": "how it inspects TCP, by share of pairs of hosts (see testbed/censor/models.py)",
-    "allows_by_stream": "rules that `allow` names read a ClientHello over several segments, whatever the model",
+    "allows_by_stream": "rules that `allow` names read a ClientHello over several segments, too",
     "quic_layouts": "QUIC Initials that it reads: versions; over several datagrams; padded outside",
     "fragments": "IP fragments buffered: most per packet, timeout in s; none: they pass unread",
     "residual": "a flow is held after the trigger by `{}` for, s",

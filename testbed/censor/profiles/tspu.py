@@ -105,7 +105,7 @@ T25 = replace(
     name="t25",
     title="TSPU, June 2025 to early 2026: frozen after 16 KB or 25 packets, connections counted",
     period="2025-06/2026-03",
-    models=Cited((("T", 0.75), ("R", 0.25)), "between t24 and t26: our choice", "L"),
+    models=our_choice((("T", 0.75), ("R", 0.25))),  # between t24 and t26
     # Sites on the lists work in browsers, whose ClientHello takes two segments.
     allows_by_stream=our_choice(value=True),
     residual={**T24.residual, "freeze": our_choice(480.0), "connection-limit": Cited(60.0, "N4P#546", "L")},

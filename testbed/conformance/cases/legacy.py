@@ -358,7 +358,7 @@ def _case_listed_name_in_two(profile: str) -> Iterator[Dialogue]:
         for label, rule in (("closed", closed), ("frozen", frozen)):
             box = replace(rule, profile=with_model(profile, model))
             parts = [L(part, "part of the ClientHello").passes for part in _halves(chrome("a.n.com"))]
-            steps = (*OPENED, *parts, R(SERVER_HELLO).passes, Series("LR", 60, 200))
+            steps: tuple[DialogueStep, ...] = (*OPENED, *parts, R(SERVER_HELLO).passes, Series("LR", 60, 200))
             yield dialogue(box, *steps, label=f"{label}, listed, model {model}")
             first, second = _halves(chrome(X))
             begun = (*OPENED, L(first, "first segment").passes)
