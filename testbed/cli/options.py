@@ -78,6 +78,14 @@ def must_be_one(vantages: tuple[str, ...]) -> None:
         raise InputError.at("--vantage", "a command runs as one subscriber", "give --vantage once")
 
 
+def one_or_all(name: str | None, command_line: tuple[str, ...], *, every: bool) -> None:
+    """UsageError unless either a scenario is named or all of them are measured."""
+    if not every and name is None:
+        raise click.UsageError("Missing argument 'NAME': a scenario (see `testbed list`), or --all")
+    if every and (name is not None or command_line):
+        raise click.UsageError("--all measures every scenario; leave NAME and COMMAND out")
+
+
 def complete_scenario(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of the library's scenarios."""
     from testbed.scenario import library

@@ -1,5 +1,6 @@
 """`testbed run`: build a scenario; measure it with the built-in probe, or run a command as a subscriber."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,10 +13,12 @@ from testbed.cli import options
     short_help="Build a scenario and measure it, or run a command in it.",
     epilog=options.examples(
         "testbed run twitter-facebook-block-2022-03",
+        "testbed run --all --junit results.xml",
         "testbed run twitter-throttling-2021 --vantage beeline -- curl -O https://abs.twimg.com/bytes/400000",
     ),
 )
-@options.scenario_argument
+@click.argument("name", required=False, shell_complete=options.complete_scenario)
+@click.option("--all", "every", is_flag=True, help="Every scenario of the library, in every phase.")
 @options.phase_option
 @options.vantage_option
 @options.seed_option
@@ -28,13 +31,19 @@ from testbed.cli import options
     "--timeout", type=click.FloatRange(0.2, 60), default=4.0, show_default=True, help="Seconds per step."
 )
 @click.option("-6", "ipv6", is_flag=True, help="Measure over IPv6.")
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write the result as JUnit XML.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; with a command, on stderr.")
 @click.option(
     "-q", "--quiet", is_flag=True, help="With a command: print nothing of our own unless the run is invalid."
 )
 @options.command_argument
 def command(
-    name: str,
+    name: str | None,
     phase: str | None,
     vantages: tuple[str, ...],
     seed: int | None,
@@ -44,8 +53,10 @@ def command(
     authority: Path | None,
     out: Path | None,
     timeout: float,
+    junit: Path | None,
     command_line: tuple[str, ...],
     *,
+    every: bool,
     ipv6: bool,
     as_json: bool,
     quiet: bool,
@@ -54,26 +65,40 @@ def command(
 
     Without a command, the built-in probe measures every target of the phase from every vantage and prints
     what it saw beside what should have been. With one, the command runs as that operator's subscriber and
-    its exit status is ours.
+    its exit status is ours. With --all, each scenario has a line, and those not as expected their table.
     """
-    from testbed.report.ending import show
+    from testbed.report.ending import show, show_all
     from testbed.run.execute import execute
     from testbed.run.job import Job
+    from testbed.run.result import most_serious
 
     if command_line:
         options.must_be_one(vantages)
-    scenario = options.loaded(name, seed, time_scale, model)
+    options.one_or_all(name, command_line, every=every)
     job = Job(
-        scenario,
+        name or "",
         phase=phase,
         vantages=vantages,
         command=command_line or None,
+        seed=seed,
+        model=model,
+        time_scale=time_scale,
         timeout=timeout,
         ipv=6 if ipv6 else 4,
         serve=serve,
         authority=authority,
         out=out,
     )
-    result = execute(job)
-    show(result, scenario, as_json=as_json, quiet=quiet)
-    return result.exit_status
+    if name is not None:
+        scenario = options.loaded(name, seed, time_scale, model)
+        results = [execute(replace(job, scenario=scenario))]
+        show(results[0], scenario, as_json=as_json, quiet=quiet)
+    else:
+        from testbed.run.every import every_scenario, execute_all
+
+        results = show_all(execute_all(job, every_scenario()), as_json=as_json)
+    if junit is not None:
+        from testbed.report import junit as xml
+
+        xml.write(junit, results)
+    return most_serious(result.exit_status for result in results)

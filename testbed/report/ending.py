@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 
 from testbed.errors import Exit, printable
 from testbed.model import Scenario
@@ -28,6 +29,25 @@ def show(result: RunResult, scenario: Scenario, *, as_json: bool = False, quiet:
     else:
         for line in _lines(result, quiet=quiet):
             print(f"testbed: {printable(line)}", file=sys.stderr)
+
+
+def show_all(runs: Iterable[tuple[Scenario, RunResult]], *, as_json: bool = False) -> list[RunResult]:
+    """A line for each run as it ends, with the table of those that are not as expected; the results.
+
+    As JSON an array of summaries, after the last run.
+    """
+    results = []
+    for scenario, result in runs:
+        results.append(result)
+        if as_json:
+            continue
+        if result.exit_status != Exit.OK:
+            show(result, scenario)
+        line = f"{result.scenario}/{result.job.phase}: {result.verdict}   {typed(result.folder)}"
+        print(printable(line), flush=True)
+    if as_json:
+        print(json.dumps([result.summary() for result in results], ensure_ascii=False, indent=1))
+    return results
 
 
 def _lines(result: RunResult, *, quiet: bool) -> list[str]:

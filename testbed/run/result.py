@@ -1,7 +1,7 @@
 """What came of a run, as a value."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -140,3 +140,8 @@ def exit_status(findings: Findings) -> int:
     if findings.phases:
         return Exit.OK
     return findings.judgement.exit_status if findings.judgement else Exit.INVALID
+
+
+def most_serious(statuses: Iterable[int]) -> int:
+    """Of several runs' exit statuses: interrupted, then a lacking feature, invalid, not as expected."""
+    return max(statuses, default=Exit.OK)
