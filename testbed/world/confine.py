@@ -24,6 +24,7 @@ from testbed.world.fork import fork
 from testbed.world.mounts import PLACE, TERMINALS, mount_proc, mount_sys, mount_terminal
 
 _USERS, _PROCESSES = PLACE / "commands.user", PLACE / "commands.pid"
+_ALL_IDS = 0xFFFFFFFF
 _MOST_FDS = 250  # in one message; the kernel's limit is 253
 
 
@@ -43,13 +44,20 @@ def hold() -> None:
     os.read(began, 1)
     for name in ("uid_map", "gid_map"):
         ours = [line.split() for line in Path("/proc/self", name).read_text(encoding="ascii").splitlines()]
-        same = "\n".join(f"{inside} {inside} {count}" for inside, _, count in ours)
+        same = "\n".join(f"{inside} {inside} {count}" for inside, _, count in _in_two(ours))
         Path(f"/proc/{holder}", name).write_text(same, encoding="ascii")
     for place, kind in ((_USERS, "user"), (_PROCESSES, "pid")):
         linux.mount(f"/proc/{holder}/ns/{kind}", str(place), flags=linux.MS_BIND)
     os.write(mapping, b"!")
     for fd in (own, began, mapped, mapping):
         os.close(fd)
+
+
+def _in_two(ranges: list[list[str]]) -> list[list[str]]:
+    """All ids in two ranges: programs take one for the sign that they are in no user namespace."""
+    if ranges == [["0", "0", str(_ALL_IDS)]]:
+        return [["0", "0", "1"], ["1", "1", str(_ALL_IDS - 1)]]
+    return ranges
 
 
 def _hold(begin: int, mapped: int) -> None:

@@ -211,7 +211,7 @@ FEATURES = (
         "cgroup-v2",
         "cgroup version 2",
         Need.INFORMATION,
-        "programs inside do not see the machine's limits of memory and CPUs; crun starts no container",
+        "programs inside do not see the limits of memory and CPUs that they have",
         "boot with systemd.unified_cgroup_hierarchy=1",
         cgroups,
         isolated=False,
