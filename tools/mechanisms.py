@@ -69,11 +69,12 @@ def _default(field: Field[Any]) -> str:
         return "required"
     if value is None or value in ("", ()):
         return "—"
+    name = _type_name(field)
     if isinstance(value, tuple):
-        return f"`[{', '.join(map(str, value))}]`"
+        unit = " s" if "Seconds" in name else ""
+        return f"`[{', '.join(f'{each:g}{unit}' if unit else str(each) for each in value)}]`"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
-    name = _type_name(field)
     if "Seconds" in name:
         return f"`{value:g} s`"
     if "Octets" in name:

@@ -10,7 +10,7 @@ from typing import Final
 
 from testbed.censor.actions.base import AnyAction, Context, S
 from testbed.censor.decision import PASS, Decision, Direction, Event, Verdict
-from testbed.censor.flow import ESTABLISHED, MAX_FLOWS, Flow, FlowTable, Hold
+from testbed.censor.flow import ESTABLISHED, MAX_FLOWS, Care, Flow, FlowTable, Hold
 from testbed.censor.fragments import Fragments
 from testbed.censor.handover import MOST_PER_RULE, PASS_ON, Drop, Handover, Pass, Police
 from testbed.censor.inspect import NOTHING, Content, Kind, Reading
@@ -84,9 +84,13 @@ class Censor:
         for rule in policy.rules:
             rule.action.prepare()
         self.policy, self._rules = policy, rules
-        self._plain = [i for i, rule in enumerate(rules) if not rule.roles_reversed]
+        self._plain = [i for i, rule in enumerate(rules) if not rule.roles_reversed and not rule.outside]
         self._flipped = [i for i, rule in enumerate(rules) if rule.roles_reversed]
         self._either = [i for i in self._plain if policy.rules[i].action.either_opener and not rules[i].kinds]
+        outside = [i for i, rule in enumerate(rules) if rule.outside]
+        self._plain_outside = sorted(self._plain + outside)
+        self._either_outside = sorted(self._either + outside)
+        self._keeps_history = any(rule.history for rule in rules)
         self._profiles = [policy.profiles_of(rule) for rule in policy.rules]
         self._declared = [self._declaration(index) for index in range(len(policy.rules))]
         hello = {Kind.TLS, Kind.INITIAL}  # what comes in several packets
@@ -120,6 +124,8 @@ class Censor:
         flow = self._flows.track(packet, direction, now)
         if flow.hold is not None and now >= flow.hold.until:
             flow.end_hold()
+        if self._keeps_history:
+            flow.history.add(packet, direction)
         decide = self._unheld if flow.hold is None else self._held
         decision = decide(packet, direction, flow, now)
         if decision.events:
@@ -133,7 +139,7 @@ class Censor:
         action = hold.action
         if action.keeps_inspecting and flow.reading:
             above = [index for index in self._plain if index < hold.rule and self._rules[index].kinds]
-            if (found := self._first_match(above, packet, direction, flow)) is not None:
+            if (found := self._first_match(above, packet, direction, flow, now)) is not None:
                 flow.end_hold()
                 return self._trigger(*found, packet, direction, flow, now)
         profile = self._profile_of(hold.rule, flow)
@@ -148,10 +154,13 @@ class Censor:
         inside = flow.client is Direction.UP and flow.opener is Direction.UP
         armed = inside or not self._profile.inside_opens.value
         rules = self._consulted(flow, armed=armed)
-        if flow.reading and rules:
-            if (found := self._first_match(rules, packet, direction, flow)) is not None:
+        given_up = flow.care is Care.IGNORED
+        if given_up:
+            rules = [index for index in rules if self._rules[index].whenever] if self._keeps_history else []
+        if rules:
+            if (found := self._first_match(rules, packet, direction, flow, now)) is not None:
                 return self._trigger(*found, packet, direction, flow, now)
-            if flow.reading and self._may_yet_match(rules, packet, flow):
+            if not given_up and self._may_yet_match(rules, packet, flow, now):
                 return PASS
         if armed:
             flow.ignore()
@@ -164,33 +173,47 @@ class Censor:
 
     def _consulted(self, flow: Flow, *, armed: bool) -> list[int]:
         """The rules, in order, that apply to a flow with these roles."""
-        if armed:
-            return self._plain
-        return self._either + (self._flipped if flow.opener is Direction.UP else [])
+        if flow.opener is Direction.DOWN:
+            return self._plain_outside if armed else self._either_outside
+        return self._plain if armed else self._either + self._flipped
 
     def _first_match(
-        self, rules: list[int], packet: Packet, direction: Direction, flow: Flow
+        self, rules: list[int], packet: Packet, direction: Direction, flow: Flow, now: float
     ) -> tuple[int, Content | None] | None:
         """The first rule that this packet shows to match, with the content that shows it."""
         reading = self._read(packet, direction, flow)
-        outside, port = flow.key.outside, flow.key.outside_port
         for index in rules:
             rule = self._rules[index]
-            if not rule.kinds:
-                if (direction is Direction.UP or self._both_ways) and rule.header_fits(packet, outside, port):
-                    return index, None
-                continue
             exempts = index in self._exempting
-            for content in (*reading.contents, *reading.joined) if exempts else reading.contents:
-                if (
-                    rule.content_fits(content)
-                    and rule.looks_at(content.kind, port)
-                    and rule.header_fits(packet, outside, port)
-                ):
-                    return index, content
-            if exempts and reading.more and rule.header_fits(packet, outside, port):
-                return None  # an exemption that the next segment may show comes before the rules below it
+            contents = (*reading.contents, *reading.joined) if exempts else reading.contents
+            content = self._shown(index, contents, packet, flow) if rule.kinds else None
+            if content is None and (rule.kinds or not self._header_fits(rule, packet, direction, flow)):
+                if exempts and reading.more and rule.header_fits(packet, flow.key.outside, flow.port):
+                    return None  # an exemption that the next segment may show comes before the rules below it
+                continue
+            if rule.history and not (holds := rule.history_fits(packet, flow, now)):
+                if content is not None and holds is None:  # until its history is decided
+                    flow.inspection.shown = {**(flow.inspection.shown or {}), index: content}
+                continue
+            return index, content
         return None
+
+    def _header_fits(self, rule: CompiledRule, packet: Packet, direction: Direction, flow: Flow) -> bool:
+        """Whether a rule without content fits; packets of the outside count where it may be a client."""
+        seen = direction is Direction.UP or self._both_ways or rule.outside
+        return seen and rule.header_fits(packet, flow.key.outside, flow.port)
+
+    def _shown(self, index: int, contents: tuple[Content, ...], packet: Packet, flow: Flow) -> Content | None:
+        """What a rule looks for, in this packet or, if its history was undecided then, in an earlier one."""
+        rule, outside, port = self._rules[index], flow.key.outside, flow.port
+        for content in contents:
+            if (
+                rule.content_fits(content)
+                and rule.looks_at(content.kind, port)
+                and rule.header_fits(packet, outside, port)
+            ):
+                return content
+        return flow.inspection.shown.get(index) if flow.inspection.shown else None
 
     def _read(self, packet: Packet, direction: Direction, flow: Flow) -> Reading:
         """What the packet shows; decides whether later payloads of this flow are looked at."""
@@ -201,14 +224,16 @@ class Censor:
             return NOTHING
         return inspector.look(packet, direction, flow)
 
-    def _may_yet_match(self, rules: list[int], packet: Packet, flow: Flow) -> bool:
-        """Whether a later packet of this flow could show something: content, or data from the inside host."""
+    def _may_yet_match(self, rules: list[int], packet: Packet, flow: Flow, now: float) -> bool:
+        """Whether a later packet of this flow could show something: content, a header, or its history."""
         if packet.protocol in _INSPECTED and self._inspector.wants(packet, flow):
             return True
-        outside, port = flow.key.outside, flow.key.outside_port
+        outside, port, shown = flow.key.outside, flow.port, flow.inspection.shown or ()
         return any(
-            not self._rules[index].kinds and self._rules[index].address_fits(packet, outside, port)
+            (index in shown or (not rule.kinds and rule.address_fits(packet, outside, port)))
+            and rule.history_fits(packet, flow, now) is not False
             for index in rules
+            for rule in (self._rules[index],)
         )
 
     def _takes_another_path(self, packet: Packet) -> bool:
@@ -255,7 +280,8 @@ class Censor:
         flow.inspection.forget_judged()  # and this one, if it is sent again
         decision = action.on_match(self._context(packet, direction, flow, now, index, state))
         owned = self._owned(decision, index, packet, flow)
-        return replace(owned, events=(Event("match", rule.name, str(flow.key), detail), *owned.events))
+        events = (one if one.kind != "learn" else replace(one, rule=rule.name) for one in owned.events)
+        return replace(owned, events=(Event("match", rule.name, str(flow.key), detail), *events))
 
     def _owned(self, decision: Decision, index: int, packet: Packet, flow: Flow) -> Decision:
         """An action's decision as it can be carried out, in the name of its rule.

@@ -43,7 +43,8 @@ class Event:
     """Something the censor did or noticed, for the run's event stream.
 
     `kind` is one of: match (a rule was triggered), act (the rule's later packets begin to be affected),
-    miss (the rule would have fired but the box failed, by its miss rate), evict (a table was full).
+    miss (the rule would have fired but the box failed, by its miss rate), learn (a server comes on a list),
+    evict (a table was full).
     """
 
     kind: str

@@ -14,7 +14,7 @@ stays what it was to the box until it is idle. So there is no closed state, and 
     care          the box                                   event
     INSPECTED     reads payloads, within a budget           MATCH -> HELD, NOTHING_LEFT -> IGNORED
     HELD          lets one rule decide                      HOLD_ENDS -> INSPECTED
-    IGNORED       has given up; the kernel may pass it      SYN_INSIDE -> INSPECTED
+    IGNORED       has given up; the kernel may pass it      SYN_INSIDE -> INSPECTED, MATCH -> HELD
 
 A flow that is idle for too long is forgotten, or *expired*, and its next packet opens a new one. Unless that
 is a SYN, or the profile picks flows up midway, the new one is not read. A hold outlives silence up to its own
@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from testbed.censor.bounded import Bounded
 from testbed.censor.decision import Direction
+from testbed.censor.history import History
+from testbed.censor.learned import LearnedLists
 from testbed.censor.models import Model
 from testbed.censor.packet import ACK, SYN, TCP, Packet
 from testbed.censor.profile import Profile
@@ -38,6 +40,7 @@ from testbed.censor.stream import Stream
 
 if TYPE_CHECKING:
     from testbed.censor.actions.base import Action
+    from testbed.censor.inspect import Content
     from testbed.censor.parsers.quic import InitialReader
 
 MAX_FLOWS: Final = 65_536  # our choice: bounds memory; evictions are counted and reported
@@ -69,6 +72,7 @@ CARES: Final = {
     (Care.INSPECTED, FlowEvent.SYN_INSIDE): Care.INSPECTED,
     (Care.HELD, FlowEvent.HOLD_ENDS): Care.INSPECTED,
     (Care.HELD, FlowEvent.SYN_INSIDE): Care.HELD,
+    (Care.IGNORED, FlowEvent.MATCH): Care.HELD,
     (Care.IGNORED, FlowEvent.NOTHING_LEFT): Care.IGNORED,
     (Care.IGNORED, FlowEvent.SYN_INSIDE): Care.INSPECTED,
 }
@@ -137,6 +141,7 @@ class Inspection:
     initial: "InitialReader | None" = None  # a QUIC ClientHello of which more is to come
     judged_up: Judged | None = None  # what the client has shown to a model that reads segment by segment
     judged_down: Judged | None = None  # what the server has shown
+    shown: "dict[int, Content] | None" = None  # by rule: what it looks for, where its history is undecided
 
     def judge(self, packet: Packet, direction: Direction) -> None:
         """The segment has been read, and is not read again."""
@@ -168,6 +173,9 @@ class Flow:
     opener: Direction  # who sent the first packet
     midway: bool  # its beginning was not seen, and the profile does not inspect such flows
     host: InsideHost
+    lists: LearnedLists
+    port: int  # the server's: the far host's, or the inside host's if the outside opened the flow
+    asks: Direction  # where the client's data go: DOWN to a server at the inside host
     stage: int = OPENING
     care: Care = Care.INSPECTED
     hold: Hold[Any] | None = None
@@ -175,6 +183,7 @@ class Flow:
     inspection: Inspection = field(default_factory=Inspection)
     model: Model | None = None  # how this flow is read; chosen per pair of hosts
     facts: FlowFacts | None = None  # for models that check segments
+    history: History = field(default_factory=History)  # kept only if a rule needs it
 
     def event(self, what: FlowEvent) -> None:
         """Move on in the table of the module's docstring. KeyError for what it does not name: a bug."""
@@ -208,6 +217,7 @@ class FlowTable:
         self._flows: OrderedDict[FlowKey, Flow] = OrderedDict()
         self._ordinals: OrderedDict[tuple[bytes, bytes, int, int], int] = OrderedDict()
         self._hosts: OrderedDict[bytes, InsideHost] = OrderedDict()
+        self._lists = LearnedLists()
         self._limit = limit
         self._needs_syn = not profile.picks_up_midway.value
         self._idle = (
@@ -242,6 +252,7 @@ class FlowTable:
                 flow.event(FlowEvent.SYN_INSIDE)
                 flow.midway = False
                 flow.read_afresh()
+                flow.history = History()
         elif flow.stage < ESTABLISHED and (direction is flow.client) is (flow.stage == ANSWERED):
             flow.stage += 1
         flow.seen = now
@@ -256,8 +267,20 @@ class FlowTable:
         if len(self._flows) >= self._limit:
             oldest = self._flows.popitem(last=False)[1]
             self.evictions += not self._expired(oldest, now)
-        midway = self._needs_syn and packet.protocol == TCP and packet.flags & (SYN | ACK) != SYN
-        flow = Flow(key, direction, now, self._next_ordinal(key), direction, midway, self._host(key.inside))
+        opens = packet.protocol != TCP or packet.flags & (SYN | ACK) == SYN
+        asks = direction if opens else Direction.UP  # our choice for a flow whose beginning was not seen
+        flow = Flow(
+            key,
+            direction,
+            now,
+            self._next_ordinal(key),
+            direction,
+            self._needs_syn and not opens,
+            self._host(key.inside),
+            self._lists,
+            key.outside_port if asks is Direction.UP else key.inside_port,
+            asks,
+        )
         self._flows[key] = flow
         return flow
 

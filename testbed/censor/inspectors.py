@@ -68,18 +68,19 @@ class Inspector:
             flow.facts = flow.facts or FlowFacts()
             if not valid(packet, flow.facts.of(direction), model.checks):
                 return False
-        if (model.view == "stream" or self._joins) and direction is Direction.UP:
+        if (model.view == "stream" or self._joins) and direction is flow.asks:
             self._stream(flow, model).add(packet)
         return True
 
     def wants(self, packet: Packet, flow: Flow) -> bool:
         """Whether any content rule could match this flow."""
-        port = flow.key.outside_port
+        port = flow.port
         return flow.reading and not flow.midway and self._wanted.any_on(packet.protocol, port)
 
     def reads(self, packet: Packet, direction: Direction, flow: Flow) -> bool:
         """Whether this packet can show anything."""
-        if not packet.has_payload or not (direction is Direction.UP or self._both):
+        client = direction in (Direction.UP, flow.asks)
+        if not packet.has_payload or not (client or self._both):
             return False
         if packet.protocol != TCP:
             return True
@@ -89,13 +90,13 @@ class Inspector:
 
     def look(self, packet: Packet, direction: Direction, flow: Flow) -> Reading:
         """What the packet, or the stream up to it, shows; decides whether later packets are looked at."""
-        port = flow.key.outside_port
+        port = flow.port
         if packet.protocol != TCP:
             return self._datagram(packet, direction, flow, port)
         model = self.model_of(flow)
         if model.view == "bytes":
             return self._search(packet, port)
-        if model.view == "stream" and direction is Direction.UP:
+        if model.view == "stream" and direction is flow.asks:
             reading = self._read_stream(flow, model, port)
         else:
             reading = read_tcp(packet.payload, port, self._wanted, first=flow.inspection.budget is None)
@@ -103,7 +104,7 @@ class Inspector:
                 flow.inspection.judge(packet, direction)
         if port != _PORT_DNS and not _asks(reading):  # each query is judged by itself, however many come
             self._go_on(packet, flow, model, reading)
-        if self._joins and model.view != "stream" and direction is Direction.UP:
+        if self._joins and model.view != "stream" and direction is flow.asks:
             whole = self._read_stream(flow, model, port)
             return replace(reading, more=whole.more and flow.reading, joined=whole.contents)
         return reading
@@ -131,7 +132,7 @@ class Inspector:
         return inspection.stream
 
     def _datagram(self, packet: Packet, direction: Direction, flow: Flow, port: int) -> Reading:
-        if direction is Direction.DOWN and flow.inspection.initial is not None:
+        if direction is not flow.asks and flow.inspection.initial is not None:
             return NOTHING  # the server's answer to the first part of a ClientHello ends nothing
         reading = read_udp(packet.payload, port, self._wanted)
         initials = self._wanted.on(Kind.INITIAL, port) or self._wanted.on(Kind.UNREADABLE, port)

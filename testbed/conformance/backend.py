@@ -74,12 +74,13 @@ class CoreBackend:
         self.routers = routers
         self._now = 0.0
         self._boxes: dict[int, list[tuple[SoftKernel, Who]]] = {}
+        self._delayed: list[tuple[float, bytes, Who, int]] = []  # until when, and where it then goes on
         for box in boxes:
             kernel = SoftKernel(Censor(box.policy, seed), box.policy)
             self._boxes.setdefault(box.router(routers), []).append((kernel, box.inside))
 
     def send(self, who: Who, packets: Sequence[bytes]) -> Wire:
-        """See `Backend`. A packet that a shaper delays counts as arrived."""
+        """See `Backend`. A packet that a box delays arrives with a later `late`."""
         wire = Wire()
         for packet in packets:
             self._now += _STEP
@@ -97,8 +98,13 @@ class CoreBackend:
         return self._now
 
     def late(self) -> Wire:
-        """See `Backend`: on the core everything arrives at once."""
-        return Wire()
+        """See `Backend`: what a box has delayed until now."""
+        wire = Wire()
+        due = [one for one in self._delayed if one[0] <= self._now]
+        self._delayed = [one for one in self._delayed if one[0] > self._now]
+        for _, raw, who, router in sorted(due, key=lambda one: one[0]):
+            self._travel(raw, who, router, wire)
+        return wire
 
     def _travel(self, raw: bytes, who: Who, router: int, wire: Wire) -> None:
         """Forward from `router`, away from `who`: a router decrements the TTL, its boxes decide in turn."""
@@ -119,5 +125,8 @@ class CoreBackend:
                     return
                 if decision.packet is not None:
                     raw = decision.packet
+                if decision.release_at is not None and decision.release_at > self._now:
+                    self._delayed.append((decision.release_at, raw, who, router + step))
+                    return
             router += step
         wire.at[_OTHER[who]].append(raw)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from testbed.conformance.backend import Who
-from testbed.conformance.exchange import Exchange, Header
+from testbed.conformance.exchange import Exchange, Header, observe
 from testbed.conformance.packets import with_ttl
 from testbed.conformance.steps import StepResult
 
@@ -144,3 +144,35 @@ class Window:
         held = not stream.waiting and rate[0] <= reached <= rate[1] and (not lost or not lossless)
         limits = f" (expected: {rate[0] / 1000:g} to {rate[1] / 1000:g} KB/s)"
         return StepResult(held, text if held else text + limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """One packet that arrives as it was sent, after this much real time and not before half of it."""
+
+    who: Who
+    payload: bytes
+    seconds: float
+
+    def run(self, exchange: Exchange) -> StepResult:
+        """See `steps.DialogueStep`."""
+        packet = exchange.packet(self.who, self.payload, "PA", Header())
+        at_once = observe(exchange, self.who, packet)
+        exchange.backend.pause(self.seconds / 2)
+        early = self._arrived(exchange)
+        exchange.backend.pause(self.seconds)
+        arrived = self._arrived(exchange)
+        due = with_ttl(packet, packet[8] - exchange.backend.routers)
+        held = at_once.silent and not early and arrived == [due]
+        text = f"{self.who}'s packet arrived after {self.seconds / 2:g} to {self.seconds * 1.5:g} s"
+        return StepResult(
+            held, text if held else f"{self.who}'s packet {at_once}, later {len(early + arrived)} arrived"
+        )
+
+    def run_twin(self, exchange: Exchange) -> StepResult:
+        """See `steps.DialogueStep`."""
+        it = observe(exchange, self.who, exchange.packet(self.who, self.payload, "PA", Header()))
+        return StepResult(it.untouched, f"{self.who}'s packet {it}")
+
+    def _arrived(self, exchange: Exchange) -> list[bytes]:
+        return exchange.backend.late().at["R" if self.who == "L" else "L"]

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from testbed.censor.inspect import Kind
-from testbed.censor.match import KEYS, ContentKey, HeaderKey, Match, MatchKey
+from testbed.censor.match import KEYS, ContentKey, HeaderKey, HistoryKey, Match, MatchKey
 from testbed.errors import InputError
 from testbed.scenario.listparts import with_lists_read
 from testbed.scenario.matchparts import MatchModel, type_of, values_of
@@ -69,8 +69,8 @@ def _own_part(
 def _own_key(plugin: Plugin[type[MatchKey[Any]]], place: str, taken: list[str]) -> MatchKey[Any]:
     """The key of a class. InputError for what the loader cannot know to be wrong."""
     kind = plugin.value
-    if not issubclass(kind, ContentKey | HeaderKey):
-        message = f"{plugin.place}: {kind.__name__} is neither a ContentKey nor a HeaderKey"
+    if not issubclass(kind, ContentKey | HeaderKey | HistoryKey):
+        message = f"{plugin.place}: {kind.__name__} is neither a ContentKey, a HeaderKey nor a HistoryKey"
         raise InputError.at(place, message, "derive it from one of these of testbed.censor.match")
     if kind.name in KEYS or kind.name in taken:
         whose = "a built-in key" if kind.name in KEYS else "another key of this rule"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from testbed.censor.actions import ACTIONS
 from testbed.censor.actions.base import Action, AnyAction, OperatorsOwn, operators_parameters, resolves
 from testbed.censor.core import TechniqueError
-from testbed.censor.match import with_ports
+from testbed.censor.match import HistoryKey, with_ports
 from testbed.censor.models import MODELS
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profile import Profile
@@ -119,6 +119,7 @@ class CensorCompiler:
             if action is None:
                 return None
             rules.append(Rule(line.name, line.match, action))
+        self._check_lists(rules)
         part = self.part
         return Policy(
             self.name,
@@ -129,6 +130,31 @@ class CensorCompiler:
             off=tuple(part.off),
             upstream_only=part.upstream_only,
         )
+
+    def _check_lists(self, rules: list[Rule]) -> None:
+        """A learned list that no rule fills never has a server; one that no rule reads is for nothing."""
+        filled = {name for rule in rules for name in rule.action.learns}
+        read = {
+            name
+            for rule in rules
+            for key, value in rule.match.parts
+            if isinstance(key, HistoryKey)
+            for name in key.reads(value)
+        }
+        for rule, line in zip(rules, self._lines, strict=True):
+            at: Loc = (*line.loc[:4], "match")
+            for key, value in rule.match.parts:
+                for name in key.reads(value) if isinstance(key, HistoryKey) else ():
+                    if name not in filled:
+                        message = f"the rule {rule.name!r} can never match: no rule learns the list {name!r}"
+                        remedy = (
+                            nearest(name, filled) if filled else f"add a rule with learn: {{into: {name}}}"
+                        )
+                        self._sources.add((*at, key.name), message, remedy)
+            for name in rule.action.learns:
+                if name not in read:
+                    message = f"no rule looks at the list {name!r}"
+                    self._sources.add(line.loc, message, f"add a rule with match: {{learned: {name}}}")
 
     def _action(self, line: _Line, parameters: dict[str, Any]) -> AnyAction | None:
         """The action with its parameters; None if it refuses them (and that is noted)."""

@@ -110,7 +110,7 @@ def check(decision: Decision, box: Policy, raw: bytes) -> None:
         assert decision.handover in declared
     names = {"", *(rule.name for rule in box.rules)}
     for event in decision.events:
-        assert event.kind in ("match", "act", "miss", "evict"), event
+        assert event.kind in ("match", "act", "miss", "learn", "evict"), event
         assert event.rule in names
 
 

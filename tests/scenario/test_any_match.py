@@ -40,6 +40,13 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "transport": st.sampled_from(["tcp", "udp", "icmp"]),
     "data": st.booleans(),
     "roles_reversed": st.booleans(),
+    "size": st.sampled_from([{"min": 49}, {"max": 600}, {"min": 100, "max": 200}]),
+    "early_packets": st.sampled_from(
+        [{"min": 411, "count": 3, "among": 5}, {"max": 600}, {"direction": "down"}]
+    ),
+    "learned": st.just("vpn"),
+    "opened_by": st.sampled_from(["inside", "outside"]),
+    "opening": st.booleans(),
     "own.py:Hops": st.integers(1, 255),
 }
 PACKETS = (

@@ -164,7 +164,7 @@ WRONG = {  # source, match, message, remedy
     "neither content nor header": (
         HOPS.replace("HeaderKey[int]", "MatchKey[int]").replace("HeaderKey", "MatchKey"),
         HOPS_12,
-        "own.py:4: Hops is neither a ContentKey nor a HeaderKey",
+        "own.py:4: Hops is neither a ContentKey, a HeaderKey nor a HistoryKey",
         "derive it from one of these",
     ),
     "the name of a built-in key": (

@@ -30,6 +30,7 @@ class Picture:
 
 _2022 = "twitter-facebook-block-2022-03"
 _PEERS = ("PYTHON", "ROOT/examples/mechanisms/peers.py")
+_TWICE = " && ".join(2 * [" ".join((*_PEERS, "wireguard", "45.76.1.1"))])
 
 
 def _own(name: str, file: str = "", **more: Any) -> Picture:
@@ -79,6 +80,14 @@ _ALL = (
         acks=False,
         most=24,
         timeout=2.0,
+    ),
+    _own(
+        "learned-lists",
+        command=("sh", "-c", _TWICE),
+        peer=(*_PEERS, "serve-wireguard", "45.76.1.1"),
+        title="A server on a learned list: the second session is dropped",
+        ports=(51820,),
+        most=24,
     ),
     _own(
         "silent-drop",

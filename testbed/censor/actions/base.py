@@ -113,6 +113,11 @@ class Action(Generic[S]):
         return False
 
     @property
+    def learns(self) -> tuple[str, ...]:
+        """Names of the learned lists that it fills."""
+        return ()
+
+    @property
     def leads_to(self) -> tuple[str, ...]:
         """Addresses of other hosts than the packet's own to which it sends packets."""
         return ()

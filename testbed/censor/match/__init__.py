@@ -10,7 +10,7 @@ from typing import Any, Final
 from testbed.censor.discovery import defined_in
 from testbed.censor.inspect import Kind
 from testbed.censor.match.hello import HelloKey
-from testbed.censor.match.key import ContentKey, HeaderKey, Impossible, MatchKey
+from testbed.censor.match.key import ContentKey, HeaderKey, HistoryKey, Impossible, MatchKey
 from testbed.censor.match.rule import CompiledRule, compiled, wanted, with_ports
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "ContentKey",
     "HeaderKey",
     "HelloKey",
+    "HistoryKey",
     "Impossible",
     "Match",
     "MatchKey",
@@ -32,9 +33,11 @@ _QUIC: Final = frozenset({Kind.QUIC, Kind.INITIAL, Kind.UNREADABLE})
 
 
 def _rank(key: MatchKey[Any]) -> tuple[int, str]:
-    """Content first, then what narrows it, then addresses, then the rest; each by name."""
+    """Content first, then what narrows it, then addresses, then the rest, history last; each by name."""
     if isinstance(key, ContentKey):
         return (1 if key.narrows else 0), key.name
+    if isinstance(key, HistoryKey):
+        return 4, key.name
     return (2 if isinstance(key, HeaderKey) and not key.per_packet else 3), key.name
 
 
@@ -121,7 +124,7 @@ class Match(Mapping[str, Any]):
     def by_first_packet(self) -> bool:
         """Whether a flow's first packet decides, which shows no content."""
         return not self.by_content and not any(
-            isinstance(key, HeaderKey) and key.per_packet for key, _ in self.parts
+            isinstance(key, HeaderKey | HistoryKey) and key.per_packet for key, _ in self.parts
         )
 
     def covers(self, later: "Match") -> bool:

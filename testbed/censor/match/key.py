@@ -6,6 +6,7 @@ decides it, and `fits` decides:
 
     ContentKey   something that a payload shows (a name, a protocol); `kinds` says in which contents
     HeaderKey    the packet's header, or who the far host is
+    HistoryKey   what the box remembers of the flow, or of the server from other flows
 
 One object of a key serves all rules. What a rule asks for is the value, which `compile` may turn into
 something faster once, when the policy is loaded.
@@ -21,6 +22,7 @@ from testbed.censor.inspect import Content, Kind
 from testbed.censor.packet import Packet
 
 if TYPE_CHECKING:
+    from testbed.censor.flow import Flow
     from testbed.censor.match import Match
 
 V = TypeVar("V")
@@ -134,13 +136,32 @@ class ContentKey(MatchKey[V]):
 
 
 class HeaderKey(MatchKey[V]):
-    """A key that a packet's header decides, or the far host's address and port."""
+    """A key that a packet's header decides, or the far host's address and the server's port."""
 
     per_packet: ClassVar[bool] = False  # packets of one flow may differ: a rule waits for one that fits
 
     @abstractmethod
     def fits(self, compiled: Any, packet: Packet, outside: bytes, port: int) -> bool:
-        """Whether the packet fits. `outside` and `port` are the far host's, whoever sent the packet."""
+        """Whether the packet fits.
+
+        `outside` is the far host's address, whoever sent the packet. `port` is the server's: the far host's,
+        or the inside host's if the outside opened the flow.
+        """
+
+
+class HistoryKey(MatchKey[V]):
+    """A key that the flow's packets so far decide, or what was learned from others."""
+
+    per_packet: ClassVar[bool] = False  # later packets may decide it
+    whenever: ClassVar[bool] = False  # it may come to hold for a flow that no rule looks at any more
+
+    @abstractmethod
+    def holds(self, compiled: Any, packet: Packet, flow: "Flow", now: float) -> bool | None:
+        """Whether the flow fits; None while later packets may still decide it."""
+
+    def reads(self, value: V) -> tuple[str, ...]:
+        """The learned lists that deciding the value needs."""
+        return ()
 
 
 _LETTERS: Final = {Kind.TLS: "t", Kind.INITIAL: "q"}

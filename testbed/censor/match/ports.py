@@ -44,8 +44,8 @@ class PortKey(HeaderKey[Ports]):
         return "any" if EVERY_PORT in value else [written_port(one) for one in value]
 
 
-class FarPorts(PortKey):
-    """The far host's port; if left out, the profile's ports for what the rule looks for."""
+class ServerPorts(PortKey):
+    """The server's port; if left out, the profile's ports for what the rule looks for."""
 
     name = "ports"
 

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from testbed.censor.inspect import Content, Kind, Wanted
-from testbed.censor.match.key import ContentKey, HeaderKey
+from testbed.censor.match.key import ContentKey, HeaderKey, HistoryKey
 from testbed.censor.match.ports import EVERY_PORT, Ports, PortSet
 from testbed.censor.packet import Packet
 from testbed.censor.profile import Profile
 
 if TYPE_CHECKING:
+    from testbed.censor.flow import Flow
     from testbed.censor.match import Match
     from testbed.censor.policy import Policy
 
@@ -26,9 +27,12 @@ class CompiledRule:
         "_header",
         "_keywords",
         "_on",
+        "history",
         "kinds",
+        "outside",
         "protocols",
         "roles_reversed",
+        "whenever",
     )
 
     def __init__(self, match: "Match", profile: Profile | None = None) -> None:
@@ -53,6 +57,10 @@ class CompiledRule:
         }  # of the other kinds, every port
         self.protocols = tuple(name for key, value in main for name in key.protocols(value))
         self.roles_reversed = "roles_reversed" in match
+        self.outside = match.get("opened_by") == "outside"
+        past = [(key, value) for key, value in match.parts if isinstance(key, HistoryKey)]
+        self.history = tuple((key.holds, key.compile(value)) for key, value in past)
+        self.whenever = any(key.whenever for key, _ in past)
         header: list[tuple[HeaderKey[Any], HeaderTest]] = [
             (key, (key.fits, key.compile(value)))
             for key, value in match.parts if isinstance(key, HeaderKey)
@@ -78,6 +86,16 @@ class CompiledRule:
             if not fits(value, packet, outside, port):
                 return False
         return True
+
+    def history_fits(self, packet: Packet, flow: "Flow", now: float) -> bool | None:
+        """Whether the flow's history is what the rule looks for; None while later packets may decide it."""
+        found: bool | None = True
+        for holds, value in self.history:
+            one = holds(value, packet, flow, now)
+            if one is False:
+                return False
+            found = found and one
+        return found
 
     def looks_at(self, kind: Kind, port: int) -> bool:
         """Whether the rule looks for a kind of content on the flow's far port."""

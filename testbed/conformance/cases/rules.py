@@ -1,7 +1,9 @@
-"""What rules may look for beyond names: ports, pages and words, types of queries, address queries."""
+"""What rules may look for beyond names, and what they may learn: ports, pages, sizes, openers, lists."""
 
 from collections.abc import Iterator
 
+from testbed.censor.match.beginning import EarlySizes, SizeRange
+from testbed.conformance.backend import R_ADDRESS
 from testbed.conformance.builders import action, match, policy, sni
 from testbed.conformance.case import Dialogue, case
 from testbed.conformance.cases.common import data, dialogue
@@ -11,6 +13,8 @@ from testbed.conformance.payloads import (
     PAGE,
     SERVER_HELLO,
     STUN_REQUEST,
+    WIREGUARD_INITIATION,
+    WIREGUARD_RESPONSE,
     N,
     X,
     addresses,
@@ -18,8 +22,12 @@ from testbed.conformance.payloads import (
     get,
     hello,
     query,
+    random_bytes,
+    short_header,
 )
-from testbed.conformance.steps import OPENED, L, R, tcp, udp
+from testbed.conformance.rates import Later
+from testbed.conformance.series import Series
+from testbed.conformance.steps import OPENED, OPENED_BY_R, DialogueStep, L, R, SendPacket, tcp, udp, wait
 
 _SINKHOLE = "95.167.13.50"  # Rostelecom's (OONI-FP)
 
@@ -139,3 +147,187 @@ def _case_address_queries(profile: str) -> Iterator[Dialogue]:
         yield dialogue(rule, *steps, label=label)
         other = (udp(port), L(payload[:-1], "one byte less").passes, data("R").passes)
         yield dialogue(rule, *other, label=f"not quite {label}")
+
+
+def _syn(options: int) -> SendPacket:
+    """L's SYN with this many bytes of options (no operations)."""
+    return L(flags="S", options=b"\1" * options)
+
+
+@case(
+    "C167",
+    "t22 leg-active",
+    "GDPI wiki (Rostelecom: less than 62 bytes of frame pass); which side 62 is on is our choice",
+    "M",
+    "SYN to a listed address: without options (54 bytes of frame), with 8 bytes (62), with 12 (66)",
+    "passes, and the connection works; passes; dropped",
+)
+def _case_small_syn(profile: str) -> Iterator[Dialogue]:
+    rule = policy(profile, (match(ip=R_ADDRESS, opening=True, size=SizeRange(min=49)), action("drop")))
+    after = (R(flags="SA").passes, L(flags="A").passes, L(hello()).passes, R(SERVER_HELLO).passes)
+    yield dialogue(rule, _syn(0).passes, *after, label="no options")
+    yield dialogue(rule, _syn(8).passes, label="8 bytes")
+    yield dialogue(rule, _syn(12).is_dropped, label="12 bytes")
+
+
+_HOSTING = "45.76.0.0/16"  # Vultr's
+
+
+@case(
+    "C168",
+    "t24 t25",
+    "N4P#363 (Beeline: the first packet's size, to one hosting network); the size is our choice",
+    "M",
+    "First packet of 500, of 400 bytes to a listed hosting network; of 500 elsewhere",
+    "dropped; pass",
+)
+def _case_first_packet(profile: str) -> Iterator[Dialogue]:
+    rule = policy(profile, (match(ip=_HOSTING, early_packets=EarlySizes(min=411)), action("drop")))
+    inside = (tcp(8388, right="45.76.1.1"), *OPENED)
+    yield dialogue(rule, *inside, L(random_bytes(500), "500 bytes").is_dropped, label="500 bytes")
+    small = (L(random_bytes(400), "400 bytes").passes, L(random_bytes(500), "500 bytes").passes)
+    yield dialogue(rule, *inside, *small, label="400 bytes first")
+    yield dialogue(rule, tcp(8388), *OPENED, L(random_bytes(500), "500 bytes").passes, label="elsewhere")
+
+
+@case(
+    "C169",
+    "t24 t25",
+    "N4P#363 (three packets of the client of 411 bytes or more); among how many is our choice",
+    "M",
+    "A random-looking session: L's packets of 500, 500, 100 and 500 bytes, answered; 410 instead of 500",
+    "the third large one and all after it are dropped; passes",
+)
+def _case_early_packets(profile: str) -> Iterator[Dialogue]:
+    wanted = match(protocol=("encrypted",), early_packets=EarlySizes(count=3, among=5, min=411))
+    rule = policy(profile, (wanted, action("drop")))
+    for size in (500, 410):
+        steps: list[DialogueStep] = [tcp(8388), *OPENED]
+        for each in (size, size, 100):
+            steps += [L(random_bytes(each), f"{each} bytes").passes, R(random_bytes(1000), "answer").passes]
+        last = L(random_bytes(size), f"{size} bytes")
+        after = data("R")
+        steps += [last.is_dropped, after.is_dropped] if size > 410 else [last.passes, after.passes]
+        yield dialogue(rule, *steps, label=f"{size} bytes")
+
+
+@case(
+    "C170",
+    "t22",
+    "NTC1823 #17, #40, #51-55",
+    "M",
+    "A short-header datagram of 600, of 601 bytes first; then 20 datagrams of R",
+    "about 15 pass, then none; all pass",
+)
+def _case_first_datagram(profile: str) -> Iterator[Dialogue]:
+    wanted = match(transport="udp", ports=(443,), early_packets=EarlySizes(max=600))
+    rule = policy(profile, (wanted, action("freeze", packets=15, count="down", udp_lock=None)))
+    for size, outcome in ((600, "some pass, then none"), (601, "all pass")):
+        series = Series("R", 20, 1200, outcome, 15, 15)  # type: ignore[arg-type]
+        yield dialogue(
+            rule, udp(), L(short_header(size), f"{size} bytes").passes, series, label=f"{size} bytes"
+        )
+
+
+@case(
+    "C171",
+    "t22 leg-active",
+    "our choice (boxes of TSPU leave what the outside opens alone: IMC21 §6.5)",
+    "L",
+    "R connects to L's ports 25 and 26, and L to R's port 25, under a rule for what the outside opens to 25",
+    "the SYN is dropped; pass",
+)
+def _case_inside_server(profile: str) -> Iterator[Dialogue]:
+    rule = policy(profile, (match(opened_by="outside", ports=(25,)), action("drop")))
+    yield dialogue(rule, tcp(25, inward=True), R(flags="S").is_dropped, label="to L's 25")
+    yield dialogue(rule, tcp(26, inward=True), *OPENED_BY_R, data("R").passes, label="to L's 26")
+    yield dialogue(rule, tcp(25), *OPENED, data().passes, label="to R's 25")
+
+
+@case(
+    "C172",
+    "t22 leg-active",
+    "our choice, as before",
+    "L",
+    "R connects to L's port 80 and asks for X, for N, under a rule for Host X of what the outside opens",
+    "the request is dropped; passes",
+)
+def _case_inside_site(profile: str) -> Iterator[Dialogue]:
+    rule = policy(profile, (match(opened_by="outside", http_host=X), action("drop")))
+    opened = (tcp(80, inward=True), *OPENED_BY_R)
+    yield dialogue(rule, *opened, R(get()).is_dropped, L(PAGE, "answer").is_dropped, label=X)
+    yield dialogue(rule, *opened, R(get(N)).passes, L(PAGE, "answer").passes, label=N)
+
+
+@case(
+    "C173",
+    "t23 t24",
+    "ASBI (recognise, log, IP:port list, block: 5 to 15 minutes; live sessions until the list comes)",
+    "M",
+    "A WireGuard handshake; new flows to that server and port 4 and 16 minutes later, to another port",
+    "passes; dropped; passes",
+)
+def _case_two_stages(profile: str) -> Dialogue:
+    rule = policy(
+        profile,
+        (match(learned="vpn"), action("drop")),
+        (match(protocol=("wireguard",)), action("learn", into="vpn", lasts=3600.0)),
+    )
+    return dialogue(
+        rule,
+        udp(51820),
+        L(WIREGUARD_INITIATION, "initiation").passes,
+        R(WIREGUARD_RESPONSE, "response").passes,
+        wait(240),
+        udp(51820, "a new flow"),
+        data().passes,
+        wait(720),
+        udp(51820, "a new flow"),
+        data().is_dropped,
+        data("R").is_dropped,
+        udp(51821, "another port"),
+        data().passes,
+        scale=500,
+    )
+
+
+@case(
+    "C174",
+    "t22",
+    "N4P#111 (Outline: all ports dead after 5 to 15 minutes, back after about 15)",
+    "L",
+    "A random-looking connection; another port of that server 6 and 30 minutes later",
+    "dropped; passes",
+)
+def _case_forgotten(profile: str) -> Dialogue:
+    learn = action("learn", into="hosts", entry="address", after=(300.0, 300.0), lasts=900.0)
+    rule = policy(profile, (match(learned="hosts"), action("drop")), (match(protocol=("encrypted",)), learn))
+    return dialogue(
+        rule,
+        tcp(8388),
+        *OPENED,
+        L(random_bytes(300), "random bytes").passes,
+        wait(360),
+        tcp(443, "another port"),
+        L(flags="S").is_dropped,
+        wait(1440),
+        tcp(443, "a new flow"),
+        *OPENED,
+        data().passes,
+        scale=500,
+    )
+
+
+@case(
+    "C175",
+    "t22",
+    "our choice",
+    "L",
+    "ClientHello of X, and the answer, under a rule that delays by 600 ms; a flow of another name",
+    "both arrive untouched after 600 ms; not delayed",
+)
+def _case_delayed(profile: str) -> Dialogue:
+    rule = sni(profile, action("delay", by=0.6))
+    late = (Later("L", hello(), 0.6), Later("R", SERVER_HELLO, 0.6))
+    other = (tcp(what="a new flow"), *OPENED, L(hello(N)).passes, R(SERVER_HELLO).passes)
+    return dialogue(rule, *OPENED, *late, *other)

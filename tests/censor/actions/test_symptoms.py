@@ -13,7 +13,9 @@ from testbed.scenario.labels import LABELS
 
 REQUIRED: dict[str, dict[str, Any]] = {
     "data-drop": {"protocol": "tls"},
+    "delay": {"by": 0.2},
     "divert": {"to4": "10.0.0.1"},
+    "learn": {"into": "vpn"},
     "loss": {"share": 0.1},
     "police": {"rate": 140e3},
     "shape": {"rate": 140e3},

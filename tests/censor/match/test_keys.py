@@ -9,6 +9,7 @@ import pytest
 from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.inspect import Kind
 from testbed.censor.match import KEYS, CompiledRule, ContentKey, HeaderKey, Match
+from testbed.censor.match.beginning import EarlySizes, SizeRange
 from testbed.censor.match.quic import QuicForm
 from testbed.censor.models import MODELS
 from testbed.censor.profiles import PROFILES
@@ -33,6 +34,11 @@ VALUES = {  # a value of every built-in key
     "transport": "tcp",
     "data": True,
     "roles_reversed": True,
+    "size": SizeRange(min=49),
+    "early_packets": EarlySizes(count=3, min=411),
+    "learned": "vpn",
+    "opened_by": "outside",
+    "opening": True,
 }
 
 
@@ -45,7 +51,7 @@ def test_every_key_covers_itself_and_not_nothing(name: str) -> None:
     match = Match([(KEYS[name], VALUES[name])])
     assert match.covers(match)
     assert not match.covers(Match())
-    assert Match().covers(match) is (name != "roles_reversed")
+    assert Match().covers(match) is not KEYS[name].splits
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -54,7 +60,7 @@ def test_what_decides(name: str) -> None:
     kinds = CompiledRule(match).kinds
     content = isinstance(KEYS[name], ContentKey)
     assert (match.by_content, bool(kinds)) == (content, content)
-    assert match.by_first_packet is (not content and name != "data")
+    assert match.by_first_packet is (not content and not getattr(KEYS[name], "per_packet", False))
 
 
 class Word(ContentKey[str]):
