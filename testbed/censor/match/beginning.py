@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Opener = Literal["inside", "outside"]
 
 
-class OpenedBy(HistoryKey[Opener]):
+class FlowOpener(HistoryKey[Opener]):
     """Who opened the flow.
 
     With `outside`, the rule is about servers at subscribers, also where the profile leaves such flows alone.
