@@ -59,15 +59,11 @@ def _case_bare(profile: str) -> Dialogue:
 
 
 @case("C04", "t21 t22", "IMC21 §6.5; CP22", "H", "ClientHello of X on a flow that R opened", "untouched")
-def _case_opened_outside(profile: str) -> Dialogue:
-    return dialogue(
-        sni_policy(profile),
-        *OPENED_BY_R,
-        R(hello()).passes,
-        L(hello()).passes,
-        no_rule_acts(),
-        *control(profile),
-    )
+def _case_opened_outside(profile: str) -> Iterator[Dialogue]:
+    steps = (*OPENED_BY_R, R(hello()).passes, L(hello()).passes, no_rule_acts())
+    yield dialogue(sni_policy(profile), *steps, *control(profile), label="from R's port 443")
+    there, back = tcp(443, inward=True), tcp(443, inward=False)
+    yield dialogue(sni_policy(profile), there, *steps, back, *control(profile), label="to L's port 443")
 
 
 @case(

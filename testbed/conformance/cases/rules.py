@@ -135,7 +135,7 @@ def _case_one_type(profile: str) -> Iterator[Dialogue]:
 @case(
     "C166",
     "t24 t25 t26",
-    "ZAP issue 1314; RFC 8489 §5",
+    "ZAP issue 1314",
     "M",
     "A STUN request, and a Discord client's query for its own address, to any port; other datagrams",
     "dropped; pass",
@@ -232,7 +232,7 @@ def _case_first_datagram(profile: str) -> Iterator[Dialogue]:
 @case(
     "C171",
     "t22 leg-active",
-    "our choice (boxes of TSPU leave what the outside opens alone: IMC21 §6.5)",
+    "IMC21 §6.5 (TSPU leaves such flows alone); our choice for rules that name the outside",
     "L",
     "R connects to L's ports 25 and 26, and L to R's port 25, under a rule for what the outside opens to 25",
     "the SYN is dropped; pass",
@@ -247,7 +247,7 @@ def _case_inside_server(profile: str) -> Iterator[Dialogue]:
 @case(
     "C172",
     "t22 leg-active",
-    "our choice, as before",
+    "IMC21 §6.5 (TSPU leaves such flows alone); our choice for rules that name the outside",
     "L",
     "R connects to L's port 80 and asks for X, for N, under a rule for Host X of what the outside opens",
     "the request is dropped; passes",
