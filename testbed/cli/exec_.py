@@ -25,10 +25,9 @@ def command(words: list[str], world: str | None, vantage: str | None, *, as_json
     It keeps your terminal, folder and environment. Any number may run at once. If the world has become
     invalid, the exit status is 3.
     """
-    from testbed.errors import Exit
     from testbed.report import held
     from testbed.run.requests import visit
 
     done = visit(world, vantage, words)
     held.show_visit(done, words, as_json=as_json, quiet=quiet)
-    return Exit.INVALID if done.problems else done.status
+    return done.exit_status

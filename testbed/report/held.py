@@ -35,7 +35,7 @@ def opened(info: WorldInfo, phase: str, *, as_json: bool, detached: bool) -> str
 def show_visit(done: Visit, words: Sequence[str], *, as_json: bool, quiet: bool) -> None:
     """After a command, on stderr: stdout is the command's."""
     if as_json:
-        print(json.dumps(asdict(done), ensure_ascii=False), file=sys.stderr)
+        print(json.dumps(done.to_json(), ensure_ascii=False), file=sys.stderr)
         return
     lines = [done.error] if done.error else []
     if not quiet or done.problems:

@@ -203,7 +203,8 @@ class Keeper:
         self._session.folder.append("commands.jsonl", done)
         matched = rules_matched(self._session.folder.events, ran.events)
         mine = {rule: times for rule, times in matched.items() if rule.startswith(f"{ran.vantage}/")}
-        return {**done, "matched": mine, "problems": list(self._problems)}
+        about = {"scenario": self._info.scenario, "folder": str(self._info.folder)}
+        return {**done, **about, "matched": mine, "problems": list(self._problems)}
 
     def _switch(self, phase: str) -> dict[str, Any]:
         scenario = self._session.scenario

@@ -5,11 +5,11 @@ import os
 import select
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from testbed.errors import InputError, InvalidRunError
+from testbed.errors import Exit, InputError, InvalidRunError
 from testbed.run import worlds
 from testbed.run.control import Line
 from testbed.run.records import PhaseRecord
@@ -25,11 +25,26 @@ class Visit:
     phase: str
     vantage: str
     status: int  # the command's, as a shell gives it
+    scenario: str = ""
+    folder: str = ""  # the world's run folder
     error: str = ""  # why it could not be started
     matched: Mapping[str, int] = field(
         default_factory=dict
     )  # rule -> how often triggered at the vantage meanwhile
     problems: tuple[str, ...] = ()  # why the world is invalid
+
+    @property
+    def exit_status(self) -> int:
+        """Of `testbed exec`: the command's, unless the world is invalid."""
+        return Exit.INVALID if self.problems else self.status
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dict, with what follows from it, as in summary.json."""
+        return asdict(self) | {
+            "valid": not self.problems,
+            "exit_status": int(self.exit_status),
+            "exit_status_of": "testbed" if self.problems else "command",
+        }
 
 
 def begin(line: Line, vantage: str | None, argv: Sequence[str]) -> tuple[Joined, str]:
@@ -64,6 +79,8 @@ def visit(world: str | None, vantage: str | None, argv: Sequence[str]) -> Visit:
         phase=phase,
         vantage=place.vantage,
         status=status,
+        scenario=reply["scenario"],
+        folder=reply["folder"],
         error=error,
         matched=reply["matched"],
         problems=tuple(reply["problems"]),

@@ -1,5 +1,6 @@
 """What is printed about worlds that are held open."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,19 @@ def visit(**changes):
 def test_after_a_command(capsys, done, quiet, lines):
     show_visit(done, ["curl"], as_json=False, quiet=quiet)
     assert capsys.readouterr() == ("", "".join(f"testbed: {line}\n" for line in lines))
+
+
+@pytest.mark.parametrize(("problems", "status", "whose"), [((), 7, "command"), (("far died",), 3, "testbed")])
+def test_json_after_a_command_says_what_a_machine_asks(capsys, problems, status, whose):
+    done = visit(status=7, scenario="s", folder="/x/run", matched={"mts/a/b": 1}, problems=problems)
+    show_visit(done, ["curl"], as_json=True, quiet=False)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert json.loads(err) == {
+        "scenario": "s", "phase": "p", "world": "mine", "vantage": "mts", "folder": "/x/run", "status": 7,
+        "error": "", "matched": {"mts/a/b": 1}, "problems": [*problems], "valid": not problems,
+        "exit_status": status, "exit_status_of": whose,
+    }  # fmt: skip
 
 
 def test_the_list_of_worlds(capsys):
