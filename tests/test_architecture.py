@@ -25,7 +25,7 @@ LAYERS = (  # bottom to top; a package imports only from layers below its own
     {"scenario"},
     {"middlebox", "probe", "truth", "vantage"},
     {"run"},
-    {"conformance", "doctor", "replay"},
+    {"conformance", "doctor", "ladder", "replay"},
     {"report"},
     {"cli"},
 )

@@ -43,6 +43,26 @@ class CommandOnlyAfterDashes(click.Command):
         return [*super().collect_usage_pieces(ctx), "-- COMMAND [ARG]…"]
 
 
+class CommandOrTargets(click.Command):
+    """A command with targets, or with `-- COMMAND [ARG]…`, which is `ctx.obj`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the words after the first `--` away before the rest is parsed."""
+        own, dashes, words = _split(args)
+        if dashes and not words and not ctx.resilient_parsing:
+            raise click.UsageError("there is no command after '--'; name a program after it", ctx)
+        _refuse_empty_program(ctx, args)
+        ctx.obj = words
+        rest = super().parse_args(ctx, own)
+        if bool(words) is bool(ctx.params.get("targets")) and not ctx.resilient_parsing:
+            raise click.UsageError("name targets (https://twitter.com/), or a command after '--'", ctx)
+        return rest
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """For the first line of the help."""
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND [ARG]…]"]
+
+
 def _refuse_empty_program(ctx: click.Context, args: list[str]) -> None:
     """A quoted unset variable after '--'. No world is built for it."""
     _, _, words = _split(args)

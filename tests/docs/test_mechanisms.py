@@ -16,9 +16,9 @@ from testbed.world.settings import HOST
 from tests.censor import test_models
 from tests.docs.pages import ROOT
 from tests.docs.test_sources import keys, unknown
+from tools.catalogue import PICTURES
 from tools.diagram import FOLDER, sheet
 from tools.mechanisms import pages, renewed, table, tables
-from tools.sequence.catalogue import PICTURES
 
 INDEX = FOLDER.parent / "README.md"
 PAGES = [pytest.param(page, id=page.stem) for page in pages() if page != INDEX]

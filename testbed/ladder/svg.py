@@ -1,9 +1,12 @@
 """A diagram as SVG: 800 units wide, for light and dark pages, without scripts, fonts or anything to load."""
 
+from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
-from tools.sequence.match import Fate
-from tools.sequence.rows import DiagramRow, Sheet
+from testbed.errors import InputError
+from testbed.ladder.arrows import Fate
+from testbed.ladder.rows import DiagramRow, Sheet
 
 _LEFT, _MIDDLE, _RIGHT, _WIDTH = 96, 424, 752, 800
 _STEP, _GAP, _PAUSE = 32, 16, 0.3  # height of a line; extra height after this many idle seconds
@@ -49,7 +52,9 @@ def svg(sheet: Sheet) -> str:
         last, y = row.until, y + _STEP + (_BELOW if row.fate is Fate.REWRITTEN else 0)
     bottom = y - 6
     notes = [_text(24, bottom + 22 + 15 * n, note, "small") for n, note in enumerate(sheet.notes)]
-    height = bottom + 22 + 15 * len(notes)
+    fates = list(dict.fromkeys(row.fate for row in sheet.rows))
+    notes.append(legend(fates, bottom + 24 + 15 * len(notes)))
+    height = bottom + 24 + 15 * len(notes)
     lines = (_LEFT, _MIDDLE) if sheet.ends_at_censor else (_LEFT, _MIDDLE, _RIGHT)
     size, measures = f"{_WIDTH} {height}", f'width="{_WIDTH}" height="{height}"'
     head = [
@@ -64,6 +69,22 @@ def svg(sheet: Sheet) -> str:
         *(_text(min(x, 730), 68, actor, "actor") for x, actor in zip(lines, sheet.actors, strict=False)),
     ]
     return "\n".join([*head, *body, *notes, "</svg>"]) + "\n"
+
+
+def legend(fates: Sequence[Fate], y: int) -> str:
+    """What the colours mean: a sample and a word for each."""
+    samples = []
+    for number, fate in enumerate(fate for fate in Fate if fate in fates):
+        x = 24 + 150 * number
+        # A rewritten packet's arrow has two colours, and the second is what became of it.
+        kind = "line new" if fate is Fate.REWRITTEN else "line"
+        word = f"{_MEANING[fate]} at the censor" if fate is not Fate.PASSED else _MEANING[fate]
+        sample = _line(x, x + 22, y - 4, kind) + _text(x + 28, y, word, "small")
+        samples.append(f'<g class="{fate}">{sample}</g>')
+    return "".join(samples)
+
+
+_MEANING = {fate: str(fate) for fate in Fate} | {Fate.DELAYED: "held"}
 
 
 def _row(row: DiagramRow, y: int, *, ends_at_censor: bool) -> str:
@@ -187,3 +208,12 @@ def _more(text: str, x: int, y: int) -> str:
 
 def _text(x: int, y: int, text: str, kind: str) -> str:
     return f'<text class="{kind}" x="{x}" y="{y}">{escape(text)}</text>'
+
+
+def write(path: Path, sheet: Sheet) -> None:
+    """Write the picture to a file. Errors: InputError if that cannot be done."""
+    try:
+        path.write_text(svg(sheet), "utf-8")
+    except OSError as error:
+        message = f"cannot write {path}: {error.strerror}"
+        raise InputError.at("--svg", message, "name another file") from error

@@ -1,9 +1,10 @@
 """A packet's label on an arrow."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from testbed.censor.packet import ACK, FIN, ICMP, ICMP6, PSH, RST, SYN, TCP, UDP, URG, Packet
-from testbed.censor.parsers import Unread, dns, http, tls
+from testbed.censor.parsers import Protocol, Unread, dns, http, tls
 from testbed.censor.parsers.quic import ALL, InitialReader
 from testbed.censor.parsers.quic_packet import LongHeader, long_header
 from testbed.censor.parsers.registry import recognise
@@ -14,7 +15,7 @@ _RECORD = {20: "ChangeCipherSpec", 21: "TLS alert", 22: "TLS handshake", 23: "ap
 _LONG = ("Initial", "0-RTT", "Handshake", "Retry")
 _RCODES = {0: "", 2: "SERVFAIL", 3: "NXDOMAIN", 5: "REFUSED"}
 _UNREACHABLE = {0: "net", 1: "host", 3: "port", 13: "admin-prohibited"}
-_TUNNELS = ("wireguard", "openvpn", "dtls")
+_TUNNELS: Final[tuple[Protocol, ...]] = ("wireguard", "openvpn", "dtls")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from testbed.censor.packet import TCP, Packet
-from tools.sequence.match import Arrow, Fate
-from tools.sequence.words import words
+from testbed.ladder.arrows import Arrow, Fate
+from testbed.ladder.words import words
 
 
 @dataclass(frozen=True, slots=True)

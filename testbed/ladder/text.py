@@ -1,8 +1,8 @@
 """A diagram for a terminal: one line per packet, 100 columns."""
 
-from tools.sequence.match import Fate
-from tools.sequence.rows import DiagramRow, Sheet
-from tools.sequence.svg import moment
+from testbed.ladder.arrows import Fate
+from testbed.ladder.rows import DiagramRow, Sheet
+from testbed.ladder.svg import moment
 
 _HALF = 42
 

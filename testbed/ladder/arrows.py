@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from testbed.censor.packet import ICMP6, TCP, UDP, Packet, parse
-from tools.sequence.capture import CapturedPacket
-from tools.sequence.words import flags, words
+from testbed.ladder.recorder import CapturedPacket
+from testbed.ladder.words import flags, words
 
 _LATE = 0.015  # seconds between the two places; more means delayed (otherwise 0.1 to about 5 ms)
 _REWRITTEN_WITHIN = 1.0  # seconds
@@ -41,11 +41,14 @@ class Arrow:
     flow: int = 0  # 1, 2, … in the order of their first packets; TCP and UDP only
 
 
-def arrows(sights: Iterable[CapturedPacket], hops: int, ports: Sequence[int] = ()) -> list[Arrow]:
+def arrows(
+    sights: Iterable[CapturedPacket], hops: int, ports: Sequence[int] = (), *, may_delay: bool = True
+) -> list[Arrow]:
     """The arrows in order of time.
 
     `hops`: routers between the two places, by which a packet's TTL differs. `ports`: far ports to
-    include, none means all; ICMP and fragments are always included.
+    include, none means all; ICMP and fragments are always included. `may_delay`: whether a rule delayed
+    packets, by its receipt; otherwise a late one is a busy machine's.
     """
     seen = [
         (sight, packet)
@@ -57,7 +60,7 @@ def arrows(sights: Iterable[CapturedPacket], hops: int, ports: Sequence[int] = (
         way = [pair for pair in seen if pair[0].up is up]
         sent = [pair for pair in way if pair[0].near is up]
         received = [pair for pair in way if pair[0].near is not up]
-        found += _one_way(up, sent, received, hops)
+        found += _one_way(up, sent, received, hops, may_delay=may_delay)
     found.sort(key=lambda arrow: arrow.start)
     return _labelled(found)
 
@@ -73,7 +76,14 @@ def _included(packet: Packet, up: bool, ports: Sequence[int]) -> bool:  # noqa: 
     return (packet.dport if up else packet.sport) in ports
 
 
-def _one_way(up: bool, sent: list[_Pair], received: list[_Pair], hops: int) -> list[Arrow]:  # noqa: FBT001
+def _one_way(
+    up: bool,  # noqa: FBT001
+    sent: list[_Pair],
+    received: list[_Pair],
+    hops: int,
+    *,
+    may_delay: bool,
+) -> list[Arrow]:
     """One direction: packets that only lost TTL, then changed ones; the others have one end."""
     arriving: dict[bytes, deque[_Pair]] = defaultdict(deque)
     for pair in received:
@@ -85,7 +95,8 @@ def _one_way(up: bool, sent: list[_Pair], received: list[_Pair], hops: int) -> l
             same.popleft()  # without a sender: it stays in `strangers`
         if same:
             other, after = same.popleft()
-            late = other.t - sight.t > (0 if packet.fragment else _LATE)  # fragments wait for the last one
+            # Fragments wait for the last one.
+            late = packet.fragment or (may_delay and other.t - sight.t > _LATE)
             made.append(Arrow(up, Fate.DELAYED if late else Fate.PASSED, sight.t, other.t, packet, after))
         else:
             lost.append((sight, packet))

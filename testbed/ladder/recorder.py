@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from testbed.errors import InputError, InvalidRunError
 from testbed.measurement.kinds import parse
 from testbed.model import LinkQuality, Placement, Scenario
+from testbed.probe.log import ProbePlace
 from testbed.probe.many import preload
 from testbed.probe.measure import measure
 from testbed.run.choose import phase_of, vantages_of
@@ -58,6 +60,7 @@ class RunOptions:
     linger: float = 0.3  # seconds of capturing after that
     timeout: float = 3.0  # seconds per step of the probe
     delay: float = 0.02  # seconds, one way, between the operator and the far side
+    silent: bool = True  # whether the program has no input and output; otherwise it prints to our stderr
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class CapturedRun:
     placement: Placement
     fired: tuple[str, ...]  # rules that acted, by their receipts
     delay: float  # seconds, one way, between the operator and the far side
+    delayed: bool  # whether a rule delayed packets, by its receipt
 
 
 def capture_run(options: RunOptions) -> CapturedRun:
@@ -98,7 +102,10 @@ def capture_run(options: RunOptions) -> CapturedRun:
         if receipt.get("faults"):
             raise InvalidRunError(f"{scenario.name}: {placement.name} had {receipt['faults']} faults")
         fired = tuple(name for name, rule in receipt["rules"].items() if any(rule["kernel"].values()))
-        return CapturedRun(tuple(packets), vantage, phase, placement, fired, world.backbone.delay)
+        delayed = any(rule["kernel"].get("delay") for rule in receipt["rules"].values())
+        return CapturedRun(
+            tuple(packets), vantage, phase, placement, fired, world.backbone.delay, delayed=delayed
+        )
 
 
 def _placement(scenario: Scenario, phase: str, vantage: str, name: str) -> Placement:
@@ -122,11 +129,10 @@ def _listen(
     environment = prepare(laboratory.folder.path, laboratory.authority, laboratory.resolvers(vantage))
     with _recorder(places) as recorded, _peer(namespaces["far"], options.peer):
         if options.command:
-            streams = {
-                "stdin": subprocess.DEVNULL,
-                "stdout": subprocess.DEVNULL,
-                "stderr": subprocess.DEVNULL,
-            }
+            nothing = subprocess.DEVNULL
+            streams: dict[str, Any] = {"stdout": 2}
+            if options.silent:
+                streams = {"stdin": nothing, "stdout": nothing, "stderr": nothing}
             spawn_as(namespaces[vantage], options.command, environment, **streams).wait()
         else:
             _probe(namespaces[vantage], laboratory, options, vantage, folder)
@@ -148,7 +154,7 @@ def _probe(
                 resolver=laboratory.resolvers(vantage),
                 timeout=options.timeout,
                 ca_file=str(authority),
-                vantage=vantage,
+                place=ProbePlace(vantage=vantage),
             )
 
     call(probe, namespace=namespace, name="the probe")

@@ -1,5 +1,6 @@
 """What a sequence diagram tells of packets that were seen, or not, on the two sides of a censor."""
 
+import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -8,13 +9,15 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.packet import Raw
 
 from testbed.censor.packet import parse
+from testbed.errors import InputError
+from testbed.ladder.arrows import arrows
+from testbed.ladder.recorder import CapturedPacket
+from testbed.ladder.rows import DiagramRow, Sheet, rows
+from testbed.ladder.svg import svg, write
+from testbed.ladder.text import text
+from testbed.ladder.words import words
+from tests.acceptance.conftest import TESTBED
 from tests.censor.line import hello
-from tools.sequence.capture import CapturedPacket
-from tools.sequence.match import arrows
-from tools.sequence.rows import DiagramRow, Sheet, rows
-from tools.sequence.svg import svg
-from tools.sequence.text import text
-from tools.sequence.words import words
 
 L, R = "95.24.0.2", "104.244.42.1"
 HOPS = 2
@@ -179,13 +182,52 @@ SIGHTS = [
 ]
 
 
+def test_a_late_packet_was_not_held_if_no_rule_holds():
+    """On a busy machine any packet may be late."""
+    late = through(0.0, up("PA", b"x" * 100), is_up=True, takes=0.2)
+    made, _ = rows(arrows(late, HOPS, may_delay=False))
+    assert [row.signature for row in made] == ["up passed whole: data"]
+
+
+def test_a_picture_that_cannot_be_written(tmp_path):
+    made, _ = rows(arrows(OPENING, HOPS))
+    with pytest.raises(InputError, match=r"--svg: cannot write .*; name another file"):
+        write(tmp_path / "none/x.svg", sheet(made))
+
+
+@pytest.mark.world("curl")
+def test_the_command_draws_ones_own_flow(tmp_path):
+    """With the name that is on no list the same packets pass."""
+    for name, fate in (("twitter.com", "RST/ACK"), ("www.wikipedia.org", "")):
+        command = ["twitter-facebook-block-2022-03", "--vantage", "beeline", "--port", "443"]
+        program = [
+            TESTBED,
+            "ladder",
+            *command,
+            "--",
+            "curl",
+            "-4",
+            "-s",
+            "-o",
+            "/dev/null",
+            f"https://{name}/",
+        ]
+        done = subprocess.run(program, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        drawn = [line for line in done.stdout.splitlines() if "|" in line]
+        assert any(f"ClientHello {name}" in line for line in drawn)
+        assert any("◆" in line and "RST/ACK" in line for line in drawn) is bool(fate)
+
+
 def test_the_picture_is_well_formed_and_loads_nothing():
     made, _ = rows(arrows(SIGHTS, HOPS))
     picture = svg(sheet(made))
     root = ET.fromstring(picture)
-    assert [group.get("data-row") for group in root.iter("{http://www.w3.org/2000/svg}g")] == [
-        row.signature for row in made
-    ]
+    drawn = [group.get("data-row") for group in root.iter("{http://www.w3.org/2000/svg}g")]
+    assert [one for one in drawn if one] == [row.signature for row in made]
+    legend = ["passed", "dropped at the censor", "rewritten at the censor", "held at the censor"]
+    words = [one.text for one in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert words[-len(legend) :] == legend, "what is drawn is explained, and nothing else"
     assert int(root.get("width")) == 800
     assert "prefers-color-scheme:dark" in picture
     assert not any(word in picture for word in ("url(", "<script", "href"))

@@ -1,1 +1,0 @@
-"""Packets of a run as a sequence diagram: caught on both sides of a censor, matched, named, drawn."""
