@@ -31,7 +31,7 @@ MEANINGS = {
     "models": "how it inspects TCP, by share of pairs of hosts (see testbed/censor/models.py)",
     "allows_by_stream": "rules that `allow` names read a ClientHello over several segments, too",
     "quic_layouts": "QUIC Initials that it reads: versions; over several datagrams; padded outside",
-    "fragments": "IP fragments buffered: most per packet, timeout in s; none: they pass unread",
+    "fragments": "IP fragments buffered: most per packet, timeout in s; none: not buffered",
     "residual": "a flow is held after the trigger by `{}` for, s",
     "quic_residual": "the same by `{}` of rules about QUIC, restarted by each packet, s",
     "reset": "header of an injected RST/ACK, unless the rule says otherwise",

@@ -28,6 +28,10 @@ class Bounded(Generic[K, V]):
             self._entries.move_to_end(key)
         return value
 
+    def pop(self, key: K) -> None:
+        """Forget an entry, if there is one."""
+        self._entries.pop(key, None)
+
     def put(self, key: K, value: V) -> bool:
         """Set an entry; True if another one gave way, which is to be reported (`evicted`)."""
         self._entries[key] = value

@@ -32,8 +32,9 @@ class TechniqueError(Exception):
 class Censor:
     """One box with its policy.
 
-    Packets that cannot be read (truncated, wrong lengths) pass; fragments pass or are held as the profile
-    says, and are never looked into (CP22: a ClientHello in fragments is not matched).
+    Packets that cannot be read (truncated, wrong lengths) pass. Of a fragmented packet the first fragment
+    decides, by its addresses and ports and by what holds its flow; what it carries is never looked into
+    (CP22: a ClientHello in fragments is not matched).
     """
 
     def __init__(
@@ -55,8 +56,7 @@ class Censor:
         self._both_ways = not policy.profile.inside_opens.value  # rules by address, whoever sends
         self._evicted = 0  # by the actions' own tables, as their events say
         self._flows = FlowTable(self._profile, max_flows)
-        form = self._profile.fragments.value
-        self._fragments = Fragments(form) if form and self._in_path else None
+        self._fragments = Fragments(self._profile.fragments.value, self._judged)
         self._adopt(policy, compiled(policy))
 
     def reload(self, policy: Policy, rules: list[CompiledRule] | None = None) -> None:
@@ -103,12 +103,12 @@ class Censor:
     @property
     def evictions(self) -> int:
         """How many flows, packets in fragments, or entries of a technique gave way in a full table."""
-        return self._flows.evictions + self._evicted + (self._fragments.evictions if self._fragments else 0)
+        return self._flows.evictions + self._evicted + self._fragments.evictions
 
     @property
     def fragments_discarded(self) -> int:
         """How many fragments were dropped for good: too many, overlapping, or never completed."""
-        return self._fragments.discarded if self._fragments else 0
+        return self._fragments.discarded
 
     def process(self, raw: bytes, direction: Direction, now: float) -> Decision:
         """Decide about one packet seen at time `now` (seconds, never going back)."""
@@ -117,10 +117,14 @@ class Censor:
         packet = parse(raw)
         if packet is None or (self.policy.bypass and self._takes_another_path(packet)):
             return PASS
-        if packet.fragment:
-            return self._fragments.process(packet, direction, now) if self._fragments else PASS
         if self.policy.upstream_only and direction is Direction.DOWN:
             return PASS
+        if packet.fragment:  # a mirror port's copies of fragments are not put together
+            return self._fragments.process(packet, direction, now) if self._in_path else PASS
+        return self._judged(packet, direction, now)
+
+    def _judged(self, packet: Packet, direction: Direction, now: float) -> Decision:
+        """Decide about a packet that is whole, or begins one."""
         flow = self._flows.track(packet, direction, now)
         if flow.hold is not None and now >= flow.hold.until:
             flow.end_hold()
@@ -218,7 +222,7 @@ class Censor:
     def _read(self, packet: Packet, direction: Direction, flow: Flow) -> Reading:
         """What the packet shows; decides whether later payloads of this flow are looked at."""
         inspector = self._inspector
-        if packet.protocol not in _INSPECTED or not inspector.wants(packet, flow):
+        if packet.fragment or packet.protocol not in _INSPECTED or not inspector.wants(packet, flow):
             return NOTHING
         if not inspector.takes(packet, direction, flow) or not inspector.reads(packet, direction, flow):
             return NOTHING

@@ -36,6 +36,7 @@ class Injection:
 
     packet: bytes  # a whole IPv4 or IPv6 packet, checksums right
     toward: Direction  # UP: sent towards the Internet; DOWN: towards the subscriber
+    released: bool = False  # not made: a fragment that was buffered goes on, on no rule's behalf
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ replay, in the conformance tests and everywhere else without a kernel. A differe
 What both MUST do with a flow, which is a 4-tuple of TCP or UDP in both directions, once a decision about one
 of its packets has handed it over:
 
-- Fragments are never the kernel's: each goes to the core, as does every packet without ports.
+- Packets without ports go to the core, and so does every fragment, with this exception: the first of a packet
+  has ports, and `Drop` and `Police` drop it, count it and are restarted by it as by any packet. A fragment
+  never hands a flow over.
 - `Pass`: packets pass, and the core does not see them. It ends after `passing_time` of the profile, however
   many packets came, and with a SYN of the inside host (no ACK, RST or FIN), which goes to the core.
 - `Drop`: packets are dropped. It ends `timeout` after the handover or, with `refresh`, after the last packet.

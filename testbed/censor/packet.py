@@ -24,7 +24,7 @@ _MAX_EXTENSIONS: Final = 8
 class Packet:
     """Header fields of one packet. `payload_at` and `end` delimit the transport payload in `raw`.
 
-    A fragment has no ports (even the first: the box does not look inside one) and `fragment` is True.
+    Of a fragmented packet only the first fragment has ports, and what it carries of the transport header.
     """
 
     raw: bytes
@@ -37,6 +37,7 @@ class Packet:
     transport_at: int  # where the transport header begins
     end: int  # where the IP packet ends (what follows is link padding)
     fragment: bool = False
+    later: bool = False  # a fragment that does not begin its packet
     sport: int = 0
     dport: int = 0
     seq: int = 0
@@ -72,9 +73,9 @@ def parse(raw: bytes) -> Packet | None:
         packet = _ipv6(raw)
     else:
         return None
-    if packet is None or packet.fragment:
-        return packet
-    return _transport(packet)
+    if packet is None or not packet.fragment:
+        return packet and _transport(packet)
+    return packet if packet.later else _beginning(packet)
 
 
 def _ipv4(raw: bytes) -> Packet | None:
@@ -82,21 +83,23 @@ def _ipv4(raw: bytes) -> Packet | None:
     header = (first & 0x0F) * 4
     if header < 20 or total < header or total > len(raw):
         return None
-    fragment = bool(offset & 0x3FFF)  # more fragments, or an offset
-    return Packet(raw, 4, raw[12:16], raw[16:20], ttl, ip_id, protocol, header, total, fragment)
+    fragment, later = bool(offset & 0x3FFF), bool(offset & 0x1FFF)  # more fragments, or an offset
+    ends = raw[12:16], raw[16:20]
+    return Packet(raw, 4, *ends, ttl, ip_id, protocol, header, total, fragment, later, payload_at=header)
 
 
 def _ipv6(raw: bytes) -> Packet | None:
     end = 40 + _IP6_LENGTH.unpack_from(raw, 4)[0]
     if end > len(raw):
         return None
-    following, at, fragment, ip_id = raw[6], 40, False, 0
+    following, at, fragment, later, ip_id = raw[6], 40, False, False, 0
     for _ in range(_MAX_EXTENSIONS):
         if following == _FRAGMENT:
             if at + 8 > end:
                 return None
             offset = _IP6_LENGTH.unpack_from(raw, at + 2)[0]
-            fragment, ip_id = bool(offset & 0xFFF9), int.from_bytes(raw[at + 4 : at + 8], "big")
+            fragment, later = bool(offset & 0xFFF9), bool(offset & 0xFFF8)
+            ip_id = int.from_bytes(raw[at + 4 : at + 8], "big")
             following, at = raw[at], at + 8
             if fragment:
                 break
@@ -108,7 +111,17 @@ def _ipv6(raw: bytes) -> Packet | None:
                 return None
         else:
             break
-    return Packet(raw, 6, raw[8:24], raw[24:40], raw[7], ip_id, following, at, end, fragment)
+    ends = raw[8:24], raw[24:40]
+    return Packet(raw, 6, *ends, raw[7], ip_id, following, at, end, fragment, later, payload_at=at)
+
+
+def _beginning(packet: Packet) -> Packet:
+    """A packet's first fragment, with what it shows of the transport header."""
+    if _transport(packet) is None:  # cut within the header
+        if packet.protocol in (TCP, UDP) and packet.end - packet.transport_at >= 4:
+            packet.sport, packet.dport = _PORTS.unpack_from(packet.raw, packet.transport_at)
+        packet.payload_at = packet.end
+    return packet
 
 
 def _transport(packet: Packet) -> Packet | None:

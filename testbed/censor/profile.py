@@ -60,7 +60,7 @@ class Profile:
         default=our_choice(value=False)
     )  # `allow` rules by name read a ClientHello over several segments, whatever the models do
     quic_layouts: Cited[Layouts] = field(default=our_choice(DEFAULT))  # of QUIC Initials that it reads
-    fragments: Cited[FragmentForm | None] = field(default=our_choice(None))  # None: they pass, unread
+    fragments: Cited[FragmentForm | None] = field(default=our_choice(None))  # None: not buffered
 
     residual: Mapping[str, Cited[float]] = field(default_factory=dict)  # s, by action key
     quic_residual: Mapping[str, Cited[float]] = field(default_factory=dict)  # where rules about QUIC differ

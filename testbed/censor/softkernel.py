@@ -88,21 +88,26 @@ class SoftKernel:
         key = flow_key(raw)
         entry = self._flows.get(key) if key is not None else None
         if entry is not None:
-            if now >= entry.until or (isinstance(entry.what, Pass) and _opens(raw, direction)):
+            if now >= entry.until:
                 self._forget(entry)
-            else:
-                return self._alone(entry, raw, direction, now)
+            elif (alone := self._alone(entry, raw, direction, now)) is not None:
+                return alone
         decision = self.core.process(raw, direction, now)
         if decision is not PASS:
             self._count(decision)
-            if decision.handover is not None and key is not None:
+            if decision.handover is not None and key is not None and not _fragmented(raw):
                 self._add(key, decision.handover, decision.rule, now)
         return Outcome(decision, "core")
 
-    def _alone(self, entry: _Entry, raw: bytes, direction: Direction, now: float) -> Outcome:
-        """Decide without the core."""
+    def _alone(self, entry: _Entry, raw: bytes, direction: Direction, now: float) -> Outcome | None:
+        """Decide without the core; None for what goes to the core after all."""
         what, rule = entry.what, entry.rule
         if isinstance(what, Pass):
+            if _fragmented(raw):
+                return None
+            if _opens(raw, direction):
+                self._forget(entry)
+                return None
             return Outcome(PASS, "pass")
         if isinstance(what, Drop):
             if what.refresh:
@@ -110,12 +115,11 @@ class SoftKernel:
             self.counted[counter_name("flow_drop", rule)] += 1
             return Outcome(self._dropped[rule], "drop")
         entry.until = now + what.idle
-        if what.direction not in ("both", direction.name.lower()):
-            return Outcome(PASS, "police")
-        if self._bucket(what, rule, raw, direction, now).take(_length(raw), now):
-            return Outcome(PASS, "police")
-        self.counted[counter_name("policed_drop", rule)] += 1
-        return Outcome(self._dropped[rule], "police")
+        limited = what.direction in ("both", direction.name.lower())
+        if limited and not self._bucket(what, rule, raw, direction, now).take(_length(raw), now):
+            self.counted[counter_name("policed_drop", rule)] += 1
+            return Outcome(self._dropped[rule], "police")
+        return None if _fragmented(raw) else Outcome(PASS, "police")
 
     def _bucket(self, what: Police, rule: int, raw: bytes, direction: Direction, now: float) -> TokenBucket:
         whose = flow_key(raw) if what.per == "flow" else _inside(raw, direction)
@@ -135,7 +139,7 @@ class SoftKernel:
         for what, number in (
             ("drop", decision.verdict is Verdict.DROP),
             ("replace", decision.verdict is Verdict.REPLACE),
-            ("inject", len(decision.inject)),
+            ("inject", sum(not injection.released for injection in decision.inject)),
             ("delay", decision.release_at is not None),
             ("police", isinstance(decision.handover, Police)),
         ):
@@ -173,25 +177,26 @@ class SoftKernel:
 
 
 def flow_key(raw: bytes) -> bytes | None:
-    """Protocol, addresses and ports as sent; None for fragments and for what is neither TCP nor UDP."""
+    """Protocol, addresses and ports as sent; None for later fragments, and for neither TCP nor UDP."""
     if len(raw) < 24:
         return None
     if raw[0] == _PLAIN4:
-        if raw[9] not in (TCP, UDP) or raw[6] & 0x3F or raw[7]:
+        if raw[9] not in (TCP, UDP) or raw[6] & 0x1F or raw[7]:
             return None
         return raw[9:10] + raw[12:24]
     if raw[0] >> 4 == 6 and len(raw) >= 44 and raw[6] in (TCP, UDP):
         return raw[6:7] + raw[8:44]
     packet = parse(raw)
-    if packet is None or packet.fragment or packet.protocol not in (TCP, UDP):
-        return None
-    if packet.version == 6 and _has_fragment_header(raw):  # an atomic fragment (RFC 6946)
+    if packet is None or packet.later or packet.protocol not in (TCP, UDP):
         return None
     ports = raw[packet.transport_at : packet.transport_at + 4]
     return packet.protocol.to_bytes(1, "big") + packet.source + packet.destination + ports
 
 
-def _has_fragment_header(raw: bytes) -> bool:
+def _fragmented(raw: bytes) -> bool:
+    """Whether it is a fragment, in IPv6 also one that is a whole packet (RFC 6946)."""
+    if raw[0] >> 4 == 4:
+        return bool(raw[6] & 0x3F or raw[7])
     following, at = raw[6], 40
     while following in (0, 43, 60):
         following, at = raw[at], at + 8 * (raw[at + 1] + 1)

@@ -124,6 +124,18 @@ def with_hop_limit(packet: Packet, hop_limit: int) -> bytes:
     return bytes(raw)
 
 
+def without_fragment(packet: Packet) -> bytes:
+    """A first fragment as if it were the whole packet."""
+    raw = bytearray(packet.raw[: packet.end])
+    if packet.version == 6:
+        raw[packet.transport_at - 5] &= 0xFE  # the fragment header's last flag: more fragments
+        return bytes(raw)
+    raw[6] &= 0xDF
+    raw[10:12] = b"\0\0"
+    raw[10:12] = checksum(bytes(raw[: packet.transport_at])).to_bytes(2, "big")
+    return bytes(raw)
+
+
 def tcp_checksum_right(packet: Packet) -> bool:
     """Whether a TCP segment's checksum is right."""
     segment = packet.raw[packet.transport_at : packet.end]

@@ -152,6 +152,7 @@ class Fragmented:
     first_ttl: int = 64
     later_ttl: int = 64
     withhold: int = 0  # this many of the last fragments are never sent
+    reset: bool = False  # one RST/ACK arrives in their place
 
     def run(self, exchange: Exchange) -> StepResult:
         """See `DialogueStep`."""
@@ -177,8 +178,11 @@ class Fragmented:
             due = [with_ttl(one, self.first_ttl - routers) for one in cut] if arrive else []
         else:
             due = [with_ttl(one, one[8] - routers) for one in sent if one[8] > routers]
-        held = sorted(early + last) == sorted(due) and not (buffered and early)
         views = [view for raw in early + last if (view := read(raw))]
+        if self.reset and buffered:
+            held = len(views) == 1 and views[0].is_reset and views[0].checksums_valid
+        else:
+            held = sorted(early + last) == sorted(due) and not (buffered and early)
         text = f"{len(sent)} fragments: {len(early)} arrived before the last was sent, {len(last)} after"
         if views:
             whole_ones = sum(not view.fragment for view in views)

@@ -70,14 +70,14 @@ class Acts:
 def wire_key(raw: bytes) -> bytes:
     """Addresses, ports and protocol of a packet, as nft concatenates them: each part fills 4 bytes.
 
-    Of other protocols than TCP and UDP, the bytes in the place of the ports; b"" for fragments.
+    Of other protocols than TCP and UDP, the bytes in the place of the ports; b"" for later fragments.
     """
-    if raw[0] == _PLAIN4 and len(raw) >= 24 and not (raw[6] & 0x3F or raw[7]):
+    if raw[0] == _PLAIN4 and len(raw) >= 24 and not (raw[6] & 0x1F or raw[7]):
         return b"".join(
             (raw[12:16], raw[20:22], b"\0\0", raw[16:20], raw[22:24], b"\0\0", raw[9:10], b"\0\0\0")
         )
     packet = parse(raw)
-    if packet is None or packet.fragment:
+    if packet is None or packet.later:
         return b""
     at = packet.transport_at
     near, far, protocol = raw[at : at + 2], raw[at + 2 : at + 4], bytes([packet.protocol])

@@ -113,7 +113,7 @@ class Middlebox:
 
     def _carry_out(self, decision: Decision, packet: Packet, raw: bytes) -> None:
         for injection in decision.inject:  # before the verdict: a forged answer must win the race
-            self._injector.send(injection.packet, decision.rule)
+            self._injector.send(injection.packet, None if injection.released else decision.rule)
         if decision.rule is not None:
             self.receipts.claims[decision.rule].add(decision)
             self.receipts.acts.note(decision, raw)

@@ -30,7 +30,7 @@ class Claims:
             self.drop += 1
         elif decision.verdict is Verdict.REPLACE:
             self.replace += 1
-        self.inject += len(decision.inject)
+        self.inject += sum(not injection.released for injection in decision.inject)
         if decision.release_at is not None:
             self.delay += 1
         if isinstance(decision.handover, Police):

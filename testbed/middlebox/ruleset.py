@@ -286,12 +286,12 @@ class _Writer:
 
     def _holding(self, one: _Held) -> Iterator[str]:
         family, name = self.family, self.name(one.name)
-        yield f"{family.fragment} return"
         if one.refreshed:
             yield f"update @{name} {{ {family.key} timeout {one.timeout} }}"
             yield f"update @{name} {{ {family.reverse} timeout {one.timeout} }}"
         if isinstance(one.what, Police):
             yield from self._policing(one, one.what)
+            yield f"{family.fragment} return"
             yield self._onward
         else:
             yield f"{self.counter('flow_drop', one.rule)} goto {self.name('dropped')}_{one.rule}"

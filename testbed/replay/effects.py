@@ -50,11 +50,11 @@ def effects(outcome: Outcome, policy: Policy, now: float) -> tuple[Effect, ...]:
     """Everything that was done to a packet; empty for one that just passes."""
     decision = outcome.decision
     found = [Effect(_EVENTS.get(e.kind, e.kind), e.rule, dict(e.detail)) for e in decision.events]
+    if released := sum(injection.released for injection in decision.inject):
+        found.append(Effect("released", detail={"packets": released}))
     if decision.rule is None:
         if decision.verdict is Verdict.DROP:
             found.append(Effect("held"))
-        if decision.inject:
-            found.append(Effect("released", detail={"packets": len(decision.inject)}))
         return tuple(found)
     rule = policy.rules[decision.rule]
     if decision.verdict is Verdict.DROP:
@@ -64,7 +64,7 @@ def effects(outcome: Outcome, policy: Policy, now: float) -> tuple[Effect, ...]:
     if decision.release_at is not None and decision.release_at > now:
         found.append(Effect("delayed", rule.name, {"seconds": round(decision.release_at - now, 6)}))
     for toward, who in _WHO.items():
-        count = sum(injection.toward is toward for injection in decision.inject)
+        count = sum(one.toward is toward and not one.released for one in decision.inject)
         if count:
             found.append(Effect("injected", rule.name, {"packets": count, "toward": who}))
     return tuple(found)

@@ -1,16 +1,22 @@
 """IP fragments at a box of 2022: held, released one by one, forty-five at most (C52, C55 to C57)."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
-from scapy.layers.inet import IP, UDP, fragment
+from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, fragment6
 from scapy.packet import Packet, Raw
 
+from testbed.censor.actions.block_host import BlockHost
+from testbed.censor.actions.policer import Policer
 from testbed.censor.actions.rst_rewrite import RewriteRst
+from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.core import Censor
 from testbed.censor.decision import Decision, Direction, Verdict
-from tests.censor.line import INSIDE, OUTSIDE, Line, hello, sni
+from testbed.censor.policy import Match
+from tests.censor.line import INSIDE, OUTSIDE, Line, checksums_right, hello, opened, policy, sni
 
 POLICY = sni(RewriteRst())
 
@@ -115,3 +121,93 @@ def test_a_flood_of_first_fragments_is_bounded_and_counted() -> None:
         packet[4:6] = number.to_bytes(2, "big")
         censor.process(bytes(packet), Direction.UP, 0.0)
     assert censor.evictions == 5000 - 4096
+
+
+# --- who decides about them ------------------------------------------------------------------------
+
+
+FAR = Match(ip=(ip_network("104.244.42.0/24"), ip_network("2606:1f80:f000::/48")))
+BOXES = ("t21", "t22", "leg-active", "outage")  # with a buffer only t22
+BLOCKS = {"drop": SilentDrop(), "block-host": BlockHost(), "drop packets": SilentDrop(scope="packet")}
+
+
+def cut(line: Line, protocol: str, *, down: bool = False, size: int = 1000, of: int = 400) -> list[Packet]:
+    """A packet of this line's flow, in fragments."""
+    near, far = (OUTSIDE, INSIDE) if down else (INSIDE, OUTSIDE)
+    sport, dport = (line.dport, line.sport) if down else (line.sport, line.dport)
+    body = {
+        "tcp": TCP(sport=sport, dport=dport, flags="PA", seq=5000, ack=6000),
+        "udp": UDP(sport=sport, dport=dport),
+        "icmp": ICMP(),
+    }[protocol] / Raw(bytes(size))
+    return fragment(IP(src=near[4], dst=far[4], id=77) / body, of)
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp", "icmp"])
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("box", BOXES)
+def test_a_block_by_address_holds_for_fragments(box: str, block: str, protocol: str) -> None:
+    line = Line(policy(FAR, BLOCKS[block], box))
+    assert arrivals(line.censor, cut(line, protocol)) == []
+    free = Line(policy(Match(ip=(ip_network("198.51.100.0/24"),)), BLOCKS[block], box))
+    assert len(arrivals(free.censor, cut(free, protocol))) == 3
+
+
+@pytest.mark.parametrize("box", BOXES)
+def test_a_rule_by_port_holds_for_all_fragments_of_a_packet(box: str) -> None:
+    for port, arrive in ((443, 0), (444, 3)):
+        line = Line(policy(Match(ports=(443,)), SilentDrop(scope="packet"), box), dport=port)
+        assert len(arrivals(line.censor, cut(line, "udp"))) == arrive
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_fragments_of_a_dropped_flow_are_dropped(version: int) -> None:
+    line = opened(sni(SilentDrop()), version)
+    assert line.L(payload=hello()).silent
+    near, far = INSIDE[version], OUTSIDE[version]
+    body = TCP(sport=line.sport, dport=443, flags="PA") / Raw(bytes(2000))
+    if version == 4:
+        sent = fragment(IP(src=near, dst=far, id=3) / body, 800)
+    else:
+        sent = fragment6(IPv6(src=near, dst=far) / IPv6ExtHdrFragment(id=3) / body, 1280)
+    assert all(line.send(one).silent for one in sent)
+
+
+def test_a_server_s_fragments_become_one_reset() -> None:
+    for box in ("t22w", "t22", "leg-active"):
+        line = opened(sni(RewriteRst(residual=75), profile=box))
+        assert line.L(payload=hello()).fired
+        seen = [line.send(one, Direction.DOWN).arrived for one in cut(line, "tcp", down=True)]
+        (reset,) = [one for one in seen if one is not None]
+        assert (reset[TCP].flags, reset.frag, reset.flags.MF) == ("RA", 0, False)
+        assert checksums_right(reset)
+
+
+def test_a_first_fragment_shorter_than_its_header_breaks_nothing() -> None:
+    for box in ("t22", "leg-active"):
+        line = opened(sni(RewriteRst(residual=75), profile=box))
+        line.L(payload=hello())
+        arrived = [
+            line.send(one, Direction.DOWN).arrived for one in cut(line, "tcp", down=True, of=8, size=40)
+        ]
+        assert [one[TCP].flags for one in arrived if one is not None] == ["RA"]
+
+
+def test_fragments_of_a_host_that_opens_are_not_blocked() -> None:
+    for box in ("t21", "t22"):
+        line = Line(policy(FAR, SilentDrop(), box), udp=True)
+        assert line.R(payload=b"?").untouched
+        assert len(arrivals(line.censor, cut(line, "udp"))) == 3
+
+
+def test_an_upstream_only_box_never_sees_what_comes_down() -> None:
+    line = Line(replace(POLICY, upstream_only=True))
+    assert all(line.send(one, Direction.DOWN).untouched for one in cut(line, "udp", down=True))
+
+
+def test_they_evade_no_policer() -> None:
+    line = opened(sni(Policer(rate=8_000, burst=1_000), profile="t21"))
+    assert line.L(payload=hello()).fired
+    sent = [cut(line, "tcp", down=True) for _ in range(20)]
+    firsts = sum(line.send(packets[0], Direction.DOWN).arrived is not None for packets in sent)
+    assert firsts == 2  # of 424 bytes, from a bucket of 1,000

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from testbed.censor.policy import Policy
 from testbed.conformance.backend import R_ADDRESS
 from testbed.conformance.builders import action, match, policy, sni
+from testbed.conformance.builders import profile as given_profile
 from testbed.conformance.case import TSPU, Dialogue, case
 from testbed.conformance.cases.common import control, data, dialogue, no_rule_acts, rule_acts, sni_policy
 from testbed.conformance.payloads import SERVER_HELLO, N, hello
@@ -215,6 +216,50 @@ def _case_hello_in_fragments(profile: str) -> Dialogue:
     cut = Fragmented("L", 0, 2, arrive=True, payload=hello(pad_to=600))
     steps: tuple[DialogueStep, ...] = (*OPENED, cut, no_rule_acts(), *control(profile))
     return dialogue(_any(profile), *steps, without_box=True)
+
+
+@case(
+    "C125",
+    "t21 t22 t26 outage",
+    "CP22 Fig. 6; ASBI",
+    "M",
+    "A datagram, a TCP segment and a ping in fragments to a blocked address; a datagram to a blocked port",
+    "nothing arrives: lists of addresses come first; to another address or port everything arrives",
+)
+def _case_blocked_in_fragments(profile: str) -> Iterator[Dialogue]:
+    lost, whole = Fragmented("L", 1000, 3, arrive=False), Fragmented("L", 1000, 3, arrive=True)
+    buffers = given_profile(profile).fragments.value is not None
+    for does in ("block-host", "drop"):
+        steps: list[DialogueStep] = [
+            udp(9000),
+            lost,
+            tcp(80),
+            lost,
+            ping(),
+            Fragmented("L", 0, 2, arrive=False),
+        ]
+        if buffers:  # a step that expects fragments expects them together
+            steps += [udp(9000, right="104.244.42.2"), whole]
+        rule = policy(profile, (match(ip=f"{R_ADDRESS}/32"), action(does)))
+        yield dialogue(rule, *steps, label=does)
+    by_port = policy(profile, (match(ports=(9000,)), action("drop", scope="packet")))
+    yield dialogue(by_port, udp(9000), lost, *((udp(9001), whole) if buffers else ()), label="port")
+
+
+@case(
+    "C126",
+    "t22",
+    "CP22 Fig. 6; CP22 Fig. 8",
+    "M",
+    "Fragments on a flow that SNI-IV holds, and of the server's data on one that SNI-I holds",
+    "nothing arrives; the server's packet arrives as one RST/ACK",
+)
+def _case_held_in_fragments(profile: str) -> Iterator[Dialogue]:
+    lost = (Fragmented("L", 1000, 3, arrive=False), Fragmented("R", 1000, 3, arrive=False))
+    dropped = sni(profile, action("drop"))
+    yield dialogue(dropped, *OPENED, L(hello()).is_dropped, *lost, label="SNI-IV")
+    reset = Fragmented("R", 1000, 3, arrive=False, reset=True)
+    yield dialogue(sni(profile, action("rst-rewrite")), *OPENED, L(hello()).passes, reset, label="SNI-I")
 
 
 def _blocked(profile: str) -> Policy:
