@@ -270,7 +270,8 @@ class Censor:
         detail = {"action": rule.action.key}
         if content is not None and content.name:
             detail["name"] = content.name
-        if self._draw(flow, f"miss {rule.name}") < self.policy.miss.get(rule.action.key, 0.0):
+        share = self.policy.missed_share(rule.action.key, content.kind if content is not None else None)
+        if self._draw(flow, f"miss {rule.name}") < share:
             flow.ignore()
             missed = Event("miss", rule.name, str(flow.key), detail)
             return replace(self._given_up(packet, flow), events=(missed,))

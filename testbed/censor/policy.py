@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from testbed.censor.handover import Handover
+from testbed.censor.inspect import Kind
 from testbed.censor.match import Match
 
 if TYPE_CHECKING:
     from testbed.censor.actions.base import AnyAction
     from testbed.censor.profile import Profile
 
-__all__ = ["Match", "Policy", "Rule"]
+__all__ = ["Match", "Policy", "Rule", "miss_key", "miss_keys"]
+
+_TRIGGERS: Final = {Kind.INITIAL: "quic", Kind.UNREADABLE: "quic"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,25 @@ class Rule:
     action: "AnyAction"
 
 
+def miss_key(action: str, kind: Kind | None) -> str:
+    """As `Policy.miss` names what triggers an action: "drop tls", "drop quic", "drop ip" (the header)."""
+    return f"{action} {_TRIGGERS.get(kind, kind.value) if kind else 'ip'}"
+
+
+def miss_keys(action: str, match: Match) -> set[str]:
+    """The names under which `Policy.miss` may give the share of a rule."""
+    parts = match.content_parts or match.narrowing_parts
+    kinds: list[Kind | None] = [kind for key, _ in parts for kind in key.kinds]
+    return {action, *(miss_key(action, kind) for kind in kinds or [None])}
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A profile and its ordered rules.
 
-    `miss` gives, by the action's name ("rst-rewrite"), the share of triggering flows that the box lets
-    through (IMC22q p.6); actions not named never miss. `bypass` is the share of pairs of hosts whose traffic
+    `miss` gives the share of triggering flows that the box lets through (IMC22q p.6): by the action's name
+    ("rst-rewrite"), or for what it was triggered by ("drop quic": see `miss_key`), which goes first. Actions
+    not named never miss. `bypass` is the share of pairs of hosts whose traffic
     takes a path without this box (load sharing, stable per pair); `off` are the times, in seconds of the
     censor's clock, in which it fails open; `upstream_only` boxes never see what comes from outside.
     """
@@ -40,6 +56,12 @@ class Policy:
     bypass: float = 0.0
     off: tuple[tuple[float, float], ...] = ()
     upstream_only: bool = False
+
+    def missed_share(self, action: str, kind: Kind | None) -> float:
+        """The share for an action that a content of this kind triggers; None: the header does."""
+        if not self.miss:
+            return 0.0
+        return self.miss.get(miss_key(action, kind), self.miss.get(action, 0.0))
 
     def profiles_of(self, rule: Rule) -> tuple["Profile", ...]:
         """The profile as the rule's action sees it: the second on UDP flows, if the rule is about QUIC."""

@@ -124,6 +124,8 @@ class Trials:
     least: float  # share of successes
     most: float
     answers: int = 1  # packets of R that must pass for a success
+    protocol: int = TCP
+    flags: str = "PA"
 
     def run(self, exchange: Exchange) -> StepResult:
         """See `steps.DialogueStep`."""
@@ -137,8 +139,9 @@ class Trials:
         passed = 0
         first = exchange.sport
         for number in range(self.count):
-            exchange.renew(protocol=TCP, sport=1024 + (first + number) % 64000)
-            success = observe(exchange, "L", exchange.packet("L", self.payload, "PA", Header())).untouched
+            exchange.renew(protocol=self.protocol, sport=1024 + (first + number) % 64000)
+            sent = exchange.packet("L", self.payload, self.flags, Header())
+            success = observe(exchange, "L", sent).untouched
             for _ in range(self.answers):
                 answer = exchange.packet("R", b"data", "PA", Header())
                 success = observe(exchange, "R", answer).untouched and success

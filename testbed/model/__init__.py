@@ -55,7 +55,7 @@ class Operator:
     sinkhole6: tuple[str, ...] = ()  # AAAA records of its forged DNS answers (none is documented: our choice)
     miss: tuple[
         tuple[str, float], ...
-    ] = ()  # share of triggers its boxes let through, by action (IMC22q p.6)
+    ] = ()  # share of triggers its boxes let through, by action or by action and trigger (IMC22q p.6)
 
     @property
     def subscriber4(self) -> str:

@@ -11,7 +11,7 @@ from testbed.censor.actions.base import Action, AnyAction, OperatorsOwn, operato
 from testbed.censor.core import TechniqueError
 from testbed.censor.match import HistoryKey, with_ports
 from testbed.censor.models import MODELS
-from testbed.censor.policy import Match, Policy, Rule
+from testbed.censor.policy import Match, Policy, Rule, miss_keys
 from testbed.censor.profile import Profile
 from testbed.censor.rehearsal import rehearse
 from testbed.errors import nearest
@@ -72,11 +72,13 @@ class CensorCompiler:
             if rule is not INVALID and (line := self._line(rule, (*loc, "rules", index))) is not None
         ]  # fmt: skip
         self._check_order()
-        used = {line.kind.key for line in self._lines}
+        used = set[str]().union(*(miss_keys(line.kind.key, line.match) for line in self._lines))
         for key in part.miss if part.miss != AS_OPERATOR else ():
             if key not in used and INVALID not in part.rules:
                 sources.add(
-                    (*loc, "miss", key), f"no rule of {name!r} has the action {key!r}", nearest(key, used)
+                    (*loc, "miss", key),
+                    f"no rule of {name!r} has the action {key!r}",
+                    nearest(key, used),
                 )
 
     def _with_models(self, profile: Profile, shares: Shares, loc: Loc) -> Profile:

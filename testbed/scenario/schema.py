@@ -57,7 +57,9 @@ class CensorPart(Part):
         None, description="inspector model, or models with their shares; default: the profile's"
     )
     miss: Annotated[dict[str, ParsedShare], BeforeValidator(_as_the_operator)] = Field(
-        {}, description="share of triggers that get through, by action; operator: those of the world"
+        {},
+        description="share of triggers that get through, by action (drop) or by action and trigger "
+        "(drop quic); operator: those of the world",
     )
     bypass: ParsedShare = Field(0.0, description="share of pairs of hosts whose path avoids this box")
     off: Annotated[list[TimeRange], BeforeValidator(as_list)] = Field(

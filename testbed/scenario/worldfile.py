@@ -45,7 +45,10 @@ class OperatorPart(Part):
     block_source: str = ""
     sinkhole4: Annotated[list[Address4], BeforeValidator(as_list)] = Field(default_factory=list)
     sinkhole6: Annotated[list[Address6], BeforeValidator(as_list)] = Field(default_factory=list)
-    miss: dict[str, ParsedShare] = Field({}, description="share of triggers its boxes let through, by action")
+    miss: dict[str, ParsedShare] = Field(
+        {},
+        description="share of triggers its boxes let through, by action or by action and trigger (drop quic)",
+    )
 
 
 class SitePart(ServerPart):

@@ -460,3 +460,9 @@ def test_what_is_no_query_gets_no_lie() -> None:
     response[2] |= 0x80
     for message in (bytes(response), b"", b"\0" * 5, bytes(40)):
         assert DnsLie(rcode="nxdomain").forge(message) == b""
+
+
+@pytest.mark.parametrize(("trigger", "fires"), [("tls", False), ("quic", True)])
+def test_one_action_misses_by_what_triggers_it(trigger: str, *, fires: bool) -> None:
+    line = opened(sni(SilentDrop(), **{f"drop {trigger}": 1.0, "drop": 0.0}))
+    assert line.L(payload=hello()).silent is fires

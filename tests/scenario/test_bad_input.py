@@ -348,6 +348,13 @@ CASES = {
         "no rule of 'tspu' has the action 'drop'",
         "rst-rewrite",
     ),
+    "miss of another trigger": (
+        "    profile: t22",
+        "    profile: t22\n    miss: {rst-rewrite quic: 5 %}",
+        "x.yaml:8 censors.tspu.miss.rst-rewrite quic",
+        "no rule of 'tspu' has the action 'rst-rewrite quic'",
+        "rst-rewrite",
+    ),
     "miss that is no share": (
         "    profile: t22",
         "    profile: t22\n    miss: {rst-rewrite: 5}",

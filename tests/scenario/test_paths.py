@@ -2,6 +2,9 @@
 
 import pytest
 
+from testbed.scenario.worldfile import load_world
+from tests.docs.pages import ROOT
+
 from .conftest import Desk
 
 
@@ -39,7 +42,13 @@ def test_misses_as_the_operator_s_boxes_do(desk: Desk) -> None:
 
 
 def test_measured_shares_are_in_the_library_s_world() -> None:
-    from testbed.scenario.loader import load
-
-    operators = {operator.key: dict(operator.miss) for operator in load("free-network").world.operators}
+    world, _ = load_world(ROOT / "scenarios/worlds/runet.yaml")
+    operators = {operator.key: dict(operator.miss) for operator in world.operators}
+    measured = ("drop tls", "drop quic", "block-host")  # IMC22q p.6: SNI-IV, QUIC, IP
+    for key, shares in {
+        "rostelecom": [0.0027, 0.0002, 0.0],
+        "ertelecom": [0.0219, 0.0093, 0.00045],
+        "obit": [0.0004, 0.0, 0.0002],
+    }.items():
+        assert [operators[key][what] for what in measured] == pytest.approx(shares)
     assert operators["rostelecom"]["rst-rewrite"] == pytest.approx(0.00084)

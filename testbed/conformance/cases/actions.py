@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from testbed.censor.policy import Policy
-from testbed.conformance.backend import ABROAD, Box
+from testbed.conformance.backend import ABROAD, R_ADDRESS, Box
 from testbed.conformance.builders import action, match, policy, sni
 from testbed.conformance.case import Dialogue, case
 from testbed.conformance.cases.common import data, dialogue, no_rule_acts, sni_policy
 from testbed.conformance.exchange import Observation
-from testbed.conformance.payloads import RECORD, SERVER_HELLO, X, get, hello
+from testbed.conformance.packets import UDP
+from testbed.conformance.payloads import RECORD, SERVER_HELLO, X, get, hello, quic_form
 from testbed.conformance.rates import Transfer
 from testbed.conformance.series import Burst, Pairs, Protocols, Series, Trials, bounds
 from testbed.conformance.steps import OPENED, DialogueStep, L, R, tcp, wait
@@ -232,6 +233,34 @@ def _case_missed_1(profile: str) -> Iterator[Dialogue]:
 def _case_missed_2(profile: str) -> Dialogue:
     trial = Trials(hello(), _TRIALS, *bounds(0.0176, _TRIALS), answers=9)
     return dialogue(_sni2(profile, miss={"grace-drop": 0.0176}), trial)
+
+
+@case(
+    "C127",
+    "t22",
+    "IMC22q p.6",
+    "H",
+    "5,000 attempts under SNI-IV and under a QUIC rule, each at ER-Telecom (2.19 %, 0.93 %) and Rostelecom "
+    "(0.27 %, 0.02 %); 20,000 SYNs to a blocked address at ER-Telecom (0.045 %)",
+    "of one action each rule has its own share, within four standard deviations",
+    core_only=_MANY,
+)
+def _case_missed_by_trigger(profile: str) -> Iterator[Dialogue]:
+    for who, tls, quic in (("ER-Telecom", 0.0219, 0.0093), ("Rostelecom", 0.0027, 0.0002)):
+        box = policy(
+            profile,
+            (match(tls_sni=X), action("drop")),
+            (match(quic=True), action("drop")),
+            miss={"drop tls": tls, "drop quic": quic},
+        )
+        few = _TRIALS // 4
+        yield dialogue(box, Trials(hello(), few, *bounds(tls, few)), label=f"SNI-IV, {who}")
+        trial = Trials(quic_form(1200), few, *bounds(quic, few), protocol=UDP)
+        yield dialogue(box, trial, label=f"QUIC, {who}")
+    box = policy(profile, (match(ip=f"{R_ADDRESS}/32"), action("block-host")), miss={"block-host": 0.00045})
+    low, high = bounds(0.00045, _TRIALS)
+    trial = Trials(b"", _TRIALS, max(low, 1 / _TRIALS), high, flags="S")
+    yield dialogue(box, trial, label="IP, ER-Telecom")
 
 
 @case(
