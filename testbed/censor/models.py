@@ -24,7 +24,7 @@ class Model:
     gives_up: bool = False  # unparseable data ends inspection, and a budget limits it (IMC21 §6.2)
     checks: frozenset[str] = frozenset()  # segments that fail one are not looked at
     overlap: Literal["first", "last"] = "first"  # which copy of the same stream bytes counts
-    urgent: bool = False  # the urgent byte is taken out, as an end host does
+    urgent: bool = False  # the urgent byte is taken out of the stream, as an end host does
     records: bool = False  # follows a ClientHello over several TLS records
 
 

@@ -114,7 +114,8 @@ def _learn(packet: Packet, facts: Facts, timestamp: int | None) -> None:
         facts.hop_limit = packet.hop_limit
     if timestamp is not None:
         facts.timestamp = timestamp
-    following = (packet.seq + packet.sequence_space) % _ALL
+    taken = 1 if packet.flags & SYN else packet.sequence_space  # what a SYN carries is discarded
+    following = (packet.seq + taken) % _ALL
     if facts.following is None or packet.flags & SYN:
         facts.following = following
     elif (facts.following - packet.seq) % _ALL < _HALF and (following - facts.following) % _ALL < _HALF:

@@ -12,24 +12,32 @@ _HALF: Final = 1 << 31
 
 @dataclass(slots=True)
 class Stream:
-    """Bytes from the start of a direction. `overlap` says which copy of the same bytes counts."""
+    """Bytes from the start of a direction. `overlap` says which copy of the same bytes counts.
+
+    What a SYN carries is not part of it: an end host without Fast Open discards that (RFC 7413 §3), and gets
+    it again after the handshake.
+    """
 
     overlap: Literal["first", "last"] = "first"
-    strips_urgent: bool = False
+    strips_urgent: bool = False  # as an end host does that reads urgent bytes out of band
     _start: int | None = None  # sequence number of byte 0
     _data: bytearray = field(default_factory=bytearray)
     _known: bytearray = field(default_factory=bytearray)  # 1 for each byte of _data that has arrived
+    _urgent: set[int] = field(default_factory=set)  # places that are no data, though they count in sequence
 
     def add(self, packet: Packet) -> None:
         """Take a segment. Without a SYN the first data segment is the start."""
         if packet.flags & SYN:
             self._start = (packet.seq + 1) % _ALL
-        payload = self._payload(packet)
+            return
+        payload = packet.payload
         if not payload:
             return
         if self._start is None:
             self._start = packet.seq
-        at = (packet.seq + bool(packet.flags & SYN) - self._start) % _ALL
+        at = (packet.seq - self._start) % _ALL
+        if self.strips_urgent and packet.flags & URG:
+            self._note_urgent(packet, at)
         if at >= _HALF:  # begins before the start: only the bytes after it count
             before = _ALL - at
             payload, at = payload[before:], 0
@@ -39,20 +47,22 @@ class Stream:
     def prefix(self) -> bytes:
         """The bytes that have arrived without a gap."""
         gap = self._known.find(0)
-        return bytes(self._data if gap < 0 else self._data[:gap])
+        data = self._data if gap < 0 else self._data[:gap]
+        if not self._urgent:
+            return bytes(data)
+        return bytes(byte for place, byte in enumerate(data) if place not in self._urgent)
 
     @property
     def full(self) -> bool:
         """Whether nothing more is inspected."""
         return len(self._data) >= LIMIT
 
-    def _payload(self, packet: Packet) -> bytes:
-        payload = packet.payload
-        if self.strips_urgent and packet.flags & URG and payload:
-            pointer = int.from_bytes(packet.raw[packet.transport_at + 18 : packet.transport_at + 20], "big")
-            if 0 < pointer <= len(payload):
-                payload = payload[: pointer - 1] + payload[pointer:]
-        return payload
+    def _note_urgent(self, packet: Packet, at: int) -> None:
+        """The urgent byte is the one before the pointer, in this segment or a later one (RFC 6093 §3.1)."""
+        pointer = int.from_bytes(packet.raw[packet.transport_at + 18 : packet.transport_at + 20], "big")
+        place = (at + pointer - 1) % _ALL
+        if pointer and place < LIMIT:
+            self._urgent.add(place)
 
     def _put(self, at: int, payload: bytes) -> None:
         if not payload:

@@ -146,13 +146,16 @@ class Line:
         near, far = (INSIDE, OUTSIDE) if who == "L" else (OUTSIDE, INSIDE)
         sport, dport = (self.sport, self.dport) if who == "L" else (self.dport, self.sport)
         ip = IP if self.version == 4 else IPv6
+        urgent = fields.pop("urgptr", 0)
         layer = ip(src=near[self.version], dst=far[self.version], **fields)
         if self.udp:
             packet = layer / UDP(sport=sport, dport=dport) / Raw(payload)
         else:
             ack = self.seq["R" if who == "L" else "L"] if "A" in flags else 0
             packet = (
-                layer / TCP(sport=sport, dport=dport, flags=flags, seq=self.seq[who], ack=ack) / Raw(payload)
+                layer
+                / TCP(sport=sport, dport=dport, flags=flags, seq=self.seq[who], ack=ack, urgptr=urgent)
+                / Raw(payload)
             )
             self.seq[who] += len(payload) + ("S" in flags) + ("F" in flags)
         return self.raw(bytes(packet), Direction.UP if who == "L" else Direction.DOWN)

@@ -68,11 +68,43 @@ def second_record_holds_the_whole_hello(to: Line) -> list[bool]:
     return [to.L(payload=b"\x14\x03\x01\x00\x01\x01").fired, to.L(payload=X).fired]
 
 
+def urgent_byte(to: Line) -> list[bool]:
+    """byedpi -o: one more byte at the cut, urgent; it has a sequence number of its own."""
+    begin = to.seq["L"]
+    first = to.L(flags="PAU", payload=X[:CUT] + b"a", urgptr=CUT + 1).fired
+    to.seq["L"] = begin + CUT + 1
+    return [first, to.L(payload=X[CUT:]).fired]
+
+
+def urgent_byte_announced_early(to: Line) -> list[bool]:
+    """The pointer points into the next segment."""
+    first = to.L(flags="PAU", payload=X[:CUT], urgptr=CUT + 1).fired
+    return [first, to.L(payload=b"a" + X[CUT:]).fired]
+
+
+def data_in_the_syn(to: Line, then: bytes = X) -> list[bool]:
+    """nfqws syndata: the server discards it."""
+    to.new_port()
+    begin = to.seq["L"]
+    to.L("S", payload=bytes(16))
+    to.R("SA")
+    to.seq["L"] = begin + 1
+    return [to.L(payload=then).fired]
+
+
+def data_in_the_syn_and_split(to: Line) -> list[bool]:
+    return [*data_in_the_syn(to, b""), *split(to)]
+
+
 STRATEGIES: dict[Callable[[Line], list[bool]], str] = {  # the models that still see the name
     plain: "A P C D T Dv R Rl Rv Rvm",
     split: "R Rl Rv Rvm",
     disorder: "R Rl Rv Rvm",
     low_ttl: "A P Dv Rv Rvm",
+    urgent_byte: "Rv Rvm",
+    urgent_byte_announced_early: "Rv Rvm",
+    data_in_the_syn_and_split: "R Rl Rv Rvm",
+    data_in_the_syn: "A P C D T Dv R Rl Rv Rvm",
     past_sequence: "A P Dv R Rl Rv Rvm",
     record_split: "Rvm",
     second_record_holds_the_whole_hello: "A P D T Dv",

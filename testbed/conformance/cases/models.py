@@ -94,6 +94,33 @@ def _nfqws_fake(what: str, **header: Any) -> Trace:
     return trace
 
 
+def _byedpi_oob() -> list[SendPacket]:
+    """The piece before the cut ends in one more byte, which is urgent."""
+    at = _CURL.index(_NAME.encode()) + 3
+    return [
+        L(_CURL[:at] + b"a", f"{at} bytes and an urgent one", at=0, flags="PAU").passes,
+        L(_CURL[at:], f"{len(_CURL) - at} bytes", at=at + 1).passes,
+    ]
+
+
+def _syn(payload: bytes) -> list[SendPacket]:
+    """A connection whose SYN carries data."""
+    return [
+        L(payload, "SYN with data", flags="S", at=0).passes,
+        R(flags="SA").passes_unreported,
+        L(flags="A", at=1).passes_unreported,
+    ]
+
+
+def _syndata() -> list[SendPacket]:
+    return [*_syn(bytes(16)), L(_CURL, "ClientHello", at=1).passes]
+
+
+def _syndata_split() -> list[SendPacket]:
+    pieces = ((0, 1), (1, _middle()), (_middle(), len(_CURL)))
+    return [*_syn(bytes(16)), *(L(_CURL[a:b], f"{b - a} bytes", at=1 + a).passes for a, b in pieces)]
+
+
 def _chrome() -> list[SendPacket]:
     return _pieces(chrome(_NAME), _MTU)
 
@@ -150,6 +177,9 @@ ROWS: Final[dict[str, tuple[str, Trace, str]]] = {
         lambda: _every(_tiny_records(100), 100),
         "A Rvm",
     ),
+    "byedpi-oob": ("byedpi -o 3+s", _byedpi_oob, "Rv Rvm"),
+    "nfqws-syndata": ("nfqws syndata", _syndata, _ALL_HITS),
+    "nfqws-syndata-split": ("nfqws syndata,multisplit", _syndata_split, _STREAMS),
     "chrome": ("curl_cffi, Chrome's shape", _chrome, f"A {_STREAMS}"),
     "firefox": ("curl_cffi, Firefox's shape", _firefox, f"A {_STREAMS}"),
 }
@@ -211,7 +241,9 @@ def _register(row: str, title: str, trace: Trace, model: str, *, hit: bool) -> N
     def cell(profile: str) -> Dialogue:
         box = sni(with_model(profile, model), action("rst-rewrite"), _NAME)
         last = R(RECORD, "answer")
-        return dialogue(box, *OPENED, *trace(), last.becomes_reset if hit else last.passes)
+        steps = trace()
+        opening = () if "S" in steps[0].flags else OPENED
+        return dialogue(box, *opening, *steps, last.becomes_reset if hit else last.passes)
 
 
 for _row, (_title, _trace, _hits) in ROWS.items():
