@@ -53,7 +53,7 @@ class Censor:
         self._seed = seed.to_bytes(8, "big", signed=True)
         self._profile = policy.profile
         self._in_path = policy.profile.in_path
-        self._both_ways = not policy.profile.inside_opens.value  # rules by address, whoever sends
+        self._both_ways = policy.profile.kind == "outage"  # rules by address, whoever sends
         self._evicted = 0  # by the actions' own tables, as their events say
         self._flows = FlowTable(self._profile, max_flows)
         self._fragments = Fragments(self._profile.fragments.value, self._judged)

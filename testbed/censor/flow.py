@@ -139,6 +139,8 @@ class Inspection:
     budget: int | None = None  # payload packets still read; None until something was recognised
     stream: Stream | None = None  # the client's direction put together, for models that reassemble
     initial: "InitialReader | None" = None  # a QUIC ClientHello of which more is to come
+    decided: bool = False  # a ClientHello has been read, and only the server's certificate may still count
+    answers: int = 0  # the server's segments in which a certificate was looked for
     judged_up: Judged | None = None  # what the client has shown to a model that reads segment by segment
     judged_down: Judged | None = None  # what the server has shown
     shown: "dict[int, Content] | None" = None  # by rule: what it looks for, where its history is undecided

@@ -12,6 +12,7 @@ class Kind(Enum):
     """What a content was read from."""
 
     TLS = "tls"
+    CERTIFICATE = "certificate"  # of a TLS server up to 1.2
     HTTP = "http"
     DNS = "dns"
     QUIC = "quic"  # a datagram, undecrypted
@@ -66,7 +67,11 @@ class Wanted:
 
     def any_on(self, protocol: int, port: int) -> bool:
         """Whether any content rule could ever match a flow to this far port."""
-        kinds = (Kind.TLS, Kind.HTTP) if protocol == TCP else (Kind.QUIC, Kind.INITIAL, Kind.UNREADABLE)
+        kinds = (
+            (Kind.TLS, Kind.CERTIFICATE, Kind.HTTP)
+            if protocol == TCP
+            else (Kind.QUIC, Kind.INITIAL, Kind.UNREADABLE)
+        )
         return protocol in (TCP, UDP) and any(
             self.on(kind, port) for kind in (*kinds, Kind.DNS, Kind.PROTOCOL, Kind.PAYLOAD)
         )

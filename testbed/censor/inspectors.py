@@ -11,6 +11,7 @@ from testbed.censor.match import CompiledRule
 from testbed.censor.models import MODELS, Model
 from testbed.censor.packet import SYN, TCP, Packet
 from testbed.censor.parsers import Unread
+from testbed.censor.parsers.certificate import server_names
 from testbed.censor.profile import Profile
 from testbed.censor.segments import FlowFacts, valid
 from testbed.censor.stream import Stream, whole_hello
@@ -18,6 +19,7 @@ from testbed.censor.stream import Stream, whole_hello
 _PORT_DNS: Final = 53
 _PATIENCE: Final = 64  # payload packets that model D waits for a ClientHello; our choice
 _DATAGRAMS: Final = 8  # in which a QUIC ClientHello may come; our choice
+_ANSWERS: Final = 4  # segments of a server in which a certificate is looked for; our choice
 
 _UNREADABLE: Final = Reading((Content(Kind.UNREADABLE),))
 
@@ -80,7 +82,7 @@ class Inspector:
     def reads(self, packet: Packet, direction: Direction, flow: Flow) -> bool:
         """Whether this packet can show anything."""
         client = direction in (Direction.UP, flow.asks)
-        if not packet.has_payload or not (client or self._both):
+        if not packet.has_payload or not (client or self._both or self._answers(packet, flow)):
             return False
         if packet.protocol != TCP:
             return True
@@ -96,6 +98,10 @@ class Inspector:
         model = self.model_of(flow)
         if model.view == "bytes":
             return self._search(packet, port)
+        if direction is not flow.asks and self._answers(packet, flow):
+            return self._answer(packet, flow)
+        if flow.inspection.decided:
+            return NOTHING
         if model.view == "stream" and direction is flow.asks:
             reading = self._read_stream(flow, model, port)
         else:
@@ -108,6 +114,20 @@ class Inspector:
             whole = self._read_stream(flow, model, port)
             return replace(reading, more=whole.more and flow.reading, joined=whole.contents)
         return reading
+
+    def _answers(self, packet: Packet, flow: Flow) -> bool:
+        """Whether a certificate is looked for in the server's next segment."""
+        wanted = packet.protocol == TCP and self._wanted.on(Kind.CERTIFICATE, flow.port)
+        return wanted and flow.inspection.answers < _ANSWERS
+
+    def _answer(self, packet: Packet, flow: Flow) -> Reading:
+        """The names in a certificate; what else a server sends before its certificate is not read."""
+        inspection = flow.inspection
+        inspection.answers += 1
+        names = server_names(packet.payload)
+        if inspection.decided:
+            flow.reading = not names and inspection.answers < _ANSWERS
+        return Reading(tuple(Content(Kind.CERTIFICATE, name) for name in names), recognised=bool(names))
 
     def _search(self, packet: Packet, port: int) -> Reading:
         payload = packet.payload
@@ -167,7 +187,9 @@ class Inspector:
         if model.view == "packet":
             return
         inspection = flow.inspection
-        if model.view == "first" or reading.decided:
+        if reading.decided and self._answers(packet, flow):
+            inspection.decided = True  # reading goes on for the certificate alone
+        elif model.view == "first" or reading.decided:
             flow.reading = False
         elif model.view == "stream":
             full = inspection.stream is not None and inspection.stream.full

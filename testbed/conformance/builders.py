@@ -50,7 +50,7 @@ def match(**parts: Any) -> Match:
     """A rule's match; `ip` may be text, name keys take one name or a list."""
     for name in parts.keys() - {each.replace(".", "_") for each in KEYS}:
         raise MissingMechanismError(f"match with '{name}'")
-    for key in ("tls_sni", "http_host", "dns_qname", "quic_sni"):
+    for key in ("tls_sni", "tls_certificate", "http_host", "dns_qname", "quic_sni"):
         if isinstance(parts.get(key), str):
             parts[key] = names(parts[key])
     if "ip" in parts:

@@ -106,6 +106,27 @@ class _Side:
 
 
 @cache
+def answer_of_tls12(name: str) -> bytes:
+    """A TLS 1.2 server's first flight up to its certificate, for this name: ServerHello and Certificate."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    named = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Example")])
+    builder = x509.CertificateBuilder(named, named, key.public_key(), 4711)
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=9))
+    alternative = x509.SubjectAlternativeName([x509.DNSName("www." + name), x509.DNSName(name)])
+    made = builder.add_extension(alternative, critical=False).sign(key, hashes.SHA256())
+    entry = made.public_bytes(serialization.Encoding.DER)
+    listed = (len(entry) + 3).to_bytes(3, "big") + len(entry).to_bytes(3, "big") + entry
+    hello = b"\x02\0\0\x26\x03\x03" + bytes(32) + b"\0\xc0\x2b\0"
+    messages = (hello, b"\x0b" + len(listed).to_bytes(3, "big") + listed)
+    return b"".join(b"\x16\x03\x03" + len(one).to_bytes(2, "big") + one for one in messages)
+
+
+@cache
 def _servers(name: str) -> tuple[ssl.SSLContext, dict[str, ssl.SSLContext]]:
     """A client's context that trusts one authority; the contexts of the genuine server and of a stranger."""
     from cryptography import x509

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from testbed.censor.actions.base import Action, Context, ResolverReply, operators_own
-from testbed.censor.decision import PASS, Decision, Direction, Injection, Verdict
+from testbed.censor.decision import PASS, Decision, Injection, Verdict
 from testbed.censor.packet import TCP
 from testbed.censor.wire import Endpoints, IpForm, data_to_sender, udp
 
@@ -31,7 +31,7 @@ class DnsLie(Action[None]):
 
     def on_match(self, ctx: Context[None]) -> Decision:
         """Inject the forged answer towards the client."""
-        if ctx.direction is not Direction.UP:
+        if ctx.direction is not ctx.flow.asks:
             return PASS
         answer = self._packets(ctx)
         if not answer:
@@ -76,8 +76,8 @@ class DnsLie(Action[None]):
             message = self.forge(packet.payload[2:])
             framed = len(message).to_bytes(2, "big") + message
             segments = data_to_sender(packet, framed, form, fin=False) if message else []
-            return tuple(Injection(segment, Direction.DOWN) for segment in segments)
+            return tuple(Injection(segment, ctx.direction.back) for segment in segments)
         message = self.forge(packet.payload)
         if not message:
             return ()
-        return (Injection(udp(Endpoints.replying_to(packet), message, form), Direction.DOWN),)
+        return (Injection(udp(Endpoints.replying_to(packet), message, form), ctx.direction.back),)

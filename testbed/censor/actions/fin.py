@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from testbed.censor.actions.base import Action, Context
-from testbed.censor.decision import PASS, Decision, Direction, Injection, Verdict
+from testbed.censor.decision import PASS, Decision, Injection, Verdict
 from testbed.censor.packet import ACK, FIN, RST, SYN, TCP, Packet
 from testbed.censor.profile import Profile
 from testbed.censor.units import Seconds
@@ -25,7 +25,7 @@ class InjectFin(Action[None]):
     trigger: Literal["pass", "drop"] = "pass"
     ttl: int | None = None  # hop limit at the box
     ip_id: int | None = None
-    residual: Seconds = Seconds(0)  # for this time, data from inside on the 4-tuple is answered likewise
+    residual: Seconds = Seconds(0)  # for this time, data of the client on the 4-tuple is answered likewise
 
     def on_match(self, ctx: Context[None]) -> Decision:
         """Close, and pass or drop the trigger."""
@@ -40,16 +40,16 @@ class InjectFin(Action[None]):
             form.dont_fragment,
         )
         close = _answer(packet, ip_form)
-        if ctx.direction is Direction.DOWN:
+        if ctx.direction is not ctx.flow.asks:
             close = _continuation(packet, ip_form, delivered=not dropped)
         return Decision(
             Verdict.DROP if dropped else Verdict.PASS,
-            inject=(Injection(close, Direction.DOWN),),
+            inject=(Injection(close, ctx.flow.asks.back),),
         )
 
     def on_packet(self, ctx: Context[None]) -> Decision:
-        """Answer the inside host again; the server's packets pass."""
-        return self.on_match(ctx) if ctx.direction is Direction.UP else PASS
+        """Answer the client again; the server's packets pass."""
+        return self.on_match(ctx) if ctx.direction is ctx.flow.asks else PASS
 
     def holds_for(self, profile: Profile) -> float:
         """The residual time."""

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from testbed.censor.actions.base import Action, Context, operators_own, residual
-from testbed.censor.decision import PASS, Decision, Direction, Injection, Verdict
+from testbed.censor.decision import PASS, Decision, Injection, Verdict
 from testbed.censor.packet import TCP
 from testbed.censor.profile import Profile
 from testbed.censor.units import Seconds
@@ -29,17 +29,17 @@ class Page(Action[None]):
 
     def on_match(self, ctx: Context[None]) -> Decision:
         """Inject the answer to the client."""
-        if ctx.direction is not Direction.UP or ctx.packet.protocol != TCP:
+        if ctx.direction is not ctx.flow.asks or ctx.packet.protocol != TCP:
             return PASS
         reset = ctx.profile.reset.value
         form = IpForm(reset.hop_limit, reset.ip_id)
         answer = tuple(
-            Injection(segment, Direction.DOWN)
+            Injection(segment, ctx.direction.back)
             for segment in data_to_sender(ctx.packet, self.response(), form, fin=True)
         )
         if not ctx.profile.in_path:
             return Decision(inject=answer)
-        farewell = Injection(reset_receiver(ctx.packet, form, delivered=False), Direction.UP)
+        farewell = Injection(reset_receiver(ctx.packet, form, delivered=False), ctx.direction)
         return Decision(Verdict.DROP, inject=(*answer, farewell))
 
     def on_packet(self, ctx: Context[None]) -> Decision:

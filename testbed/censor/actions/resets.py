@@ -34,6 +34,6 @@ class Resets:
         back, on, error = ctx.direction.back, ctx.direction, self.ack_error
         to_sender = Injection(reset_sender(ctx.packet, ip_form, window, error), back)
         to_receiver = Injection(reset_receiver(ctx.packet, ip_form, window, error, delivered=delivered), on)
-        client_sent = ctx.direction is ctx.flow.opener
+        client_sent = ctx.direction is ctx.flow.asks
         to_client, to_server = (to_sender, to_receiver) if client_sent else (to_receiver, to_sender)
         return {"client": (to_client,), "server": (to_server,), "both": (to_client, to_server)}[to]

@@ -41,7 +41,7 @@ class InjectRst(Action[None]):
 
     def on_packet(self, ctx: Context[None]) -> Decision:
         """Answer the client again; the server's packets pass."""
-        return self.on_match(ctx) if ctx.direction is ctx.flow.opener else PASS
+        return self.on_match(ctx) if ctx.direction is ctx.flow.asks else PASS
 
     def holds_for(self, profile: Profile) -> float:
         """The residual time."""

@@ -52,6 +52,17 @@ class TlsSni(NameKey):
     transport = "tcp"
 
 
+class TlsCertificate(NameKey):
+    """A name in the certificate of a TLS 1.2 server.
+
+    It is read in the server's first segments, in each by itself; TLS 1.3 encrypts it.
+    """
+
+    name = "tls.certificate"
+    kinds: ClassVar = frozenset({Kind.CERTIFICATE})
+    transport = "tcp"
+
+
 class HttpHost(NameKey):
     """The Host of a plain HTTP request."""
 

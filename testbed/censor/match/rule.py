@@ -133,6 +133,7 @@ def default_ports(kind: Kind, profile: Profile) -> Ports:
     """The far ports on which a box looks for a kind of content that a rule gives no ports for."""
     given = {
         Kind.TLS: profile.tls_ports.value,
+        Kind.CERTIFICATE: profile.tls_ports.value,
         Kind.HTTP: profile.http_ports.value,
         Kind.DNS: profile.dns_ports.value,
         Kind.QUIC: profile.quic_ports.value,

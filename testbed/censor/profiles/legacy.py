@@ -11,8 +11,10 @@ LEG_ACTIVE = Profile(
     period="2014/",
     in_path=True,
     kind="operator",
-    inside_opens=our_choice(value=True),
-    both_directions=our_choice(value=False),  # requests and ClientHellos are the subscriber's
+    inside_opens=Cited(
+        value=False, source="CP-FP: measurements from outside meet pages and resets", confidence="M"
+    ),
+    both_directions=our_choice(value=False),  # requests and ClientHellos are the client's
     give_up_over=our_choice(100),  # as TSPU's
     extra_packets=our_choice((15, 15)),  # later requests of a kept-alive connection are seen, bulk is not
     tls_ports=our_choice((443,)),

@@ -21,13 +21,25 @@ from testbed.conformance.payloads import (
     chrome,
     get,
     hello,
+    inside_name,
     over_tcp,
     query,
 )
 from testbed.conformance.quic import initials
 from testbed.conformance.series import Pairs, Series, bounds
-from testbed.conformance.steps import OPENED, DialogueStep, L, R, SendPacket, ping, seen_from, tcp, udp
-from testbed.conformance.tls import Certificate
+from testbed.conformance.steps import (
+    OPENED,
+    OPENED_BY_R,
+    DialogueStep,
+    L,
+    R,
+    SendPacket,
+    ping,
+    seen_from,
+    tcp,
+    udp,
+)
+from testbed.conformance.tls import Certificate, answer_of_tls12
 
 _STUB = "http://blackhole.beeline.ru/"
 _SINKHOLE = "95.167.13.50"  # Rostelecom's (OONI-FP)
@@ -340,6 +352,70 @@ def _case_allow_list(profile: str) -> Dialogue:
         L(hello(X), "ClientHello of any name").passes,
         R(SERVER_HELLO).passes,
     )
+
+
+@case(
+    "C149",
+    "leg-passive leg-active",
+    "CP-FP; NDSS20",
+    "M",
+    "R opens to servers at L and asks them for X: by HTTP, by TLS, at an echo server",
+    "R gets the redirect or the reset, as a subscriber would; at the echo server, if the rule names its port",
+)
+def _case_from_outside(profile: str) -> Iterator[Dialogue]:
+    passive = profile == "leg-passive"
+
+    def redirected(it: Observation) -> bool:
+        return _redirects(it) and it.delivered is passive
+
+    asked = R(get()).results_in("302 to R", redirected)
+    for port, rule in ((80, _page(profile)), (7, _page(profile, ports=(7,)))):
+        yield dialogue(rule, tcp(port, inward=True), *OPENED_BY_R, asked, label=f"port {port}")
+    closed = R(hello()).results_in(
+        "RST to R", lambda it: it.delivered and [heard.is_reset for heard in it.at_sender] == [True]
+    )
+    to_443 = tcp(443, inward=True)
+    yield dialogue(sni(profile, action("rst")), to_443, *OPENED_BY_R, closed, label="TLS")
+    other = (R(hello(N)).passes, L(SERVER_HELLO).passes)
+    yield dialogue(sni(profile, action("rst")), to_443, *OPENED_BY_R, *other, label="TLS, another name")
+
+
+@case(
+    "C150",
+    "leg-active t24",
+    "ZAP",
+    "M",
+    "A TLS 1.2 certificate for X after a ClientHello in which no name is read; the same in tiny segments",
+    "the connection is reset; passes, as does an encrypted certificate (TLS 1.3)",
+)
+def _case_certificate(profile: str) -> Iterator[Dialogue]:
+    rule = policy(profile, (match(tls_certificate=X), action("rst", to="client")))
+    flight = answer_of_tls12(X)
+    unseen = {
+        "split": _cut(hello(X)),
+        "another name": (L(hello(N)).passes,),
+        "no name": (L(hello(None)).passes,),
+    }
+    reset = R(flight, "certificate").results_in(
+        "RST to L behind it",
+        lambda it: it.delivered and [one.is_reset for one in it.others_at_receiver] == [True],
+    )
+    for label, first in unseen.items():
+        yield dialogue(rule, *OPENED, *first, reset, label=label)
+    tiny = [R(flight[at : at + 40], "40 bytes").passes for at in range(0, len(flight), 40)]
+    others = {
+        "tiny window": tiny,
+        "another certificate": [R(answer_of_tls12(N), "certificate").passes],
+        "TLS 1.3": [R(SERVER_HELLO + RECORD * 20, "encrypted certificate").passes],
+    }
+    for label, answers in others.items():
+        rest = (R(RECORD, "data").passes, L(RECORD, "data").passes)
+        yield dialogue(rule, *OPENED, L(hello(N)).passes, *answers, *rest, label=label)
+
+
+def _cut(whole: bytes) -> tuple[SendPacket, SendPacket]:
+    at = inside_name(whole)
+    return L(whole[:at], "first half of the ClientHello").passes, L(whole[at:], "second half").passes
 
 
 @case(

@@ -26,6 +26,7 @@ VALUES = {  # a value of every built-in key
     "quic": QuicForm(),
     "quic.sni": names("a.com"),
     "quic.unreadable": True,
+    "tls.certificate": names("a.com"),
     "tls.sni": names("a.com"),
     "ech": True,
     "ja4": ("t13d1516h2_8daaf6152771_d8a2da3f94cd",),
