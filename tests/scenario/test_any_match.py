@@ -26,6 +26,7 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "tls.sni": names,
     "http.host": names,
     "dns.qname": names,
+    "tls.certificate": names,
     "quic.sni": names,
     "quic.unreadable": st.just(value=True),
     "quic": st.fixed_dictionaries({}, optional={"version": st.just(1), "min_payload": st.just(5)}),
