@@ -6,8 +6,12 @@ import sys
 import traceback
 from collections import Counter
 from pathlib import Path
+from typing import Final
 
 from testbed.censor.decision import Event
+
+_MOST_WORDS: Final = 5  # kinds of faults in the receipt; all are in the event stream
+_LONGEST_WORDS: Final = 300
 
 
 class EventStream:
@@ -22,11 +26,17 @@ class EventStream:
         self._path = path
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._faults: Counter[str] = Counter()
+        self._words: dict[str, str] = {}
 
     @property
     def faults(self) -> int:
         """How many faults there were, recorded or not."""
         return self._faults.total()
+
+    @property
+    def faults_in_words(self) -> list[str]:
+        """The first of each kind: "KeyError at mine.py:12: 'my bug'"."""
+        return [self._words.get(kind, kind) for kind in self._faults][:_MOST_WORDS]
 
     def write(self, event: Event, now: float) -> None:
         """Record an event; `now` is in seconds since the run's start."""
@@ -47,6 +57,7 @@ class EventStream:
         if self._faults[kind] > 1:
             return
         if error is not None:
+            self._words[kind] = f"{kind}: {error}"[:_LONGEST_WORDS]
             detail["traceback"] = "".join(traceback.format_exception(error))
         self.write(Event("fault", "", "", {"what": kind, **detail}), now)
 

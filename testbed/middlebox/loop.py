@@ -189,5 +189,5 @@ def _finish(
     receipts.undecided = lost.undecided
     receipts.evictions = core.evictions
     receipts.fragments_discarded = getattr(core, "fragments_discarded", 0)
-    receipts.faults = stream.faults
+    receipts.faults, receipts.faults_in_words = stream.faults, stream.faults_in_words
     receipts.write(run_dir, counted, flows)

@@ -47,6 +47,7 @@ class Receipts:
     acts: Acts = field(init=False)
     packets: int = 0  # that the core was asked about
     faults: int = 0
+    faults_in_words: Sequence[str] = ()  # the first of each kind
     queue_dropped: int = 0
     user_dropped: int = 0
     undecided: int = 0  # packets that waited in the queue when the censor stopped
@@ -69,6 +70,7 @@ class Receipts:
         summary = {
             "censor": self.censor,
             "faults": self.faults,
+            "faults_in_words": list(self.faults_in_words),
             "queue_dropped": self.queue_dropped,
             "user_dropped": self.user_dropped,
             "packets": self.packets,

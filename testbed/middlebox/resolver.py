@@ -95,6 +95,7 @@ def serve_lying_resolver(
     )
     asyncio.run(_serve(answer, addresses, ready))
     answer.receipts.faults = stream.faults
+    answer.receipts.faults_in_words = stream.faults_in_words
     flows = answer.seen.by_flow(len(placement.policy.rules))
     answer.receipts.write(run_dir, answer.seen.counted(), flows)
     stream.close()

@@ -118,7 +118,8 @@ def problems(receipts: CensorReceipts, placed: Iterable[str] = ()) -> list[str]:
     for censor, receipt in receipts.items():
         for key, meaning in _LOSSES.items():
             if count := receipt.get(key, 0):
-                found.append(f"{censor}: {key} = {count}: {meaning}")
+                what = "; ".join(receipt.get("faults_in_words", ())) if key == "faults" else ""
+                found.append(f"{censor}: {key} = {count}: {what or meaning}")
         for rule, counts in receipt.get("rules", {}).items():
             found += _disagreements(f"{censor}, rule {rule}", counts)
     return found

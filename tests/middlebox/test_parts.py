@@ -109,4 +109,4 @@ def test_a_receipt_holds_both_places(tmp_path, seen):
     assert counts["flows"] == {flow: {"claimed": 3, "kernel": seen}}
     nothing = {"queue_dropped": 0, "user_dropped": 0, "undecided": 0, "unjoined": 0}
     nothing |= {"evictions": 0, "fragments_discarded": 0}
-    assert written == {"censor": "mts/tspu", "packets": 7, "faults": 1} | nothing
+    assert written == {"censor": "mts/tspu", "packets": 7, "faults": 1, "faults_in_words": []} | nothing

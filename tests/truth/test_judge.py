@@ -68,6 +68,12 @@ def test_places_that_disagree_are_invalid(scenario, measurements, receipts, plac
     assert found.exit_status is Exit.INVALID
 
 
+def test_a_fault_is_said_with_its_exception_and_line(scenario, measurements, receipts):
+    receipts["mts/tspu"] |= {"faults": 3, "faults_in_words": ["KeyError at mine.py:12: 'my bug'"]}
+    problems = judge(scenario, "on", measurements, receipts).problems
+    assert "mts/tspu: faults = 3: KeyError at mine.py:12: 'my bug'" in problems
+
+
 @pytest.mark.parametrize("key", ["faults", "queue_dropped", "user_dropped", "evictions"])
 def test_losses_are_invalid(scenario, measurements, receipts, key):
     receipts["mts/tspu"][key] = 1
