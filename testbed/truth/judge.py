@@ -281,6 +281,7 @@ def _idle_rules(
         for place in placed
         for rule in place.policy.rules
         if place.name in receipts
+        and not rule.action.exempts
         and not any(
             one.by and proofs.is_rule(f"{place.name}/{rule.name}", one.vantage, one.by) for one in expected
         )

@@ -111,7 +111,7 @@ def test_check_schema(what: list[str]) -> None:
     schema = json.loads(call("check", "--schema", *what).stdout)
     assert schema["$schema"].startswith("https://json-schema.org/")
     keys = schema["properties"]
-    assert ("sites" in keys) == (what == ["world"])
+    assert ("resolvers" in keys) == (what == ["world"])
     if what != ["world"]:
         actions = schema["$defs"]["RulePart"]["properties"]["action"]["anyOf"][0]["enum"]
         assert {"police", "rst-rewrite", "dns"} <= set(actions)

@@ -24,7 +24,7 @@ def unknown(source: str) -> list[str]:
     """The keys in a source's text ("GDPI; gist 2016") that the page does not explain."""
     if source == OUR_CHOICE:
         return []
-    first, *more = [part.split()[0].split("#")[0].rstrip(",:") for part in source.split(";")]
+    first, *more = [part.split()[0].split("#")[0].split(":")[0].rstrip(",") for part in source.split(";")]
     parts = [first, *(word for word in more if word[0].isupper())]  # else it is a remark
     return [key for key in parts if key not in keys()]
 

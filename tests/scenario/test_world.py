@@ -200,6 +200,11 @@ def test_library_world_has_the_cast() -> None:
         "ertelecom": 50544,
         "obit": 8492,
         "yota": 31213,
+        "triolan": 13188,
+        "kyivstar": 15895,
+        "sfr": 15557,
+        "kpn": 1136,
+        "tmobile-cz": 13036,
     }
     assert {resolver.name for resolver in world.resolvers} >= {
         "dns.google",
