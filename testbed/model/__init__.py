@@ -285,6 +285,10 @@ class Expectation:
     outcome: str  # a canonical label, see testbed.scenario.labels
     by: str = ""  # "policy/rule" or "rule"; "" when nothing interferes
     rate: tuple[float, float] | None = None  # bit/s, for a throttled target
+    received: tuple[float, float] | None = None  # bytes that come before a freeze
+    ipv: int | None = None  # 4 or 6: only measured over this IP version; None: over both
+    tries: int = 1  # how often it is measured
+    share: tuple[float, float] | None = None  # of the tries that have this outcome; the others are ok
 
 
 @dataclass(frozen=True, slots=True)

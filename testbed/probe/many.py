@@ -82,6 +82,7 @@ def measure_here(
 ) -> list[Measurement]:
     """Measure a vantage's targets from this process, which is already there; results in the targets' order.
 
+    A target that is listed several times is measured as often.
     Every measurement is appended to `out` in one write, so that several processes may share the file.
     """
     begun = task.place.test_start_time or utc_now()
@@ -101,11 +102,11 @@ def measure_here(
         return made
 
     try:
-        done: dict[Target, Measurement] = {}
+        done: dict[int, Measurement] = {}
         for bulk, together in ((False, TOGETHER), (True, bulk_together)):
-            batch = [target for target in dict.fromkeys(task.targets) if target.bulk is bulk]
+            batch = [place for place, target in enumerate(task.targets) if target.bulk is bulk]
             with ThreadPoolExecutor(together) as pool:
-                done |= zip(batch, pool.map(one, batch), strict=True)
+                done |= zip(batch, pool.map(lambda place: one(task.targets[place]), batch), strict=True)
     finally:
         os.close(file)
-    return [done[target] for target in dict.fromkeys(task.targets)]
+    return [done[place] for place in sorted(done)]

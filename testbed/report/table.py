@@ -91,18 +91,40 @@ def observed(row: Row) -> str:
     """What was seen: the label, the speeds if it is about speed, or why it is not what it should be."""
     if row.observed == "throttle" and row.rate is not None and row.outside_rate is not None:
         return f"throttle: {bitrate(row.rate)}, outside {bitrate(row.outside_rate)}"
+    if row.tries is not None:
+        return f"{row.expected} in {row.hits} of {row.tries}" + _stray(row)
+    if row.observed == "freeze" and row.received is not None:
+        return f"freeze after {kilobytes(row.received)}"
     speed = f", {bitrate(row.rate)}" if row.rate is not None and row.observed == "ok" else ""
     return f"{row.observed}{speed}"
+
+
+def _stray(row: Row) -> str:
+    """What was seen in tries that had neither the expected outcome nor none."""
+    return "" if row.observed in (row.expected, "ok") else f", also {row.observed}"
 
 
 def expected(row: Row) -> str:
     """What should have been seen."""
     if row.role == "control":
         return f"{row.expected} (control)"
-    if row.expected_rate is None:
-        return row.expected
-    low, high = row.expected_rate
-    return f"{row.expected}: {rate_range(low, high)}"
+    return row.expected + limits(row.expected_rate, row.expected_received, row.expected_share)
+
+
+def limits(
+    rate: tuple[float, float] | None,
+    received: tuple[float, float] | None,
+    share: tuple[float, float] | None,
+) -> str:
+    """What an expectation says beside its label: ": 130-150 kbit/s", " in 30-70 %"."""
+    size = f" after {kilobytes(received[0])} to {kilobytes(received[1])}" if received else ""
+    part = f" in {100 * share[0]:g}-{100 * share[1]:g} %" if share else ""
+    return (f": {rate_range(*rate)}" if rate else "") + size + part
+
+
+def kilobytes(size: float) -> str:
+    """16384 -> "16.4 kB"."""
+    return f"{_digits(size / 1000)} kB" if size >= 1000 else f"{size:g} B"
 
 
 def by(row: Row) -> str:

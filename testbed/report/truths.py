@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from testbed.model import Scenario
-from testbed.report.table import PLAIN_WIDTH, heading, rate_range
+from testbed.report.table import PLAIN_WIDTH, heading, limits
 from testbed.scenario.labels import LABELS
 from testbed.truth.expected import Truth
 
@@ -39,5 +39,6 @@ def show(scenario: Scenario, phase: str, expected: Sequence[Truth], *, file: IO[
 
 def outcome(one: Truth) -> str:
     """The label, with the rate and the reason for measuring it."""
-    rate = f": {rate_range(*one.rate)}" if one.rate else ""
-    return f"{one.outcome}{rate}" + (f" ({one.role})" if one.role != "expectation" else "")
+    tries = f" of {one.tries} tries" if one.tries > 1 else ""
+    said = f"{one.outcome}{limits(one.rate, one.received, one.share)}{tries}"
+    return said + (f" ({one.role})" if one.role != "expectation" else "")

@@ -14,10 +14,10 @@ from testbed.truth.judge import judge
 def run_probe(session: Session, laboratory: Laboratory) -> Findings:
     """Measure, stop everything, compare with what must be seen."""
     job = session.job
-    expected = truth(session.scenario, session.phase, job.vantages)
+    expected = truth(session.scenario, session.phase, job.vantages, job.ipv)
     targets: dict[str, list[Target]] = {}
     for one in expected:
-        targets.setdefault(one.vantage, []).append(one.target)
+        targets.setdefault(one.vantage, []).extend([one.target] * one.tries)
     measurements = observe(laboratory, targets, job.timeout, job.ipv)
     broken = laboratory.finish()
     session.folder.write("truth.json", [one.to_json() for one in expected])
@@ -27,6 +27,7 @@ def run_probe(session: Session, laboratory: Laboratory) -> Findings:
         measurements,
         session.folder.receipts(),
         job.vantages,
+        job.ipv,
     )
     judgement = replace(judgement, problems=(*broken, *judgement.problems))
     return Findings(

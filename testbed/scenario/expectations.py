@@ -16,6 +16,7 @@ ALL = "all"
 _CAUSELESS = ("ok", "broken")  # outcomes that no rule causes
 
 Phases = Mapping[str, tuple[Placement, ...]]
+Made = dict[tuple[str, str, str, int], tuple[Expectation, int]]  # by phase, vantage, URL and IP version
 
 
 def expand(
@@ -23,7 +24,7 @@ def expand(
 ) -> tuple[Expectation, ...]:
     """Every combination of phase, vantage and target; problems noted."""
     vantages = [operator.key for operator in sources.world.operators]
-    made: dict[tuple[str, str, str], tuple[Expectation, int]] = {}
+    made: Made = {}
     for index, part in enumerate(parts):
         if part is INVALID:
             continue
@@ -36,9 +37,20 @@ def expand(
             for vantage in chosen_vantages:
                 _check_by(part, phase, vantage, phases, loc, sources)
                 for each in filter(None, parsed):
-                    one = Expectation(phase, vantage, each, part.outcome, part.by, part.rate)
+                    one = Expectation(
+                        phase,
+                        vantage,
+                        each,
+                        part.outcome,
+                        part.by,
+                        part.rate,
+                        part.received,
+                        part.ip,
+                        part.tries,
+                        part.share,
+                    )
                     _keep(one, index, made, sources)
-    return tuple(one for one, _ in made.values())
+    return tuple(dict.fromkeys(one for one, _ in made.values()))
 
 
 def _check_part(part: ExpectPart, loc: Loc, sources: Sources) -> None:
@@ -48,6 +60,14 @@ def _check_part(part: ExpectPart, loc: Loc, sources: Sources) -> None:
         sources.add(loc, f"{part.outcome!r} needs a cause", "add 'by: RULE'")
     if part.rate is not None and part.outcome != "throttle":
         sources.add((*loc, "rate"), f"a rate goes with 'throttle', not with {part.outcome!r}", "remove it")
+    if part.received is not None and part.outcome != "freeze":
+        message = f"'received' goes with 'freeze', not with {part.outcome!r}"
+        sources.add((*loc, "received"), message, "remove it")
+    if part.share is not None and part.tries == 1:
+        sources.add((*loc, "share"), "one try has no share", "add 'tries: 30'")
+    if part.share is not None and part.outcome == "ok":
+        message = "the tries that are not 'ok' need an outcome of their own"
+        sources.add((*loc, "share"), message, "expect that outcome, with its share")
 
 
 def _check_by(part: ExpectPart, phase: str, vantage: str, phases: Phases, loc: Loc, sources: Sources) -> None:
@@ -77,16 +97,15 @@ def _chosen(words: list[str], known: list[str], key: str, loc: Loc, sources: Sou
     return list(dict.fromkeys(chosen))
 
 
-def _keep(
-    one: Expectation, index: int, made: dict[tuple[str, str, str], tuple[Expectation, int]], sources: Sources
-) -> None:
-    key = (one.phase, one.vantage, one.target.url)
-    if key in made:
-        earlier = made[key][1]
-        message = f"{one.target.url} from {one.vantage} in phase {one.phase!r} is expected twice"
-        sources.add(("expect", index), message, f"expect[{earlier}] already says {made[key][0].outcome!r}")
+def _keep(one: Expectation, index: int, made: Made, sources: Sources) -> None:
+    keys = [(one.phase, one.vantage, one.target.url, ipv) for ipv in ((one.ipv,) if one.ipv else (4, 6))]
+    if found := [made[key] for key in keys if key in made]:
+        earlier, where = found[0]
+        over = f" over IPv{one.ipv or earlier.ipv}" if one.ipv or earlier.ipv else ""
+        message = f"{one.target.url} from {one.vantage} in phase {one.phase!r}{over} is expected twice"
+        sources.add(("expect", index), message, f"expect[{where}] already says {earlier.outcome!r}")
     else:
-        made[key] = (one, index)
+        made.update(dict.fromkeys(keys, (one, index)))
 
 
 def _item(loc: Loc, key: str, index: int) -> Loc:

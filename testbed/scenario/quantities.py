@@ -26,7 +26,7 @@ SIZE: Final = {"B": 1.0, "kB": 1e3, "KiB": 1024.0, "MB": 1e6, "MiB": 1024.0**2}
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _QUANTITY = re.compile(rf"({_NUMBER})\s*([A-Za-zµ/%]*)", re.ASCII)
-_RANGE = re.compile(rf"({_NUMBER})\s*\.\.\s*({_NUMBER})\s*([A-Za-z/]*)", re.ASCII)
+_RANGE = re.compile(rf"({_NUMBER})\s*\.\.\s*({_NUMBER})\s*([A-Za-z/%]*)", re.ASCII)
 
 
 class UnitError(ValueError):
@@ -70,6 +70,16 @@ def share(value: object) -> float:
 def rate_range(value: object) -> tuple[float, float]:
     """Such as "130..150 kbit/s" -> (130000.0, 150000.0) bit/s."""
     return _range(value, bits_per_second, "rates", "130..150 kbit/s")
+
+
+def size_range(value: object) -> tuple[float, float]:
+    """Such as "12..20 KiB" -> (12288, 20480) bytes."""
+    return _range(value, octets, "sizes", "12..20 KiB")
+
+
+def share_range(value: object) -> tuple[float, float]:
+    """Such as "30..70 %" -> (0.3, 0.7)."""
+    return _range(value, share, "shares", "30..70 %")
 
 
 def time_range(value: object) -> tuple[float, float]:

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from testbed.censor.actions.base import AnyAction
-from testbed.model import OUTSIDE, PhaseInfo, Scenario
+from testbed.model import OUTSIDE, Expectation, PhaseInfo, Scenario
 from testbed.scenario.inspection import other_models
 
 _SHOWN = 5  # entries of a list
@@ -44,12 +44,22 @@ def phase_lines(info: PhaseInfo) -> list[str]:
     return [line for line in lines if line]
 
 
+def _limits(each: Expectation) -> str:
+    """What an expectation says beside its outcome: " 130-150 kbit/s", " in 30-70 % of 20 tries"."""
+    rate = f" {each.rate[0] / 1000:g}-{each.rate[1] / 1000:g} kbit/s" if each.rate else ""
+    size = f" after {each.received[0]:g}-{each.received[1]:g} bytes" if each.received else ""
+    low, high = each.share or (1.0, 1.0)
+    part = f"{100 * low:g}-{100 * high:g} % of " if each.share else ""
+    tries = f" in {part}{each.tries} tries" if each.tries > 1 else ""
+    return f"{rate}{size}{tries}" + (f" over IPv{each.ipv}" if each.ipv else "")
+
+
 def expectation_lines(scenario: Scenario) -> list[str]:
     """One line per target and outcome: "substring  throttle  https://… from mts, beeline (by rule)"."""
     grouped: dict[tuple[str, str, str, str], list[str]] = {}
     for each in scenario.expect:
-        rate = f" {each.rate[0] / 1000:g}-{each.rate[1] / 1000:g} kbit/s" if each.rate else ""
-        key = (each.phase, f"{each.outcome}{rate}", each.target.url, f" (by {each.by})" if each.by else "")
+        said = f"{each.outcome}{_limits(each)}"
+        key = (each.phase, said, each.target.url, f" (by {each.by})" if each.by else "")
         grouped.setdefault(key, []).append(each.vantage)
     everyone = len(scenario.vantages()) - 1
     return [

@@ -91,6 +91,10 @@ def _expectation(expectation: Expectation) -> dict[str, Any]:
         "outcome": expectation.outcome,
         "by": expectation.by,
         "rate": list(expectation.rate) if expectation.rate else None,
+        "received": list(expectation.received) if expectation.received else None,
+        "ip": expectation.ipv,
+        "tries": expectation.tries,
+        "share": list(expectation.share) if expectation.share else None,
     }
 
 

@@ -74,6 +74,16 @@ RateRange = Annotated[
     quantity(quantities.rate_range, "130..150 kbit/s"),
     WithJsonSchema({"type": "string", "examples": ["130..150 kbit/s"]}),
 ]
+SizeRange = Annotated[
+    tuple[float, float],
+    quantity(quantities.size_range, "12..20 KiB"),
+    WithJsonSchema({"type": "string", "examples": ["12..20 KiB"]}),
+]
+ShareRange = Annotated[
+    tuple[float, float],
+    quantity(quantities.share_range, "30..70 %"),
+    WithJsonSchema({"type": "string", "examples": ["30..70 %"]}),
+]
 TimeRange = Annotated[
     tuple[float, float],
     quantity(quantities.time_range, "10..40 min"),

@@ -23,6 +23,9 @@ class Truth:
     outcome: str  # a label
     by: str = ""  # "policy/rule" or "rule" as the scenario writes it, "" where nothing interferes
     rate: tuple[float, float] | None = None  # bit/s
+    received: tuple[float, float] | None = None  # bytes before a freeze
+    tries: int = 1
+    share: tuple[float, float] | None = None  # of the tries that have this outcome; the others are ok
     role: Role = "expectation"
 
     @property
@@ -39,19 +42,23 @@ class Truth:
             "outcome": self.outcome,
             "by": self.by,
             "rate": list(self.rate) if self.rate else None,
+            "received": list(self.received) if self.received else None,
+            "tries": self.tries,
+            "share": list(self.share) if self.share else None,
             "role": self.role,
         }
 
 
-def truth(scenario: Scenario, phase: str, vantages: Sequence[str] | None = None) -> list[Truth]:
+def truth(scenario: Scenario, phase: str, vantages: Sequence[str] | None = None, ipv: int = 4) -> list[Truth]:
     """Everything that a run of `phase` has to measure, with the expected outcomes.
 
     KeyError if the scenario has no such phase. `vantages` limits it to some of them; without it, those that
     the phase's expectations and censors concern (all operators if there are none). What is expected anywhere
-    is also measured from outside, and so is every control: an unreachable target proves nothing.
+    is also measured from outside, and so is every control: an unreachable target proves nothing. `ipv` is the
+    IP version that is measured: what is expected over the other alone is left out.
     """
     placements = scenario.phases[phase]
-    expected = [e for e in scenario.expect if e.phase == phase]
+    expected = [e for e in scenario.expect if e.phase == phase and e.ipv in (None, ipv)]
     named = [e.vantage for e in expected] + [p.operator for p in placements]
     concerned = set(named) or {operator.key for operator in scenario.world.operators}
     chosen = concerned if vantages is None else set(vantages)
@@ -60,7 +67,9 @@ def truth(scenario: Scenario, phase: str, vantages: Sequence[str] | None = None)
     found: dict[tuple[str, Target], Truth] = {}
     for e in expected:
         if e.vantage in order:
-            found[e.vantage, e.target] = Truth(e.vantage, e.target, e.outcome, e.by, e.rate)
+            found[e.vantage, e.target] = Truth(
+                e.vantage, e.target, e.outcome, e.by, e.rate, e.received, e.tries, e.share
+            )
     for control in scenario.controls:
         for vantage in order:
             found.setdefault((vantage, control), Truth(vantage, control, "ok", role="control"))

@@ -52,7 +52,12 @@ class Row:
     rate: float | None = None  # bit/s
     outside_rate: float | None = None
     expected_rate: tuple[float, float] | None = None
+    received: int | None = None  # bytes that came on the target's connection
+    expected_received: tuple[float, float] | None = None
     trial: int | None = None  # from 1, where the target was measured more than once
+    tries: int | None = None  # where the outcome of a share of several tries is expected: one row for all
+    hits: int | None = None  # how many of them had the expected outcome
+    expected_share: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +98,24 @@ def judge(
     measurements: Sequence[Measurement],
     receipts: proofs.CensorReceipts,
     vantages: Sequence[str] | None = None,
+    ipv: int = 4,
 ) -> Judgement:
     """Compare a run's measurements and receipts with the truth of `phase`.
 
     `vantages` are those that the run was about; without it, all that were measured. A target measured several
-    times from one vantage has a row for each; trial n is compared with trial n from outside.
+    times from one vantage has a row for each, or one where a share of the tries is expected; trial n is
+    compared with trial n from outside. `ipv` is the IP version that was measured.
     """
     made: ByVantageAndUrl = defaultdict(list)
     for measurement in measurements:
         made[measurement.vantage, measurement.target].append(measurement)
     about = list(dict.fromkeys(vantage for vantage, _ in made)) if vantages is None else list(vantages)
-    expected = truth(scenario, phase, about)
+    expected = truth(scenario, phase, about, ipv)
     rows: list[Row] = []
     for one in expected:
         excuse = _excuse(scenario, one.vantage)
-        for row in _rows(one, made, receipts, _also_seen(scenario, phase, one)):
+        each = list(_rows(one, made, receipts, _also_seen(scenario, phase, one)))
+        for row in [_together(each, one)] if one.share else each:
             unowned, late = row.unowned and "loss" not in excuse, row.slow and not excuse
             rows += [replace(row, unowned=unowned, slow=late)]
     rows += _surprises(expected, receipts, about)
@@ -127,7 +135,7 @@ def _rows(
     """A row for each measurement, or one that says that there is none."""
     url = one.target.url
     row = Row(one.vantage, url, one.role, one.outcome, MISSING, "not measured", one.by)
-    row = replace(row, expected_rate=one.rate)
+    row = replace(row, expected_rate=one.rate, expected_received=one.received, expected_share=one.share)
     mine, outside = made.get((one.vantage, url), []), made.get((OUTSIDE, url), [])
     if not mine:
         yield row
@@ -150,7 +158,9 @@ def _row(
     acted = proofs.fired_on(acts)
     mine = proofs.of_rule(acts, one.vantage, one.by) if one.by else proofs.NOTHING
     observed, rate = classify(measurement, reference, limited=bool(acted)), _rate(measurement)
+    received = Timeline(measurement).received
     agrees = (observed == one.outcome or observed in also_seen) and _within(rate, one.rate)
+    agrees = agrees and _within(received, one.received)
     return replace(
         row,
         observed=observed,
@@ -162,7 +172,29 @@ def _row(
         slow=not acted and slow(measurement, reference),
         failure=Timeline(measurement).failure or "",
         rate=rate,
+        received=received,
         outside_rate=_rate(reference) if reference else None,
+    )
+
+
+def _together(rows: Sequence[Row], one: Truth) -> Row:
+    """The tries of which a share is expected to have the outcome, and the others to be ok, as one row."""
+    hits = [row for row in rows if row.verdict == "ok"]
+    stray = [row for row in rows if row.verdict != "ok" and row.observed != "ok"]
+    low, high = one.share or (0.0, 1.0)
+    within = low <= len(hits) / len(rows) <= high
+    first = (stray or hits or rows)[0]
+    return replace(
+        first,
+        verdict=first.verdict if stray else "ok" if within else "differs",
+        claimed=sum(row.claimed for row in rows),
+        kernel=sum(row.kernel for row in rows),
+        others=tuple(dict.fromkeys(other for row in rows for other in row.others)),
+        unowned=any(row.unowned for row in rows),
+        slow=any(row.slow for row in rows),
+        trial=None,
+        tries=len(rows),
+        hits=len(hits),
     )
 
 

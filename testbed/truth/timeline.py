@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from testbed.measurement.codec import UNSAID, StepFailure
 from testbed.measurement.ooni import HttpExchange, Measurement, Query, maybe_binary_bytes
+from testbed.measurement.target import endpoint_text
 from testbed.truth.arrivals import SeenTransfer, arrivals
 
 _NAMELESS = "unknown_failure"  # a failure without a name (df-007)
@@ -171,6 +172,16 @@ class Timeline:
         came = arrivals(self._keys.network_events, self._keys.requests[0].address)
         mine = [one for one in came if one.at > self.http.begun]
         return SeenTransfer.of(mine, self.http.begun, self.http.ended)
+
+    @property
+    def received(self) -> int | None:
+        """Bytes that came on the target's connection in all, None if none was tried."""
+        keys = self._keys
+        tried = [one.address for one in keys.requests[:1]] + [one.address for one in keys.tls_handshakes[-1:]]
+        tried += [endpoint_text(one.ip, one.port) for one in keys.tcp_connect[-1:] if one.ip and one.port]
+        if not tried:
+            return None
+        return round(sum(one.size for one in arrivals(keys.network_events, tried[0])))
 
     def arrival_times(self, since: float) -> list[float]:
         """When bytes came after `since`, in seconds from then."""

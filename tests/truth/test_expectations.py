@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from testbed.measurement.kinds import parse
@@ -29,9 +31,15 @@ def test_some_vantages_only(scenario):
     assert SLOW not in {one.target.url for one in truth(scenario, "on", ["tele2"])}
 
 
-def test_what_is_broken_everywhere_is_broken_outside(scenario):
-    from dataclasses import replace
+def test_an_expectation_for_one_ip_version_holds_for_it_alone(scenario):
+    only = tuple(replace(e, ipv=6) if e.vantage == "mts" else e for e in scenario.expect)
+    over = {ipv: truth(replace(scenario, expect=only), "on", ipv=ipv) for ipv in (4, 6)}
+    assert over[6] == truth(scenario, "on")
+    assert {one.role for one in over[4] if one.vantage == "mts"} == {"control"}
+    assert SLOW not in {one.target.url for one in over[4]}  # nor is it measured from outside
 
+
+def test_what_is_broken_everywhere_is_broken_outside(scenario):
     dead = tuple(replace(e, outcome="broken", by="") for e in scenario.expect)
     found = truth(replace(scenario, expect=dead), "on")
     assert {one.outcome for one in found if one.role == "reference"} == {"broken"}
