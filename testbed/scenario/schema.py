@@ -16,10 +16,10 @@ from testbed.scenario.phaseinfo import Moment
 from testbed.scenario.serverpart import ServerPart
 from testbed.scenario.values import (
     Key,
+    OctetsRange,
     ParsedShare,
     RateRange,
     ShareRange,
-    SizeRange,
     Text,
     TimeRange,
     as_list,
@@ -115,7 +115,7 @@ class ExpectPart(Part):
     outcome: Text = Field(description="a label of testbed.scenario.labels")
     by: str = Field("", description="the rule that causes it: rule or censor/rule")
     rate: RateRange | None = Field(None, description="for throttle: 130..150 kbit/s")
-    received: SizeRange | None = Field(None, description="for freeze: what comes before it, 12..20 KiB")
+    received: OctetsRange | None = Field(None, description="for freeze: what comes before it, 12..20 KiB")
     ip: Literal[4, 6] | None = Field(None, description="only over this IP version; default: over both")
     tries: Annotated[int, Field(ge=1, le=1000)] = Field(1, description="how often it is measured")
     share: ShareRange | None = Field(

@@ -74,7 +74,7 @@ RateRange = Annotated[
     quantity(quantities.rate_range, "130..150 kbit/s"),
     WithJsonSchema({"type": "string", "examples": ["130..150 kbit/s"]}),
 ]
-SizeRange = Annotated[
+OctetsRange = Annotated[
     tuple[float, float],
     quantity(quantities.size_range, "12..20 KiB"),
     WithJsonSchema({"type": "string", "examples": ["12..20 KiB"]}),
