@@ -27,6 +27,7 @@ MEANINGS = {
     "idle_opening": "a one-sided flow is forgotten after, s",
     "idle_answered": "a flow answered but not yet confirmed is forgotten after, s",
     "idle_established": "an established flow is forgotten after, s",
+    "stateless": "each packet is judged by itself, and no flow is held",
     "picks_up_midway": "a TCP flow without a SYN, or idle for too long, is inspected",
     "models": "how it inspects TCP, by share of pairs of hosts (see testbed/censor/models.py)",
     "allows_by_stream": "rules that `allow` names read a ClientHello over several segments, too",

@@ -53,7 +53,9 @@ class Censor:
         self._seed = seed.to_bytes(8, "big", signed=True)
         self._profile = policy.profile
         self._in_path = policy.profile.in_path
-        self._both_ways = policy.profile.kind == "outage"  # rules by address, whoever sends
+        self._stateless = policy.profile.stateless.value
+        # Rules by address, whoever sends.
+        self._both_ways = self._stateless or policy.profile.kind == "outage"
         self._evicted = 0  # by the actions' own tables, as their events say
         self._flows = FlowTable(self._profile, max_flows)
         self._fragments = Fragments(self._profile.fragments.value, self._judged)
@@ -272,12 +274,13 @@ class Censor:
             detail["name"] = content.name
         share = self.policy.missed_share(rule.action.key, content.kind if content is not None else None)
         if self._draw(flow, f"miss {rule.name}") < share:
-            flow.ignore()
+            if not self._stateless:
+                flow.ignore()
             missed = Event("miss", rule.name, str(flow.key), detail)
             return replace(self._given_up(packet, flow), events=(missed,))
         action: AnyAction = rule.action
         query = content is not None and content.kind is Kind.DNS
-        held = 0.0 if query else action.holds_for(self._profile_of(index, flow))
+        held = 0.0 if query or self._stateless else action.holds_for(self._profile_of(index, flow))
         state = action.begin(self._context(packet, direction, flow, now, index, None))
         if held > 0:
             flow.take(Hold(index, action, now + held, state))
@@ -319,6 +322,8 @@ class Censor:
         """What is left to the kernel: something declared, of a flow that the rule holds; or `Pass`."""
         handover = decision.handover
         if isinstance(handover, Pass):
+            if self._stateless:
+                return None
             if flow.hold is None:
                 flow.ignore()
             return self._given_up(packet, flow).handover

@@ -33,7 +33,9 @@ class Content:
     version: int = 0  # QUIC
     size: int = 0  # QUIC: UDP payload, bytes
     hello: tls.ClientHello | None = None  # for fingerprints and extensions
-    payload: bytes = b""  # HTTP, PAYLOAD: a segment, a datagram, or the reassembled beginning of a stream
+    payload: bytes = (
+        b""  # HTTP, QUIC, PAYLOAD: a segment, a datagram, or the reassembled beginning of a stream
+    )
     url: str = ""  # HTTP: host and target, "example.com/page"
     qtype: int = 0  # DNS: the type asked for
 
@@ -117,7 +119,7 @@ def read_udp(payload: bytes, port: int, wanted: Wanted) -> Reading:
     if wanted.on(Kind.QUIC, port) and len(payload) >= 5:
         # The 2022 rule did not look at the first byte, only at bytes 1-4 (NTC1823 #10).
         version = int.from_bytes(payload[1:5], "big")
-        found.append(Content(Kind.QUIC, version=version, size=len(payload)))
+        found.append(Content(Kind.QUIC, version=version, size=len(payload), payload=payload))
     recognised = bool(found)
     if wanted.on(Kind.PAYLOAD, port):
         found.append(Content(Kind.PAYLOAD, payload=payload))

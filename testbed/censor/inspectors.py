@@ -47,6 +47,7 @@ class Inspector:
         self._shares = tuple((MODELS[key], share) for key, share in profile.models.value)
         self._rules = rules
         self._both = profile.both_directions.value
+        self._stateless = profile.stateless.value
         self._joins = exempts and profile.allows_by_stream.value
 
     def model_of(self, flow: Flow) -> Model:
@@ -152,13 +153,15 @@ class Inspector:
         return inspection.stream
 
     def _datagram(self, packet: Packet, direction: Direction, flow: Flow, port: int) -> Reading:
-        if direction is not flow.asks and flow.inspection.initial is not None:
+        begun = flow.inspection.initial is not None and not self._stateless
+        if direction is not flow.asks and begun:
             return NOTHING  # the server's answer to the first part of a ClientHello ends nothing
         reading = read_udp(packet.payload, port, self._wanted)
         initials = self._wanted.on(Kind.INITIAL, port) or self._wanted.on(Kind.UNREADABLE, port)
         if _asks(reading) or (port == _PORT_DNS and not initials):
             return reading
-        flow.reading = False  # only a flow's first datagram is judged (NTC1823 #11), but see `_initial`
+        # Only a flow's first datagram is judged (NTC1823 #11), but see `_initial`.
+        flow.reading = self._stateless
         if initials:
             initial = self._initial(packet, flow)
             return Reading((*initial.contents, *reading.contents), recognised=True, more=flow.reading)
@@ -170,21 +173,20 @@ class Inspector:
         from testbed.censor.parsers.quic import InitialReader, is_initial
 
         inspection = flow.inspection
-        if inspection.initial is None:
-            inspection.initial, inspection.budget = (
-                InitialReader(self._profile.quic_layouts.value),
-                _DATAGRAMS,
-            )
+        if inspection.initial is None or self._stateless:
+            inspection.initial = InitialReader(self._profile.quic_layouts.value)
+            inspection.budget = 1 if self._stateless else _DATAGRAMS
         hello = inspection.initial.feed(packet.payload)
         if isinstance(hello, Unread):
             inspection.budget = (inspection.budget or 1) - 1
-            flow.reading = hello is Unread.MORE and inspection.budget > 0
-            return NOTHING if flow.reading or not is_initial(packet.payload) else _UNREADABLE
+            more = hello is Unread.MORE and inspection.budget > 0
+            flow.reading = more or self._stateless
+            return NOTHING if more or not is_initial(packet.payload) else _UNREADABLE
         named = Content(Kind.INITIAL, hello.server_name or "", hello=hello)
         return Reading((named,) if hello.server_name else (named, *_UNREADABLE.contents), decided=True)
 
     def _go_on(self, packet: Packet, flow: Flow, model: Model, reading: Reading) -> None:
-        if model.view == "packet":
+        if model.view == "packet" or self._stateless:
             return
         inspection = flow.inspection
         if reading.decided and self._answers(packet, flow):

@@ -29,7 +29,7 @@ class Profile:
     title: str
     period: str
     in_path: bool  # False: sees copies only, can inject but neither drop nor rewrite
-    kind: Literal["tspu", "operator", "outage"]  # whose box: the state's, the operator's own, or none
+    kind: Literal["tspu", "operator", "transit", "outage"]  # whose box: the state's, an operator's, or none
 
     inside_opens: Cited[bool]  # flows opened from outside are never filtered
     both_directions: Cited[bool]  # content sent by the outside host triggers as well
@@ -40,6 +40,10 @@ class Profile:
     http_ports: Cited[tuple[int, ...]]
     quic_ports: Cited[tuple[int, ...]]
     dns_ports: Cited[tuple[int, ...]] = field(default=our_choice((53,)))
+
+    stateless: Cited[bool] = field(
+        default=our_choice(value=False)
+    )  # each packet is judged by itself, and no flow is held
 
     picks_up_midway: Cited[bool] = field(
         default=our_choice(value=True)
@@ -70,7 +74,8 @@ class Profile:
     @property
     def default_hop(self) -> int:
         """Its default hop: among the first hops, or at the operator's border."""
-        return 5 if self.kind == "operator" else 2  # IMC21 §6.4; our choice for operators' own
+        # IMC21 §6.4; NTC1823 #63 (gblnet at hop 11); our choice for operators' own
+        return {"operator": 5, "transit": 11}.get(self.kind, 2)
 
     def on_quic(self) -> "Profile":
         """The profile as actions of rules about QUIC see it: each packet restarts `quic_residual`."""

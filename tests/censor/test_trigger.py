@@ -4,11 +4,13 @@ from ipaddress import ip_network
 
 import pytest
 
+from testbed.censor.actions.allow import Allow
 from testbed.censor.actions.policer import Policer
 from testbed.censor.actions.rst import InjectRst
 from testbed.censor.actions.rst_rewrite import RewriteRst
 from testbed.censor.actions.silent_drop import SilentDrop
-from testbed.censor.policy import Match
+from testbed.censor.match.quic import QuicForm
+from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from testbed.conformance.case import TSPU
 from tests.censor.line import Line, hello, names, policy, sni
@@ -282,3 +284,47 @@ def test_fin_and_rst_clear_nothing(flags: str) -> None:
     opened.L(payload=hello())
     opened.L(flags)
     assert opened.R("PA", b"data").arrived["TCP"].flags == "RA"
+
+
+# --- a box without state ---------------------------------------------------------------------------
+
+FORM = QuicForm(min_payload=1200, long_header=True, drafts=True)
+
+
+def initial(size: int = 1200, version: int = 1, first: int = 0xC3) -> bytes:
+    return (bytes([first]) + version.to_bytes(4, "big")).ljust(size, b"\0")
+
+
+@pytest.mark.parametrize(
+    ("payload", "dropped"),
+    [
+        (initial(), True),
+        (initial(1199), False),
+        (initial(first=0x43), False),
+        (initial(version=0xFF00001D), True),
+        (initial(version=0xFF010000), False),
+        (initial(version=0x51303530), False),
+    ],
+)
+def test_c128_a_stateless_box_judges_each_datagram_by_itself(payload: bytes, *, dropped: bool) -> None:
+    line = Line(policy(Match(quic=FORM), SilentDrop(), "transit"), udp=True)
+    for _ in range(2):
+        assert line.L(payload=b"\x43" * 40).untouched
+        assert line.R(payload=payload).silent is dropped
+        assert line.L(payload=payload).silent is dropped
+        assert line.R(payload=b"\x43" * 40).untouched
+
+
+def test_what_a_stateless_box_exempts_is_one_packet() -> None:
+    allowed = Rule("allowed", Match(quic=QuicForm(min_payload=1300)), Allow())
+    line = Line(
+        Policy("box", PROFILES["transit"], (allowed, Rule("all", Match(quic=FORM), SilentDrop()))), udp=True
+    )
+    assert line.L(payload=initial(1300)).arrived
+    assert line.L(payload=initial(1200)).silent
+
+
+def test_a_box_with_state_judges_the_first_only() -> None:
+    line = Line(policy(Match(quic=FORM), SilentDrop(), "t22"), udp=True)
+    assert line.L(payload=b"\x43" * 40).untouched
+    assert line.L(payload=initial()).untouched

@@ -47,6 +47,7 @@ def test_what_a_case_says_of_itself(case) -> None:
         "leg-active",
         "leg-dns",
         "leg-mitm",
+        "transit",
         "mob-wl",
         "outage",
     }

@@ -1,7 +1,7 @@
 """QUIC datagrams, undecrypted."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 from testbed.censor.inspect import Content, Kind
 from testbed.censor.match.key import ContentKey
@@ -11,12 +11,25 @@ if TYPE_CHECKING:
     from testbed.censor.match import Match
 
 
+_DRAFTS: Final = 0xFF0000  # the upper bytes of a draft's version (RFC 9000 §15)
+
+
 @dataclass(frozen=True, slots=True)
 class QuicForm:
-    """A QUIC datagram by its outside only, as the 2022 rule saw it (NTC1823 #10)."""
+    """A QUIC datagram by its outside only.
+
+    The rule of March 2022 saw it so, whatever its first byte (NTC1823 #10); a transit operator's of July 2022
+    wanted a long header, 1,200 bytes, and took drafts, too (NTC1823 #63-68; which ones is our choice: all).
+    """
 
     version: Annotated[int, Between(0, 0xFFFFFFFF)] = 1
     min_payload: Annotated[int, Between(0, 65527)] = 1001  # UDP payload, bytes; NTC1823 #10-11, H
+    long_header: bool = False  # the first bit is set, as RFC 9000 §17.2 has it
+    drafts: bool = False  # versions of IETF drafts as well: FF000000 to FF0000FF
+
+    def has(self, version: int) -> bool:
+        """Whether the version is one of those looked for."""
+        return version == self.version or (self.drafts and version >> 8 == _DRAFTS)
 
 
 class Quic(ContentKey[QuicForm]):
@@ -24,21 +37,27 @@ class Quic(ContentKey[QuicForm]):
 
     name = "quic"
     shape = QuicForm
-    written = "`{version: 1, min_payload: 1001}`, or `{}` for these defaults"
+    written = (
+        "`{version: 1, min_payload: 1001}`, or `{}` for these defaults; `long_header: true`, `drafts: true`"
+    )
     kinds: ClassVar = frozenset({Kind.QUIC})
     transport = "udp"
 
     def fits(self, compiled: QuicForm, content: Content) -> bool:
         """Whether the version is the same and the datagram large enough."""
-        return content.version == compiled.version and content.size >= compiled.min_payload
+        if content.size < compiled.min_payload or not compiled.has(content.version):
+            return False
+        return not compiled.long_header or content.payload[0] & 0x80 != 0
 
     def covers(self, value: QuicForm, match: "Match") -> bool:
-        """The same version, of the same size or larger only."""
+        """The same versions or fewer, of the same size or larger only."""
         other = match.get(self.name)
         return (
             isinstance(other, QuicForm)
-            and value.version == other.version
+            and value.has(other.version)
+            and (value.drafts or not other.drafts)
             and value.min_payload <= other.min_payload
+            and (other.long_header or not value.long_header)
         )
 
 

@@ -161,6 +161,22 @@ def _case_fake_request(profile: str) -> Iterator[Dialogue]:
 
 
 @case(
+    "C129",
+    "transit",
+    "NTC1823 #63",
+    "M",
+    "A transit operator's stateless box: GETs of X and others on one connection",
+    "each GET of X is answered by a redirect and dropped; everything else passes, in both directions",
+)
+def _case_stateless_page(profile: str) -> Dialogue:
+    asked = L(get()).results_in(
+        "302 to L, request not delivered", lambda it: _redirects(it) and not it.delivered
+    )
+    others = (L(get(N), "GET of n.com").passes, R(PAGE, "its answer").passes)
+    return dialogue(_page(profile), tcp(80), asked, *others, asked, *others, L(flags="FA").passes)
+
+
+@case(
     "C106",
     "leg-active",
     "BC",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from testbed.censor.match.quic import QuicForm
 from testbed.censor.policy import Policy
 from testbed.conformance.backend import R_ADDRESS
 from testbed.conformance.builders import action, match, policy, sni
@@ -95,6 +96,43 @@ def _case_white_list(profile: str) -> Dialogue:
 
 def _proof() -> tuple[DialogueStep, ...]:
     return (udp(right=R_ADDRESS, what="a new flow", inward=False), *_V1_DEAD)
+
+
+def _transit(profile: str) -> Policy:
+    form = QuicForm(min_payload=1200, long_header=True, drafts=True)
+    return policy(profile, (match(quic=form), action("drop")))
+
+
+@case(
+    "C128",
+    "transit",
+    "NTC1823 #63-68",
+    "M",
+    "A transit operator's stateless box: datagrams of UDP port 443 in any order, from either side",
+    "long headers of version 1 and drafts of 1,200 bytes or more are dropped, whatever came before, and "
+    "nothing else",
+)
+def _case_stateless(profile: str) -> Iterator[Dialogue]:
+    large, draft = quic_form(1200), quic_form(1200, 0xFF00001D)
+    steps = (
+        udp(),
+        L(short_header(), "short header").passes,
+        R(short_header(), "short header").passes,
+        L(large).is_dropped,
+        L(short_header(), "short header").passes,
+        L(quic_form(1199), "1,199 bytes").passes,
+        L(flipped(large, 0), "short header of version 1").passes,
+        L(draft, "draft 29").is_dropped,
+        L(quic_form(1200, 0x51303530), "version Q050").passes,
+        R(large).is_dropped,
+        R(short_header(), "short header").passes,
+        L(large, "the same once more").is_dropped,
+        udp(8443, "port 8443"),
+        L(large).passes,
+    )
+    yield dialogue(_transit(profile), *steps, label="out")
+    inward = (udp(inward=True), R(large).is_dropped, R(short_header()).passes, L(large).is_dropped)
+    yield dialogue(_transit(profile), *inward, label="in")
 
 
 @case(
