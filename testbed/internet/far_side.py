@@ -1,7 +1,8 @@
-"""All sites and public resolvers, in one namespace and three processes."""
+"""All sites and public resolvers, in two namespaces and three processes."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import NoReturn
 
@@ -10,13 +11,19 @@ from testbed.internet.hosts import Opened, far_hosts, opened, surroundings
 from testbed.internet.service import run_service, run_together
 from testbed.internet.services.base import ReportReady
 from testbed.model import World
+from testbed.model.addressing import is_domestic
 from testbed.world import interrupt
+from testbed.world.netns import Namespace, inside
 
 WARM_UP = 1.0  # seconds: our choice
 
 
-def serve_far_side(world: World, authority: Authority, ready: ReportReady) -> NoReturn:
+def serve_far_side(
+    world: World, authority: Authority, ready: ReportReady, domestic: Namespace | None = None
+) -> NoReturn:
     """Serve the sites and public resolvers of `world` until SIGTERM. Call it in the far namespace.
+
+    Those at home have their sockets in the namespace `domestic`; without one, here.
 
     Every socket is open before anything is served. One process for each kind of service, side by side, and
     one for all that are `late`.
@@ -24,7 +31,9 @@ def serve_far_side(world: World, authority: Authority, ready: ReportReady) -> No
     around = surroundings(world)
     groups: dict[str, list[Opened]] = {}
     for host in far_hosts(world):
-        for one in opened(host, (*host.ipv4, *host.ipv6), authority, around):
+        with inside(domestic) if domestic and is_domestic(host.country, world) else nullcontext():
+            services = opened(host, (*host.ipv4, *host.ipv6), authority, around)
+        for one in services:
             groups.setdefault("late" if one.service.late else one.service.key, []).append(one)
     run_together({key: partial(_serve_group, key, group) for key, group in groups.items()}, ready)
 

@@ -24,7 +24,7 @@ HTML = "text/html; charset=utf-8"
 
 # Our choice: more than what the freeze of 2025 lets pass (16 KB), as most pages have.
 _SMALLEST, _SPREAD = 24_000, 32_000  # bytes
-_SENTENCE = "The quick page describes what its readers came for, and a little more besides. "
+_SENTENCE = "The quick page describes what its readers came for, and a little more besides.\n"
 
 
 def host_pages(host: Host, addresses: Sequence[str]) -> Application:

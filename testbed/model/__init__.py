@@ -220,6 +220,9 @@ class World:
     resolvers: tuple[PublicResolver, ...]
     backbone: LinkQuality = PERFECT  # between each operator and the far side
     hosts: tuple[Host, ...] = ()
+    transit: int = (
+        7  # routers between the backbone and servers abroad, at least 1; our choice: real paths' length
+    )
     left_out: tuple[str, ...] = ()  # keys of the world file's operators that the scenario does without
 
     def operator(self, key: str) -> Operator:
@@ -271,7 +274,18 @@ Addresses = tuple[str, str]  # IPv4, IPv6
 BACKBONE: Addresses = ("87.245.192.1", "2a02:2d8::1")
 FAR: Addresses = ("87.245.192.2", "2a02:2d8::2")
 OUTSIDE_HOST: Addresses = ("95.216.0.100", "2a01:4f9::100")
-FIXED = {"backbone": BACKBONE, "far": FAR, OUTSIDE: OUTSIDE_HOST}
+DOMESTIC: Addresses = ("87.245.192.3", "2a02:2d8::3")
+MOST_TRANSIT = 30
+TRANSIT: tuple[Addresses, ...] = tuple(  # Arelion (AS1299), from the backbone outwards
+    (f"62.115.139.{number}", f"2001:2034::{number:x}") for number in range(1, MOST_TRANSIT + 1)
+)
+FIXED = {
+    "backbone": BACKBONE,
+    "far": FAR,
+    "domestic": DOMESTIC,
+    OUTSIDE: OUTSIDE_HOST,
+    **{f"transit{number}": pair for number, pair in enumerate(TRANSIT, start=1)},
+}
 """Nodes that every world has, and their addresses: no operator, site or host may have them."""
 
 

@@ -4,6 +4,8 @@ Inside an operator's prefix (our choice): hop i is number i, the resolver number
 (hexadecimal in IPv6, so that it reads the same: …::53).
 """
 
+from ipaddress import ip_address
+
 from testbed.model import OUTSIDE, OUTSIDE_HOST, Addresses, Host, Operator, World
 
 OUTSIDE_RANGE: Addresses = ("95.216.0.0/24", "2a01:4f9::/64")  # routed there: it may add addresses to itself
@@ -32,3 +34,22 @@ def addresses_of(host: Host, world: World) -> tuple[str, ...]:
         return OUTSIDE_HOST
     operator = world.operator(host.at)
     return operator.subscriber4, operator.subscriber6
+
+
+def is_domestic(country: str, world: World) -> bool:
+    """Whether a server there is at home: it is then reached without the transit routers."""
+    return any(operator.country == country for operator in world.operators)
+
+
+def served_addresses(world: World, *, domestic: bool) -> tuple[str, ...]:
+    """The addresses of all sites and public resolvers at home, or abroad."""
+    owners: list[tuple[str, tuple[str, ...]]] = [
+        (each.country, (each.ipv4, each.ipv6)) for each in world.sites
+    ]
+    owners += [(each.country, (*each.ipv4, *each.ipv6)) for each in world.resolvers]
+    return tuple(
+        str(ip_address(address))
+        for country, addresses in owners
+        if is_domestic(country, world) is domestic
+        for address in addresses
+    )

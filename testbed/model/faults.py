@@ -13,11 +13,11 @@ from itertools import combinations
 from urllib.parse import urlsplit
 
 from testbed.errors import nearest
-from testbed.model import FEWEST_HOPS, FIXED, MOST_HOPS, OUTSIDE, Host, Operator, World
+from testbed.model import FEWEST_HOPS, FIXED, MOST_HOPS, MOST_TRANSIT, OUTSIDE, Host, Operator, World
 from testbed.model.addressing import numbered
 
 # The nodes of every world, its loopback interfaces, and the words of a scenario's phases.
-RESERVED_KEYS = (*FIXED, "lo", "all", "title", "from", "until", "sources", "notes")
+RESERVED_KEYS = (*FIXED, "transit", "abroad", "lo", "all", "title", "from", "until", "sources", "notes")
 KEY = re.compile(r"[a-z][a-z0-9-]{0,14}")  # becomes the name of an interface: at most 15 characters
 HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 LONGEST = {4: 25, 6: 119}  # an operator's prefix by IP version: room for hops, resolver and subscriber
@@ -40,6 +40,8 @@ def world_faults(world: World) -> Iterator[WorldFault]:
     yield from _keys(world)
     for operator in world.operators:
         yield from _operator(operator, world)
+    if not 1 <= world.transit <= MOST_TRANSIT:
+        yield WorldFault(("transit",), f"{world.transit} transit routers", f"between 1 and {MOST_TRANSIT}")
     yield from _prefixes(world)
     yield from _addresses(world)
     yield from _names(world)

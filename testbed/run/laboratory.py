@@ -178,7 +178,7 @@ class Laboratory:
     def _far_side(self, ready: Ready) -> None:
         from testbed.internet.far_side import serve_far_side
 
-        serve_far_side(self.scenario.world, self.authority, ready)
+        serve_far_side(self.scenario.world, self.authority, ready, self.world.namespaces["domestic"])
 
     def _censor(self, placement: Placement) -> Body:
         def serve(ready: Ready) -> None:

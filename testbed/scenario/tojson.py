@@ -102,6 +102,7 @@ def _world(world: World) -> dict[str, Any]:
     return {
         "name": world.name,
         "backbone": _link(world.backbone),
+        "transit": world.transit,
         "operators": [_operator(operator) for operator in world.operators],
         "sites": [_server(site) for site in world.sites],
         "resolvers": [_plain(resolver) for resolver in world.resolvers],

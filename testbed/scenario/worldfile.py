@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from testbed.model import FEWEST_HOPS, MOST_HOPS, LinkQuality, Operator, PublicResolver, Site, World
+from testbed.model import (
+    FEWEST_HOPS,
+    MOST_HOPS,
+    MOST_TRANSIT,
+    LinkQuality,
+    Operator,
+    PublicResolver,
+    Site,
+    World,
+)
 from testbed.model.faults import world_faults
 from testbed.scenario.addresses import Address4, Address6, Asn, Prefix4, Prefix6
 from testbed.scenario.document import Document, read
@@ -81,6 +90,9 @@ class WorldFile(Part):
     sites: Annotated[list[SitePart], Field(min_length=1)]
     resolvers: dict[Text, ResolverPart] = Field(default_factory=dict)
     backbone: LinkPart = LinkPart()
+    transit: Annotated[int, Field(ge=1, le=MOST_TRANSIT)] = Field(
+        7, description="routers between the backbone and servers abroad"
+    )
     hosts: HostsField = Field(default_factory=dict, description="machines with services")
     notes: str = ""
 
@@ -154,4 +166,5 @@ def _build(name: str, part: WorldFile) -> World:
         )
         for key, given in part.resolvers.items()
     )
-    return World(name, operators, sites, resolvers, LinkQuality(**part.backbone.model_dump()))
+    backbone = LinkQuality(**part.backbone.model_dump())
+    return World(name, operators, sites, resolvers, backbone, transit=part.transit)

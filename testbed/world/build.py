@@ -12,7 +12,8 @@ from testbed.world import interrupt
 from testbed.world.netns import Namespace, inside
 from testbed.world.offloads import Offloads
 from testbed.world.plan import ANY, Interface, Node, Plan
-from testbed.world.settings import HOST, ROUTER, apply, keep_order
+from testbed.world.settings import CHAIN, HOST, ROUTER, apply, keep_order
+from testbed.world.transit import GATEWAY
 
 if TYPE_CHECKING:
     from testbed.world.netlink import LinkEnd, Request
@@ -52,7 +53,7 @@ def build(plan: Plan) -> BuiltWorld:
         for node in plan.nodes:
             interrupt.check()
             with inside(namespaces[node.name]):
-                apply(ROUTER if node.forwards else HOST)
+                apply(CHAIN if node.further else ROUTER if node.forwards else HOST)
                 keep_order(cpus[node.name])
     finally:
         importing.join()
@@ -112,14 +113,19 @@ def _requests(plan: Plan, node: Node, indices: dict[Interface, int]) -> "Iterato
     yield from (netlink.address(address, netlink.LOOPBACK) for address in node.served)
     yield from (netlink.up(number, name) for name, number in index.items())
     yield from (netlink.address(address, index[node.interface]) for address in node.addresses)
+    yield from (netlink.address(address, index[name]) for name, address in node.further)
     for near, far, _ in links:  # no ARP, no neighbour discovery: no packet waits, and no capture shows them
-        for address in plan.node(far.node).addresses:
+        for address in GATEWAY if far.node == near.node else plan.node(far.node).addresses:
             yield netlink.neighbour(address, far.mac, indices[near])
+    for lookup in plan.lookups:
+        if lookup.node == node.name:
+            yield from netlink.lookup(lookup.arriving, lookup.table)
     # Programs that make their own packets, such as scapy, look their source address up in the default route.
     sources = {} if node.forwards else dict(zip(ANY, node.addresses, strict=True))
     for route in plan.routes:
         if route.node == node.name:
-            yield netlink.route(route.to, index.get(route.dev, 0), route.via, sources.get(route.to, ""))
+            source, table = sources.get(route.to, ""), route.table or netlink.MAIN
+            yield netlink.route(route.to, index.get(route.dev, 0), route.via, source, table)
     yield from (
         _shaper(near.name, indices[near], link.quality.rate) for near, _, link in links if link.quality.rate
     )

@@ -39,22 +39,26 @@ def _without_init(package: str) -> Iterator[None]:
 
 
 with _without_init("pyroute2"):
+    from pyroute2.netlink.rtnl.fibmsg import fibmsg
     from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
     from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
     from pyroute2.netlink.rtnl.ndmsg import ndmsg
     from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 LOOPBACK: Final = 1  # the index of `lo` in every namespace
+MAIN: Final = 254  # RT_TABLE_MAIN
 
 # From linux/netlink.h, rtnetlink.h, if.h, neighbour.h and pkt_sched.h:
 _REQUEST, _ACK, _NEW = 0x1, 0x4, 0x200 | 0x400  # NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL | NLM_F_CREATE
 _LINK, _ADDRESS, _ROUTE, _NEIGHBOUR, _QDISC = 16, 20, 24, 28, 36  # RTM_NEW…
+_RULE = 32  # RTM_NEWRULE
 _CHANGE_LINK = 19  # RTM_SETLINK
 _SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11  # answers without the request, but with a text
 _ERROR, _HAS_TEXT, _TEXT = 2, 0x200, 1  # NLMSG_ERROR, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG
 _IFF_UP, _IFA_F_NODAD, _NUD_PERMANENT, _TC_H_ROOT = 1, 0x02, 0x80, 0xFFFFFFFF
-_MAIN, _BOOT, _ONLINK = 254, 3, 4  # RT_TABLE_MAIN, RTPROT_BOOT, RTNH_F_ONLINK
+_BOOT, _ONLINK = 3, 4  # RTPROT_BOOT, RTNH_F_ONLINK
 _UNICAST, _UNREACHABLE = 1, 7  # RTN_…
+_TO_TABLE = 1  # FR_ACT_TO_TBL
 _UNIVERSE, _ON_LINK = 0, 253  # RT_SCOPE_…
 
 _TOGETHER: Final = 64  # requests in one system call; our choice: all their answers fit a socket's buffer
@@ -123,11 +127,11 @@ def neighbour(value: str, mac: str, index: int) -> Request:
     return Request(f"neighbour {value}", _message(_NEIGHBOUR, _body(ndmsg, attributes, **fields)))
 
 
-def route(to: str, index: int = 0, via: str = "", source: str = "") -> Request:
+def route(to: str, index: int = 0, via: str = "", source: str = "", table: int = MAIN) -> Request:
     """A route to the prefix `to` through an interface; without one, the prefix is unreachable.
 
     `via` is a next hop, which need not be in any network of the interface; `source` is the address that
-    packets of this host get that have none yet.
+    packets of this host get that have none yet; `table` is below 256.
     """
     prefix = ip_network(to)
     attributes = {}
@@ -144,13 +148,25 @@ def route(to: str, index: int = 0, via: str = "", source: str = "") -> Request:
         attributes,
         family=_FAMILY[prefix.version],
         dst_len=prefix.prefixlen,
-        table=_MAIN,
+        table=table,
         proto=_BOOT,
         scope=_ON_LINK if index and not via and prefix.version == 4 else _UNIVERSE,
         type=_UNICAST if index else _UNREACHABLE,
         flags=_ONLINK if via else 0,
     )
     return Request(f"route {to}", _message(_ROUTE, body))
+
+
+def lookup(arriving: str, table: int) -> list[Request]:
+    """What arrives by the interface `arriving` is routed by `table`, in both IP versions."""
+    attributes = {"FRA_IIFNAME": arriving.encode() + b"\0"}
+    return [
+        Request(
+            f"rule for {arriving}",
+            _message(_RULE, _body(fibmsg, attributes, family=family, table=table, action=_TO_TABLE)),
+        )
+        for family in _FAMILY.values()
+    ]
 
 
 def token_bucket(index: int, name: str, rate: float, burst: int, limit: int) -> Request:
@@ -202,7 +218,8 @@ def _fixed_part(description: Any) -> tuple[struct.Struct, tuple[str, ...]]:
 @cache
 def _numbers(description: Any) -> dict[str, int]:
     """The number of each attribute."""
-    return {name: number for number, (name, *_) in enumerate(description.nla_map)}
+    entries = enumerate(description.nla_map)  # each is (name, type), or (number, name, type)
+    return {one[-2]: number if len(one) == 2 else one[0] for number, one in entries}
 
 
 def _hardware(address: str) -> bytes:

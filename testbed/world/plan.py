@@ -2,8 +2,9 @@
 
 Every node has one IPv4 and one IPv6 address of its own, on one interface, and links carry no network: routes
 name their next hop and interface (as an unnumbered link's do), so an operator needs no transfer addresses and
-traceroute shows each hop by one name. `far` carries the addresses of all sites and public resolvers on its
-loopback interface (a dummy interface would need a kernel module that not every machine has).
+traceroute shows each hop by one name. `far` carries the addresses of all sites and public resolvers abroad on
+its loopback interface (a dummy interface would need a kernel module that not every machine has), `domestic`
+those at home, which are nearer: what is abroad is behind the routers of `transit`.
 """
 
 from collections.abc import Sequence
@@ -14,20 +15,24 @@ from itertools import pairwise
 from testbed.errors import InputError, Problem, nearest, path_text
 from testbed.model import (
     BACKBONE,
+    DOMESTIC,
     FAR,
     OUTSIDE,
     OUTSIDE_HOST,
     PERFECT,
+    TRANSIT,
     Addresses,
     Host,
     LinkQuality,
     Operator,
     World,
 )
-from testbed.model.addressing import OUTSIDE_RANGE, numbered
+from testbed.model.addressing import OUTSIDE_RANGE, is_domestic, numbered, served_addresses
 from testbed.model.faults import world_faults
+from testbed.world import transit
+from testbed.world.transit import ANY
 
-ANY = ("0.0.0.0/0", "::/0")
+__all__ = ["ANY", "Interface", "Link", "Lookup", "Node", "Plan", "Route", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,7 @@ class Node:
     forwards: bool = False
     served: tuple[str, ...] = ()  # further addresses, on the loopback interface
     host: bool = True  # commands may run there; otherwise it is the operator's own, or the core's
+    further: tuple[tuple[str, str], ...] = ()  # (interface, address): of a chain of routers in one namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,16 @@ class Route:
     to: str
     dev: str = ""  # "": unreachable
     via: str = ""
+    table: int = 0  # 0: the main one
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """At `node`, what arrives by the interface `arriving` is routed by `table` instead of the main one."""
+
+    node: str
+    arriving: str
+    table: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +106,7 @@ class Plan:
     nodes: tuple[Node, ...]
     links: tuple[Link, ...]
     routes: tuple[Route, ...]
+    lookups: tuple[Lookup, ...] = ()
 
     def node(self, name: str) -> Node:
         """The node of that name; KeyError if there is none."""
@@ -107,27 +124,47 @@ class Plan:
         return self.node(f"{key}.resolver").addresses
 
 
-class _Draft:
-    def __init__(self) -> None:
+class Draft:
+    """A plan in the making."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
         self.nodes: list[Node] = []
         self.links: list[Link] = []
         self.routes: list[Route] = []
+        self.lookups: list[Lookup] = []
 
     def link(self, a: tuple[str, str], b: tuple[str, str], quality: LinkQuality = PERFECT) -> None:
+        """A link between two ends, each as (node, interface)."""
         number = len(self.links)
         macs = [f"02:00:00:{number >> 8:02x}:{number & 255:02x}:{end:02x}" for end in (1, 2)]
         self.links.append(Link(Interface(*a, macs[0]), Interface(*b, macs[1]), quality))
 
-    def route(self, node: str, to: Addresses, dev: str = "", via: Addresses = ("", "")) -> None:
+    def route(
+        self, node: str, to: Addresses, dev: str = "", via: Addresses = ("", ""), table: int = 0
+    ) -> None:
         """Both IP versions at once; the next hop is left out where it is the destination itself."""
         for prefix, hop in zip(to, via, strict=True):
             shown = str(ip_network(prefix))
-            self.routes.append(Route(node, shown, dev, hop if ip_network(prefix) != _host(hop) else ""))
+            next_hop = hop if ip_network(prefix) != _host(hop) else ""
+            self.routes.append(Route(node, shown, dev, next_hop, table))
 
     def housed(self, node: str, address: str, dev: str, via: Addresses) -> None:
         """One address that is reached by the next hop of its IP version."""
         version = int(ip_address(address).version == 6)
         self.routes.append(Route(node, str(_host(address)), dev, via[version]))
+
+    def lookup(self, node: str, arriving: str, table: int) -> None:
+        """A table for what arrives by an interface."""
+        self.lookups.append(Lookup(node, arriving, table))
+
+    def home(self, to: Addresses) -> None:
+        """What the transit routers send back to the backbone."""
+        self.route(transit.NODE, to, *transit.homewards(self.world.transit))
+
+    def home_address(self, address: str) -> None:
+        """The same for one address."""
+        self.housed(transit.NODE, address, *transit.homewards(self.world.transit))
 
 
 def plan(world: World, operators: Sequence[str] | None = None) -> Plan:
@@ -137,37 +174,54 @@ def plan(world: World, operators: Sequence[str] | None = None) -> Plan:
     """
     _check(world, operators or ())
     chosen = tuple(o for o in world.operators if operators is None or o.key in operators)
-    draft = _Draft()
-    served = tuple(
-        str(ip_address(address))
-        for owner in (
-            *((s.ipv4, s.ipv6) for s in world.sites),
-            *((*r.ipv4, *r.ipv6) for r in world.resolvers),
-        )
-        for address in owner
+    draft = Draft(world)
+    at_home, abroad = (served_addresses(world, domestic=domestic) for domestic in (True, False))
+    hosts = [host for host in world.hosts if not host.at]
+    beyond = [host.key for host in hosts if not is_domestic(host.country, world)]
+    _core(draft, at_home, abroad, [OUTSIDE, *beyond])
+    for host in hosts:
+        _own_server(draft, host)
+    apart = tuple(address for host in hosts for address in (*host.ipv4, *host.ipv6))
+    for operator in chosen:
+        _operator(draft, operator, at_home, abroad, apart)
+    return Plan(
+        world, chosen, tuple(draft.nodes), tuple(draft.links), tuple(draft.routes), tuple(draft.lookups)
     )
-    abroad = tuple(address for host in world.hosts if not host.at for address in (*host.ipv4, *host.ipv6))
+
+
+def _core(draft: Draft, at_home: tuple[str, ...], abroad: tuple[str, ...], beyond: Sequence[str]) -> None:
+    """Backbone, transit routers, and the three nodes of every world that serve or measure.
+
+    `beyond` are the nodes besides `far` that the last transit router has a link to.
+    """
+    count, last = draft.world.transit, TRANSIT[draft.world.transit - 1]
+    inside = (*transit.addresses_inside(count), *((node, address) for node in beyond for address in last))
     draft.nodes += [
-        Node("backbone", BACKBONE, "far", forwards=True, host=False),
-        Node("far", FAR, "eth0", served=served),
+        Node("backbone", BACKBONE, "abroad", forwards=True, host=False),
+        Node(transit.NODE, last, "far", forwards=True, host=False, further=inside),
+        Node("far", FAR, "eth0", served=abroad),
+        Node("domestic", DOMESTIC, "eth0", served=at_home),
         Node(OUTSIDE, OUTSIDE_HOST, "eth0"),
     ]
-    draft.link(("backbone", "far"), ("far", "eth0"))
-    draft.link(("backbone", OUTSIDE), (OUTSIDE, "eth0"))
-    draft.route("backbone", ANY, "far", FAR)
-    draft.route("backbone", OUTSIDE_HOST, OUTSIDE, OUTSIDE_HOST)
-    draft.route("backbone", OUTSIDE_RANGE, OUTSIDE, OUTSIDE_HOST)
-    draft.route("far", ANY, "eth0", BACKBONE)
-    draft.route(OUTSIDE, ANY, "eth0", BACKBONE)
-    for host in world.hosts:
-        if not host.at:
-            _abroad(draft, host)
-    for address in served:
+    draft.link(("backbone", "abroad"), (transit.NODE, transit.inward(1)))
+    transit.lay_chain(draft, count)
+    draft.link((transit.NODE, "far"), ("far", "eth0"))
+    draft.link((transit.NODE, OUTSIDE), (OUTSIDE, "eth0"))
+    draft.link(("backbone", "domestic"), ("domestic", "eth0"))
+    draft.route("backbone", ANY, "abroad", last)
+    draft.route(transit.NODE, ANY, "far", FAR)
+    draft.route("domestic", ANY, "eth0", BACKBONE)
+    for node in ("far", OUTSIDE):
+        draft.route(node, ANY, "eth0", last)
+    for pair in (OUTSIDE_HOST, OUTSIDE_RANGE):
+        draft.route(transit.NODE, pair, OUTSIDE, OUTSIDE_HOST)
+    for address in abroad:
         if _within(address, OUTSIDE_RANGE):
-            draft.housed("backbone", address, "far", FAR)
-    for operator in chosen:
-        _operator(draft, operator, world, served, abroad)
-    return Plan(world, chosen, tuple(draft.nodes), tuple(draft.links), tuple(draft.routes))
+            draft.housed(transit.NODE, address, "far", FAR)
+    draft.home(BACKBONE)
+    for address in (*DOMESTIC, *at_home):
+        draft.housed("backbone", address, "domestic", DOMESTIC)
+        draft.home_address(address)
 
 
 def _check(world: World, chosen: Sequence[str]) -> None:
@@ -186,7 +240,11 @@ def _check(world: World, chosen: Sequence[str]) -> None:
 
 
 def _operator(
-    draft: _Draft, operator: Operator, world: World, served: tuple[str, ...], abroad: tuple[str, ...]
+    draft: Draft,
+    operator: Operator,
+    at_home: tuple[str, ...],
+    abroad: tuple[str, ...],
+    apart: tuple[str, ...],
 ) -> None:
     key, own = operator.key, numbered(operator)
     hops = [f"{key}.hop{i}" for i in range(1, operator.hops + 1)]
@@ -199,7 +257,7 @@ def _operator(
     draft.link((key, "eth0"), (hops[0], "in"), operator.access)
     for near, far in pairwise(hops):
         draft.link((near, "out"), (far, "in"))
-    draft.link((last, "out"), ("backbone", key), world.backbone)
+    draft.link((last, "out"), ("backbone", key), draft.world.backbone)
     draft.link((last, "dns"), (resolver, "eth0"))
 
     draft.route(key, ANY, "eth0", own[hops[0]])
@@ -214,25 +272,38 @@ def _operator(
 
     whole = (str(operator.prefix4), str(operator.prefix6))
     draft.route("backbone", whole, key, own[last])
+    draft.home(whole)
     draft.route(last, whole)  # packets to an unused address must not loop until their hop limit ends
-    for address in (*served, *abroad):  # a server with an address of the operator's own range is not in it
+    for address in (
+        *at_home,
+        *abroad,
+        *apart,
+    ):  # a server with an address of the operator's range is not in it
         if _within(address, whole):
             draft.housed(last, address, "out", BACKBONE)
-    for address in served:
+    for address in abroad:
         if _within(address, whole):
-            draft.housed("backbone", address, "far", FAR)
+            draft.housed("backbone", address, "abroad", TRANSIT[draft.world.transit - 1])
+            draft.housed(transit.NODE, address, "far", FAR)
 
 
-def _abroad(draft: _Draft, host: Host) -> None:
-    """A server of its own behind the backbone. Its further addresses are on its loopback interface."""
+def _own_server(draft: Draft, host: Host) -> None:
+    """A server with a namespace of its own. Its further addresses are on its loopback interface."""
     main = host.ipv4[0], host.ipv6[0]
     further = (*host.ipv4[1:], *host.ipv6[1:])
+    last = TRANSIT[draft.world.transit - 1]
+    near, gateway = ("backbone", BACKBONE) if is_domestic(host.country, draft.world) else (transit.NODE, last)
     draft.nodes.append(Node(host.key, main, "eth0", served=further))
-    draft.link(("backbone", host.key), (host.key, "eth0"))
-    draft.route(host.key, ANY, "eth0", BACKBONE)
-    draft.route("backbone", main, host.key, main)
+    draft.link((near, host.key), (host.key, "eth0"))
+    draft.route(host.key, ANY, "eth0", gateway)
+    draft.route(near, main, host.key, main)
     for address in further:
-        draft.housed("backbone", address, host.key, main)
+        draft.housed(near, address, host.key, main)
+    for address in (*main, *further):
+        if near == "backbone":
+            draft.home_address(address)
+        else:  # it may lie in the range of an operator
+            draft.housed("backbone", address, "abroad", last)
 
 
 def _within(address: str, prefixes: Addresses) -> bool:

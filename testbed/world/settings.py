@@ -33,6 +33,13 @@ HOST: Final[Mapping[str, str]] = {
     "ipv6/icmp/ratemask": "",
 }
 ROUTER: Final[Mapping[str, str]] = {**HOST, "ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1"}
+# Several routers in one namespace: each answers with the address of the interface by which a packet came, and
+# such an answer then passes the others, with an address that is local to all of them.
+CHAIN: Final[Mapping[str, str]] = {
+    **ROUTER,
+    "ipv4/icmp_errors_use_inbound_ifaddr": "1",
+    "ipv4/conf/all/accept_local": "1",
+}
 
 _ROOT = Path("/proc/sys/net")
 # Ordinary users may ping. Group 2^31-1 exists for real root only; a user's world has the one group it maps.

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from testbed.errors import InvalidRunError
-from testbed.model import LinkQuality
+from testbed.model import LinkQuality, Site
 from testbed.world.build import build
 from testbed.world.enter import isolated_call
 from testbed.world.netns import Namespace, inside
@@ -64,13 +65,30 @@ def test_everything_is_reachable_over_both_versions():
 
 
 def test_traceroute_shows_every_hop():
+    """14 hops to a server abroad, as real paths have; back, the same routers by the same addresses."""
+
     def use(lab):
         return trace(lab, SITE4), trace(lab, SITE6), trace(lab, "213.87.0.100", at="far")
 
     up4, up6, down4 = in_lab(small(1), use)
-    assert up4 == [*(f"213.87.0.{i}" for i in range(1, 6)), "87.245.192.1", SITE4]
-    assert up6 == [*(f"2a00:1fa0::{i}" for i in range(1, 6)), "2a02:2d8::1", SITE6]
-    assert down4 == ["87.245.192.1", *(f"213.87.0.{i}" for i in range(5, 0, -1)), "213.87.0.100"]
+    transit4, transit6 = ([f"{start}{i}" for i in range(1, 8)] for start in ("62.115.139.", "2001:2034::"))
+    assert up4 == [*(f"213.87.0.{i}" for i in range(1, 6)), "87.245.192.1", *transit4, SITE4]
+    assert up6 == [*(f"2a00:1fa0::{i}" for i in range(1, 6)), "2a02:2d8::1", *transit6, SITE6]
+    assert down4 == [*transit4[::-1], "87.245.192.1", *up4[4::-1], "213.87.0.100"]
+
+
+def test_a_server_at_home_and_one_transit_router():
+    site = Site(("vk.com",), "87.240.132.78", "2a00:bdc0::1", 47541, "RU")
+    world = small(1)
+
+    def use(lab):
+        return trace(lab, site.ipv4), trace(lab, SITE4), trace(lab, "213.87.0.100", at="outside")
+
+    near, far, down = in_lab(replace(world, sites=(*world.sites, site), transit=1), use)
+    hops = [f"213.87.0.{i}" for i in range(1, 6)]
+    assert near == [*hops, "87.245.192.1", site.ipv4]
+    assert far == [*hops, "87.245.192.1", "62.115.139.1", SITE4]
+    assert down == ["62.115.139.1", "87.245.192.1", *hops[::-1], "213.87.0.100"]
 
 
 def test_no_answer_of_a_hop_is_rate_limited():
@@ -107,7 +125,7 @@ def test_offloads_are_off_at_every_end():
         return on
 
     on = in_lab(small(1), use)
-    assert len(on) == 18
+    assert len(on) == 34
     assert set(map(tuple, on.values())) == {()}
 
 
@@ -276,6 +294,6 @@ def test_order_is_kept_whatever_cpu_sends():
 def test_what_the_kernel_refuses_names_the_place():
     laid = plan(small(1))
     broken = type(laid)(laid.world, laid.operators, laid.nodes, (*laid.links, laid.links[0]), laid.routes)
-    refused = r"building links: veth link backbone:far - far:eth0: File exists"
+    refused = r"building links: veth link backbone:abroad - transit:in_1: File exists"
     with pytest.raises(InvalidRunError, match=refused):
         isolated_call(lambda: build(broken))

@@ -54,6 +54,7 @@ def test_nothing_but_the_planned_cables_and_addresses() -> None:
     for node in planned.nodes:
         assert found[node.name]["links"] == {"veth": ends[node.name]}, node.name
         own = {str(address) for address in node.addresses} | set(node.served)
+        own |= {address for _, address in node.further}
         assert own <= found[node.name]["addresses"], node.name
         assert found[node.name]["addresses"] == own, node.name
         assert not found[node.name]["learned"], node.name

@@ -8,6 +8,7 @@ import pytest
 from testbed.errors import InputError
 from testbed.model import Host, LinkQuality, Site
 from testbed.world.plan import plan
+from testbed.world.transit import GATEWAY
 
 from .worlds import HOUSED4, KEYS, SITE4, operator, small
 
@@ -21,20 +22,28 @@ def changed(world, **fields):
 def walk(laid, start, goal):
     """Follow the routes like a packet; the nodes it passes, and None where one answers "unreachable"."""
     owner = {a: n.name for n in laid.nodes for a in (*n.addresses, *n.served)}
-    peer = {(near.node, near.name): far.node for link in laid.links for near, far in link.ends}
-    passed, here = [start], start
+    peer = {(near.node, near.name): far for link in laid.links for near, far in link.ends}
+    tables = {(each.node, each.arriving): each.table for each in laid.lookups}
+    passed, here, arrived = [start], start, ""
     while owner.get(goal) != here:
-        fitting = [r for r in laid.routes if r.node == here and ip_address(goal) in ip_network(r.to)]
+        table = tables.get((here, arrived), 0)
+        at_hand = [r for r in laid.routes if (r.node, r.table) == (here, table)]
+        fitting = [r for r in at_hand if ip_address(goal) in ip_network(r.to)]
         best = max(fitting, key=lambda r: ip_network(r.to).prefixlen)
         if not best.dev:
             return [*passed, None]
-        here = peer[here, best.dev]
-        assert best.via in {"", *next(n.addresses for n in laid.nodes if n.name == here)}
+        end = peer[here, best.dev]
+        hops = GATEWAY if end.node == here else next(n.addresses for n in laid.nodes if n.name == end.node)
+        assert best.via in {"", *hops}
+        here, arrived = end.node, end.name
         passed.append(here)
         if here == "far" and goal not in owner:
             return passed
-        assert len(passed) < 40, f"a loop: {passed}"
+        assert len(passed) < 60, f"a loop: {passed}"
     return passed
+
+
+CHAIN = ["transit"] * 7
 
 
 def test_names_and_interfaces_are_those_everybody_uses():
@@ -47,20 +56,24 @@ def test_names_and_interfaces_are_those_everybody_uses():
         "mts.hop4",
         "mts.resolver",
         "backbone",
+        "transit",
         "far",
+        "domestic",
         "outside",
     }
     assert {node.name for node in laid.nodes} == names
     ends = {str(end) for link in laid.links for end in (link.a, link.b)}
     assert {"mts.hop1:in", "mts.hop1:out", "mts.hop4:in", "mts.hop4:out", "mts.hop4:dns"} <= ends
     assert {node.name for node in laid.nodes if node.forwards} == {n for n in names if "hop" in n} | {
-        "backbone"
+        "backbone",
+        "transit",
     }
 
 
 def test_operators_can_be_chosen():
     laid = plan(small(4), ["beeline", "outside"])
-    assert {n.name.partition(".")[0] for n in laid.nodes} == {"beeline", "backbone", "far", "outside"}
+    core = {"backbone", "transit", "far", "domestic", "outside"}
+    assert {n.name.partition(".")[0] for n in laid.nodes} == {"beeline", *core}
     assert [o.key for o in plan(small(4)).operators] == list(KEYS)
 
 
@@ -77,6 +90,7 @@ def test_every_pair_of_nodes_has_a_way_there_and_back(version):
         "mts",
         *hops,
         "backbone",
+        *CHAIN,
         "outside",
     ]
 
@@ -84,8 +98,31 @@ def test_every_pair_of_nodes_has_a_way_there_and_back(version):
 def test_servers_are_far_even_in_an_operators_own_range():
     laid = plan(small(2))
     for goal in (SITE4, HOUSED4, "8.8.8.8"):
-        assert walk(laid, "mts", goal)[-2:] == ["backbone", "far"]
-        assert walk(laid, "beeline", goal)[-2:] == ["backbone", "far"]
+        for vantage in ("mts", "beeline"):
+            assert walk(laid, vantage, goal)[-9:] == ["backbone", *CHAIN, "far"]
+            assert walk(laid, "far", laid.vantage_address(vantage)[0])[:9] == ["far", *CHAIN, "backbone"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 12])
+def test_servers_at_home_are_nearer_whatever_the_number_of_transit_routers(count):
+    world = small(1)
+    site = Site(("vk.com",), "87.240.132.78", "2a00:bdc0::1", 47541, "RU")
+    laid = plan(replace(world, sites=(*world.sites, site), transit=count))
+    hops = ["mts", *(f"mts.hop{i}" for i in range(1, 6)), "backbone"]
+    for version, goal in enumerate((site.ipv4, site.ipv6)):
+        home = laid.vantage_address("mts")[version]
+        outside = laid.vantage_address("outside")[version]
+        assert walk(laid, "mts", goal) == [*hops, "domestic"]
+        assert walk(laid, "domestic", home) == [*hops, "domestic"][::-1]
+        assert walk(laid, "mts", outside) == [*hops, *["transit"] * count, "outside"]
+        assert walk(laid, "outside", goal) == ["outside", *["transit"] * count, "backbone", "domestic"]
+        assert walk(laid, "domestic", outside) == walk(laid, "outside", goal)[::-1]
+
+
+@pytest.mark.parametrize("count", [0, 31])
+def test_the_number_of_transit_routers_has_bounds(count):
+    with pytest.raises(InputError, match=f"{count} transit routers"):
+        plan(replace(small(1), transit=count))
 
 
 def test_an_address_nobody_has_ends_at_the_last_hop_and_loops_nowhere():
@@ -178,11 +215,20 @@ VPN = Host(
 @pytest.mark.parametrize("goal", [*VPN.ipv4, *VPN.ipv6])
 def test_a_host_abroad_is_reached_at_all_its_addresses_and_answers(goal):
     laid = plan(changed(small(2), hosts=(VPN,)), ["mts"])
+    assert walk(laid, "mts", goal)[-9:] == ["backbone", *CHAIN, "vpn"]
+    assert walk(laid, "outside", goal) == ["outside", "transit", "vpn"]
+    home = laid.vantage_address("mts")[":" in goal]
+    assert walk(laid, "vpn", home)[:9] == ["vpn", *CHAIN, "backbone"]
+    assert walk(laid, "vpn", home)[-1] == "mts"
+
+
+@pytest.mark.parametrize("goal", [*VPN.ipv4, *VPN.ipv6])
+def test_a_host_at_home_is_at_the_backbone(goal):
+    laid = plan(changed(small(2), hosts=(replace(VPN, country="RU"),)), ["mts"])
     assert walk(laid, "mts", goal)[-2:] == ["backbone", "vpn"]
-    assert walk(laid, "outside", goal) == ["outside", "backbone", "vpn"]
+    assert walk(laid, "outside", goal) == ["outside", *CHAIN, "backbone", "vpn"]
     home = laid.vantage_address("mts")[":" in goal]
     assert walk(laid, "vpn", home)[:2] == ["vpn", "backbone"]
-    assert walk(laid, "vpn", home)[-1] == "mts"
 
 
 def test_a_host_at_a_vantage_needs_no_node_of_its_own():
@@ -196,7 +242,7 @@ def test_addresses_that_outside_adds_to_itself_are_routed_there(goal):
     outside = laid.node("outside")
     added = replace(outside, served=(goal,))
     laid = replace(laid, nodes=tuple(added if node is outside else node for node in laid.nodes))
-    assert walk(laid, "mts", goal)[-2:] == ["backbone", "outside"]
+    assert walk(laid, "mts", goal)[-2:] == ["transit", "outside"]
 
 
 @pytest.mark.parametrize("goal", ["95.216.0.9", "2a01:4f9::9"])
@@ -204,7 +250,7 @@ def test_a_site_in_the_range_of_outside_is_on_the_far_side(goal):
     world = small(1)
     site = Site(("a.example",), "95.216.0.9", "2a01:4f9::9", 1)
     laid = plan(changed(world, sites=(*world.sites, site)))
-    assert walk(laid, "mts", goal)[-2:] == ["backbone", "far"]
+    assert walk(laid, "mts", goal)[-2:] == ["transit", "far"]
 
 
 def test_a_hosts_address_is_used_once():
