@@ -12,7 +12,7 @@ from testbed.conformance.packets import with_ttl
 
 Who = Literal["L", "R"]
 HOPS: Final = 4  # routers of an operator
-ABROAD: Final = HOPS + 1  # routers between L and a foreign R
+ABROAD: Final = HOPS + 2  # routers between L and a foreign R: the backbone and one transit router, too
 DOMESTIC: Final = 2 * HOPS + 1  # between subscribers of two operators
 L_ADDRESS: Final = "213.87.0.100"
 R_ADDRESS: Final = "104.244.42.1"

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
-from testbed.conformance.backend import DOMESTIC, HOPS, L_ADDRESS, NEIGHBOUR, Backend, Who, Wire
+from testbed.conformance.backend import ABROAD, DOMESTIC, HOPS, L_ADDRESS, NEIGHBOUR, Backend, Who, Wire
 from testbed.conformance.case import Dialogue
 from testbed.conformance.packets import FENCE, ICMP, Ip
 from testbed.errors import InvalidRunError
@@ -56,7 +56,7 @@ def _world() -> World:
         )
         for number, key in enumerate((_FIRST, _SECOND))
     )
-    return World("conformance", operators, (), ())
+    return World("conformance", operators, (), (), transit=ABROAD - HOPS - 1)
 
 
 class LiveWorld:
