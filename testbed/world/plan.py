@@ -32,7 +32,7 @@ from testbed.model.faults import world_faults
 from testbed.world import transit
 from testbed.world.transit import ANY
 
-__all__ = ["ANY", "Interface", "Link", "Lookup", "Node", "Plan", "Route", "plan"]
+__all__ = ["ANY", "ArrivalTable", "Interface", "Link", "Node", "Plan", "Route", "plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
+class ArrivalTable:
     """At `node`, what arrives by the interface `arriving` is routed by `table` instead of the main one."""
 
     node: str
@@ -106,7 +106,7 @@ class Plan:
     nodes: tuple[Node, ...]
     links: tuple[Link, ...]
     routes: tuple[Route, ...]
-    lookups: tuple[Lookup, ...] = ()
+    lookups: tuple[ArrivalTable, ...] = ()
 
     def node(self, name: str) -> Node:
         """The node of that name; KeyError if there is none."""
@@ -132,7 +132,7 @@ class Draft:
         self.nodes: list[Node] = []
         self.links: list[Link] = []
         self.routes: list[Route] = []
-        self.lookups: list[Lookup] = []
+        self.lookups: list[ArrivalTable] = []
 
     def link(self, a: tuple[str, str], b: tuple[str, str], quality: LinkQuality = PERFECT) -> None:
         """A link between two ends, each as (node, interface)."""
@@ -156,7 +156,7 @@ class Draft:
 
     def lookup(self, node: str, arriving: str, table: int) -> None:
         """A table for what arrives by an interface."""
-        self.lookups.append(Lookup(node, arriving, table))
+        self.lookups.append(ArrivalTable(node, arriving, table))
 
     def home(self, to: Addresses) -> None:
         """What the transit routers send back to the backbone."""
