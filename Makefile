@@ -16,7 +16,7 @@ MARKS ?= not slow
 TARGET ?= core#   what to fuzz:                  make fuzz TARGET=parsers
 
 LOCKED := --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
-JOBS ?=#          pytest workers:                make test JOBS=2  (quicker; a busy machine can then miss timings)
+JOBS ?=#          workers for the pure tests:    make test JOBS=1  (default: one for each core)
 
 vantages = $(foreach vantage,$(1),--vantage $(vantage))
 
@@ -32,7 +32,7 @@ demo: setup       ## the block of March 2022 as four operators' subscribers met 
 	@$(TESTBED) run $(DEMO) $(call vantages,$(DEMO_VANTAGES)) $(ARGS)
 
 test: setup       ## the default test suite (PYTEST_ARGS=…, JOBS=…)
-	@.venv/bin/pytest -m "$(MARKS)" $(if $(JOBS),-n $(JOBS)) $(PYTEST_ARGS)
+	@.venv/bin/python tools/run_tests.py -m "$(MARKS)" $(if $(JOBS),--jobs $(JOBS)) $(PYTEST_ARGS)
 
 test-all: setup   ## every test, the slow ones with their clients and fuzzers too
 	@tools/setup.sh slow

@@ -146,13 +146,16 @@ locked_packages() {
         -r "$1" > $log 2>&1 &
     pip=$!
     trap 'kill $pip 2>/dev/null || true' INT TERM HUP
-    seconds=0
+    seconds=0 before=
     while kill -0 $pip 2>/dev/null; do
         sleep 1
         seconds=$((seconds + 1))
-        [ $((seconds % 5)) = 0 ] || continue
         step=$(grep -oE '^ *(Collecting|Building wheel for|Installing collected) *[a-zA-Z0-9._-]*' $log | tail -1)
-        say "$(grep -c '^ *Collecting' $log) of $all packages: ${step:-starting}"
+        case $step in *Collecting*) step="downloading $(grep -c '^ *Collecting' $log) of $all packages" ;; esac
+        # What changed every five seconds, what did not every half minute.
+        [ $((seconds % 30)) = 0 ] || { [ $((seconds % 5)) = 0 ] && [ "$step" != "$before" ]; } || continue
+        before=$step
+        say "$seconds s: $(echo ${step:-starting} | tr '[:upper:]' '[:lower:]')"
     done
     trap - INT TERM HUP
     wait $pip || { cat $log >&2; die "pip failed; the lines above say why (behind a proxy that opens TLS, set PIP_CERT)"; }

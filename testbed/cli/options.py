@@ -17,7 +17,7 @@ class CommandAfterDashes(click.Command):
     """A command that ends with `-- COMMAND [ARG]…`. Nothing after `--` is a mistake, not "no command"."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as usual, but refuse a `--` without a command: an unset variable, most often."""
+        """Parse, but refuse a `--` without a command: an unset variable, most often."""
         if args and args[-1] == "--" and "--" not in args[:-1] and not ctx.resilient_parsing:
             remedy = "name a program after it, or leave it out"
             raise click.UsageError(f"there is no command after '--'; {remedy}", ctx)

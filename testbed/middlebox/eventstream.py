@@ -62,7 +62,7 @@ class EventStream:
         self.write(Event("fault", "", "", {"what": kind, **detail}), now)
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         os.close(self._file)
 
     def _lost(self, why: str) -> None:

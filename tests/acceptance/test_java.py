@@ -1,10 +1,14 @@
 """A Java program trusts the sites of a world as any other client does."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.world("java")
+pytestmark = [
+    pytest.mark.world,
+    pytest.mark.skipif(shutil.which("java") is None, reason="needs java"),
+]
 
 PROGRAM = """\
 import java.net.URI;
