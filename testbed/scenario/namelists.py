@@ -95,7 +95,9 @@ class ListFile:
 
     entries: tuple[str, ...]
     digest: str
-    remark: str = ""  # "12 of 400 lines converted: 10 names outside ASCII, as IDNA; 2 URLs, each by its host"
+    remark: str = (
+        ""  # "12 of 400 lines converted: names outside ASCII, as IDNA (10); URLs, each by its host (2)"
+    )
 
 
 def read_names(path: Path, place: str) -> tuple[NameList, ListFile]:
@@ -159,7 +161,7 @@ def _converted(
         entries |= dict.fromkeys(found.entries)
         if found.how:
             counts[found.how] += 1
-    kinds = "; ".join(f"{count} {how}" for how, count in counts.most_common())
+    kinds = "; ".join(f"{how} ({count})" for how, count in counts.most_common())
     remark = f"{counts.total()} of {len(lines)} lines converted: {kinds}" if counts else ""
     if not entries:
         raise InputError.at(display(path), f"no line is left; {remark}", "give the rule another list or key")

@@ -28,7 +28,7 @@ _ENCODED: Final = "!$&'()*+,;=:@/?%~-._[]\"<>{}|\\^`"  # what browsers leave in 
 
 
 class Converted(NamedTuple):
-    """What a line is read as; `how` completes "3 …" in a count."""
+    """What a line is read as; `how` names what such lines are, for a count."""
 
     entries: tuple[str, ...]
     how: str

@@ -15,12 +15,14 @@ from testbed.censor.actions.base import Action
 from testbed.censor.core import Censor
 from testbed.censor.decision import Decision, Direction, Verdict
 from testbed.censor.handover import Pass
+from testbed.censor.match.beginning import EarlySizes, SizeRange
 from testbed.censor.match.quic import QuicForm
 from testbed.censor.names import NameList
 from testbed.censor.packet import TCP, UDP
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
 from testbed.censor.softkernel import SoftKernel
+from testbed.censor.urls import UrlList
 from testbed.censor.wire import Endpoints, IpForm, TcpForm, ip, tcp, udp
 
 LISTED, UNLISTED = "x.com", "nobody.example"
@@ -30,10 +32,12 @@ MAX_FLOWS: Final = 40  # small, so that tables overflow within a few steps
 
 _PARAMETERS: Final = {  # of the techniques that need some, or better have shorter times here
     "data-drop": {"protocol": "wireguard", "packets": 2},
+    "delay": {"by": 0.2, "jitter": 0.1},
     "divert": {"to4": "5.3.3.17", "to6": "2a02:2699::17"},
     "dns": {"a": ("5.3.3.17",), "aaaa": ("2a02:2699::17",)},
     "fin": {"residual": 5.0},
     "freeze": {"packets": 4, "octets": 4000},
+    "learn": {"into": "fuzzed", "after": (0.0, 5.0), "lasts": 30.0},
     "page": {"location": "http://page.example/"},
     "police": {"rate": 8000.0, "burst": 2000},
     "rst": {"to": "both", "residual": 5.0},
@@ -63,6 +67,10 @@ def policy(profile: str, sni: str = "drop", miss: float = 0.0) -> Policy:
         Rule("sni", Match(tls_sni=NameList((LISTED, f"*.{LISTED}"))), action(sni)),
         Rule("quic", Match(quic=QuicForm(min_payload=600)), action("drop")),
         Rule("protocols", Match(protocol=("openvpn", "ssh", "dtls", "encrypted")), action("loss")),
+        Rule("url", Match(http_url=UrlList(("*x*",)), early_packets=EarlySizes(2, 3, 10)), action("drop")),
+        Rule("learned", Match(learned="fuzzed", size=SizeRange(min=60)), action("drop")),
+        Rule("outside", Match(opened_by="outside", early_packets=EarlySizes(2, min=40)), action("drop")),
+        Rule("type", Match(dns_qtype=("AAAA",), opening=True), action("dns")),
     ]
     return Policy("box", PROFILES[profile], tuple(rules), {sni: miss})
 
@@ -106,7 +114,8 @@ def check(decision: Decision, box: Policy, raw: bytes) -> None:
     if decision.packet is not None:
         check_packet(decision.packet, check_transport=not is_fragment(raw))
     if decision.handover is not None and not isinstance(decision.handover, Pass):
-        declared = box.rules[decision.rule].action.handovers(box.profile)
+        rule = box.rules[decision.rule]
+        declared = {one for profile in box.profiles_of(rule) for one in rule.action.handovers(profile)}
         assert decision.handover in declared
     names = {"", *(rule.name for rule in box.rules)}
     for event in decision.events:

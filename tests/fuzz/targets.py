@@ -84,6 +84,7 @@ def parsers(data: bytes) -> None:
         for protocol in PROTOCOLS:
             recognise(protocol, data, transport)
     http.host(data)
+    http.url(data)
     dns.question(data)
     dns.question_over_tcp(data)
     for found in (tls.client_hello(data), tls.hello_message(data)):

@@ -115,8 +115,8 @@ def test_a_list_of_names_is_read_and_counted(desk: Desk) -> None:
         True
     ] * 3 + [False]
     (remark,) = scenario.remarks
-    assert remark.startswith("names.txt: 4 of 5 lines converted: 1 names outside ASCII, as IDNA; ")
-    assert "1 addresses or prefixes, left out" in remark
+    assert remark.startswith("names.txt: 4 of 5 lines converted: names outside ASCII, as IDNA (1); ")
+    assert "addresses or prefixes, left out: they belong under ip (1)" in remark
     assert remark.partition(": ")[2] in names.source
 
 
@@ -165,4 +165,4 @@ def test_a_replay_is_told_as_well(desk: Desk) -> None:
     said: list[str] = []
     policy = load_policy(PolicyChoice("rules.yaml"), said.append)
     assert policy.rules[0].match["tls.sni"].patterns == ("twitter.com", "xn--e1afmkfd.xn--p1ai")
-    assert said == ["field-16-cyrillic.txt: 1 of 2 lines converted: 1 names outside ASCII, as IDNA"]
+    assert said == ["field-16-cyrillic.txt: 1 of 2 lines converted: names outside ASCII, as IDNA (1)"]
