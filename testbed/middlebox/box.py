@@ -77,14 +77,14 @@ class Middlebox:
         self._marks = Marks(policy, position)
         self._injector = Injector(self._marks)
         self._passes_at_once = position.count == 1  # else the next censor of the hop must see it
-        self._inside = socket.if_nametoindex("in")
+        self._inside = {number for number, name in socket.if_nameindex() if name.startswith("in")}
 
     def on_packet(self, packet: Packet) -> None:
         """Get a verdict for one packet: the binding's callback, and the only hot path."""
         if self.hold:
             self.release_due()
         self.receipts.packets += 1
-        direction = Direction.UP if packet.indev == self._inside else Direction.DOWN
+        direction = Direction.UP if packet.indev in self._inside else Direction.DOWN
         try:
             raw = packet.get_payload()
             decision = self._core.process(raw, direction, self._clock.now())

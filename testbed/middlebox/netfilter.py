@@ -9,6 +9,8 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from testbed.errors import InvalidRunError
@@ -29,6 +31,7 @@ _OF_NFNETLINK: Final = struct.Struct("!BBH")  # nfgenmsg: family, version, resou
 _ATTRIBUTE: Final = struct.Struct("=HH")  # nlattr: length, type
 _TYPE_MASK: Final = 0x3FFF
 _BUFFER: Final = 1 << 17  # bytes; the kernel fills what the reader offers, up to 32 KB
+_NET: Final = Path("/proc/thread-self/net")
 _TRIES: Final = 5  # a dump that a change of the rules interrupts is begun again
 
 FAMILIES: Final = {
@@ -71,6 +74,16 @@ def rules() -> Counter[str]:
         parts = _parts(message[_OF_NFNETLINK.size :])
         family = names.get(message[0], str(message[0]))
         found[f"{family} {_string(parts[_NAME_OF_TABLE])} {_string(parts[_SECOND])}"] += 1
+    return found
+
+
+def described() -> list[str]:
+    """The rules of this namespace in words, the older iptables' too: "ip filter OUTPUT (2 rules)"."""
+    found = [f"{chain} ({count} rule{'s' * (count != 1)})" for chain, count in rules().items()]
+    for version, names in (("ip", "ip_tables_names"), ("ip6", "ip6_tables_names")):
+        with suppress(OSError):  # not loaded, or not readable
+            tables = (_NET / names).read_text("ascii").split()
+            found += [f"{version}tables-legacy, table {table}" for table in tables]
     return found
 
 

@@ -28,6 +28,7 @@ PASSED_FLOWS = 1 << 20  # elements, two per flow; our choice: bounds kernel memo
 HELD_FLOWS = 1 << 17  # elements per rule, two per flow; our choice
 ACTED_FLOWS = 2 * MOST_FLOWS  # elements per rule, mostly two per flow
 ALONE = Position()
+_INSIDE, _OUTSIDE = 'iifname "in*"', 'iifname != "in*"'  # the first hop has two links to subscribers
 _DELETED = ("chain", "set", "counter")  # in this order: a chain refers to sets and counters
 
 
@@ -115,7 +116,7 @@ def segments(count: int) -> str:
         for way, order in (("up", names), ("down", names[::-1])):
             text += "".join(f"add rule {table} {way} jump {name}\n" for name in order)
             text += f"add rule {table} {way} meta mark set 0 accept\n"
-        text += f'add rule {table} FORWARD iif "in" goto up\nadd rule {table} FORWARD goto down\n'
+        text += f"add rule {table} FORWARD {_INSIDE} goto up\nadd rule {table} FORWARD goto down\n"
     return text
 
 
@@ -208,7 +209,7 @@ class _Writer:
         lines = [f"counter {self.name('pass_full')} {{ }}; counter {self.name('held_full')} {{ }};"]
         lines += [self._flow_set(passed, PASSED_FLOWS)]
         lines += self.chain("verdict", [])
-        opening = 'iif "in" tcp flags & (fin | syn | rst | ack) == syn'
+        opening = f"{_INSIDE} tcp flags & (fin | syn | rst | ack) == syn"
         forget = f"delete @{passed} {{ {family.key} }} delete @{passed} {{ {family.reverse} }}"
         # All fragments of a packet are the core's: only it knows which flow a later one belongs to.
         lines += self.chain(
@@ -312,7 +313,7 @@ class _Writer:
         rate, burst = what.octets_per_second, what.bucket_size - what.octets_per_second
         limit = f"limit rate over {rate} bytes/second" + (f" burst {burst} bytes" if burst else "")
         for way in _ways(what):
-            incoming = 'iif "in"' if way == "up" else 'iif != "in"'
+            incoming = _INSIDE if way == "up" else _OUTSIDE
             host = f"{self.family.ip} {'saddr' if way == 'up' else 'daddr'}"
             element = f"{self.family.key if what.per == 'flow' else host} timeout {one.timeout} {limit}"
             counted = f"{self.counter('policed_drop', one.rule)} goto {self.name('dropped')}_{one.rule}"

@@ -1,7 +1,7 @@
 """Who has which address. Pure.
 
-Inside an operator's prefix (our choice): hop i is number i, the resolver number 53, the subscriber number 100
-(hexadecimal in IPv6, so that it reads the same: …::53).
+Inside an operator's prefix (our choice): hop i is number i, the resolver number 53, the subscriber number
+100, its twin number 99 (hexadecimal in IPv6, so that it reads the same: …::53).
 """
 
 from ipaddress import ip_address
@@ -10,6 +10,7 @@ from testbed.model import OUTSIDE, OUTSIDE_HOST, Addresses, Host, Operator, Worl
 
 OUTSIDE_RANGE: Addresses = ("95.216.0.0/24", "2a01:4f9::/64")  # routed there: it may add addresses to itself
 OUTSIDE_ASN = 24940
+TWIN_OUTSIDE: Addresses = ("95.216.0.99", "2a01:4f9::99")
 
 
 def numbered(operator: Operator) -> dict[str, Addresses]:
@@ -21,9 +22,20 @@ def numbered(operator: Operator) -> dict[str, Addresses]:
     hops = {f"{operator.key}.hop{i}": pair(i, i) for i in range(1, operator.hops + 1)}
     return {
         operator.key: (operator.subscriber4, operator.subscriber6),
+        twin(operator.key): pair(99, 0x99),
         **hops,
         f"{operator.key}.resolver": (operator.resolver4, operator.resolver6),
     }
+
+
+def twin(vantage: str) -> str:
+    """The node of a vantage's twin: a second subscriber, which no command runs at, for the controls."""
+    return f"{vantage}.twin"
+
+
+def twin_addresses(world: World, vantage: str) -> Addresses:
+    """The twin's IPv4 and IPv6 address."""
+    return TWIN_OUTSIDE if vantage == OUTSIDE else numbered(world.operator(vantage))[twin(vantage)]
 
 
 def addresses_of(host: Host, world: World) -> tuple[str, ...]:

@@ -14,10 +14,23 @@ from urllib.parse import urlsplit
 
 from testbed.errors import nearest
 from testbed.model import FEWEST_HOPS, FIXED, MOST_HOPS, MOST_TRANSIT, OUTSIDE, Host, Operator, World
-from testbed.model.addressing import numbered
+from testbed.model.addressing import TWIN_OUTSIDE, numbered
 
 # The nodes of every world, its loopback interfaces, and the words of a scenario's phases.
-RESERVED_KEYS = (*FIXED, "transit", "abroad", "lo", "all", "title", "from", "until", "sources", "notes")
+RESERVED_KEYS = (
+    *FIXED,
+    "transit",
+    "abroad",
+    "lo",
+    "in-twin",
+    "outside-twin",
+    "all",
+    "title",
+    "from",
+    "until",
+    "sources",
+    "notes",
+)
 KEY = re.compile(r"[a-z][a-z0-9-]{0,14}")  # becomes the name of an interface: at most 15 characters
 HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 LONGEST = {4: 25, 6: 119}  # an operator's prefix by IP version: room for hops, resolver and subscriber
@@ -120,6 +133,7 @@ def _overlap(one: _Network, other: _Network) -> bool:
 def _addresses(world: World) -> Iterator[WorldFault]:
     """Of sites, resolvers and hosts: each an address, a public one, and nobody else's."""
     owners = {text: f"every world's {node}" for node, pair in FIXED.items() for text in pair}
+    owners |= dict.fromkeys(TWIN_OUTSIDE, "the twin of the outside host")
     for operator in world.operators:
         if operator.prefix4.prefixlen <= LONGEST[4] and operator.prefix6.prefixlen <= LONGEST[6]:
             owners |= {text: node for node, pair in numbered(operator).items() for text in pair}

@@ -56,6 +56,7 @@ def _lines(result: RunResult, *, quiet: bool) -> list[str]:
         return lines
     if result.job.runs_program and result.command_status is not None:
         lines.append(_what_happened(result))
+    lines += [f"note: {note}" for note in result.notes]
     lines += [line for problem in result.problems for line in f"INVALID RUN: {problem}".splitlines()]
     return [*lines, f"recorded in {typed(result.folder)}{whose_status(result)}"]
 
@@ -66,6 +67,8 @@ def _what_happened(result: RunResult) -> str:
     matched = dict.fromkeys(rule for rules in result.matched.values() for rule in rules)
     acted += [f"{rule} (matched, changed nothing)" for rule in matched if rule not in result.fired]
     controls = ", ".join(f"{target} {label}" for target, label in result.controls.items())
+    if result.control_fired:
+        controls += f", met {', '.join(result.control_fired)}"
     place = f"as {job.vantages[0]} in {result.scenario}/{job.phase}"
     return f"{place}: {', '.join(acted) or 'no rule fired'}; control: {controls or 'none'}"
 

@@ -78,6 +78,8 @@ def show_end(summary: Summary) -> None:
     for record in summary.get("phases", ()):
         for line in _phase_lines(record):
             print(line)
+    for note in summary.get("notes", ()):
+        print(f"note: {printable(note)}")
     for problem in summary["problems"]:
         print(f"INVALID WORLD: {printable(problem)}")
     verdict = "valid" if summary["valid"] else "INVALID"
@@ -102,6 +104,7 @@ def _phase_lines(record: Mapping[str, Any]) -> list[str]:
     ]
     head = f"{record['phase']}, {duration(record['seconds'])}, {record['commands']} {many}"
     lines = [f"{head}: {', '.join(fired) or 'no rule fired'}"]
+    lines += [f"  note: {printable(note)}" for note in record.get("notes", ())]
     return lines + [f"  INVALID: {printable(problem)}" for problem in record["problems"]]
 
 

@@ -17,6 +17,12 @@ def events(file: Path, start: int = 0) -> Iterator[dict[str, Any]]:
                 continue
 
 
+def ends_of(flow: str) -> tuple[str, str]:
+    """The addresses of a flow as events name it: "tcp 10.0.0.2:40000 > [2001:db8::1]:443"; "" for none."""
+    near, _, far = flow.partition(" ")[2].partition(" > ")
+    return near.rpartition(":")[0].strip("[]"), far.rpartition(":")[0].strip("[]")
+
+
 def rules_by_flow(file: Path, start: int = 0) -> dict[str, tuple[str, ...]]:
     """Flow -> the rules that it triggered, "mts/tspu/rule" each; a rule at a resolver has the flow ""."""
     found: dict[str, dict[str, None]] = {}

@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from testbed.errors import InputError, InvalidRunError, RunInterrupted, TestbedError
+from testbed.measurement.ooni import Measurement
 from testbed.model import OUTSIDE
 from testbed.run.choose import one_of
 from testbed.run.control import Line
 from testbed.run.events import rules_matched
 from testbed.run.laboratory import Laboratory
-from testbed.run.program import controls, harmed
+from testbed.run.program import judge_controls, measure_controls, own_rules
 from testbed.run.records import PhaseRecord, WorldInfo
 from testbed.run.result import Findings
 from testbed.run.session import Session, Work, rules_fired
@@ -20,6 +21,7 @@ from testbed.truth.proofs import problems as receipt_problems
 from testbed.vantage.environment import Environment
 from testbed.world import interrupt
 from testbed.world.join import FirstProcess
+from testbed.world.pressure import Pressure
 
 _TICK = 1.0  # seconds between two checks of the services; our choice
 _PATIENCE = 2.0  # seconds that a client may take to send its request; our choice
@@ -85,7 +87,10 @@ class Keeper:
         for number in list(self._lines):
             self._close(number)
         self._note(self._laboratory.finish())
+        pressure = Pressure.read(self._session.folder.path)
         return Findings(
+            pressure=pressure,
+            notes=(str(pressure),) if pressure is not None and pressure.busy else (),
             problems=tuple(self._problems),
             phases=tuple(self._records),
             world=self._info.name,
@@ -231,13 +236,17 @@ class Keeper:
         """Measure the controls, stop the censors, move their receipts into the folder of the phase."""
         laboratory, session, phase = self._laboratory, self._session, self._phase
         seconds = time.time() - phase.started
-        labels, problems = self._controls(sorted(phase.used))
         matched = rules_matched(session.folder.events, phase.events)
+        problems: list[str] = []
+        measured: dict[str, tuple[Measurement, ...]] = {}
         try:
+            measured = measure_controls(session, laboratory, sorted(phase.used))
             problems += laboratory.end_phase()
         except InvalidRunError as error:
             problems.append(str(error))
         receipts = session.folder.receipts()
+        labels, harmed = judge_controls(measured, receipts)
+        problems += harmed
         problems += receipt_problems(receipts, [placement.name for placement in laboratory.placements])
         part = f"{phase.number}-{laboratory.phase}"
         session.folder.move_receipts(part)
@@ -249,21 +258,13 @@ class Keeper:
                 started=phase.started,
                 seconds=round(seconds, 3),
                 commands=phase.commands,
-                fired=rules_fired(receipts, session.operators),
+                fired=rules_fired(receipts, session)[0],
                 matched=matched,
-                controls=labels,
+                controls={one: labels[one] for one in labels if one in phase.used},
+                notes=tuple(note for one in sorted(phase.used) for note in own_rules(laboratory, one)),
                 problems=tuple(problems),
             )
         )
-
-    def _controls(self, vantages: list[str]) -> tuple[dict[str, dict[str, str]], list[str]]:
-        """The control from each vantage that commands ran from; why the phase is invalid."""
-        try:
-            labels = controls(self._session, self._laboratory, vantages)
-        except InvalidRunError as error:
-            return {}, [str(error)]
-        problems = [one for vantage in vantages for one in harmed(labels[vantage], f" from {vantage}")]
-        return labels, problems
 
     # -- helpers
 

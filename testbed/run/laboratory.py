@@ -10,13 +10,15 @@ from typing import Self
 from testbed.errors import InvalidRunError
 from testbed.internet.authority import Authority
 from testbed.model import OUTSIDE, Placement, Scenario
+from testbed.model.addressing import twin
 from testbed.run.folder import RunFolder
+from testbed.run.rulesets import RuleSets
 from testbed.scenario.loader import policy_again
 from testbed.vantage.environment import Environment, prepare
-from testbed.world import delay
+from testbed.world import delay, pressure
 from testbed.world.build import BuiltWorld, build
 from testbed.world.children import Body, Children, Ready
-from testbed.world.netns import inside
+from testbed.world.netns import Namespace, inside
 from testbed.world.plan import plan
 
 READY_WITHIN = 30.0  # seconds; our choice: generous, for machines under load
@@ -32,7 +34,11 @@ class Laboratory:
         operators: tuple[str, ...],
         folder: RunFolder,
         authority: Authority | None = None,
+        *,
+        twins: bool = False,
     ) -> None:
+        """`twins`: with a second subscriber at each vantage, for the controls beside a command."""
+        self._twins = twins
         self.scenario, self.operators, self.folder = scenario, operators, folder
         self.phase, self.placements = phase, self._placements(phase)
         self.authority = authority or Authority.create()
@@ -40,6 +46,7 @@ class Laboratory:
         self._stack = ExitStack()
         self._services: Children | None = None
         self._world: BuiltWorld | None = None
+        self._rule_sets = RuleSets()
 
     @property
     def world(self) -> BuiltWorld:
@@ -56,11 +63,13 @@ class Laboratory:
     def __enter__(self) -> Self:
         self._services = self._stack.enter_context(Children(self.folder.path / "logs"))
         try:
-            self._world = build(plan(self.scenario.world, self.operators))
+            self._world = build(plan(self.scenario.world, self.operators, twins=self._twins))
             self._start_world()
             self._start_phase(resolvers=self.operators)
             self._services.wait_ready(READY_WITHIN)
             self._start_hosts(self._services)
+            self._services.spawn("timer", pressure.service(self.folder.path))
+            self._rule_sets.note(self._routers())
         except BaseException:
             self._stack.close()
             raise
@@ -77,7 +86,7 @@ class Laboratory:
 
     def finish(self) -> list[str]:
         """Stop everything, so that receipts are written; what went wrong while stopping, or had before."""
-        return self._stop(None)
+        return self._rule_sets.changed() + self._stop(None)
 
     def end_phase(self) -> list[str]:
         """Stop the phase's censors and lying resolvers, so that receipts are written; what went wrong.
@@ -86,7 +95,8 @@ class Laboratory:
         """
         lying = self._lying()
         censors = [service_name(place) for place in self.placements if place.at == "hop"]
-        problems = self._stop([*censors, *map(_resolver_name, lying)])
+        problems = self._rule_sets.changed()
+        problems += self._stop([*censors, *map(_resolver_name, lying)])
         self._remove_rules()
         return problems
 
@@ -101,6 +111,19 @@ class Laboratory:
         self._stop([_resolver_name(operator) for operator in now if operator not in before])
         self._start_phase(resolvers={*before, *now})
         self.services.wait_ready(READY_WITHIN)
+        self._rule_sets.note(self._routers())
+
+    def beside(self, vantage: str) -> Namespace:
+        """Where a control of `vantage` is measured: at its twin, which no command can have changed."""
+        namespaces = self.world.namespaces
+        return namespaces[twin(vantage) if self._twins else vantage]
+
+    def own_rules(self, vantage: str) -> list[str]:
+        """Firewall rules that a subscriber's machine has: a censor's are never there."""
+        from testbed.middlebox import netfilter
+
+        with inside(self.world.namespaces[vantage]):
+            return netfilter.described()
 
     def environment(self, vantage: str, name: str = "vantage") -> Environment:
         """What a subscriber's machine has of its own; its files are made in the run folder, in `name`."""
@@ -113,6 +136,9 @@ class Laboratory:
             return public.ipv4[:1] + public.ipv6[:1] if ipv == 4 else public.ipv6[:1] + public.ipv4[:1]
         four, six = self.world.plan.resolver_address(vantage)
         return (str(four), str(six)) if ipv == 4 else (str(six), str(four))
+
+    def _routers(self) -> list[Namespace]:
+        return [self.world.namespaces[node.name] for node in self.world.plan.nodes if node.forwards]
 
     def _placements(self, phase: str) -> tuple[Placement, ...]:
         return tuple(p for p in self.scenario.phases[phase] if p.operator in self.operators)

@@ -29,7 +29,7 @@ def observe(
         VantageTargets(
             vantage,
             chosen,
-            partial(enter, laboratory.world.namespaces[vantage]),
+            partial(enter, laboratory.beside(vantage)),
             resolver=laboratory.resolvers(vantage, ipv),
             ca_file=str(authority),
             ipv=ipv,

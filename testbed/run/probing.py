@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+from testbed.errors import Exit
 from testbed.measurement.target import Target
 from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
 from testbed.run.result import Findings
 from testbed.run.session import Session
 from testbed.truth.expected import truth
-from testbed.truth.judge import judge
+from testbed.truth.judge import Judgement, judge
+from testbed.world.pressure import Pressure
 
 
 def run_probe(session: Session, laboratory: Laboratory) -> Findings:
@@ -30,10 +32,21 @@ def run_probe(session: Session, laboratory: Laboratory) -> Findings:
         job.ipv,
     )
     judgement = replace(judgement, problems=(*broken, *judgement.problems))
+    pressure = Pressure.read(session.folder.path)
+    if pressure is not None and pressure.busy:
+        judgement = _under(pressure, judgement)
     return Findings(
         problems=judgement.problems,
         notes=judgement.notes,
         measurements=tuple(measurements),
         truth=tuple(expected),
         judgement=judgement,
+        pressure=pressure,
     )
+
+
+def _under(pressure: Pressure, judgement: Judgement) -> Judgement:
+    """The judgement of a run on a busy machine: what is not as expected may be the machine's doing."""
+    if judgement.exit_status is Exit.OK:
+        return replace(judgement, notes=(*judgement.notes, f"{pressure}; all is as expected all the same"))
+    return replace(judgement, problems=(f"{pressure}; repeat it alone", *judgement.problems))

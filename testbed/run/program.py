@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 
+from testbed.measurement.ooni import Measurement
 from testbed.model import OUTSIDE
 from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
 from testbed.run.result import Findings
 from testbed.run.session import Session
-from testbed.truth.classify import classify
+from testbed.truth.classify import classify, slow
+from testbed.truth.proofs import CensorReceipts, fired_on, on_flows
+from testbed.truth.proofs import notes as receipt_notes
 from testbed.truth.proofs import problems as receipt_problems
 from testbed.vantage.programs import ProgramError
 from testbed.vantage.shell import shell_argv
 from testbed.vantage.subscriber import run_as
+from testbed.world.pressure import Pressure
 
 
 def run_command(session: Session, laboratory: Laboratory) -> Findings:
@@ -33,31 +37,61 @@ def _run(session: Session, laboratory: Laboratory, argv: Sequence[str]) -> Findi
     except ProgramError as refused:
         status, error = refused.status, str(refused)
     laboratory.check()
-    labels = controls(session, laboratory, [vantage])[vantage]
+    measured = measure_controls(session, laboratory, [vantage])
+    notes = own_rules(laboratory, vantage)
     problems = laboratory.finish()
-    problems += receipt_problems(session.folder.receipts(), [one.name for one in laboratory.placements])
-    problems += harmed(labels)
-    return Findings(problems=tuple(problems), command_status=status, command_error=error, controls=labels)
+    receipts = session.folder.receipts()
+    problems += receipt_problems(receipts, [one.name for one in laboratory.placements])
+    labels, harmed = judge_controls(measured, receipts)
+    pressure = Pressure.read(session.folder.path)
+    if pressure is not None and pressure.busy:
+        (problems if pressure.stalled or harmed else notes).append(str(pressure))
+    return Findings(
+        problems=(*problems, *harmed),
+        notes=(*notes, *receipt_notes(receipts)),
+        command_status=status,
+        command_error=error,
+        controls=labels.get(vantage, {}),
+        pressure=pressure,
+    )
 
 
-def controls(session: Session, laboratory: Laboratory, vantages: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The first control of the scenario measured from each vantage: vantage -> target -> label."""
-    targets = session.scenario.controls[:1]
-    asked = dict.fromkeys(vantages, targets)
-    made = {
-        (one.vantage, one.target): one
-        for one in observe(laboratory, asked, session.job.timeout, session.job.ipv)
-    }
-    return {
-        vantage: {one.url: classify(made[vantage, one.url], made.get((OUTSIDE, one.url))) for one in targets}
-        for vantage in vantages
-    }
+def measure_controls(
+    session: Session, laboratory: Laboratory, vantages: Sequence[str]
+) -> dict[str, tuple[Measurement, ...]]:
+    """The first control of the scenario from each vantage, and from outside."""
+    asked = dict.fromkeys(vantages, session.scenario.controls[:1])
+    made: dict[str, tuple[Measurement, ...]] = {}
+    for one in observe(laboratory, asked, session.job.timeout, session.job.ipv):
+        made[one.vantage] = (*made.get(one.vantage, ()), one)
+    return made
 
 
-def harmed(labels: Mapping[str, str], where: str = "") -> list[str]:
-    """Why the run is invalid, for each control that does not work."""
-    return [
-        f"the control {target}{where} was harmed: {label}"
-        for target, label in labels.items()
-        if label != "ok"
-    ]
+def judge_controls(
+    measured: Mapping[str, Sequence[Measurement]], receipts: CensorReceipts
+) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Vantage -> target -> label; and why the run is invalid, for each control that does not work."""
+    outside = {one.target: one for one in measured.get(OUTSIDE, ())}
+    labels: dict[str, dict[str, str]] = {}
+    problems = []
+    for vantage, made in measured.items():
+        for one in made:
+            reference = outside.get(one.target)
+            acted = fired_on(on_flows(receipts, one.test_keys.flows or ()))
+            label = classify(one, reference, limited=bool(acted))
+            labels.setdefault(vantage, {})[one.target] = label
+            where = f"the control {one.target} from {vantage}"
+            if label != "ok":
+                cause = f"by {', '.join(acted)}" if acted else "and no rule acted on its flows"
+                problems.append(f"{where} was harmed: {label}, {cause}")
+            elif not acted and slow(one, reference):
+                problems.append(f"{where} was slow, and no rule acted on its flows: the machine was too busy")
+    return labels, problems
+
+
+def own_rules(laboratory: Laboratory, vantage: str) -> list[str]:
+    """A note, if the subscriber's machine has a firewall of its own."""
+    found = laboratory.own_rules(vantage)
+    if not found:
+        return []
+    return [f"{vantage} has firewall rules of its own, which are no censor's: {', '.join(found)}"]

@@ -31,6 +31,7 @@ class PhaseRecord:
     matched: Mapping[str, int]  # rule -> how often it was triggered
     controls: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # vantage -> target -> label
     problems: tuple[str, ...] = ()  # why it is invalid
+    notes: tuple[str, ...] = ()  # worth a reader's eye, harmless
 
     def to_json(self) -> dict[str, Any]:
         """As a dict."""
@@ -39,4 +40,4 @@ class PhaseRecord:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "PhaseRecord":
         """The record that `to_json` wrote."""
-        return cls(**{**values, "problems": tuple(values["problems"])})
+        return cls(**{**values, "problems": tuple(values["problems"]), "notes": tuple(values["notes"])})

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ from testbed.run.job import Job
 from testbed.run.records import PhaseRecord
 from testbed.truth.expected import Truth
 from testbed.truth.judge import Judgement
+from testbed.world.pressure import Pressure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,8 @@ class Findings:
     command_status: int | None = None  # as a shell gives it: 128 + n after signal n
     command_error: str = ""  # why the command could not be started
     controls: Mapping[str, str] = field(default_factory=dict)  # with a command: target -> label, must be "ok"
+    control_fired: Mapping[str, int] = field(default_factory=dict)  # as `fired`, by the control's own packets
+    pressure: Pressure | None = None  # how busy the machine was
     world: str = ""  # the name of a held world
     phases: tuple[PhaseRecord, ...] = ()  # of a held world, in their order
     ended_by: str = ""  # what ended a held world
@@ -80,6 +83,7 @@ class RunResult(Findings):
             "valid": self.valid,
             "problems": list(self.problems),
             "notes": list(self.notes),
+            "pressure": asdict(self.pressure) if self.pressure else None,
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
             "seconds": round(self.seconds, 3),
             "folder": str(self.folder),
@@ -100,6 +104,7 @@ class RunResult(Findings):
                 "command_status": self.command_status,
                 "command_error": self.command_error,
                 "controls": dict(self.controls),
+                "rules_fired_at_control": dict(self.control_fired),
             }
         return found | {"rules_fired": dict(self.fired)}
 

@@ -3,15 +3,16 @@
 import errno
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from testbed.errors import Exit, InvalidRunError, RunInterrupted, TestbedError
 from testbed.internet.authority import Authority
 from testbed.internet.keep import kept_authority
 from testbed.model import OUTSIDE, Scenario
-from testbed.run.events import rules_by_flow
+from testbed.model.addressing import twin_addresses
+from testbed.run.events import ends_of, rules_by_flow
 from testbed.run.folder import RunFolder, versions
 from testbed.run.job import Job
 from testbed.run.laboratory import Laboratory
@@ -21,6 +22,7 @@ from testbed.truth.proofs import fired
 from testbed.world import interrupt
 from testbed.world.enter import isolated_call
 
+T = TypeVar("T")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -32,6 +34,7 @@ class Session:
     scenario: Scenario
     folder: RunFolder
     authority: Authority | None = None  # None: one of its own for this run
+    twins: bool = False  # with a second subscriber at each vantage: a command may do anything to the first
 
     @classmethod
     def prepare(cls, job: Job) -> "Session":
@@ -39,10 +42,11 @@ class Session:
         return cls.of(*job.settled())
 
     @classmethod
-    def of(cls, job: Job, scenario: Scenario) -> "Session":
+    def of(cls, job: Job, scenario: Scenario, *, twins: bool = False) -> "Session":
         """The same of a settled job."""
         authority = kept_authority(job.authority) if job.authority else None
-        return cls(job, scenario, RunFolder.create(job.out, scenario.name), authority)
+        folder = RunFolder.create(job.out, scenario.name)
+        return cls(job, scenario, folder, authority, twins or job.runs_program)
 
     @property
     def phase(self) -> str:
@@ -56,9 +60,19 @@ class Session:
         hosts = (host.at for host in self.scenario.world.hosts if host.at not in ("", OUTSIDE))
         return tuple(dict.fromkeys((*self.job.operators, *hosts)))
 
+    @property
+    def twin_addresses(self) -> frozenset[str]:
+        """The addresses of the twins, if the world has some: flows from there are the controls'."""
+        if not self.twins:
+            return frozenset()
+        vantages, world = (*self.operators, OUTSIDE), self.scenario.world
+        return frozenset(address for one in vantages for address in twin_addresses(world, one))
+
     def laboratory(self) -> Laboratory:
         """The world of this session, to be entered inside `run_isolated`."""
-        return Laboratory(self.scenario, self.phase, self.operators, self.folder, self.authority)
+        return Laboratory(
+            self.scenario, self.phase, self.operators, self.folder, self.authority, twins=self.twins
+        )
 
 
 Work = Callable[[Session, Laboratory], Findings]
@@ -120,27 +134,45 @@ def _failed(error: BaseException, folder: Path) -> Findings:
 
 def _result(session: Session, findings: Findings, status: int, started: float) -> RunResult:
     receipts = session.folder.receipts()
-    acted = rules_fired(receipts, session.operators)
+    acted, at_control = rules_fired(receipts, session)
     for record in findings.phases:  # of a held world, whose receipts are kept by phase
         acted = {rule: acted.get(rule, 0) + record.fired.get(rule, 0) for rule in {**acted, **record.fired}}
+    apart = replace(findings, control_fired=at_control)
     return RunResult(
-        **{field.name: getattr(findings, field.name) for field in fields(findings)},
+        **{field.name: getattr(apart, field.name) for field in fields(apart)},
         job=session.job,
         scenario=session.scenario.name,
         folder=session.folder.path,
         exit_status=int(status),
         receipts=receipts,
         fired=acted,
-        matched=rules_by_flow(session.folder.events),
+        matched=_without(session.twin_addresses, rules_by_flow(session.folder.events)),
         started=started,
         seconds=time.time() - started,
     )
 
 
-def rules_fired(receipts: Mapping[str, Any], operators: tuple[str, ...]) -> dict[str, int]:
-    """For each rule that did anything, how many packets the kernel counted for it: "mts/tspu/rule" -> n."""
-    return {
-        f"{operator}/{rule}": proof.kernel
-        for operator in operators
-        for rule, proof in fired(receipts, operator).items()
-    }
+def rules_fired(receipts: Mapping[str, Any], session: Session) -> tuple[dict[str, int], dict[str, int]]:
+    """For each rule that did anything, how many packets the kernel counted for it: "mts/tspu/rule" -> n.
+
+    Those of the controls at the twins are counted apart, as the second value.
+    """
+    acted: dict[str, int] = {}
+    at_control: dict[str, int] = {}
+    twins = session.twin_addresses
+    for operator in session.operators:
+        for rule, proof in fired(receipts, operator).items():
+            name = f"{operator}/{rule}"
+            flows = receipts[name.rpartition("/")[0]]["rules"][name.rpartition("/")[2]].get("flows", {})
+            of_twins = sum(
+                acts["kernel"] for flow, acts in flows.items() if twins.intersection(ends_of(flow))
+            )
+            if of_twins:
+                at_control[name] = of_twins
+            if proof.kernel > of_twins or not of_twins:
+                acted[name] = proof.kernel - of_twins
+    return acted, at_control
+
+
+def _without(twins: frozenset[str], by_flow: Mapping[str, T]) -> dict[str, T]:
+    return {flow: one for flow, one in by_flow.items() if not twins.intersection(ends_of(flow))}

@@ -125,7 +125,7 @@ def judge(
     if not measurements:
         problems.append("nothing was measured")
     notes = _notes(expected, receipts, about) + _idle_rules(expected, receipts, placed)
-    notes += _slow_rows(rows)
+    notes += _slow_rows(rows) + proofs.notes(receipts)
     return Judgement(scenario.name, phase, tuple(rows), tuple(problems), tuple(notes))
 
 

@@ -125,6 +125,17 @@ def problems(receipts: CensorReceipts, placed: Iterable[str] = ()) -> list[str]:
     return found
 
 
+def notes(receipts: CensorReceipts) -> list[str]:
+    """What else a reader should know of the receipts; it harms nothing."""
+    found = []
+    for censor, receipt in receipts.items():
+        if waiting := receipt.get("undecided", 0):
+            found.append(f"{censor}: {waiting} packets still waited for its verdict when it was stopped")
+        if beyond := receipt.get("unjoined", 0):
+            found.append(f"{censor}: {beyond} decisions are counted in the rules' sums only, not by flow")
+    return found
+
+
 def _disagreements(where: str, counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     kernel = counts.get("kernel", {})
     return [

@@ -31,6 +31,7 @@ from testbed.model.addressing import OUTSIDE_RANGE, is_domestic, numbered, serve
 from testbed.model.faults import world_faults
 from testbed.world import transit
 from testbed.world.transit import ANY
+from testbed.world.twins import OUTSIDE_TWIN, lay_twins
 
 __all__ = ["ANY", "ArrivalTable", "Interface", "Link", "Node", "Plan", "Route", "plan"]
 
@@ -167,8 +168,10 @@ class Draft:
         self.housed(transit.NODE, address, *transit.homewards(self.world.transit))
 
 
-def plan(world: World, operators: Sequence[str] | None = None) -> Plan:
+def plan(world: World, operators: Sequence[str] | None = None, *, twins: bool = False) -> Plan:
     """Lay out `world` with the operators of these keys (None: all; "outside" is always there).
+
+    With `twins`, each vantage has a second subscriber beside it (see `testbed.model.addressing.twin`).
 
     Errors: InputError with every fault of the world, and every operator that it does not have.
     """
@@ -178,12 +181,14 @@ def plan(world: World, operators: Sequence[str] | None = None) -> Plan:
     at_home, abroad = (served_addresses(world, domestic=domestic) for domestic in (True, False))
     hosts = [host for host in world.hosts if not host.at]
     beyond = [host.key for host in hosts if not is_domestic(host.country, world)]
-    _core(draft, at_home, abroad, [OUTSIDE, *beyond])
+    _core(draft, at_home, abroad, [OUTSIDE, *beyond, *([OUTSIDE_TWIN] if twins else [])])
     for host in hosts:
         _own_server(draft, host)
     apart = tuple(address for host in hosts for address in (*host.ipv4, *host.ipv6))
     for operator in chosen:
         _operator(draft, operator, at_home, abroad, apart)
+    if twins:
+        lay_twins(draft, chosen)
     return Plan(
         world, chosen, tuple(draft.nodes), tuple(draft.links), tuple(draft.routes), tuple(draft.lookups)
     )

@@ -154,3 +154,117 @@ def test_a_dead_delay_line(testbed: Run, scenario: Callable[..., str], tmp_path:
         done = testbed(path, "--vantage", "mts", "--", *command)
     assert done.status == 3, done.err
     assert "delay" in done.err
+
+
+def sh(script: str) -> tuple[str, ...]:
+    return ("--vantage", "mts", "--", "sh", "-c", script)
+
+
+TWO_RULES = """
+title: Two rules and whose is whose
+period: any
+sources: [our choice]
+world: runet
+operators: [mts]
+seed: 1
+censors:
+  box:
+    profile: t22
+    rules:
+      - name: one
+        match: {{tls.sni: [twitter.com]}}
+        action: rst-rewrite
+      - name: other
+        match: {{tls.sni: [meduza.io]}}
+        action: rst-rewrite
+phases: {{p: {{mts: box}}}}
+default_phase: p
+expect:
+  - {{phase: p, vantage: mts, target: "https://twitter.com/", outcome: tls.sni.rst, by: {first}}}
+  - {{phase: p, vantage: mts, target: "https://meduza.io/", outcome: tls.sni.rst, by: {second}}}
+controls: ["https://vk.com/"]
+"""
+
+
+@pytest.mark.parametrize(("first", "second", "status"), [("one", "other", 0), ("other", "one", 1)])
+def test_two_expectations_that_name_each_others_rules(
+    testbed: Run, tmp_path: Path, first: str, second: str, status: int
+) -> None:
+    """Both rules fired, at one vantage: only the flows tell which is whose."""
+    path = tmp_path / "two.yaml"
+    path.write_text(TWO_RULES.format(first=first, second=second))
+    done = testbed(str(path))
+    assert done.status == status, done.out
+    rows = [row for row in done.summary["rows"] if row["by"]]
+    assert [row["verdict"] for row in rows] == ["ok" if status == 0 else "differs"] * 2
+    assert [row["others"] for row in rows] == (
+        [[], []] if status == 0 else [["mts/box/one"], ["mts/box/other"]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("true", ""),
+        ("nft flush ruleset", "the nftables rules of router mts.hop2 were changed"),
+        ("nft flush chain ip mangle FORWARD", "the nftables rules of router mts.hop2 were changed"),
+    ],
+)
+def test_a_rule_set_that_somebody_changed(
+    testbed: Run, scenario: Callable[..., str], change: str, reason: str
+) -> None:
+    """Everything would pass, and no counter would be missed."""
+    done = testbed(scenario(), *sh(f"ip netns exec mts.hop2 {change}"))
+    assert done.status == (3 if reason else 0), done.err
+    assert reason in done.err
+
+
+@pytest.mark.parametrize(
+    ("script", "note"),
+    [
+        ("iptables -A OUTPUT -p tcp -j NFQUEUE --queue-num 7", "mts has firewall rules of its own"),
+        ("ip route del default; ip -6 route del default", ""),
+        ("ip link set eth0 down", ""),
+    ],
+)
+def test_a_subscriber_may_break_its_own_machine(
+    testbed: Run, scenario: Callable[..., str], script: str, note: str
+) -> None:
+    """The control comes from a twin, and what the subscriber's own rules do is no censor's."""
+    done = testbed(scenario(), *sh(f"{script}; curl -4sS -m 2 -o /dev/null https://vk.com/"))
+    assert done.summary["valid"], done.err
+    assert done.status == done.summary["command_status"] != 0
+    assert done.summary["controls"] == {"https://vk.com/": "ok"}
+    assert note in done.err
+
+
+@pytest.mark.parametrize(
+    ("script", "fired"), [("true", []), ("curl -s -o /dev/null https://vk.com/", ["mts/box/rule"])]
+)
+def test_the_controls_own_packets_are_counted_apart(
+    testbed: Run, scenario: Callable[..., str], script: str, fired: list[str]
+) -> None:
+    """A rule that acts on the control, too: harmless, but not the command's."""
+    path = Path(scenario("{shape: {rate: 50 Mbit/s}}"))
+    path.write_text(path.read_text().replace("[twitter.com]", "[twitter.com, vk.com]"))
+    done = testbed(str(path), *sh(script))
+    assert done.status == 0, done.err
+    assert list(done.summary["rules_fired"]) == fired
+    assert list(done.summary["rules_fired_at_control"]) == ["mts/box/rule"]
+
+
+STOP = """
+import os, signal, sys
+from pathlib import Path
+mine = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit()]
+far = [pid for pid in mine if os.path.realpath(f"/proc/{pid}/fd/1").endswith("/logs/far.log")]
+for pid in far[1:] if sys.argv[1] == "parts" else []:
+    os.kill(pid, signal.SIGSTOP)
+"""
+
+
+@pytest.mark.parametrize(("which", "status"), [("parts", 3), ("none", 0)])
+def test_a_server_that_hangs(testbed: Run, scenario: Callable[..., str], which: str, status: int) -> None:
+    done = testbed(scenario(), "--vantage", "mts", "--", sys.executable, "-c", STOP, which)
+    assert done.status == status, done.err
+    assert ("SIGKILL when asked to stop" in done.err) == (status == 3)

@@ -123,9 +123,9 @@ def test_a_policed_packet_meets_its_limit_once():
             assert (
                 interfaces
                 == {
-                    "both": ['iif "in"', 'iif != "in"'],
-                    "up": ['iif "in"'],
-                    "down": ['iif != "in"'],
+                    "both": ['iifname "in*"', 'iifname != "in*"'],
+                    "up": ['iifname "in*"'],
+                    "down": ['iifname != "in*"'],
                 }[direction]
             )
             assert lines[-1] == "accept"

@@ -1,6 +1,6 @@
 """Which rules were triggered by which flows, read from events.jsonl."""
 
-from testbed.run.events import rules_by_flow, rules_matched
+from testbed.run.events import ends_of, rules_by_flow, rules_matched
 
 LINES = """\
 {"t": 1.0, "censor": "mts/tspu", "kind": "match", "rule": "sni", "flow": "tcp a:1 > b:443", "detail": {}}
@@ -25,3 +25,9 @@ def test_from_a_place_in_the_file_on(tmp_path):
     file.write_text(LINES)
     start = LINES.index('{"t": 1.2')
     assert rules_matched(file, start) == {"mts/isp/page": 1, "mts/tspu/sni": 1}
+
+
+def test_the_addresses_of_a_flow():
+    assert ends_of("tcp 10.0.0.2:40000 > 192.0.2.1:443") == ("10.0.0.2", "192.0.2.1")
+    assert ends_of("udp [2001:db8::2]:53 > [2001:db8::1]:443") == ("2001:db8::2", "2001:db8::1")
+    assert ends_of("") == ("", "")

@@ -10,7 +10,7 @@ from testbed.model import Host, LinkQuality, Site
 from testbed.world.plan import plan
 from testbed.world.transit import GATEWAY
 
-from .worlds import HOUSED4, KEYS, SITE4, operator, small
+from .worlds import HOUSED4, KEYS, SITE4, SITE6, operator, small
 
 
 def changed(world, **fields):
@@ -258,3 +258,21 @@ def test_a_hosts_address_is_used_once():
         InputError, match=r"hosts.vpn.ipv4\[0\]: the address 104.244.42.1 belongs to twitter.com already"
     ):
         plan(changed(small(1), hosts=(replace(VPN, ipv4=(SITE4,)),)))
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_twin_is_a_second_subscriber_on_the_first_hop(version):
+    """Its packets take the way of the subscriber's, and the answers come back to it."""
+    laid, site = plan(small(2), twins=True), (SITE4, SITE6)[version]
+    without = {node.name for node in plan(small(2)).nodes}
+    twins = {"mts.twin", "beeline.twin", "outside.twin"}
+    assert {node.name for node in laid.nodes} - without == twins
+    assert walk(laid, "mts.twin", site)[1:] == walk(laid, "mts", site)[1:]
+    for twin in twins:
+        address = laid.node(twin).addresses[version]
+        vantage = twin.removesuffix(".twin")
+        back = walk(laid, "far", laid.node(vantage).addresses[version])
+        assert address != laid.node(vantage).addresses[version]
+        assert walk(laid, "far", address) == [*back[:-1], twin]
+    ends = {str(end) for link in laid.links for end in (link.a, link.b)}
+    assert {"mts.hop1:in-twin", "mts.twin:eth0"} <= ends
