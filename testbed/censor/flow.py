@@ -213,7 +213,11 @@ class Flow:
 
 
 class FlowTable:
-    """All flows, least recently seen first. Bounded: the oldest gives way, and that is counted."""
+    """All flows, least recently seen first.
+
+    Idle ones are forgotten when their time is over. The bound is for those that live: the oldest gives way,
+    and that is counted.
+    """
 
     def __init__(self, profile: Profile, limit: int = MAX_FLOWS) -> None:
         self._flows: OrderedDict[FlowKey, Flow] = OrderedDict()
@@ -227,6 +231,7 @@ class FlowTable:
             profile.idle_answered.value,
             profile.idle_established.value,
         )
+        self._sweep_at = 0.0  # before then no flow expires
         self.evictions = 0  # of flows and hosts that were still remembered
 
     def __len__(self) -> int:
@@ -266,9 +271,7 @@ class FlowTable:
         return flow.hold is None or now >= flow.hold.until
 
     def _open(self, key: FlowKey, packet: Packet, direction: Direction, now: float) -> Flow:
-        if len(self._flows) >= self._limit:
-            oldest = self._flows.popitem(last=False)[1]
-            self.evictions += not self._expired(oldest, now)
+        self._make_room(now)
         opens = packet.protocol != TCP or packet.flags & (SYN | ACK) == SYN
         asks = direction if opens else Direction.UP  # our choice for a flow whose beginning was not seen
         flow = Flow(
@@ -286,13 +289,39 @@ class FlowTable:
         self._flows[key] = flow
         return flow
 
+    def _make_room(self, now: float) -> None:
+        """Forget the oldest flows as far as they have expired; a full table is searched for others."""
+        flows = self._flows
+        while flows and self._expired(oldest := next(iter(flows.values())), now):
+            del flows[oldest.key]
+        if len(flows) < self._limit:
+            return
+        if now >= self._sweep_at:  # an opening flow expires before an older one that is established
+            for flow in [flow for flow in flows.values() if self._expired(flow, now)]:
+                del flows[flow.key]
+            self._sweep_at = min(map(self._expires, flows.values()), default=now)
+        if len(flows) >= self._limit:
+            flows.popitem(last=False)
+            self.evictions += 1
+
+    def _expires(self, flow: Flow) -> float:
+        idle = flow.seen + self._idle[flow.stage]
+        return idle if flow.hold is None else max(idle, flow.hold.until)
+
     def _host(self, inside: bytes) -> InsideHost:
         if inside not in self._hosts:
             if len(self._hosts) >= self._limit:
-                self._hosts.popitem(last=False)
-                self.evictions += 1
+                self._forget_hosts()
             self._hosts[inside] = InsideHost()
         return self._hosts[inside]
+
+    def _forget_hosts(self) -> None:
+        """Those without a flow; if each has one, the oldest."""
+        alive = {key.inside for key in self._flows}
+        idle = [host for host in self._hosts if host not in alive]
+        for host in idle or [next(iter(self._hosts))]:
+            del self._hosts[host]
+        self.evictions += not idle
 
     def _next_ordinal(self, key: FlowKey) -> int:
         pair = (key.inside, key.outside, key.outside_port, key.protocol)

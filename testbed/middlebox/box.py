@@ -15,6 +15,7 @@ from testbed.middlebox.marks import Marks, Position
 from testbed.middlebox.receipts import Receipts
 from testbed.middlebox.ruleset import ALONE
 
+MTU = 1500  # bytes, of every link in a world
 MAX_HELD = 16_384  # packets; our choice, far more than any shaper's queue
 
 
@@ -122,6 +123,9 @@ class Middlebox:
         word = self._marks.verdict(decision)
         if decision.verdict is Verdict.REPLACE and decision.packet is not None:
             packet.set_payload(decision.packet)
+            if _cannot_leave(decision.packet):  # though the kernel counts it
+                what = f"a replacement of {len(decision.packet)} bytes, more than a link takes ({MTU})"
+                self._stream.fault(what, self._clock.elapsed())
         if not word:
             packet.accept()
             return
@@ -145,3 +149,8 @@ class Middlebox:
             packet.accept()
         except RuntimeError:  # it has its verdict already
             return
+
+
+def _cannot_leave(packet: bytes) -> bool:
+    """Whether it is too long for a link and must not be cut up: IPv6, or IPv4 that says so."""
+    return len(packet) > MTU and (packet[0] >> 4 == 6 or bool(packet[6] & 0x40))

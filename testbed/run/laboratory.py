@@ -21,6 +21,7 @@ from testbed.world.children import Body, Children, Ready
 from testbed.world.netns import Namespace, inside
 from testbed.world.plan import plan
 
+_STOP_WITHIN, _EVENTS_PER_SECOND = 5.0, 1e6  # seconds, bytes of events.jsonl; our choice
 READY_WITHIN = 30.0  # seconds; our choice: generous, for machines under load
 
 
@@ -169,7 +170,7 @@ class Laboratory:
             problems = []
         except InvalidRunError as dead:
             problems = [str(dead)]
-        ended = self.services.stop(only=names)
+        ended = self.services.stop(stop_within(self.folder), only=names)
         reported = "\n".join(problems)
         return problems + [
             f"{status}" for name, status in ended.items() if not status.ok and name not in reported
@@ -236,6 +237,11 @@ class Laboratory:
                 serve_lying_resolver(lying, addresses, answer, self.folder.path, self.started_at, ready)
 
         return serve
+
+
+def stop_within(folder: RunFolder) -> float:
+    """Seconds that a service may take to stop: what a censor has to read and write grows with its events."""
+    return _STOP_WITHIN + folder.events.stat().st_size / _EVENTS_PER_SECOND
 
 
 def _hop_of(placement: Placement) -> str:

@@ -33,8 +33,7 @@ def run_probe(session: Session, laboratory: Laboratory) -> Findings:
     )
     judgement = replace(judgement, problems=(*broken, *judgement.problems))
     pressure = Pressure.read(session.folder.path)
-    if pressure is not None and pressure.busy:
-        judgement = _under(pressure, judgement)
+    judgement = under(pressure, judgement)
     return Findings(
         problems=judgement.problems,
         notes=judgement.notes,
@@ -45,8 +44,10 @@ def run_probe(session: Session, laboratory: Laboratory) -> Findings:
     )
 
 
-def _under(pressure: Pressure, judgement: Judgement) -> Judgement:
-    """The judgement of a run on a busy machine: what is not as expected may be the machine's doing."""
+def under(pressure: Pressure | None, judgement: Judgement) -> Judgement:
+    """The judgement of a run under pressure: what is not as expected may be a busy machine's doing."""
+    if pressure is None or not pressure.busy:
+        return judgement
     if judgement.exit_status is Exit.OK:
         return replace(judgement, notes=(*judgement.notes, f"{pressure}; all is as expected all the same"))
     return replace(judgement, problems=(f"{pressure}; repeat it alone", *judgement.problems))

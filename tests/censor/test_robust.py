@@ -158,6 +158,33 @@ def test_flow_table_is_bounded_and_says_so() -> None:
     assert censor.evictions == 150
 
 
+def _flows(censor: Censor, ports: range, now: float, *, answered: bool = False) -> int:
+    """Open a flow from each port at time `now`; evictions until now."""
+    for port in ports:
+        up = IP(src=INSIDE[4], dst=OUTSIDE[4]) / TCP(sport=port, dport=443, flags="S")
+        down = IP(src=OUTSIDE[4], dst=INSIDE[4]) / TCP(sport=443, dport=port, flags="SA")
+        censor.process(bytes(up), Direction.UP, now)
+        if answered:
+            censor.process(bytes(down), Direction.DOWN, now)
+    return censor.evictions
+
+
+def test_idle_flows_make_room_for_new_ones() -> None:
+    """Any number of flows, one after the other: the bound is for those that live."""
+    censor = Censor(sni(RewriteRst()), 1, max_flows=100)
+    assert [_flows(censor, range(1, 91), now) for now in (0.0, 100.0, 200.0, 300.0)] == [0, 0, 0, 0]
+    assert _flows(censor, range(1, 131), 310.0) == 30  # its twin: too many at a time
+
+
+def test_a_flow_that_lives_longer_does_not_keep_the_idle_ones_behind_it() -> None:
+    """An answered flow is remembered for longer than one that is only opening."""
+    censor = Censor(sni(RewriteRst()), 1, max_flows=100)
+    _flows(censor, range(1, 11), 0.0, answered=True)
+    _flows(censor, range(11, 101), 1.0)
+    assert _flows(censor, range(200, 290), 70.0) == 0
+    assert _flows(censor, range(300, 310), 71.0) == 10
+
+
 def _session(seed: int, sport: int) -> list[object]:
     line = Line(sni(SilentDrop(scope="packet"), "a.com", drop=0.5), seed=seed, sport=sport)
     seen = []

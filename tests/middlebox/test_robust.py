@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from testbed.censor.actions.allow import Allow
 from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.decision import PASS, Decision, Direction, Injection, Verdict
 from testbed.censor.handover import PASS_ON, Drop, Police
-from testbed.censor.wire import IpForm, ip
+from testbed.censor.wire import Endpoints, IpForm, ip, udp
 from testbed.errors import InvalidRunError, UnsupportedError
 from testbed.middlebox.box import Clock
 from testbed.middlebox.loop import serve
@@ -24,6 +25,7 @@ from testbed.world.netns import inside
 from tests.middlebox.lab import (
     CLIENT,
     FAMILY,
+    PORT,
     SERVER,
     Declares,
     Lab,
@@ -160,6 +162,22 @@ def test_an_injection_that_cannot_be_sent_is_a_fault():
     assert receipt.faults == 2
 
 
+@pytest.mark.parametrize(("size", "faults"), [(1500, 0), (1501, 1)])
+def test_a_replacement_that_no_link_takes_is_a_fault(size, faults):
+    """The kernel would count it as replaced, and it would not leave."""
+    form = IpForm(dont_fragment=True)
+
+    def decide(raw, direction, _now):
+        if direction is Direction.DOWN or raw[9] != 17:
+            return PASS
+        longer = udp(Endpoints(raw[12:16], raw[16:20], 4000, PORT), bytes(size - 28), form)
+        return Decision(Verdict.REPLACE, longer, rule=0)
+
+    replies, receipt = with_censor(decide, Allow(), script=lambda lab, _: ask(lab, 4, b"short"))
+    assert receipt.faults == faults
+    assert (len(replies[0] or b"") == size - 28) == (faults == 0)
+
+
 @pytest.mark.parametrize("slow", [True, False])
 def test_a_queue_overrun_is_counted(slow):
     def decide(*_):
@@ -178,6 +196,26 @@ def test_a_queue_overrun_is_counted(slow):
     _, receipt = with_censor(decide, SilentDrop(), script=script, queue_length=16 if slow else 4096)
     assert (receipt.queue_dropped + receipt.user_dropped > 0) == slow
     assert [event["kind"] for event in receipt.events] == ["overflow"] * slow
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_packets_that_waited_at_the_end_are_counted(slow):
+    def decide(raw, *_):
+        time.sleep(0.5 if slow and payload_of(raw) == b"x" else 0)
+        return PASS
+
+    def burst():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for _ in range(50):
+                sock.sendto(b"x", (SERVER[4], 9))
+
+    def script(lab, _):
+        lab.fork("client", burst).result()
+        time.sleep(0.2)
+
+    _, receipt = with_censor(decide, SilentDrop(), script=script)
+    assert (receipt.undecided > 0) == slow
+    assert receipt.packets + receipt.undecided >= 50
 
 
 def test_the_censor_stops_under_full_load():
