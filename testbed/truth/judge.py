@@ -17,16 +17,8 @@ from testbed.truth.timeline import Timeline
 ByVantageAndUrl = Mapping[tuple[str, str], list[Measurement]]  # by vantage and URL, in the order measured
 RowVerdict = Literal["ok", "differs", "no receipt", "unexpected receipt", "control harmed", "not measured"]
 MISSING = "not measured"
-_OF_A_FILTER = {
-    "dns.drop",
-    "ip.drop",
-    "ip.icmp",
-    "tls.sni.rst",
-    "tls.sni.drop",
-    "http.drop",
-    "quic.drop",
-    "freeze",
-}
+_OF_A_FILTER = {"dns.drop", "dns.rst", "ip.drop", "ip.icmp", "tls.sni.rst", "tls.sni.drop", "http.drop",
+                "freeze", "quic.drop", "vpn.drop"}  # fmt: skip
 """What no server does by itself. A redirect, another certificate or another address it may well give."""
 _BUSY = "this machine was too busy to measure"
 _LOST = "packets were lost or late in the world itself"

@@ -47,7 +47,7 @@ class Pressure:
     def __str__(self) -> str:
         waiting = "" if self.waiting is None else f", processes waited in {self.waiting:.0%} of the time"
         return (
-            f"this machine was too busy: a timer came up to {self.latest:.2f} s late, "
+            f"this machine was busy: a timer came up to {self.latest:.2f} s late, "
             f"{self.runnable:.1f} processes for each processor{waiting}"
         )
 

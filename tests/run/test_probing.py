@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from testbed.errors import Exit
 from testbed.run.probing import under
 from testbed.truth.judge import Judgement, Row
 from testbed.world.pressure import Pressure
@@ -27,4 +28,10 @@ def test_on_another_machine_it_differs(pressure):
 
 def test_what_is_as_expected_all_the_same_is_valid():
     found = under(BUSY, FINE)
-    assert (found.valid, found.notes) == (True, (f"{BUSY}; all is as expected all the same",))
+    assert (found.valid, found.notes) == (True, (f"{BUSY}; the verdict holds all the same",))
+
+
+def test_another_rule_than_expected_is_not_the_machines_doing():
+    wrong = Judgement("s", "p", (replace(ROW, verdict="differs", by="one", others=("mts/box/other",)),))
+    found = under(BUSY, wrong)
+    assert (found.valid, found.exit_status) == (True, Exit.UNEXPECTED)

@@ -19,7 +19,7 @@ def test_what_was_measured_on_two_processors():
 
 def test_in_words():
     assert str(Pressure(17.0, 0.367, 0.6, 0.87, 24.7)) == (
-        "this machine was too busy: a timer came up to 0.37 s late, 24.7 processes for each processor, "
+        "this machine was busy: a timer came up to 0.37 s late, 24.7 processes for each processor, "
         "processes waited in 87% of the time"
     )
     assert "waited" not in str(Pressure(17.0, 0.367, 0.6, None, 24.7))
