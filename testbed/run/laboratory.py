@@ -128,11 +128,13 @@ class Laboratory:
 
     def environment(self, vantage: str, name: str = "vantage") -> Environment:
         """What a subscriber's machine has of its own; its files are made in the run folder, in `name`."""
-        return prepare(self.folder.path, self.authority, self.resolvers(vantage), name)
+        hosts = [node.name for node in self.world.plan.nodes if node.host and node.name != vantage]
+        elsewhere = {host: self.resolvers(host) for host in hosts}
+        return prepare(self.folder.path, self.authority, self.resolvers(vantage), name, elsewhere)
 
     def resolvers(self, vantage: str, ipv: int = 4) -> tuple[str, ...]:
         """The resolver addresses that a subscriber's machine is given."""
-        if vantage == OUTSIDE:
+        if vantage not in self.operators:
             public = self.scenario.world.resolvers[0]
             return public.ipv4[:1] + public.ipv6[:1] if ipv == 4 else public.ipv6[:1] + public.ipv4[:1]
         four, six = self.world.plan.resolver_address(vantage)

@@ -15,6 +15,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from testbed.internet.bundles import SYSTEM_BUNDLES, system_bundle
@@ -62,11 +63,16 @@ class Environment:
 
 
 def prepare(
-    run_dir: Path, authority: "Authority", resolvers: Sequence[str], name: str = "vantage"
+    run_dir: Path,
+    authority: "Authority",
+    resolvers: Sequence[str],
+    name: str = "vantage",
+    elsewhere: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Environment:
     """Write the files of the vantage `name` into `run_dir/name`.
 
-    `resolvers` are the addresses that it asks; the C library uses three at most.
+    `resolvers` are the addresses that it asks; the C library uses three at most. `elsewhere` are those that
+    other hosts ask: `ip netns exec HOST` gives its command their file.
     """
     home = (run_dir / name).resolve()
     tree, scratch = home / "files", home / "scratch"
@@ -74,7 +80,10 @@ def prepare(
     certificates = tree / CERTIFICATES
     certificates.mkdir(parents=True, exist_ok=True)
     etc = tree / "etc"
-    (etc / "resolv.conf").write_text("".join(f"nameserver {address}\n" for address in resolvers[:3]))
+    _write_resolvers(etc, resolvers)
+    for host, addresses in elsewhere.items():
+        (etc / "netns" / host).mkdir(parents=True, exist_ok=True)
+        _write_resolvers(etc / "netns" / host, addresses)  # ip-netns(8)
     (etc / "hosts").write_text(_hosts())
     if Path("/etc/nsswitch.conf").is_file():
         (etc / "nsswitch.conf").write_text(_nsswitch(Path("/etc/nsswitch.conf").read_text()))
@@ -90,6 +99,10 @@ def prepare(
     store = home / "trust.p12"
     store.write_bytes(authority.java_trust_store())
     return Environment(tree, scratch, _variables(root, bundle, store))
+
+
+def _write_resolvers(folder: Path, addresses: Sequence[str]) -> None:
+    (folder / "resolv.conf").write_text("".join(f"nameserver {address}\n" for address in addresses[:3]))
 
 
 def _variables(root: Path, bundle: Path, store: Path) -> dict[str, str]:

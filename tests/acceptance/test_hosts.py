@@ -326,3 +326,23 @@ def test_an_authority_that_others_can_read_is_refused(testbed: Run, tmp_path: Pa
         f"testbed: --authority: {folder} is open to others (mode 755); "
         f"if nobody had a chance to read it: chmod 700 {folder}; otherwise name a new folder\n"
     )
+
+
+def test_hosts_abroad_ask_a_resolver_of_their_own(testbed: Callable[..., Done]) -> None:
+    """`ip netns exec` gives a command the resolver file of its host, where the operator's resolver lies."""
+    line = "getent ahostsv4 www.bbc.com | head -n 1"
+    script = f"{line}; for host in outside far domestic; do ip netns exec $host sh -c '{line}'; done"
+    run = ("twitter-facebook-block-2022-03", "--vantage", "ertelecom", "--", "sh", "-c", script)
+    done = testbed(*run)
+    addresses = [line.split()[0] for line in done.out.splitlines()]
+    assert addresses == ["5.3.3.17", "151.101.0.81", "151.101.0.81", "151.101.0.81"], done.err
+
+
+def test_an_address_that_outside_adds_to_itself_is_routed(testbed: Callable[..., Done]) -> None:
+    script = "{}; ping -n -c 1 -W 1 95.216.0.7 > ping; echo $?"
+    add = "ip netns exec outside ip address add 95.216.0.7/32 dev lo"
+    statuses = [
+        testbed("free-network", "--vantage", "mts", "--", "sh", "-c", script.format(first)).out
+        for first in (add, ":")
+    ]
+    assert statuses == ["0\n", "1\n"]
