@@ -85,11 +85,7 @@ class Inspector:
         client = direction in (Direction.UP, flow.asks)
         if not packet.has_payload or not (client or self._both or self._answers(packet, flow)):
             return False
-        if packet.protocol != TCP:
-            return True
-        if packet.flags & SYN:
-            return False
-        return self.model_of(flow).view != "flow" or not flow.inspection.was_judged(packet, direction)
+        return packet.protocol != TCP or not packet.flags & SYN
 
     def look(self, packet: Packet, direction: Direction, flow: Flow) -> Reading:
         """What the packet, or the stream up to it, shows; decides whether later packets are looked at."""
@@ -103,13 +99,17 @@ class Inspector:
             return self._answer(packet, flow)
         if flow.inspection.decided:
             return NOTHING
+        again = model.view == "flow" and flow.inspection.was_judged(packet, direction)
         if model.view == "stream" and direction is flow.asks:
             reading = self._read_stream(flow, model, port)
+        elif again:
+            reading = NOTHING
         else:
             reading = read_tcp(packet.payload, port, self._wanted, first=flow.inspection.budget is None)
             if model.view == "flow":
                 flow.inspection.judge(packet, direction)
-        if port != _PORT_DNS and not _asks(reading):  # each query is judged by itself, however many come
+        # Each query is judged by itself, however many come.
+        if not (again or port == _PORT_DNS or _asks(reading)):
             self._go_on(packet, flow, model, reading)
         if self._joins and model.view != "stream" and direction is flow.asks:
             whole = self._read_stream(flow, model, port)

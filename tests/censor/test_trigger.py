@@ -286,6 +286,36 @@ def test_fin_and_rst_clear_nothing(flags: str) -> None:
     assert opened.R("PA", b"data").arrived["TCP"].flags == "RA"
 
 
+def test_an_exempt_name_s_first_segment_may_be_sent_twice() -> None:
+    """Allow-list mode reads a ClientHello over several segments, and what is sent again changes nothing."""
+    rules = (
+        Rule("listed", Match(tls_sni=names("n.com")), Allow()),
+        Rule("rest", Match(transport="tcp", data=True), SilentDrop()),
+    )
+    for name, passes in (("n.com", True), ("x.com", False)):
+        opened = Line(Policy("box", PROFILES["mob-wl"], rules))
+        opened.handshake()
+        begin, data = opened.seq["L"], hello(name, pad=300)
+        arrived = []
+        for piece in (data[:200], data[:200], data[200:]):
+            opened.seq["L"] = begin + (200 if piece == data[200:] else 0)
+            arrived.append(opened.L(payload=piece).arrived is not None)
+        assert arrived == [True, True, passes]
+
+
+@pytest.mark.parametrize("kernel", [True, False])
+def test_a_flow_whose_roles_were_reversed_stays_so_while_it_is_remembered(*, kernel: bool) -> None:
+    """With a kernel that passes given-up flows on and without: 480 s once both ends have sent packets."""
+    opened = Line(sni(RewriteRst()), kernel=kernel)
+    for who, flags in (("L", "S"), ("R", "S"), ("L", "SA"), ("R", "A")):
+        getattr(opened, who)(flags)
+    for seconds in (70, 300):
+        opened.wait(seconds)
+        assert opened.L(payload=hello()).untouched
+    opened.wait(481)
+    assert opened.L(payload=hello()).fired
+
+
 # --- a box without state ---------------------------------------------------------------------------
 
 FORM = QuicForm(min_payload=1200, long_header=True, drafts=True)
