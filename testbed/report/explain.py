@@ -38,6 +38,8 @@ EXPLANATIONS: Final[dict[str, str]] = {
     "measurement shows silence; how many of many tries do, shows the limit.",
     "vpn.drop": "A tunnel's handshake or its data got no answer: the TSPU recognizes the protocol, "
     "not the host.",
+    "refused": "Another page came than outside, over TLS with the site's own certificate. Nobody on the path "
+    "can do that: the server refuses visitors from here, as many do since 2022 (USX23). No censorship.",
     "broken": "It fails from outside as well: no censorship.",
 }
 

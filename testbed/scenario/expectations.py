@@ -6,14 +6,13 @@ from testbed.errors import nearest
 from testbed.measurement.target import Target
 from testbed.model import OUTSIDE, Expectation, Placement
 from testbed.scenario.invalid import INVALID
-from testbed.scenario.labels import LABELS
+from testbed.scenario.labels import CAUSELESS, LABELS
 from testbed.scenario.problems import Loc
 from testbed.scenario.schema import ExpectPart
 from testbed.scenario.sources import Sources
 from testbed.scenario.targets import TargetParser
 
 ALL = "all"
-_CAUSELESS = ("ok", "broken")  # outcomes that no rule causes
 
 Phases = Mapping[str, tuple[Placement, ...]]
 Made = dict[tuple[str, str, str, int], tuple[Expectation, int]]  # by phase, vantage, URL and IP version
@@ -56,7 +55,7 @@ def expand(
 def _check_part(part: ExpectPart, loc: Loc, sources: Sources) -> None:
     if part.outcome not in LABELS:
         sources.add((*loc, "outcome"), f"unknown outcome {part.outcome!r}", nearest(part.outcome, LABELS))
-    elif part.outcome not in _CAUSELESS and not part.by:
+    elif part.outcome not in CAUSELESS and not part.by:
         sources.add(loc, f"{part.outcome!r} needs a cause", "add 'by: RULE'")
     if part.rate is not None and part.outcome != "throttle":
         sources.add((*loc, "rate"), f"a rate goes with 'throttle', not with {part.outcome!r}", "remove it")

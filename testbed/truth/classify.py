@@ -1,10 +1,11 @@
 """What happened to a measurement, by comparison with the same target from outside. It never reads the policy.
 
-Two conclusions are inferences, the same for every detector:
+Three conclusions are inferences, the same for every detector:
 
 - On https a filter cannot read the request. A reset, or no answer at all, is therefore attributed to the
   ClientHello, also when the handshake itself was completed (SNI-II lets 5-8 packets pass, CP22 Fig. 6); once
   the answer has begun, it is http.rst, or `freeze` if it stops.
+- Another page over TLS, with the certificate that the site shows outside as well, is the server's own doing.
 - A time-out during which bytes still arrived a second or more after the step began is a trickle and so
   `throttle` (SNI-III: 1 KB every 4-5 s, OONI22), not silence.
 
@@ -133,7 +134,8 @@ def _quic(seen: Timeline, _: Timeline | None) -> str | None:
 
 def _http(seen: Timeline, outside: Timeline | None) -> str | None:
     if _block_page(seen, outside):
-        return "http.page"
+        sealed = outside is not None and all(page.sealed for page in seen.pages)
+        return "refused" if sealed else "http.page"
     failure = seen.http.failure
     if failure is None:
         return None

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from testbed.errors import Exit
 from testbed.measurement.ooni import Measurement
 from testbed.model import OUTSIDE, Placement, Scenario
-from testbed.scenario.labels import SEEN_AS
+from testbed.scenario.labels import CAUSELESS, SEEN_AS
 from testbed.truth import proofs
 from testbed.truth.classify import classify, slow
 from testbed.truth.expected import Role, Truth, truth
@@ -204,7 +204,7 @@ def _verdict(one: Truth, proof: proofs.Proof, *, agrees: bool, by_others: bool) 
 
 
 def _must_fire(by: str, outcome: str) -> bool:
-    return bool(by) and outcome not in ("ok", "broken")
+    return bool(by) and outcome not in CAUSELESS
 
 
 def _within(rate: float | None, limits: tuple[float, float] | None) -> bool:

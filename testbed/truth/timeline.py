@@ -56,6 +56,7 @@ class SeenPage:
     size: int  # bytes of the body, as far as it came or was announced
     digest: str  # of the recorded beginning
     complete: bool
+    sealed: bool  # it came over TLS
 
 
 @dataclass(frozen=True)
@@ -207,6 +208,7 @@ def _page(exchange: HttpExchange) -> SeenPage | None:
         max(size, len(body)) if response.body_is_truncated else len(body),
         sha256(body).hexdigest(),
         exchange.failure is None and (bool(response.body_is_truncated) or len(body) >= size),
+        not (url or "").startswith("http://"),
     )
 
 

@@ -15,6 +15,7 @@ LIBRARY = [
     "dns-hijack-2026",
     "dns-outages-2021",
     "eu-rt-sputnik-2022",
+    "false-friends",
     "free-network",
     "freeze-16kb-2025",
     "instagram-block-2022-03",

@@ -41,6 +41,7 @@ CASES = {
     "SYN dropped": (measured(dns=None, tcp=SILENT), "ip.drop"),
     "SYN refused": (measured(dns=None, tcp="connection_refused"), "ip.rst"),
     "SYN answered by ICMP": (measured(dns=None, tcp="host_unreachable"), "ip.icmp"),
+    "the server refuses visitors from here": (fine(page={"code": 403}), "refused"),
     "SNI-I": (measured(dns=None, tcp=None, tls=RESET), "tls.sni.rst"),
     "FIN after the ClientHello": (measured(dns=None, tcp=None, tls="eof_error"), "tls.sni.fin"),
     "FIN at the request, encrypted": (
@@ -123,7 +124,7 @@ H3_CASES = {
     "trickle": (measured(H3, dns=None, quic=SILENT, reads=[5.0]), "throttle"),
     "own certificate": (measured(H3, dns=None, quic="ssl_unknown_authority"), "tls.mitm"),
     "ICMP": (measured(H3, dns=None, quic="host_unreachable"), "ip.icmp"),
-    "another page": (fine(H3, page={"code": 451}), "http.page"),
+    "another page": (fine(H3, page={"code": 451}), "refused"),
 }
 
 
