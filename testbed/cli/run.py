@@ -75,6 +75,10 @@ def command(
     if command_line:
         options.must_be_one(vantages)
     options.one_or_all(name, command_line, every=every)
+    if junit is not None:
+        from testbed.report import junit as xml
+
+        xml.require_writable(junit)
     job = Job(
         name or "",
         phase=phase,
@@ -98,7 +102,5 @@ def command(
 
         results = show_all(execute_all(job, every_scenario()), as_json=as_json)
     if junit is not None:
-        from testbed.report import junit as xml
-
         xml.write(junit, results)
     return most_serious(result.exit_status for result in results)

@@ -58,7 +58,16 @@ def _lines(result: RunResult, *, quiet: bool) -> list[str]:
         lines.append(_what_happened(result))
     lines += [f"note: {note}" for note in result.notes]
     lines += [line for problem in result.problems for line in f"INVALID RUN: {problem}".splitlines()]
-    return [*lines, f"recorded in {typed(result.folder)}{whose_status(result)}"]
+    partial = _until_then(result) if result.judgement is None and not result.job.runs_program else ""
+    return [*lines, f"recorded in {typed(result.folder)}{partial}{whose_status(result)}"]
+
+
+def _until_then(result: RunResult) -> str:
+    """What a run that did not come to its end has measured."""
+    path = result.folder / "results.jsonl"
+    number = path.read_bytes().count(b"\n") if path.exists() else 0
+    measurements = "one measurement" if number == 1 else f"{number} measurements"
+    return f"; it has {measurements} in results.jsonl" if number else "; nothing had been measured"
 
 
 def _what_happened(result: RunResult) -> str:

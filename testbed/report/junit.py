@@ -1,5 +1,6 @@
 """Runs as JUnit XML, which CI services show: a suite for each run, a case for each row."""
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,14 @@ def document(results: Sequence[RunResult]) -> str:
     root.set("time", f"{sum(result.seconds for result in results):.3f}")
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, "unicode") + "\n"
+
+
+def require_writable(path: Path) -> None:
+    """InputError unless the file can be written, before a run that may take long."""
+    folder = path.parent
+    if not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
+        why = "it cannot be written" if folder.is_dir() else "there is no such folder"
+        raise InputError.at("--junit", f"{path}: {why}", "name another file")
 
 
 def write(path: Path, results: Sequence[RunResult]) -> None:

@@ -102,3 +102,20 @@ def test_as_json_it_is_one_line_on_stderr(capsys, result):
         "exit_status_of": "command",
         "folder": str(result.folder),
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "last"),
+    [
+        (None, "testbed: recorded in run; nothing had been measured"),
+        ("{}\n", "testbed: recorded in run; it has one measurement in results.jsonl"),
+        ("{}\n{}\n{", "testbed: recorded in run; it has 2 measurements in results.jsonl"),
+    ],
+)
+def test_an_interrupted_run_says_what_it_has(capsys, result, written, last):
+    job = Job("s", phase="p", vantages=["mts"])
+    ended = replace(result, job=job, command_status=None, problems=("interrupted",), exit_status=130)
+    result.folder.mkdir()
+    if written is not None:
+        (result.folder / "results.jsonl").write_text(written)
+    assert printed(capsys, ended) == ["testbed: INVALID RUN: interrupted", last]

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from testbed.errors import InputError
-from testbed.report.junit import document, write
+from testbed.report.junit import document, require_writable, write
 from testbed.run.job import Job
 from testbed.run.result import RunResult
 from testbed.truth.judge import Judgement, Row
@@ -61,6 +61,9 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
         InputError, match=r"--junit: cannot write .*: No such file or directory; name another"
     ):
         write(tmp_path / "none/x.xml", [result()])
+    with pytest.raises(InputError, match=r"--junit: .*none/x.xml: there is no such folder; name another"):
+        require_writable(tmp_path / "none/x.xml")
+    require_writable(tmp_path / "x.xml")
     write(tmp_path / "x.xml", [result()])
     written = (tmp_path / "x.xml").read_text("utf-8")
     assert written.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites')
