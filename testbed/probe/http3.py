@@ -61,7 +61,9 @@ class _Client(QuicConnectionProtocol):
         return sum(path.bytes_sent for path in self._quic._network_paths)
 
     def error_received(self, exc: Exception) -> None:
-        self.finish(failure.of(exc))
+        problem, now = failure.of(exc), self.log.now()
+        self.log.event("read_from", now, address=self.where, proto="udp", failure=problem)
+        self.finish(problem)
 
     def finish(self, problem: str) -> None:
         """End with a failure."""

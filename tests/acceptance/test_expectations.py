@@ -1,11 +1,13 @@
 """examples/expectations: by IP version, by share of tries, a freeze apart from silence; each can be wrong."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from testbed import Job, execute
 from testbed.errors import Exit
+from tests.measurement.oonireader import lost, not_in_ooni
 
 pytestmark = pytest.mark.world
 EXAMPLES = Path(__file__).parents[2] / "examples/expectations"
@@ -32,6 +34,9 @@ def test_a_freeze_silence_and_a_share_of_tries(tmp_path):
     assert (shared.tries, shared.trial) == (20, None)
     assert 4 <= shared.hits <= 16
     assert result.verdict.startswith("as expected")
+    documents = [json.loads(line) for line in (tmp_path / "run/results.jsonl").read_text().splitlines()]
+    assert len(documents) == 20 + 2 + 3 + 5  # tries, two of bbc.com, one of each other; five outside
+    assert [found for one in documents for found in lost(one) + not_in_ooni(one)] == []
 
 
 @pytest.mark.slow

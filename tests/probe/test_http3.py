@@ -153,4 +153,6 @@ def test_a_closed_port_is_refused_at_once(lab):
         port = free.getsockname()[1]
     seen = h3(lab, port)
     assert seen.failure == "connection_refused"
+    failures = {event.failure for event in seen.test_keys.network_events if event.operation == "read_from"}
+    assert failures == {"connection_refused"}
     assert seen.runtime < 0.6
