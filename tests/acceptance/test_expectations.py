@@ -51,5 +51,5 @@ def test_the_example_can_be_wrong(tmp_path, old, new, target):
     text = (EXAMPLES / "freeze-and-tries.yaml").read_text()
     (tmp_path / "wrong.yaml").write_text(text.replace(old, new))
     result = execute(Job(str(tmp_path / "wrong.yaml"), out=tmp_path / "run", timeout=2.0))
-    assert result.exit_status is Exit.UNEXPECTED
+    assert result.exit_status == Exit.UNEXPECTED
     assert [row.target for row in result.judgement.rows if row.verdict != "ok"] == [target]
