@@ -1,4 +1,4 @@
-"""A constant with its source, so that no behavioural number stands without one."""
+"""A constant with its source, so that every number about behaviour names one."""
 
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar

@@ -11,6 +11,8 @@ from testbed.conformance.steps import StepResult
 
 _DEVIATIONS = 4.0  # standard deviations; a correct box fails one run in 16,000
 
+_OPENING: tuple[tuple[Who, str], ...] = (("L", "S"), ("R", "SA"), ("L", "A"))
+
 SeriesOutcome = Literal["all pass", "nothing passes", "some pass, then none"]
 
 
@@ -184,6 +186,8 @@ class Pairs:
         results: list[bool] = []
         for server in self.servers:
             exchange.renew(protocol=TCP, right=server)
+            for who, flags in _OPENING:
+                observe(exchange, who, exchange.packet(who, b"", flags, Header()))
             for part in filter(None, (self.payload, self.rest)):
                 observe(exchange, "L", exchange.packet("L", part, "PA", Header()))
             results.append(observe(exchange, "R", exchange.packet("R", b"data", "PA", Header())).untouched)

@@ -133,7 +133,7 @@ def resolves(kind: type[AnyAction]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OperatorsOwn:
-    """What the text "operator" stands for as a parameter's value: an attribute of the network's operator."""
+    """What the text "operator" means as a parameter's value: an attribute of the network's operator."""
 
     attribute: str  # "block_page", "sinkhole4", …
     may_lack: bool = False  # an operator without it is allowed: the parameter is then empty

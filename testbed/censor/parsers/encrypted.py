@@ -2,8 +2,8 @@
 
 The test is the one measured at China's Great Firewall: Wu, Sippe, Sivakumar, Burg, Anderson, Wang, Bock,
 Houmansadr, Levin, Wustrow, *How the Great Firewall of China Detects and Blocks Fully Encrypted Traffic*,
-USENIX Security 2023, algorithm 1 (WU23). Russian boxes act on such traffic too (N4P#363), but how they tell
-it is not published: to use this test for them is our choice.
+USENIX Security 2023, algorithm 1 (WU23). Russian boxes act on such traffic too (N4P#363), but by
+which test is not published: to use this one for them is our choice.
 """
 
 import re

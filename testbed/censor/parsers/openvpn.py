@@ -25,7 +25,7 @@ _CLIENT_RESETS: Final = frozenset({7, 10})
 _ACK: Final = 5
 
 # A client's first packet: opcode, session id, no acknowledged packets, packet id 0. With tls-auth an HMAC and
-# a replay counter stand before the last two; with tls-crypt a counter and a tag, and the rest is encrypted.
+# a replay counter come before the last two; with tls-crypt a counter and a tag, and the rest is encrypted.
 _PLAIN_RESET: Final = 14
 _AUTH_RESETS: Final = frozenset(_PLAIN_RESET + 8 + digest for digest in (16, 20, 28, 32, 48, 64))
 _CRYPT_RESET: Final = 54
