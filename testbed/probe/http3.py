@@ -28,6 +28,21 @@ _HANDSHAKE_FAILURES = {40, 51}  # handshake_failure, decrypt_error
 _CERTIFICATE_FAILURES = {42, 43, 44, 45, 46}  # bad, unsupported, revoked, expired, unknown
 
 
+class _LoggedTransport:
+    """Passes datagrams on to a transport, and logs each."""
+
+    def __init__(self, transport: asyncio.DatagramTransport, log: MeasurementLog, where: str) -> None:
+        self._transport, self._log, self._where = transport, log, where
+
+    def sendto(self, data: bytes, addr: Any = None) -> None:
+        begun = self._log.now()
+        self._transport.sendto(data, addr)
+        self._log.event("write_to", begun, address=self._where, proto="udp", size=len(data))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class _Client(QuicConnectionProtocol):
     """Logs the datagrams, and collects one response."""
 
@@ -48,17 +63,8 @@ class _Client(QuicConnectionProtocol):
         self.news.set()
         super().datagram_received(cast("bytes", data), addr)
 
-    def transmit(self) -> None:
-        begun, before = (
-            self.log.now(),
-            self._quic._network_paths[0].bytes_sent if self._quic._network_paths else 0,
-        )
-        super().transmit()
-        if self._quic._network_paths and (size := self._quic._network_paths[0].bytes_sent - before):
-            self.log.event("write_to", begun, address=self.where, proto="udp", size=size)
-
-    def _sent(self) -> int:
-        return sum(path.bytes_sent for path in self._quic._network_paths)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("Any", _LoggedTransport(cast("Any", transport), self.log, self.where)))
 
     def error_received(self, exc: Exception) -> None:
         problem, now = failure.of(exc), self.log.now()

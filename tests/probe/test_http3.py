@@ -92,6 +92,9 @@ def test_a_page_over_http3(lab, site):
     assert (response.code, response.body) == (200, "hello")
     operations = [event.operation for event in seen.test_keys.network_events]
     assert {"write_to", "read_from"} <= set(operations)
+    sent = [event.num_bytes for event in seen.test_keys.network_events if event.operation == "write_to"]
+    assert sent[0] == 1200  # an Initial alone (RFC 9000 §14.1): one event for each datagram
+    assert max(sent) <= 1500
 
 
 def test_the_request_is_the_one_that_was_sent(lab, site):

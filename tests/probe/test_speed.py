@@ -27,12 +27,12 @@ def paced(burst: int, rate: int):
     def behave(sock):
         read_head(sock)
         sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + bytes(burst))
-        sent = burst
+        sent, due = burst, time.monotonic()
         while sent < 1_000_000:
             size = min(max(rate // 50, 1), 1_000_000 - sent)
             sock.sendall(bytes(size))
-            sent += size
-            time.sleep(0.02)
+            sent, due = sent + size, due + 0.02
+            time.sleep(max(0.0, due - time.monotonic()))  # a busy machine catches up
 
     return behave
 
