@@ -93,10 +93,12 @@ def _lies(lookup: SeenLookup, seen: Timeline, outside: Timeline | None) -> bool:
     if any(is_address(one) and not ip_address(one).is_global for one in lookup.addresses):
         return True
     # Another resolver has others, and those can be connected to while these cannot.
-    others = seen.addresses - lookup.addresses
+    same = [one for one in seen.lookups if one.name == lookup.name]
+    others = frozenset[str]().union(*(one.addresses for one in same)) - lookup.addresses
     tried = [seen.reached[one] for one in lookup.addresses if one in seen.reached]
-    apart = all(one.addresses == lookup.addresses or one.addresses.isdisjoint(lookup.addresses)
-                for one in seen.lookups)  # fmt: skip
+    apart = all(
+        one.addresses == lookup.addresses or one.addresses.isdisjoint(lookup.addresses) for one in same
+    )
     return apart and bool(tried) and not any(tried) and any(seen.reached.get(one) for one in others)
 
 
@@ -139,7 +141,7 @@ def _http(seen: Timeline, outside: Timeline | None) -> str | None:
     failure = seen.http.failure
     if failure is None:
         return None
-    before_answer = seen.tls.tried and seen.page is None
+    before_answer = seen.tls.tried and seen.answer is None
     ended = _ended("tls.sni" if before_answer else "http", seen, seen.http)
     return ended or ("http.page" if outside is not None else "broken")
 
@@ -177,7 +179,7 @@ def _silence(layer: str, seen: Timeline, step: Layer) -> str:
     """A step that got no more answer: a trickle that never ended, an answer that stopped, or no answer."""
     times = seen.arrival_times(step.begun)
     pauses = [after - before for before, after in pairwise([0.0, *times])]
-    if seen.page is not None:
+    if step is seen.http and seen.answer is not None:
         stopped = not times or step.ended - step.begun - times[-1] > _STANDSTILL * max(pauses)
         return "throttle" if seen.limited and not stopped and times[-1] >= LATE else "freeze"
     return "throttle" if seen.limited and times and times[-1] >= LATE else f"{layer}.drop"

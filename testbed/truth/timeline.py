@@ -3,13 +3,13 @@
 Entries that do not say how they ended prove nothing and are left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from ipaddress import ip_address
 from re import DOTALL, IGNORECASE, search
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from testbed.measurement.codec import UNSAID, StepFailure
@@ -32,6 +32,9 @@ class _Attempt(Protocol):
 
     @property
     def t(self) -> float | None: ...
+
+
+_AnyAttempt = TypeVar("_AnyAttempt", bound=_Attempt)
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,9 @@ class SeenPage:
 
 @dataclass(frozen=True)
 class SeenLookup:
-    """What one resolver said."""
+    """What one resolver said of one name."""
 
+    name: str
     layer: Layer
     addresses: frozenset[str]  # in shortest form
 
@@ -87,22 +91,26 @@ class Timeline:
 
     @cached_property
     def tcp(self) -> Layer:
-        """All connection attempts together."""
-        return _layer(self._keys.tcp_connect)
+        """The attempts to connect to a host's port; of several hosts, as after redirects, one that failed."""
+        names = {ip: query.hostname or "" for query in self._keys.queries for ip in _addresses_in([query])}
+        own = host_of(self.target)
+        return _worst(self._keys.tcp_connect, lambda one: (names.get(_shortest(one.ip or ""), own), one.port))
 
     @cached_property
     def tls(self) -> Layer:
-        """TLS over TCP."""
-        return _layer([one for one in self._keys.tls_handshakes if one.network not in ("udp", "quic")])
+        """TLS over TCP; of several names, one that failed."""
+        mine = [one for one in self._keys.tls_handshakes if one.network not in ("udp", "quic")]
+        return _worst(mine, lambda one: one.server_name)
 
     @cached_property
     def quic(self) -> Layer:
-        """QUIC."""
-        return _layer([one for one in self._keys.tls_handshakes if one.network in ("udp", "quic")])
+        """QUIC; of several names, one that failed."""
+        mine = [one for one in self._keys.tls_handshakes if one.network in ("udp", "quic")]
+        return _worst(mine, lambda one: one.server_name)
 
     @cached_property
     def http(self) -> Layer:
-        """The request (OONI lists the newest first, but a run of ours has one only)."""
+        """The last request (OONI lists the newest first; a run of ours has one only)."""
         return _layer(self._keys.requests[:1])
 
     @cached_property
@@ -119,11 +127,15 @@ class Timeline:
     @cached_property
     def lookups(self) -> tuple[SeenLookup, ...]:
         """The answers of each resolver that was asked: they are not merged, because one of them may lie."""
-        asked: dict[tuple[str | None, str | None], list[Query]] = {}
+        asked: dict[tuple[str | None, ...], list[Query]] = {}
         for query in self._keys.queries:
-            asked.setdefault((query.engine, query.resolver_address), []).append(query)
+            asked.setdefault((query.hostname, query.engine, query.resolver_address), []).append(query)
         layers = ((_layer(queries), queries) for queries in asked.values())
-        return tuple(SeenLookup(layer, _addresses_in(queries)) for layer, queries in layers if layer.tried)
+        return tuple(
+            SeenLookup(queries[0].hostname or "", layer, _addresses_in(queries))
+            for layer, queries in layers
+            if layer.tried
+        )
 
     @cached_property
     def addresses(self) -> frozenset[str]:
@@ -132,12 +144,16 @@ class Timeline:
 
     @cached_property
     def reached(self) -> Mapping[str, bool]:
-        """Each address to which a connection was tried, and whether one succeeded."""
+        """Each address to which a connection was tried, and whether one succeeded; with TLS, where tried."""
+        tcp = [(one.ip or "", one.failure) for one in self._keys.tcp_connect]
+        tls = [(_address_of(one.address or ""), one.failure) for one in self._keys.tls_handshakes]
         found: dict[str, bool] = {}
-        for attempt in self._keys.tcp_connect:
-            if attempt.failure is not UNSAID and attempt.ip:
-                ip = _shortest(attempt.ip)
-                found[ip] = found.get(ip, False) or attempt.failure is None
+        for attempts in (tcp, tls):
+            last: dict[str, bool] = {}
+            for ip, failure in attempts:
+                if ip and failure is not UNSAID:
+                    last[_shortest(ip)] = last.get(_shortest(ip), False) or failure is None
+            found |= last
         return found
 
     @cached_property
@@ -156,6 +172,11 @@ class Timeline:
         """The response to the first request, if a status line came (OONI lists the newest request first)."""
         exchange = self._keys.requests[-1] if self._keys.requests else None
         return _page(exchange) if exchange else None
+
+    @cached_property
+    def answer(self) -> SeenPage | None:
+        """The response to the last request."""
+        return _page(self._keys.requests[0]) if self._keys.requests else None
 
     @cached_property
     def pages(self) -> tuple[SeenPage, ...]:
@@ -225,6 +246,20 @@ def _layer(entries: Sequence[_Attempt]) -> Layer:
     succeeded = any(attempt.failure is None for attempt in attempts)
     failure = None if succeeded else str(last.failure or _NAMELESS)
     return Layer(tried=True, failure=failure, begun=last.t0 or 0.0, ended=last.t or 0.0)
+
+
+def _worst(entries: Sequence[_AnyAttempt], key: Callable[[_AnyAttempt], object]) -> Layer:
+    """The first of the groups with one key in which no attempt succeeded; else the last group."""
+    groups: dict[object, list[_AnyAttempt]] = {}
+    for entry in entries:
+        groups.setdefault(key(entry), []).append(entry)
+    layers = [layer for group in groups.values() if (layer := _layer(group)).tried]
+    nothing = Layer(tried=False, failure=None)
+    return next((layer for layer in layers if layer.failure), layers[-1] if layers else nothing)
+
+
+def _address_of(endpoint: str) -> str:
+    return endpoint.rpartition(":")[0].strip("[]")
 
 
 def _shortest(text: str) -> str:

@@ -12,7 +12,7 @@ from testbed.measurement.ooni import Measurement
 from testbed.scenario.labels import LABELS
 from testbed.truth.classify import classify
 
-from .timelines import binary, connect, fine, lookup, measured, page
+from .timelines import binary, connect, fine, handshake, lookup, measured, page
 
 SILENT, RESET = "generic_timeout_error", "connection_reset"
 OUTSIDE = fine(vantage="outside")
@@ -209,9 +209,10 @@ def test_without_an_outside_a_failure_counts():
     assert classify(NOTHING, None) == "broken"
 
 
-def several(*lookups, connects=(), requests=()):
+def several(*lookups, connects=(), requests=(), tls=()):
     """A record that asked several resolvers, as OONI's web_connectivity makes it."""
     keys = {"queries": list(lookups), "tcp_connect": list(connects), "requests": list(requests)}
+    keys["tls_handshakes"] = list(tls)
     return Measurement.from_json({"input": PLAIN, "test_keys": keys})
 
 
@@ -224,6 +225,13 @@ MOVED_TO_RT = {
     "request": {"url": PLAIN},
     "response": page(302, location="http://warning.rt.ru/"),
 }
+TO_WWW = {
+    "failure": None,
+    "request": {"url": PLAIN},
+    "response": page(302, location="https://www.site.example/"),
+}
+WWW = lookup(None, "1.2.3.5", name="www.site.example")
+WWW_OPENS = connect(None, "1.2.3.5")
 ALONE = {
     "nothing wrong": (several(lookup(None, "1.2.3.4"), HONEST, connects=[OPENS], requests=[SHOWN]), "ok"),
     "only the operator's says NXDOMAIN": (
@@ -235,6 +243,33 @@ ALONE = {
     "a lie to an address that refuses": (
         several(lookup(None, "5.6.7.8"), HONEST, requests=[SHOWN],
                 connects=[connect("connection_refused", "5.6.7.8"), OPENS]), "dns.poison",
+    ),
+    "a lie to an address with another certificate": (
+        several(lookup(None, "5.6.7.8"), HONEST, connects=[connect(None, "5.6.7.8"), OPENS],
+                tls=[handshake("ssl_unknown_authority", ip="5.6.7.8"), handshake(None)]), "dns.poison",
+    ),
+    "another certificate everywhere": (
+        several(HONEST, connects=[OPENS], tls=[handshake("ssl_unknown_authority")]), "tls.mitm",
+    ),
+    "a redirect to a name that is reset": (
+        several(HONEST, WWW, connects=[OPENS, WWW_OPENS], requests=[TO_WWW],
+                tls=[handshake(None), handshake(RESET, "www.site.example", "1.2.3.5")]), "tls.sni.rst",
+    ),
+    "a redirect to a name that is silent": (
+        several(HONEST, WWW, connects=[OPENS, WWW_OPENS], requests=[TO_WWW],
+                tls=[handshake(None), handshake(SILENT, "www.site.example", "1.2.3.5")]), "tls.sni.drop",
+    ),
+    "a redirect to an address that refuses": (
+        several(HONEST, WWW, connects=[OPENS, connect("connection_refused", "1.2.3.5")], requests=[TO_WWW]),
+        "ip.rst",
+    ),
+    "a redirect to a name that is not there": (
+        several(HONEST, lookup("dns_nxdomain_error", name="www.site.example"), connects=[OPENS],
+                requests=[TO_WWW]), "dns.nxdomain",
+    ),
+    "one of two addresses, over IPv6": (
+        several(lookup(None, "1.2.3.4", "2001:4860::1"), requests=[SHOWN],
+                connects=[OPENS, connect("network_unreachable", "2001:4860::1")]), "ok",
     ),
     "two addresses of a network of servers": (
         several(lookup(None, "5.6.7.8"), HONEST, connects=[connect(None, "5.6.7.8"), OPENS]), "ok",

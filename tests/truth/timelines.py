@@ -57,16 +57,22 @@ def measured(target="https://site.example/", vantage="mts", **steps):
     return Measurement.from_json(document)
 
 
-def lookup(failure, *addresses, resolver="91.76.0.53:53", engine="udp"):
+def lookup(failure, *addresses, resolver="91.76.0.53:53", engine="udp", name="site.example"):
     """What one resolver said."""
     answers = [{"answer_type": "A", "ipv4": ip} for ip in addresses] if failure is None else []
     query = {"failure": failure, "answers": answers, "t0": 0.0, "t": 0.01}
-    return query | {"engine": engine, "resolver_address": resolver}
+    return query | {"engine": engine, "resolver_address": resolver, "hostname": name}
 
 
-def connect(failure, ip="1.2.3.4"):
+def connect(failure, ip="1.2.3.4", port=443):
     """One attempt to connect."""
-    return {"ip": ip, "port": 443, "status": {"failure": failure}, "t0": 0.01, "t": 0.05}
+    return {"ip": ip, "port": port, "status": {"failure": failure}, "t0": 0.01, "t": 0.05}
+
+
+def handshake(failure, name="site.example", ip="1.2.3.4"):
+    """One TLS handshake."""
+    entry = {"network": "tcp", "address": f"{ip}:443", "server_name": name, "failure": failure}
+    return entry | {"t0": 0.05, "t": 0.1, "peer_certificates": [] if failure else [certificate("lab")]}
 
 
 def reads(*times):
