@@ -1,7 +1,7 @@
 """The loop: frames in, decisions of the core out to the observers."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Final, Protocol
@@ -12,7 +12,7 @@ from testbed.censor.core import Censor
 from testbed.censor.decision import PASS, Decision, Direction
 from testbed.censor.flow import FlowKey
 from testbed.censor.models import MODELS
-from testbed.censor.packet import parse
+from testbed.censor.packet import SYN, TCP, parse
 from testbed.censor.policy import Policy
 from testbed.censor.softkernel import Outcome, SoftKernel
 from testbed.replay.effects import Effect, effects
@@ -23,6 +23,7 @@ from testbed.replay.totals import Totals
 
 LOOK_AHEAD: Final = 4096  # packets read ahead to infer who is inside; our choice
 _IPV4: Final = b"\x08\x00"
+_PLAIN: Final = b"\x45"  # version 4, a header without options
 _NOT_JUDGED: Final = Outcome(PASS, "pass")
 
 
@@ -89,7 +90,8 @@ class Replay:
 
         A super-packet is one packet of the capture and several frames, with the same number.
         """
-        totals, judge = self.totals, self._judge
+        totals, judge, sizes = self.totals, self._judge, self._wire
+        pieces: Sequence[bytes]
         records, sides = self._oriented(records)
         self._direction = DirectionFinder(sides).direction
         for number, (stamp, kind, data, wire) in enumerate(records, 1):
@@ -101,8 +103,17 @@ class Replay:
             now = (stamp - totals.first) / 1e9 if totals.first >= 0 else 0.0
             plain = kind == link.ETHERNET and data[12:14] == _IPV4
             at = 14 if plain else self._finder(kind)(data)
-            raw, reason = ip_packet(data, at, wire)
-            pieces = () if reason else self._wire.pieces(raw)
+            raw, reason = data[at:], ""
+            if (
+                plain
+                and raw[:1] == _PLAIN
+                and len(raw) >= 40
+                and raw[2] << 8 | raw[3] == len(raw) <= sizes.least
+            ):
+                pieces = (raw,) if raw[9] != TCP or not raw[33] & SYN else sizes.pieces(raw)  # most packets
+            else:
+                raw, reason = ip_packet(data, at, wire)
+                pieces = () if reason else sizes.pieces(raw)
             if not pieces:
                 self._set_aside(reason or "unknown_size", kind)
                 if every:

@@ -27,12 +27,13 @@ class WireSize:
         """`largest`: bytes of an IP packet. `complete_checksums`: do what the card would have done."""
         self._largest = largest
         self._complete = complete_checksums
-        self._least = largest  # no packet up to here is a super-packet
+        self.least = -1 if complete_checksums else largest
+        """No packet up to this size is anything but itself, unless it is a SYN."""
         self._segment: Bounded[bytes, int] = Bounded(_MOST_SENDERS)
 
     def pieces(self, raw: bytes) -> list[bytes]:
         """The packets that were on the wire; none where the size there is unknown (UDP)."""
-        if len(raw) <= self._least and not self._complete and not _is_syn(raw):
+        if len(raw) <= self.least and not _is_syn(raw):
             return [raw]
         packet = parse(raw)
         if packet is None or packet.fragment:
@@ -56,7 +57,7 @@ class WireSize:
         option = options(packet).get(_MSS, b"")
         if len(option) == 2:
             most = max(int.from_bytes(option, "big"), _SMALLEST_MSS)
-            self._least = min(self._least, most + 40)
+            self.least = min(self.least, most + 40)
             self._segment.put(_ends(packet, back=True), most)
 
 
