@@ -9,6 +9,7 @@ from testbed.model import Scenario
 from testbed.report.paths import typed
 from testbed.run.result import RunResult
 
+_SHOWN = 4  # servers that a command reached; our choice, the rest is in summary.json
 _OURS = (Exit.UNEXPECTED, Exit.INPUT, Exit.INVALID, Exit.UNSUPPORTED)  # statuses that a command may have, too
 
 
@@ -79,7 +80,23 @@ def _what_happened(result: RunResult) -> str:
     if result.control_fired:
         controls += f", met {', '.join(result.control_fired)}"
     place = f"as {job.vantages[0]} in {result.scenario}/{job.phase}"
-    return f"{place}: {', '.join(acted) or 'no rule fired'}; control: {controls or 'none'}"
+    said = f"{place}: {', '.join(acted) or 'no rule fired'}{_reached(result)}"
+    return f"{said}; control: {controls or 'none'}"
+
+
+def _reached(result: RunResult) -> str:
+    """Servers that are no sites, to which the command had flows: tunnels that no rule met are seen here."""
+    shown = [f"{server}, {_size(octets)}" for server, octets in list(result.reached.items())[:_SHOWN]]
+    more = len(result.reached) - len(shown)
+    shown += [f"and {more} more"] * (more > 0)
+    return f"; reached {'; '.join(shown)}" if shown else ""
+
+
+def _size(octets: int) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if octets >= size:
+            return f"{octets / size:.3g} {unit}"
+    return f"{octets} B"
 
 
 def whose_status(result: RunResult) -> str:

@@ -5,12 +5,12 @@ from collections.abc import Collection
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from testbed.errors import InvalidRunError
 from testbed.internet.authority import Authority
-from testbed.model import OUTSIDE, Placement, Scenario
-from testbed.model.addressing import twin
+from testbed.model import OUTSIDE, OUTSIDE_HOST, Placement, Scenario
+from testbed.model.addressing import addresses_of, served_addresses, twin
 from testbed.run.folder import RunFolder
 from testbed.run.rulesets import RuleSets
 from testbed.scenario.loader import policy_again
@@ -20,6 +20,9 @@ from testbed.world.build import BuiltWorld, build
 from testbed.world.children import Body, Children, Ready
 from testbed.world.netns import Namespace, inside
 from testbed.world.plan import plan
+
+if TYPE_CHECKING:
+    from testbed.middlebox.reached import ReachedServers
 
 _STOP_WITHIN, _EVENTS_PER_SECOND = 5.0, 1e6  # seconds, bytes of events.jsonl; our choice
 READY_WITHIN = 30.0  # seconds; our choice: generous, for machines under load
@@ -65,11 +68,14 @@ class Laboratory:
         self._services = self._stack.enter_context(Children(self.folder.path / "logs"))
         try:
             self._world = build(plan(self.scenario.world, self.operators, twins=self._twins))
+            counting = self._count_reached() if self._twins else None
             self._start_world()
             self._start_phase(resolvers=self.operators)
             self._services.wait_ready(READY_WITHIN)
             self._start_hosts(self._services)
             self._services.spawn("timer", pressure.service(self.folder.path))
+            if counting:
+                counting.wait()
             self._rule_sets.note(self._routers())
         except BaseException:
             self._stack.close()
@@ -113,6 +119,37 @@ class Laboratory:
         self._start_phase(resolvers={*before, *now})
         self.services.wait_ready(READY_WITHIN)
         self._rule_sets.note(self._routers())
+
+    def _count_reached(self) -> "ReachedServers":
+        """Begin to count what subscribers exchange with other servers than sites and resolvers."""
+        from testbed.middlebox.reached import ReachedServers
+
+        counting, world = ReachedServers(), self.scenario.world
+        subscribers = [address for key in self.operators for address in self.world.plan.vantage_address(key)]
+        with inside(self.world.namespaces["backbone"]):
+            counting.begin(
+                subscribers,
+                (*served_addresses(world, domestic=True), *served_addresses(world, domestic=False)),
+            )
+        return counting
+
+    def reached(self, vantage: str) -> dict[str, int]:
+        """With a command: "vpn.example.net 4433/tcp" -> bytes, of servers that are no sites."""
+        if not self._twins or vantage not in self.operators:
+            return {}
+        from testbed.middlebox.reached import read_reached
+
+        own = self.world.plan.vantage_address(vantage)
+        names = dict.fromkeys(OUTSIDE_HOST, OUTSIDE)
+        for host in self.scenario.world.hosts:
+            names |= dict.fromkeys(addresses_of(host, self.scenario.world), (*host.names, host.key)[0])
+        with inside(self.world.namespaces["backbone"]):
+            found = [one for one in read_reached() if one.subscriber in own]
+        total: dict[str, int] = {}
+        for one in found:
+            place = f"{names.get(one.address, one.address)} {one.port}/{one.transport}"
+            total[place] = total.get(place, 0) + one.octets
+        return total
 
     def beside(self, vantage: str) -> Namespace:
         """Where a control of `vantage` is measured: at its twin, which no command can have changed."""

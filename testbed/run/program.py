@@ -39,6 +39,7 @@ def _run(session: Session, laboratory: Laboratory, argv: Sequence[str]) -> Findi
     laboratory.check()
     measured = measure_controls(session, laboratory, [vantage])
     notes = own_rules(laboratory, vantage)
+    reached = laboratory.reached(vantage)
     problems = laboratory.finish()
     receipts = session.folder.receipts()
     problems += receipt_problems(receipts, [one.name for one in laboratory.placements])
@@ -52,6 +53,7 @@ def _run(session: Session, laboratory: Laboratory, argv: Sequence[str]) -> Findi
         command_status=status,
         command_error=error,
         controls=labels.get(vantage, {}),
+        reached=reached,
         pressure=pressure,
     )
 

@@ -28,6 +28,9 @@ class Findings:
     command_error: str = ""  # why the command could not be started
     controls: Mapping[str, str] = field(default_factory=dict)  # with a command: target -> label, must be "ok"
     control_fired: Mapping[str, int] = field(default_factory=dict)  # as `fired`, by the control's own packets
+    reached: Mapping[str, int] = field(
+        default_factory=dict
+    )  # with a command: server that is no site -> bytes
     pressure: Pressure | None = None  # how busy the machine was
     world: str = ""  # the name of a held world
     phases: tuple[PhaseRecord, ...] = ()  # of a held world, in their order
@@ -105,6 +108,7 @@ class RunResult(Findings):
                 "command_error": self.command_error,
                 "controls": dict(self.controls),
                 "rules_fired_at_control": dict(self.control_fired),
+                "reached": dict(self.reached),
             }
         return found | {"rules_fired": dict(self.fired)}
 

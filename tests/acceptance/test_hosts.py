@@ -346,3 +346,17 @@ def test_an_address_that_outside_adds_to_itself_is_routed(testbed: Callable[...,
         for first in (add, ":")
     ]
     assert statuses == ["0\n", "1\n"]
+
+
+@pytest.mark.parametrize("version", ["-4", "-6"])
+def test_what_a_command_reached_besides_sites(
+    testbed: Callable[..., Done], scenario: Callable[[str], str], version: str
+) -> None:
+    path = scenario(abroad(f'command: {{run: "{WEB}", ready: {{tcp: 8000}}}}'))
+    curl = ("--", "curl", "-s", version, "-o", "/dev/null")
+    done = testbed(path, "--vantage", "mts", *curl, "http://vpn.example.net:8000/hello")
+    assert list(done.summary["reached"]) == ["vpn.example.net 8000/tcp"]
+    assert 500 < done.summary["reached"]["vpn.example.net 8000/tcp"] < 5000
+    assert "no rule fired; reached vpn.example.net 8000/tcp, " in done.err
+    twin = testbed(path, "--vantage", "mts", *curl, "https://twitter.com/")
+    assert (twin.summary["reached"], "reached" in twin.err) == ({}, False)

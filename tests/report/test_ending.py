@@ -48,6 +48,20 @@ def test_nothing_fired(capsys, result):
     assert printed(capsys, result)[0] == "testbed: as mts in s/p: no rule fired; control: https://vk.com/ ok"
 
 
+def test_what_it_reached_besides_sites(capsys, result):
+    reached = {"vpn.example.net 443/tcp": 1_234_567, "outside 53/udp": 840}
+    assert printed(capsys, replace(result, reached=reached))[0] == (
+        "testbed: as mts in s/p: no rule fired; "
+        "reached vpn.example.net 443/tcp, 1.23 MB; outside 53/udp, 840 B; control: https://vk.com/ ok"
+    )
+
+
+def test_a_scan_does_not_fill_the_line(capsys, result):
+    reached = {f"outside {port}/tcp": 40 for port in range(1, 1000)}
+    line = printed(capsys, replace(result, reached=reached))[0]
+    assert "outside 4/tcp, 40 B; and 995 more; control" in line
+
+
 @pytest.mark.parametrize(
     ("status", "last"),
     [
