@@ -9,6 +9,7 @@ import pytest
 from testbed.censor.actions.allow import Allow
 from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.cited import our_choice
+from testbed.censor.parsers.quic import DEFAULT
 from testbed.censor.policy import Policy
 from testbed.censor.profiles import PROFILES
 from testbed.conformance import builders
@@ -51,6 +52,14 @@ def residual(profile: str, action: str, seconds: float) -> dict[str, object]:
         ("C55", "t22", {"fragments": our_choice(None)}),
         ("C64", "t22", {"quic_ports": our_choice(())}),
         ("C30", "t24", {"in_path": False}),
+        ("C140", "t22", {"quic_residual": {}}),
+        ("C141", "t22", {"quic_layouts": our_choice(DEFAULT)}),
+        ("C52", "t22w", {"fragments": our_choice(None)}),
+        ("C147", "mob-wl", {"allows_by_stream": our_choice(value=False)}),
+        ("C147", "t25", {"allows_by_stream": our_choice(value=False)}),
+        ("C148", "t24", {"models": our_choice((("T", 1.0),))}),
+        ("C149", "leg-active", {"inside_opens": our_choice(value=True)}),
+        ("C149", "leg-passive", {"inside_opens": our_choice(value=True)}),
     ],
 )
 def test_a_wrong_profile_is_noticed(monkeypatch, id_: str, profile: str, changes: dict[str, object]) -> None:

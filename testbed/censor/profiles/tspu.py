@@ -17,7 +17,7 @@ T21 = Profile(
     both_directions=Cited(value=True, source="IMC21 §6.2", confidence="H"),
     give_up_over=Cited(100, "IMC21 §6.2 (CP21 says 101 and more: the same)", "H"),
     extra_packets=Cited((3, 15), "IMC21 §6.2 (CP21: 15-20)", "H"),
-    tls_ports=Cited((443,), "CP22 figures label 443; other ports not seen", "M"),
+    tls_ports=our_choice((443,)),
     http_ports=our_choice((80,)),
     quic_ports=our_choice((443,)),
     models=Cited((("T", 1.0),), "IMC21 §6.2", "H"),
@@ -46,6 +46,7 @@ T22W = replace(
     both_directions=carried_over(T21.both_directions, "2021"),
     give_up_over=carried_over(T21.give_up_over, "2021"),
     extra_packets=carried_over(T21.extra_packets, "2021"),
+    tls_ports=Cited((443,), "CP22 figures label 443; other ports not seen", "M"),
     models=Cited((("T", 1.0),), "CP22; when it gives up: IMC21 §6.2", "M"),
     # The same boxes as a few days later, when their fragments were measured.
     fragments=Cited(FragmentForm(), "CP22 Fig. 8; time-out and duplicates IMC22, from memory", "M"),
@@ -78,6 +79,7 @@ T23 = replace(
     title="TSPU, mid 2023 to mid 2024: QUIC Initials decrypted, VPN handshakes recognised",
     period="2023-06/2024-07",
     inside_opens=carried_over(T22.inside_opens, "2022"),
+    tls_ports=our_choice((443,)),  # field reports of 2025-26 speak of any port, which rules can say
     models=carried_over(T22.models, "2021-22"),
     picks_up_midway=carried_over(T22.picks_up_midway, "2022"),
     quic_ports=Cited((443,), "NTC1823 #74", "H"),
