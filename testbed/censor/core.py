@@ -188,13 +188,17 @@ class Censor:
     ) -> tuple[int, Content | None] | None:
         """The first rule that this packet shows to match, with the content that shows it."""
         reading = self._read(packet, direction, flow)
+        outside, port = flow.key.outside, flow.port
+        heard = (
+            direction is Direction.UP or self._both_ways
+        )  # packets of the outside count where it may be a client
         for index in rules:
-            rule = self._rules[index]
-            exempts = index in self._exempting
-            contents = (*reading.contents, *reading.joined) if exempts else reading.contents
-            content = self._shown(index, contents, packet, flow) if rule.kinds else None
-            if content is None and (rule.kinds or not self._header_fits(rule, packet, direction, flow)):
-                if exempts and reading.more and rule.header_fits(packet, flow.key.outside, flow.port):
+            rule, content = self._rules[index], None
+            if not rule.kinds:
+                if not ((heard or rule.outside) and rule.header_fits(packet, outside, port)):
+                    continue
+            elif (content := self._shown(index, reading, packet, flow)) is None:
+                if reading.more and index in self._exempting and rule.header_fits(packet, outside, port):
                     return None  # an exemption that the next segment may show comes before the rules below it
                 continue
             if rule.history and not (holds := rule.history_fits(packet, flow, now)):
@@ -204,19 +208,16 @@ class Censor:
             return index, content
         return None
 
-    def _header_fits(self, rule: CompiledRule, packet: Packet, direction: Direction, flow: Flow) -> bool:
-        """Whether a rule without content fits; packets of the outside count where it may be a client."""
-        seen = direction is Direction.UP or self._both_ways or rule.outside
-        return seen and rule.header_fits(packet, flow.key.outside, flow.port)
-
-    def _shown(self, index: int, contents: tuple[Content, ...], packet: Packet, flow: Flow) -> Content | None:
+    def _shown(self, index: int, reading: Reading, packet: Packet, flow: Flow) -> Content | None:
         """What a rule looks for, in this packet or, if its history was undecided then, in an earlier one."""
-        rule, outside, port = self._rules[index], flow.key.outside, flow.port
+        contents, rule = reading.contents, self._rules[index]
+        if reading.joined and index in self._exempting:
+            contents = (*contents, *reading.joined)
         for content in contents:
             if (
                 rule.content_fits(content)
-                and rule.looks_at(content.kind, port)
-                and rule.header_fits(packet, outside, port)
+                and rule.looks_at(content.kind, flow.port)
+                and rule.header_fits(packet, flow.key.outside, flow.port)
             ):
                 return content
         return flow.inspection.shown.get(index) if flow.inspection.shown else None
@@ -235,12 +236,12 @@ class Censor:
         if packet.protocol in _INSPECTED and self._inspector.wants(packet, flow):
             return True
         outside, port, shown = flow.key.outside, flow.port, flow.inspection.shown or ()
-        return any(
-            (index in shown or (not rule.kinds and rule.address_fits(packet, outside, port)))
-            and rule.history_fits(packet, flow, now) is not False
-            for index in rules
-            for rule in (self._rules[index],)
-        )
+        for index in rules:
+            rule = self._rules[index]
+            waits = index in shown if rule.kinds else rule.address_fits(packet, outside, port)
+            if waits and (not rule.history or rule.history_fits(packet, flow, now) is not False):
+                return True
+        return False
 
     def _takes_another_path(self, packet: Packet) -> bool:
         """Load sharing by hosts and protocol, the same both ways (ASBI): some never meet this box."""

@@ -185,7 +185,14 @@ class Flow:
     inspection: Inspection = field(default_factory=Inspection)
     model: Model | None = None  # how this flow is read; chosen per pair of hosts
     facts: FlowFacts | None = None  # for models that check segments
-    history: History = field(default_factory=History)  # kept only if a rule needs it
+    past: History | None = None  # kept only if a rule needs it
+
+    @property
+    def history(self) -> History:
+        """What its first packets were, since the inside host opened the 4-tuple last."""
+        if self.past is None:
+            self.past = History()
+        return self.past
 
     def event(self, what: FlowEvent) -> None:
         """Move on in the table of the module's docstring. KeyError for what it does not name: a bug."""
@@ -259,7 +266,7 @@ class FlowTable:
                 flow.event(FlowEvent.SYN_INSIDE)
                 flow.midway = False
                 flow.read_afresh()
-                flow.history = History()
+                flow.past = None
         elif flow.stage < ESTABLISHED and (direction is flow.client) is (flow.stage == ANSWERED):
             flow.stage += 1
         flow.seen = now

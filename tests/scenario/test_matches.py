@@ -38,6 +38,21 @@ def _match(desk: Desk, text: str, action: str = "drop") -> Match:
         ("{data: true, transport: tcp}", {"data": True, "transport": "tcp"}),
         ("{tls.sni: a.com, roles_reversed: true}", {"tls.sni": ["a.com"], "roles_reversed": True}),
         ('{tls.sni: "*"}', {"tls.sni": ["*"]}),
+        ("{dns.qtype: A}", {"dns.qtype": ["A"]}),
+        ("{http.url: 'http://a.com/x'}", {"http.url": ["http://a.com/x"]}),
+        ("{http.url: ['a.com/y/*', '*/x']}", {"http.url": ["http://a.com/y/*", "*/x"]}),
+        ("{http.keyword: казино}", {"http.keyword": ["казино"]}),
+        ("{transport: tcp, size: {min: 49}}", {"transport": "tcp", "size": {"min": 49, "max": 65535}}),
+        ("{opening: true, transport: tcp}", {"transport": "tcp", "opening": True}),
+        ("{opened_by: outside, ports: 25}", {"ports": [25], "opened_by": "outside"}),
+        (
+            "{early_packets: {count: 3, among: 5, min: 411}}",
+            {"early_packets": {"count": 3, "among": 5, "min": 411, "max": 65535, "direction": "up"}},
+        ),
+        (
+            "{early_packets: {max: 600}}",
+            {"early_packets": {"count": 1, "among": None, "min": 0, "max": 600, "direction": "up"}},
+        ),
     ],
 )
 def test_written_and_read_back(text: str, written: object, desk: Desk) -> None:
@@ -160,6 +175,46 @@ WRONG = {
         "protocol: dtls",
     ),
     "data of a name": ("{tls.sni: a.com, data: true}", ".data", "content comes in data anyway", "leave it"),
+    "unknown type": ("{dns.qtype: AA}", ".dns.qtype[0]", "'AA' is not one of", "did you mean 'A"),
+    "HTTPS by URL": (
+        "{http.url: 'https://a.com/x'}",
+        ".http.url",
+        "HTTPS shows only its host",
+        "write tls.sni: a.com",
+    ),
+    "no URL": ("{http.url: 'ftp://a.com/'}", ".http.url", "is not a URL of plain HTTP", "http://example.com/page"),
+    "page and name": (
+        "{http.url: a.com/x, tls.sni: a.com}",
+        "",
+        "no packet shows both http.url and tls.sni",
+        "one rule for each",
+    ),
+    "sizes exchanged": (
+        "{transport: tcp, size: {min: 600, max: 49}}",
+        ".size",
+        "no size is 600 or more and 49 or less",
+        "",
+    ),
+    "too many packets": ("{early_packets: {count: 40}}", ".early_packets.count", "equal to 32", ""),
+    "more than there are": (
+        "{early_packets: {count: 3, among: 2}}",
+        ".early_packets",
+        "3 of 2 packets is too many; give among: 3",
+        "",
+    ),
+    "opening with data": (
+        "{opening: true, data: true, transport: tcp}",
+        ".opening",
+        "a SYN carries no data",
+        "leave it out",
+    ),
+    "opener misspelt": ("{opened_by: outsid, ports: 25}", ".opened_by", "is not one of", "'outside'"),
+    "list without a rule": (
+        "{learned: vpn}",
+        ".learned",
+        "no rule learns the list 'vpn'",
+        "add a rule with learn: {into: vpn}",
+    ),
     "roles over UDP": (
         "{transport: udp, roles_reversed: true}",
         ".roles_reversed",
@@ -240,3 +295,14 @@ def test_freeze_by_address_leaves_rules_above_their_names(desk: Desk) -> None:
     below = _second("{tls.sni: a.com, ip: 1.2.3.4}")
     problem = desk.rule_problem("{ip: 1.2.3.4}", "{freeze: {packets: 25}}", more=below)
     assert "'two' can never match" in problem.message
+
+
+def test_learned_lists_are_filled_and_looked_at(desk: Desk) -> None:
+    learn = "{learn: {into: vpn}}"
+    assert "no rule looks at the list 'vpn'" in desk.rule_problem("{protocol: wireguard}", learn).message
+    misspelt = "      - {name: two, match: {learned: vpm}, action: drop}\n"
+    desk.rule("{protocol: wireguard}", learn, more=misspelt)
+    found = {problem.remedy for problem in desk.problems()}
+    assert "did you mean 'vpn'?" in found
+    right = "      - {name: two, match: {learned: vpn}, action: drop}\n"
+    assert desk.rule("{protocol: wireguard}", learn, more=right)()
