@@ -98,7 +98,7 @@ WRONG = {  # source, name, message, remedy
         changed('kind="mine"'),
         "boxes.py:MINE",
         "boxes.py:6: kind is 'mine'",
-        "expected one of 'tspu', 'operator', 'outage'",
+        "expected one of 'tspu', 'operator', 'transit', 'outage'",
     ),
     "an unknown model": (
         changed('models=our_choice((("Q", 1.0),))'),
