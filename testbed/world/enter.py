@@ -131,7 +131,6 @@ def _init(
         mounts.mount_dev()
         mounts.mount_proc()
         mounts.mount_sys()
-        hostsockets.cover_all(reachable)
         _return_to(here)
         linux.loopback_up()
         netns.mark_world(seen_from_outside)
@@ -140,6 +139,8 @@ def _init(
     except OSError as refusal:
         raise UnsupportedError(_refused(refusal)) from refusal
     try:
+        # Meanwhile main imports what it needs; it waits where it makes the first host (`confine.gate`).
+        hostsockets.cover_all(reachable)
         confine.hold()
         os.write(report, b"!")
     except OSError as refusal:
@@ -171,9 +172,7 @@ def _return_to(here: str) -> None:
 
 def _main(main: Callable[[], int], pipe: tuple[int, int], ready: int) -> int:
     linux.allow_many_descriptors()  # a world has some for each of its nodes
-    os.read(ready, 1)
-    os.close(ready)
-    confine.gate()
+    confine.opens_at(ready)
     with interrupt.listening(pipe):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupt.heeded())
         status = main()

@@ -106,7 +106,10 @@ hosts:
     ipv4: 95.216.1.10
     ipv6: "2a01:4f9:0:1::10"
     asn: 24940
-    services: [command: {run: "%s > tried.json; exec sleep 60", ready: {file: tried.json}}]
+    services:
+      - command:
+          run: "%s > tried && mv tried tried.json; exec sleep 60"
+          ready: {file: tried.json, within: 40 s}
 """
 
 
