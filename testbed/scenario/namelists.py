@@ -17,7 +17,17 @@ from testbed.censor.names import NameList
 from testbed.censor.urls import UrlList
 from testbed.errors import InputError, Problem, nearest
 from testbed.scenario.document import decode, display, exists, is_file, not_a_file, read_bytes
-from testbed.scenario.published import NAME, Converted, as_names, as_networks, as_url, is_name, wire_name
+from testbed.scenario.published import (
+    DUMP,
+    DUMP_CODING,
+    NAME,
+    Converted,
+    as_names,
+    as_networks,
+    as_url,
+    is_name,
+    wire_name,
+)
 
 MAX_BAD_LINES: Final = 10  # of one file, reported in full; the rest are counted
 
@@ -176,22 +186,30 @@ def _lines(path: Path, place: str) -> tuple[list[str], str]:
         siblings = [entry.name for entry in path.parent.glob("*.txt")] if path.parent.is_dir() else []
         raise InputError.at(place, f"there is no file {display(path)}", nearest(path.name, siblings))
     raw = read_bytes(path, place)
-    text = decode(raw, path)
-    if "#" in text:
-        lines = [line.partition("#")[0].strip() for line in text.split("\n")]
-    else:
-        lines = [line.strip() for line in text.split("\n")]
-    lines = [line for line in lines if line]
+    lines = [line for line in _entries(raw, path) if line]
     if not lines:
         raise InputError.at(display(path), "the list is empty", "write one entry per line")
     return lines, hashlib.sha256(raw).hexdigest()
 
 
+def _entries(raw: bytes, path: Path) -> list[str]:
+    """One for each line of a file, "" where there is none."""
+    if raw.startswith(DUMP):  # its date; the registry's own dump has no comments, and URLs have "#"
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            text = raw.decode(DUMP_CODING, "replace")
+        return ["", *(line.strip() for line in text.split("\n")[1:])]
+    text = decode(raw, path)
+    if "#" in text:
+        return [line.partition("#")[0].strip() for line in text.split("\n")]
+    return [line.strip() for line in text.split("\n")]
+
+
 def _raise_bad(path: Path, fault_of: Callable[[str], tuple[str, str] | None]) -> None:
     problems: list[Problem] = []
     count = 0
-    for number, line in enumerate(path.read_text("utf-8-sig").split("\n"), 1):
-        entry = line.partition("#")[0].strip()
+    for number, entry in enumerate(_entries(path.read_bytes(), path), 1):
         fault = fault_of(entry) if entry else None
         if fault:
             count += 1

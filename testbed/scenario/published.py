@@ -26,6 +26,11 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _FILTER = re.compile(r"\|\|([^/^|]+)\^?(?:\$.*)?")
 _ENCODED: Final = "!$&'()*+,;=:@/?%~-._[]\"<>{}|\\^`"  # what browsers leave in the path and query of a URL
 
+DUMP: Final = b"Updated:"  # how the registry's dump begins, with its date
+DUMP_CODING: Final = "windows-1251"
+_FIELDS: Final = 6  # of its lines: addresses; name; URLs; who decided; number; date
+_OF_DUMP: Final = "lines of the registry's dump"
+
 
 class Converted(NamedTuple):
     """What a line is read as; `how` names what such lines are, for a count."""
@@ -46,6 +51,11 @@ def is_name(pattern: str) -> bool:
 
 def as_names(line: str) -> Converted | None:
     """A line of a published list as patterns of names."""
+    if record := _record(line):
+        _, name, urls = record
+        names = [wire_name(text) for text in ([name] if name else map(_host_of, map(_bare, urls)))]
+        kept = tuple(dict.fromkeys(each for each in names if each and _network(each) is None))
+        return Converted(kept, _OF_DUMP if kept else f"{_OF_DUMP} without a name, left out")
     if found := _PREFIXED.fullmatch(line):
         return _v2ray(found[1], found[2])
     if found := _FILTER.fullmatch(line):
@@ -112,6 +122,12 @@ def wire_name(text: str) -> str | None:
 
 def as_url(line: str) -> Converted | None:
     """A line as a URL pattern in the form of `testbed.censor.urls`."""
+    if record := _record(line):
+        read = [each.entries for url in record[2] if (each := as_url(url))]
+        entries = tuple(entry for pages in read for entry in pages)
+        return Converted(
+            entries, _OF_DUMP if entries else f"{_OF_DUMP} without a page of plain HTTP, left out"
+        )
     scheme, rest = "", line
     if found := _SCHEME.match(line):
         scheme, rest = found[0].lower(), line[found.end() :]
@@ -146,6 +162,9 @@ def _host_of(rest: str) -> str:
 
 def as_networks(line: str) -> Converted | None:
     """A line of a published list as addresses and prefixes."""
+    if record := _record(line):
+        networks = tuple(str(found) for text in record[0] if (found := _network(text)))
+        return Converted(networks, _OF_DUMP if networks else f"{_OF_DUMP} without an address, left out")
     if found := _network(line):
         return Converted((str(found),), "prefixes with host bits set, each as its network")
     if ends := _range(line):
@@ -175,3 +194,19 @@ def _range(text: str) -> tuple[IPv4Address | IPv6Address, IPv4Address | IPv6Addr
         return None
     same = dash and ends[0].version == ends[1].version
     return ends if same and int(ends[0]) <= int(ends[1]) else None
+
+
+def _record(line: str) -> tuple[list[str], str, list[str]] | None:
+    """Addresses, name and URLs of a line of the registry's dump; None for any other line."""
+    fields = line.split(";")
+    if len(fields) < _FIELDS:
+        return None
+    return _several(fields[0]), fields[1].strip(), _several(fields[2])
+
+
+def _several(field: str) -> list[str]:
+    return [text for part in field.split("|") if (text := part.strip())]
+
+
+def _bare(url: str) -> str:
+    return _SCHEME.sub("", url, count=1)

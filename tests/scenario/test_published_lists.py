@@ -166,3 +166,31 @@ def test_a_replay_is_told_as_well(desk: Desk) -> None:
     policy = load_policy(PolicyChoice("rules.yaml"), said.append)
     assert policy.rules[0].match["tls.sni"].patterns == ("twitter.com", "xn--e1afmkfd.xn--p1ai")
     assert said == ["field-16-cyrillic.txt: 1 of 2 lines converted: names outside ASCII, as IDNA (1)"]
+
+
+DUMP = """Updated: 2022-03-04 10:00:00 +0000
+192.0.2.1 | 192.0.2.2;example.com;http://example.com/a#b | https://example.com/c;ФНС;2-6-27;2016-04-21
+198.51.100.0/24;;;Генпрокуратура;27-31;2018-04-16
+;*.пример.рф;;МВД;1;2020-01-01
+203.0.113.7;;http://b.com/page;суд;5;2019-05-05
+"""
+
+
+@pytest.mark.parametrize("coding", ["windows-1251", "utf-8"])
+def test_the_registrys_own_dump(coding: str, desk: Desk) -> None:
+    (desk.folder / "dump.csv").write_bytes(DUMP.encode(coding))
+    more = "      - {name: two, match: {tls.sni: {file: dump.csv}}, action: drop}\n"
+    more += "      - {name: three, match: {http.url: {file: dump.csv}}, action: drop}\n"
+    scenario = desk.rule("{ip: {file: dump.csv}, data: true}", more=more)()
+    networks, names, urls = (
+        next(iter(rule.match.values())) for rule in scenario.phases["block"][0].policy.rules
+    )
+    assert [str(each) for each in networks] == [
+        "192.0.2.1/32",
+        "192.0.2.2/32",
+        "198.51.100.0/24",
+        "203.0.113.7/32",
+    ]
+    assert names.patterns == ("example.com", "*.xn--e1afmkfd.xn--p1ai", "b.com")
+    assert urls.patterns == ("example.com/a", "b.com/page")
+    assert any("without a name, left out (1)" in remark for remark in scenario.remarks)
