@@ -92,16 +92,12 @@ def observed(row: Row) -> str:
     if row.observed == "throttle" and row.rate is not None and row.outside_rate is not None:
         return f"throttle: {bitrate(row.rate)}, outside {bitrate(row.outside_rate)}"
     if row.tries is not None:
-        return f"{row.expected} in {row.hits} of {row.tries}" + _stray(row)
+        label = row.expected if row.stray or not row.hits else row.observed
+        return f"{label} in {row.hits} of {row.tries}" + (f", also {row.stray}" if row.stray else "")
     if row.observed == "freeze" and row.received is not None:
         return f"freeze after {kilobytes(row.received)}"
     speed = f", {bitrate(row.rate)}" if row.rate is not None and row.observed == "ok" else ""
     return f"{row.observed}{speed}"
-
-
-def _stray(row: Row) -> str:
-    """What was seen in tries that had neither the expected outcome nor none."""
-    return "" if row.observed in (row.expected, "ok") else f", also {row.observed}"
 
 
 def expected(row: Row) -> str:

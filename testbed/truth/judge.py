@@ -49,6 +49,7 @@ class Row:
     trial: int | None = None  # from 1, where the target was measured more than once
     tries: int | None = None  # where the outcome of a share of several tries is expected: one row for all
     hits: int | None = None  # how many of them had the expected outcome
+    stray: str = ""  # label of a try that had neither this outcome nor none
     expected_share: tuple[float, float] | None = None
 
 
@@ -187,6 +188,7 @@ def _together(rows: Sequence[Row], one: Truth) -> Row:
         trial=None,
         tries=len(rows),
         hits=len(hits),
+        stray=stray[0].observed if stray else "",
     )
 
 

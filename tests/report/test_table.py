@@ -5,9 +5,9 @@ import io
 import pytest
 
 from testbed.report.explain import EXPLANATIONS, explain
-from testbed.report.table import bitrate, rate_range, show, text
+from testbed.report.table import bitrate, expected, observed, rate_range, show, text
 from testbed.scenario.labels import LABELS
-from testbed.truth.judge import judge
+from testbed.truth.judge import Row, judge
 from tests.truth.conftest import BLOCKED, counts
 from tests.truth.timelines import fine
 
@@ -100,6 +100,26 @@ def test_bitrates(rate, said):
 def test_ranges_of_rates():
     assert rate_range(130e3, 150e3) == "130-150 kbit/s"
     assert rate_range(500e3, 1.5e6) == "0.5-1.5 Mbit/s"
+
+
+@pytest.mark.parametrize(
+    ("row", "seen", "should_be"),
+    [
+        (Row("mts", "u", "expectation", "freeze", "freeze", "ok", received=15_360,
+             expected_received=(12_288, 20_480)), "freeze after 15 kB", "freeze after 12 kB to 20 kB"),
+        (Row("mts", "u", "expectation", "http.rst", "http.rst", "ok", tries=20, hits=11,
+             expected_share=(0.3, 0.7)), "http.rst in 11 of 20", "http.rst in 30-70 %"),
+        (Row("mts", "u", "expectation", "http.rst", "ok", "differs", tries=20, hits=0,
+             expected_share=(0.3, 0.7)), "http.rst in 0 of 20", "http.rst in 30-70 %"),
+        (Row("mts", "u", "expectation", "conncount", "tls.sni.drop", "ok", tries=6, hits=4,
+             expected_share=(0.5, 0.9)), "tls.sni.drop in 4 of 6", "conncount in 50-90 %"),
+        (Row("mts", "u", "expectation", "http.rst", "http.drop", "differs", tries=6, hits=4,
+             stray="http.drop", expected_share=(0.5, 0.9)),
+         "http.rst in 4 of 6, also http.drop", "http.rst in 50-90 %"),
+    ],
+)  # fmt: skip
+def test_what_came_before_a_freeze_and_shares_of_tries(row, seen, should_be):
+    assert (observed(row), expected(row)) == (seen, should_be)
 
 
 def test_every_label_is_explained():

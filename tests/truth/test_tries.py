@@ -54,7 +54,7 @@ def test_a_try_with_a_third_outcome_differs(scenario, measurements, receipts):
     silent = measured(BLOCKED, "mts", dns=None, tcp=None, tls="generic_timeout_error")
     found = judge(changed, "on", tried(measurements, *[hit()] * 9, silent), receipts)
     (row,) = [row for row in found.rows if (row.vantage, row.target) == ("mts", BLOCKED)]
-    assert (row.hits, row.observed, row.verdict) == (9, "tls.sni.drop", "differs")
+    assert (row.hits, row.stray, row.verdict) == (9, "tls.sni.drop", "differs")
 
 
 def test_without_a_share_every_try_counts(scenario, measurements, receipts):
