@@ -58,6 +58,7 @@ def _site(site: Site, world: World) -> Host:
         services=web if site.stun is None else (Stun(site.stun),),
         behaviour=site.behaviour,
         https_record=site.https_record,
+        ech=site.ech,
         block_body=block_body,
     )
 

@@ -16,7 +16,7 @@ import dns.rdatatype
 import dns.reversename
 import dns.rrset
 
-from testbed.model import World
+from testbed.model import Host, Site, World
 from testbed.model.addressing import addresses_of
 
 MAX_MESSAGE = 65535  # bytes
@@ -58,14 +58,14 @@ class Zone:
             for names, owned in owners
             for address in owned
         }
-        published: list[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]
-        published = [(site.names, site.https_record, (site.ipv4, site.ipv6)) for site in world.sites]
-        published += [(one.names, one.https_record, addresses_of(one, world)) for one in world.hosts]
+        servers: list[tuple[Site | Host, tuple[str, ...]]]
+        servers = [(site, (site.ipv4, site.ipv6)) for site in world.sites]
+        servers += [(host, addresses_of(host, world)) for host in world.hosts]
         services = {
-            name.lower(): _service(protocols, owned)
-            for names, protocols, owned in published
-            if protocols
-            for name in names
+            name.lower(): _service(server.https_record, addresses, server.ech)
+            for server, addresses in servers
+            if server.https_record or server.ech
+            for name in server.names
         }
         delegations = {zone: addresses_of(host, world) for host in world.hosts for zone in host.zones}
         return cls(addresses, pointers, services, delegations)
@@ -89,11 +89,12 @@ class Zone:
         return tuple(_rdata(kind, a) for a in owned if (":" in a) == (kind == dns.rdatatype.AAAA))
 
 
-def _service(protocols: Sequence[str], addresses: Sequence[str]) -> str:
-    """An HTTPS record of the name itself, with its protocols and addresses."""
+def _service(protocols: Sequence[str], addresses: Sequence[str], ech: str) -> str:
+    """An HTTPS record of the name itself, with its protocols, addresses and ECHConfigList."""
     four = ",".join(address for address in addresses if ":" not in address)
     six = ",".join(address for address in addresses if ":" in address)
-    return f'1 . alpn="{",".join(protocols)}" ipv4hint={four} ipv6hint={six}'
+    alpn = f'alpn="{",".join(protocols)}" ' if protocols else ""
+    return f"1 . {alpn}ipv4hint={four} ipv6hint={six}" + (f" ech={ech}" if ech else "")
 
 
 def answer(query: bytes, zone: Zone) -> bytes | None:

@@ -136,6 +136,7 @@ class Site:
     certificate: ShownCertificate = "trusted"
     behaviour: Behaviour = ORDINARY
     https_record: tuple[str, ...] = ()  # protocols of its HTTPS record (RFC 9460), "h3" and "h2"; (): none
+    ech: str = ""  # ECHConfigList in that record, base64
     stun: int | None = None  # UDP port of a STUN server, which is then all that it serves
 
     @property
@@ -206,6 +207,7 @@ class Host:
     services: tuple[HostService, ...] = ()
     behaviour: Behaviour = ORDINARY  # of its web servers
     https_record: tuple[str, ...] = ()  # as a site's
+    ech: str = ""  # as a site's
     zones: tuple[str, ...] = ()  # of the world's DNS, delegated to it: resolvers ask its port 53 about them
     block_body: str = ""  # the operator's block page, if its web servers answer every request with one
 

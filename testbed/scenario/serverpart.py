@@ -1,17 +1,32 @@
 """What sites, hosts and a scenario's `sites:` have in common: how a server departs from an ordinary one."""
 
+from base64 import b64decode
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from testbed.model import ORDINARY, Behaviour, ShownCertificate
 from testbed.scenario.part import Part
+from testbed.scenario.problems import fault, shown
 from testbed.scenario.values import as_list, for_hint, given
 
 if TYPE_CHECKING:
     BehaviourField = Behaviour
 else:
     BehaviourField = for_hint(Behaviour)
+
+
+def _check_ech(value: object) -> object:
+    """An ECHConfigList begins with its length and has one configuration or more (RFC 9849, section 4)."""
+    if not isinstance(value, str):
+        return value
+    try:
+        decoded = b64decode(value, validate=True)
+    except ValueError:
+        decoded = b""
+    if len(decoded) < 6 or int.from_bytes(decoded[:2], "big") != len(decoded) - 2:
+        raise fault(f"{shown(value)} is no ECHConfigList", "write that of your server's key, in base64")
+    return value
 
 
 class ServerPart(Part):
@@ -21,6 +36,9 @@ class ServerPart(Part):
     behaviour: BehaviourField = Field(ORDINARY, description="of its web servers")
     https_record: Annotated[list[Literal["h3", "h2"]], BeforeValidator(as_list)] = Field(
         [], description="protocols of its HTTPS record in DNS"
+    )
+    ech: Annotated[str, BeforeValidator(_check_ech)] = Field(
+        "", description="ECHConfigList in its HTTPS record, in base64"
     )
 
 

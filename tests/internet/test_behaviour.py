@@ -213,6 +213,14 @@ def test_https_records():
     assert https_records("twitter.com") == []
 
 
+def test_an_https_record_may_have_an_ech_key():
+    host = Host("ech", ("ech.example",), ("198.18.9.1",), ("2001:db8:9::1",), 1, ech="AAT+DQAA")
+    query = dns.message.make_query("ech.example", "HTTPS").to_wire()
+    zone = Zone.from_world(World("w", (), (), (), hosts=(host,)))
+    (record,) = dns.message.from_wire(answer(query, zone)).answer[0]
+    assert record.to_text() == '1 . ipv4hint="198.18.9.1" ech="AAT+DQAA" ipv6hint="2001:db8:9::1"'
+
+
 def statuses(behaviour, *clients):
     """The status that each client address gets."""
     host = Host("s", ("s.example",), ("198.18.0.9",), ("2001:db8::9",), 1, behaviour=behaviour)

@@ -23,7 +23,7 @@ def test_a_world_gives_behaviour_to_a_site(desk: Desk) -> None:
         desk,
         "behaviour: {redirect: 'https://vk.com/', wait: 2 s, pace: 64 kbit/s, size: 9 kB, refuses: RU, "
         "headers: ['X-Cache: HIT', 'Server:'], early_answer: 413, window: 200, mss: 88}, "
-        "certificate: expired, https_record: [h3, h2]",
+        "certificate: expired, https_record: [h3, h2], ech: AAT+DQAA",
     )
     twitter, vk, _ = desk.load().world.sites
     assert twitter.behaviour == Behaviour(
@@ -38,6 +38,7 @@ def test_a_world_gives_behaviour_to_a_site(desk: Desk) -> None:
         mss=88,
     )
     assert (twitter.certificate, twitter.https_record) == ("expired", ("h3", "h2"))
+    assert (twitter.ech, vk.ech) == ("AAT+DQAA", "")
     assert (vk.behaviour, vk.certificate, vk.https_record) == (ORDINARY, "trusted", ())
 
 
@@ -60,6 +61,8 @@ def test_a_scenario_gives_behaviour_to_a_site_of_its_world(desk: Desk) -> None:
         ("  t.co: {behaviour: {pace: 64}}", "it has no unit", "140 kbit/s"),
         ("  t.co: {certificate: revoked}", "revoked", ""),
         ("  t.co: {https_record: spdy}", "spdy", ""),
+        ("  t.co: {ech: 'no key'}", "'no key' is no ECHConfigList", "in base64"),
+        ("  t.co: {ech: AAX+DQAA}", "is no ECHConfigList", "in base64"),
     ],
 )
 def test_what_cannot_be_is_refused(desk: Desk, given: str, message: str, remedy: str) -> None:

@@ -125,6 +125,7 @@ def test_json_has_every_parameter(desk: Desk) -> None:
         "certificate": "trusted",
         "behaviour": {},
         "https_record": [],
+        "ech": "",
         "zones": [],
         "block_body": "",
         "at": "",
