@@ -19,6 +19,7 @@ from testbed.censor.match import CompiledRule, compiled, wanted
 from testbed.censor.packet import TCP, UDP, Packet, parse
 from testbed.censor.policy import Policy
 from testbed.censor.profile import Profile
+from testbed.censor.unread import Watch
 
 _INSPECTED: Final = (TCP, UDP)
 _PASSED: Final = Decision(handover=PASS_ON)
@@ -167,10 +168,33 @@ class Censor:
             if (found := self._first_match(rules, packet, direction, flow, now)) is not None:
                 return self._trigger(*found, packet, direction, flow, now)
             if not given_up and self._may_yet_match(rules, packet, flow, now):
-                return PASS
+                watch = flow.inspection.watch
+                return PASS if watch is None else self._watched(watch, PASS, packet, direction, flow)
         if armed:
             flow.ignore()
-        return self._given_up(packet, flow)
+        decision, watch = self._given_up(packet, flow), flow.inspection.watch
+        return decision if watch is None else self._watched(watch, decision, packet, direction, flow)
+
+    def _watched(
+        self, watch: Watch, decision: Decision, packet: Packet, direction: Direction, flow: Flow
+    ) -> Decision:
+        """The same decision, with an event if a listed name has gone by; the flow stays here until then."""
+        if watch.over:
+            return decision
+        if direction is not flow.asks or not packet.has_payload:
+            return PASS
+        hello = watch.add(packet)
+        if hello is None:
+            return decision if watch.over else PASS
+        content = Content(Kind.TLS, hello.server_name or "", hello=hello)
+        index = next((one for one in self._plain if self._shown(one, (content,), packet, flow)), None)
+        if index is None or index in self._exempting:
+            return decision
+        box = f"this box (model {self._inspector.model_of(flow).key}) does not put segments together"
+        why = f"its ClientHello came in {watch.segments} segments, and {box}"
+        detail = {"name": content.name, "why": why}
+        event = Event("unread", self.policy.rules[index].name, str(flow.key), detail)
+        return replace(decision, events=(*decision.events, event))
 
     def _given_up(self, packet: Packet, flow: Flow) -> Decision:
         """Leave the flow to the kernel, but not before its last stage, which says when to forget it."""

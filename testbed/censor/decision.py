@@ -44,8 +44,8 @@ class Event:
     """Something the censor did or noticed, for the run's event stream.
 
     `kind` is one of: match (a rule was triggered), act (the rule's later packets begin to be affected),
-    miss (the rule would have fired but the box failed, by its miss rate), learn (a server comes on a list),
-    evict (a table was full).
+    miss (the rule would have fired but the box failed, by its miss rate), unread (a name that the rule lists
+    went by in a form that the box does not read), learn (a server comes on a list), evict (a table was full).
     """
 
     kind: str

@@ -37,6 +37,7 @@ from testbed.censor.packet import ACK, SYN, TCP, Packet
 from testbed.censor.profile import Profile
 from testbed.censor.segments import FlowFacts, Judged
 from testbed.censor.stream import Stream
+from testbed.censor.unread import Watch
 
 if TYPE_CHECKING:
     from testbed.censor.actions.base import Action
@@ -143,6 +144,7 @@ class Inspection:
     answers: int = 0  # the server's segments in which a certificate was looked for
     judged_up: Judged | None = None  # what the client has shown to a model that reads segment by segment
     judged_down: Judged | None = None  # what the server has shown
+    watch: Watch | None = None  # of a ClientHello that came incomplete, for the report alone
     shown: "dict[int, Content] | None" = None  # by rule: what it looks for, where its history is undecided
 
     def judge(self, packet: Packet, direction: Direction) -> None:

@@ -15,6 +15,7 @@ from testbed.censor.parsers.certificate import server_names
 from testbed.censor.profile import Profile
 from testbed.censor.segments import FlowFacts, valid
 from testbed.censor.stream import Stream, whole_hello
+from testbed.censor.unread import Watch
 
 _PORT_DNS: Final = 53
 _PATIENCE: Final = 64  # payload packets that model D waits for a ClientHello; our choice
@@ -108,6 +109,8 @@ class Inspector:
             reading = read_tcp(packet.payload, port, self._wanted, first=flow.inspection.budget is None)
             if model.view == "flow":
                 flow.inspection.judge(packet, direction)
+            if reading.more and flow.inspection.watch is None and direction is flow.asks:
+                flow.inspection.watch = Watch()
         # Each query is judged by itself, however many come.
         if not (again or port == _PORT_DNS or _asks(reading)):
             self._go_on(packet, flow, model, reading)

@@ -57,7 +57,7 @@ def _lines(result: RunResult, *, quiet: bool) -> list[str]:
         return lines
     if result.job.runs_program and result.command_status is not None:
         lines.append(_what_happened(result))
-    lines += [f"note: {note}" for note in result.notes]
+    lines += [f"note: {note}" for note in (*result.passed, *result.notes)]
     lines += [line for problem in result.problems for line in f"INVALID RUN: {problem}".splitlines()]
     partial = _until_then(result) if result.judgement is None and not result.job.runs_program else ""
     return [*lines, f"recorded in {typed(result.folder)}{partial}{whose_status(result)}"]

@@ -1,9 +1,12 @@
 """Which rules were triggered, and by which flows: read from a run's event stream while it grows or after."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+_PASSED = {"unread": "it was not read", "miss": "the box missed it, as its share of misses says"}
 
 
 def events(file: Path, start: int = 0) -> Iterator[dict[str, Any]]:
@@ -40,3 +43,26 @@ def rules_matched(file: Path, start: int = 0) -> dict[str, int]:
             rule = f"{event['censor']}/{event['rule']}"
             found[rule] = found.get(rule, 0) + 1
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class PassedName:
+    """A name that a rule lists and that passed all the same."""
+
+    name: str
+    rule: str  # "mts/tspu/rule"
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name} passed {self.rule}: {self.why}"
+
+
+def passed_names(file: Path, without: Collection[str] = (), start: int = 0) -> tuple[PassedName, ...]:
+    """Every such name once per rule; flows of the addresses in `without` are left out."""
+    found: dict[tuple[str, str], PassedName] = {}
+    for event in events(file, start):
+        if event["kind"] in _PASSED and not set(ends_of(event["flow"])) & set(without):
+            name, rule = event["detail"].get("name", ""), f"{event['censor']}/{event['rule']}"
+            why = event["detail"].get("why") or _PASSED[event["kind"]]
+            found.setdefault((name, rule), PassedName(name, rule, why))
+    return tuple(found.values())

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from testbed.measurement.ooni import Measurement
 from testbed.model import OUTSIDE
 from testbed.run.choose import one_of
 from testbed.run.control import Line
-from testbed.run.events import rules_matched
+from testbed.run.events import passed_names, rules_matched
 from testbed.run.laboratory import Laboratory
 from testbed.run.program import judge_controls, measure_controls, own_rules
 from testbed.run.records import PhaseRecord, WorldInfo
@@ -261,10 +261,16 @@ class Keeper:
                 fired=rules_fired(receipts, session)[0],
                 matched=matched,
                 controls={one: labels[one] for one in labels if one in phase.used},
-                notes=tuple(note for one in sorted(phase.used) for note in own_rules(laboratory, one)),
+                notes=tuple(self._notes(phase)),
                 problems=tuple(problems),
             )
         )
+
+    def _notes(self, phase: _Phase) -> Iterator[str]:
+        for vantage in sorted(phase.used):
+            yield from own_rules(self._laboratory, vantage)
+        session = self._session
+        yield from map(str, passed_names(session.folder.events, session.twin_addresses, phase.events))
 
     # -- helpers
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from testbed.measurement.target import Target
+from testbed.run.events import passed_names
 from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
 from testbed.run.result import Findings
@@ -33,6 +34,8 @@ def run_probe(session: Session, laboratory: Laboratory) -> Findings:
     judgement = replace(judgement, problems=(*broken, *judgement.problems))
     pressure = Pressure.read(session.folder.path)
     judgement = under(pressure, judgement)
+    passed = tuple(map(str, passed_names(session.folder.events)))
+    judgement = replace(judgement, notes=(*judgement.notes, *passed))
     return Findings(
         problems=judgement.problems,
         notes=judgement.notes,

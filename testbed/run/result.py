@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from testbed.errors import Exit
 from testbed.measurement.ooni import Measurement
+from testbed.run.events import PassedName
 from testbed.run.job import Job
 from testbed.run.records import PhaseRecord
 from testbed.truth.expected import Truth
@@ -52,6 +53,7 @@ class RunResult(Findings):
         default_factory=dict
     )  # rule that acted -> packets that the kernel counted
     matched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # flow -> rules that it triggered
+    passed: tuple[PassedName, ...] = ()  # names that a rule lists and that passed, with the reason
     started: float = 0.0  # seconds since the epoch
     seconds: float = 0.0
 
@@ -86,6 +88,7 @@ class RunResult(Findings):
             "valid": self.valid,
             "problems": list(self.problems),
             "notes": list(self.notes),
+            "names_passed": [asdict(one) for one in self.passed],
             "pressure": asdict(self.pressure) if self.pressure else None,
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
             "seconds": round(self.seconds, 3),

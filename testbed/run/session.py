@@ -12,7 +12,7 @@ from testbed.internet.authority import Authority
 from testbed.internet.keep import kept_authority
 from testbed.model import OUTSIDE, Scenario
 from testbed.model.addressing import twin_addresses
-from testbed.run.events import ends_of, rules_by_flow
+from testbed.run.events import ends_of, passed_names, rules_by_flow
 from testbed.run.folder import RunFolder, versions
 from testbed.run.job import Job
 from testbed.run.laboratory import Laboratory
@@ -146,6 +146,7 @@ def _result(session: Session, findings: Findings, status: int, started: float) -
         exit_status=int(status),
         receipts=receipts,
         fired=acted,
+        passed=passed_names(session.folder.events, session.twin_addresses),
         matched=_without(session.twin_addresses, rules_by_flow(session.folder.events)),
         started=started,
         seconds=time.time() - started,

@@ -262,3 +262,34 @@ def test_a_server_that_hangs(testbed: Run, scenario: Callable[..., str], tmp_pat
         done = testbed(scenario(), "--vantage", "mts", "--", *command)
     assert done.status == (3 if hangs else 0), done.err
     assert ("SIGKILL when asked to stop" in done.err) == hangs
+
+
+SPLIT = """
+import socket, ssl, sys
+out = ssl.MemoryBIO()
+tls = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), out, server_hostname="twitter.com")
+try:
+    tls.do_handshake()
+except ssl.SSLWantReadError:
+    hello = out.read()
+cut = len(hello) if sys.argv[1] == "whole" else 60
+with socket.create_connection(("twitter.com", 443), 3) as sock:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for piece in filter(None, (hello[:cut], hello[cut:])):
+        sock.sendall(piece)
+    try:
+        print(len(sock.recv(10)))
+    except ConnectionResetError:
+        print("reset")
+"""
+
+
+@pytest.mark.parametrize(("how", "answer"), [("split", "10"), ("whole", "reset")])
+def test_a_listed_name_that_passed_is_named(
+    testbed: Run, scenario: Callable[..., str], how: str, answer: str
+) -> None:
+    """A box of 2022 reads no ClientHello in two segments, as it should; nobody need wonder why."""
+    done = testbed(scenario(), "--vantage", "mts", "--", sys.executable, "-c", SPLIT, how)
+    assert (done.status, done.out.strip()) == (0, answer), done.err
+    named = "note: twitter.com passed mts/box/rule: its ClientHello came in 2 segments" in done.err
+    assert named == (how == "split") == bool(done.summary["names_passed"])
