@@ -109,8 +109,7 @@ class Inspector:
             reading = read_tcp(packet.payload, port, self._wanted, first=flow.inspection.budget is None)
             if model.view == "flow":
                 flow.inspection.judge(packet, direction)
-            if reading.more and flow.inspection.watch is None and direction is flow.asks:
-                flow.inspection.watch = Watch()
+            _watch_the_rest(reading, direction, flow)
         # Each query is judged by itself, however many come.
         if not (again or port == _PORT_DNS or _asks(reading)):
             self._go_on(packet, flow, model, reading)
@@ -214,3 +213,9 @@ class Inspector:
 def _asks(reading: Reading) -> bool:
     """Whether it is a DNS query, on whatever port."""
     return any(content.kind is Kind.DNS for content in reading.contents)
+
+
+def _watch_the_rest(reading: Reading, direction: Direction, flow: Flow) -> None:
+    """A ClientHello came incomplete: what goes by unread is reported."""
+    if reading.more and flow.inspection.watch is None and direction is flow.asks:
+        flow.inspection.watch = Watch()
