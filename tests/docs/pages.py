@@ -17,6 +17,7 @@ _STATUS = re.compile(r"#\s*exit\s+(\d+)\s*$")
 _RUN_FOLDER = re.compile(r"\S*\bruns/\S+")
 _NUMBER = re.compile(r"\d+([.,:]\d+)*")
 _SPACES = re.compile(r"[ \t]+")
+_BUSY = re.compile(r"(?m)^(testbed: )?note: .*(machine was busy|still waited for its verdict).*\n?")
 _ANY = "…"
 
 
@@ -73,8 +74,8 @@ def _add(found: list[Step], line: str, place: str) -> None:
 
 
 def masked(text: str) -> str:
-    """What may differ from run to run taken out."""
-    text = _NUMBER.sub("#", _RUN_FOLDER.sub("RUN", text))
+    """What may differ from run to run taken out, and notes that this machine is busy."""
+    text = _NUMBER.sub("#", _RUN_FOLDER.sub("RUN", _BUSY.sub("", text)))
     return "\n".join(_SPACES.sub(" ", line).rstrip() for line in text.strip("\n").splitlines())
 
 

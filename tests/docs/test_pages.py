@@ -51,3 +51,11 @@ def test_compares(shown: str, actual: str, same: bool) -> None:
 def test_a_block_without_a_command_is_a_mistake() -> None:
     with pytest.raises(ValueError, match=r"p\.md:2: a console block begins with"):
         steps("```console\noutput\n```\n", "p.md")
+
+
+def test_a_busy_machine_changes_no_page() -> None:
+    """The twin: any other note does."""
+    shown = ["testbed: as mts", "testbed: recorded in run"]
+    busy = "testbed: note: this machine was busy: a timer came up to 0.2 s late"
+    assert agrees(shown, "\n".join([shown[0], busy, shown[1]]))
+    assert not agrees(shown, "\n".join([shown[0], "testbed: note: a rule never fired", shown[1]]))
