@@ -4,6 +4,7 @@ Inside an operator's prefix (our choice): hop i is number i, the resolver number
 100, its twin number 99 (hexadecimal in IPv6, so that it reads the same: …::53).
 """
 
+from collections import Counter
 from ipaddress import ip_address
 
 from testbed.model import OUTSIDE, OUTSIDE_HOST, Addresses, Host, Operator, World
@@ -49,8 +50,9 @@ def addresses_of(host: Host, world: World) -> tuple[str, ...]:
 
 
 def is_domestic(country: str, world: World) -> bool:
-    """Whether a server there is at home: it is then reached without the transit routers."""
-    return any(operator.country == country for operator in world.operators)
+    """Whether a server there is at home, where most operators are: no transit routers lead to it."""
+    countries = Counter(operator.country for operator in world.operators).most_common(1)
+    return any(country == home for home, _ in countries)
 
 
 def served_addresses(world: World, *, domestic: bool) -> tuple[str, ...]:

@@ -119,6 +119,19 @@ def test_servers_at_home_are_nearer_whatever_the_number_of_transit_routers(count
         assert walk(laid, "domestic", outside) == walk(laid, "outside", goal)[::-1]
 
 
+def test_home_is_where_most_operators_are():
+    world = small(2)
+    french = replace(operator(2, "sfr"), country="FR")
+    world = replace(world, operators=(*world.operators, french))
+    sites = (
+        Site(("a.ru",), "87.240.132.78", "2a00:bdc0::1", 1, "RU"),
+        Site(("b.fr",), "80.125.160.10", "2a02::1", 1, "FR"),
+    )
+    laid = plan(replace(world, sites=sites))
+    assert walk(laid, "sfr", sites[0].ipv4)[-1] == walk(laid, "mts", sites[0].ipv4)[-1] == "domestic"
+    assert walk(laid, "sfr", sites[1].ipv4)[-1] == walk(laid, "mts", sites[1].ipv4)[-1] == "far"
+
+
 @pytest.mark.parametrize("count", [0, 31])
 def test_the_number_of_transit_routers_has_bounds(count):
     with pytest.raises(InputError, match=f"{count} transit routers"):
