@@ -60,6 +60,26 @@ def test_the_users_variables_are_kept_but_for_proxies(environment):
     assert not {"https_proxy", "ALL_PROXY"} & set(made)
 
 
+LEAD_OUT = [
+    *(
+        "SSH_AUTH_SOCK",
+        "DBUS_SESSION_BUS_ADDRESS",
+        "XDG_RUNTIME_DIR",
+        "DISPLAY",
+        "WAYLAND_DISPLAY",
+        "XAUTHORITY",
+    ),
+    *("TMUX", "STY", "DOCKER_HOST", "CONTAINER_HOST", "VSCODE_IPC_HOOK_CLI", "NVIM", "PULSE_SERVER"),
+    *("NOTIFY_SOCKET", "GNOME_KEYRING_CONTROL"),
+]
+STAY = ["HOME", "LANG", "TERM", "XDG_CONFIG_HOME", "SSH_CONNECTION", "DISPLAYS", "MY_TMUX", "DOCKER_CONFIG"]
+
+
+def test_what_leads_out_of_the_world_is_removed_and_nothing_else(environment):
+    made = environment.for_program(dict.fromkeys([*LEAD_OUT, *STAY], "x"))
+    assert [name for name in (*LEAD_OUT, *STAY) if name in made] == STAY
+
+
 @pytest.mark.parametrize(
     ("line", "made"),
     [
