@@ -172,7 +172,7 @@ _ALL = (
     ),
     _own(
         "quic-sni",
-        targets=("h3://www.wikipedia.org/", "h3://twitter.com/"),
+        targets=("h3://twitter.com/", "h3://www.wikipedia.org/"),
         title="QUIC dropped by the name in its Initial",
         ports=(443,),
         timeout=1.5,
