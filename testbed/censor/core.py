@@ -187,7 +187,9 @@ class Censor:
         if hello is None:
             return decision if watch.over else PASS
         content = Content(Kind.TLS, hello.server_name or "", hello=hello)
-        index = next((one for one in self._plain if self._shown(one, (content,), packet, flow)), None)
+        index = next(
+            (one for one in self._plain if self._shown(one, Reading((content,)), packet, flow)), None
+        )
         if index is None or index in self._exempting:
             return decision
         box = f"this box (model {self._inspector.model_of(flow).key}) does not put segments together"
