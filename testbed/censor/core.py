@@ -215,9 +215,8 @@ class Censor:
         """The first rule that this packet shows to match, with the content that shows it."""
         reading = self._read(packet, direction, flow)
         outside, port = flow.key.outside, flow.port
-        heard = (
-            direction is Direction.UP or self._both_ways
-        )  # packets of the outside count where it may be a client
+        # Packets of the outside count where it may be a client.
+        heard = direction is Direction.UP or self._both_ways
         for index in rules:
             rule, content = self._rules[index], None
             if not rule.kinds:
