@@ -105,7 +105,14 @@ def test_rules_are_valid(page: Path, tmp_path: Path) -> None:
 def test_the_inspectors_table_is_what_the_models_see() -> None:
     lines = re.findall(r"^\| (.+?) \|$", section(FOLDER.parent / "inspectors.md", "Parameters"), re.MULTILINE)
     head, *body = [line.split(" | ") for line in lines]
-    sent = [test_models.plain, test_models.split, test_models.record_split, test_models.low_ttl]
+    sent = [
+        test_models.plain,
+        test_models.split,
+        test_models.record_split,
+        test_models.low_ttl,
+        test_models.urgent_byte,
+        test_models.data_in_the_syn,
+    ]
     assert head[1:] == list(MODELS)
     for (_, *cells), send in zip(body, sent, strict=True):
         seen = ["seen" if any(send(test_models.line(model))) else "-" for model in MODELS]
