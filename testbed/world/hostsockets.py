@@ -73,7 +73,7 @@ def _read(attributes: bytes) -> Iterator[BoundSocket]:
         yield BoundSocket(os.fsdecode(name.rstrip(b"\0")), inode)
 
 
-def cover_all(known: Iterable[BoundSocket]) -> None:
+def cover_all(known: Collection[BoundSocket]) -> None:
     """Cover every socket that answers, in the folders of `known` and in those that all programs use.
 
     Call it before any program runs that belongs to the world: its sockets would be covered, too.
@@ -84,11 +84,13 @@ def cover_all(known: Iterable[BoundSocket]) -> None:
         _cover_file(one.path)
 
 
-def cover_known(known: Iterable[BoundSocket]) -> None:
+def cover_known(known: Collection[BoundSocket]) -> None:
     """Cover those that are `known`, also where their program has given the file another name since."""
     inodes = {one.inode for one in known}
     for folder in _folders(known):
         _cover(folder, inodes)
+    for one in known:  # in a folder that may be entered but not listed
+        _cover_file(one.path)
 
 
 def _folders(known: Iterable[BoundSocket]) -> set[str]:
