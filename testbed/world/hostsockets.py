@@ -25,7 +25,9 @@ _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _SHOW_NAME, _SHOW_FILE = 1, 2
 _NAME, _FILE = 0, 1  # attributes
 _HEADER, _ANSWER = 16, 16  # octets of struct nlmsghdr and struct unix_diag_msg
-_WAITING = 1 << 10 | 1 << 7  # states of a socket that one can connect or send to: LISTEN, CLOSE (datagrams)
+# States of a socket that one can connect or send to: LISTEN; of datagrams CLOSE and, once anybody has ever
+# connected to it, ESTABLISHED (unix_dgram_connect sets the state of both ends).
+_WAITING = 1 << 10 | 1 << 7 | 1 << 1
 
 
 @dataclass(frozen=True, slots=True)
