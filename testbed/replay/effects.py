@@ -21,7 +21,7 @@ _WHO: Final = {Direction.DOWN: "the subscriber", Direction.UP: "the Internet"}
 class Effect:
     """One thing that a rule, or the box itself (buffered fragments), did to a packet."""
 
-    what: str  # one of WHATS, "held", "released", or the kind of another event
+    what: str  # one of WHATS, "held", "released", "unread" (a listed name went by), or another event's kind
     rule: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
 
@@ -31,6 +31,8 @@ class Effect:
         if self.what in _EVENTS.values():
             name = f": {printable(str(detail['name']))}" if "name" in detail else ""
             return f"{self.what} {self.rule}{name}"
+        if self.what == "unread":
+            return f"{printable(str(detail['name']))} unread by {self.rule}: {detail['why']}"
         if self.what == "injected":
             return f"{detail['packets']} injected by {self.rule} towards {detail['toward']}"
         if self.what == "released":

@@ -48,8 +48,9 @@ class Totals:
     flows_left_out: int = 0  # affected packets of flows beyond MOST_FLOWS
 
     def add(self, flow: str, found: Iterable[Effect]) -> None:
-        """Count what rules did to one packet."""
-        self.affected += 1
+        """Count what rules did to one packet, or what the box did not see of it."""
+        found = tuple(found)
+        self.affected += any(effect.what != "unread" for effect in found)
         if flow not in self.flows and len(self.flows) >= MOST_FLOWS:
             self.flows_left_out += 1
             flow_totals = FlowTotals()

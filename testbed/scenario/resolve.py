@@ -9,6 +9,7 @@ from pathlib import Path
 
 from testbed.errors import nearest
 from testbed.model import MOST_CENSORS, Operator, Placement, Scenario, World
+from testbed.model.addressing import is_domestic
 from testbed.scenario.document import Document
 from testbed.scenario.expectations import ALL, controls, expand
 from testbed.scenario.invalid import INVALID, UNKNOWN
@@ -97,9 +98,10 @@ def _with_hosts(given: Mapping[str, object], sources: Sources) -> World:
 
 
 def _with_operators(chosen: list[str] | None, sources: Sources) -> World:
-    """The world with the chosen operators only, in the order chosen."""
+    """The world with the chosen operators only, in the order chosen; without any, with those at home."""
     if chosen is None:
-        return sources.world
+        everywhere = sources.world.operators
+        chosen = [one.key for one in everywhere if is_domestic(one.country, sources.world)]
     known = {operator.key: operator for operator in sources.world.operators}
     for index, key in enumerate(chosen):
         if key not in known:

@@ -131,7 +131,9 @@ class ScenarioFile(Part):
     sources: OneOrMore = Field(description="keys of docs/sources.md, or 'our choice'")
     notes: str = ""
     world: Text = Field("runet", description="a world of the library, or a file beside the scenario")
-    operators: OneOrMore | None = Field(None, description="those of the world that take part; default: all")
+    operators: OneOrMore | None = Field(
+        None, description="those of the world that take part; default: those at home"
+    )
     sites: dict[Text, ServerPart] = Field(
         default_factory=dict, description="how sites of the world behave in this scenario, by their names"
     )

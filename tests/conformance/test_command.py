@@ -44,7 +44,7 @@ def test_json_instead_of_the_table() -> None:
     assert [list(one) for one in cases] == [KEYS] * 5
     assert {one["profile"] for one in cases} == {"t22", "t23", "t24", "t25", "t26"}
     assert all(one["held"] is True and one["live"] is False for one in cases)
-    assert "RST/ACK, TTL 59" in cases[0]["seen"]
+    assert "RST/ACK, TTL 58" in cases[0]["seen"]
 
 
 def test_json_beside_the_table(tmp_path) -> None:

@@ -5,12 +5,13 @@ import signal
 import socket
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from testbed.internet.launch import run_program
+from testbed.internet import launch
 from testbed.internet.services.base import Place
 from testbed.internet.services.command import Command, Readiness
 from testbed.model import Host
@@ -60,9 +61,10 @@ def start(tmp_path):
             os.dup2(file, 1)
             os.dup2(file, 2)
             sys.stderr = os.fdopen(2, "w")
+            launch.children_among_commands, launch.step_down = nullcontext, lambda: None  # of a world
             place = Place(Host("vpn"), ("127.0.0.1",), {}, None, None, dict(os.environ), log)
             try:
-                run_program(command, place, lambda: os.write(writing, b"."))
+                launch.run_program(command, place, lambda: os.write(writing, b"."))
             finally:
                 os._exit(99)
         os.close(writing)

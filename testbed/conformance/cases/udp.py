@@ -301,7 +301,7 @@ def _case_vpn_at_home(profile: str) -> Iterator[Dialogue]:
 @case(
     "C144",
     "t23",
-    "N4P#274; RFC 7296, 3948, 2661, 9147: the forms and the number of packets are our choice",
+    "N4P#274; the forms are those of RFC 7296, 3948, 2661 and 9147, the number of packets is our choice",
     "L",
     "IKEv2 on port 500, then behind NAT on 4500; L2TP; DTLS 1.3: handshakes, then data",
     "the handshakes pass, no data; data of a flow that did not begin so pass",
