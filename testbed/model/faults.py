@@ -78,7 +78,7 @@ def _keys(world: World) -> Iterator[WorldFault]:
                 yield WorldFault((section, key), f"{key!r} is a reserved word", "choose another key")
             elif not KEY.fullmatch(key):
                 remedy = "use at most 15 of a-z, 0-9 and -, a letter first"
-                yield WorldFault((section, key), f"{key!r} cannot be the key of {what}", remedy)
+                yield WorldFault((section, key), f"{key!r} is not a valid key for {what}", remedy)
             elif key in owners:
                 yield WorldFault(
                     (section, key), f"there is {owners[key]} {key!r} already", "choose another key"

@@ -52,7 +52,7 @@ SOUND_WORLDS = {
 WRONG = {
     "operators.mts: there is an operator 'mts' already": operator(key="mts"),
     "operators.far: 'far' is a reserved word": operator(key="far"),
-    "operators.Big: 'Big' cannot be the key of an operator": operator(key="Big"),
+    "operators.Big: 'Big' is not a valid key for an operator": operator(key="Big"),
     "operators.beeline.hops: a path of 3 hops cannot be": operator(hops=3),
     "operators.beeline.hops: a path of 21 hops cannot be": operator(hops=21),
     "operators.beeline.prefix4: 213.87.0.0/24 overlaps 213.87.0.0/24 of operator 'mts'": operator(

@@ -256,7 +256,7 @@ WRONG = {  # what is replaced in VPN, by what -> place, message, remedy
         "  vpn:",
         "  vpn-of-the-ministry:",
         "x.yaml:6 hosts.vpn-of",
-        "cannot be the key of a host",
+        "is not a valid key for a host",
         "15",
     ),
     "two on one port": (

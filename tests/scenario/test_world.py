@@ -118,7 +118,7 @@ CASES = {
         "obit:",
         "obit-of-saint-petersburg:",
         "small.yaml:4 operators.obit-of-saint-petersburg",
-        "cannot be the key of an operator",
+        "is not a valid key for an operator",
         "15",
     ),
     "block page without a site": (

@@ -200,7 +200,7 @@ SITE = Site(("x.org",), "5.6.7.8", "2a00::1", 1)
         (changed(small(1), operators=(operator(0, "far"),)), "'far' is a reserved word"),
         (
             changed(small(1), operators=(operator(0, "a-key-that-is-too-long"),)),
-            "cannot be the key of an operator",
+            "is not a valid key for an operator",
         ),
     ],
 )
