@@ -36,7 +36,7 @@ def test_list(folder: Path) -> None:
 def test_list_json(folder: Path) -> None:
     rows = json.loads(call("list", "--json", cwd=folder).stdout)
     row = next(row for row in rows if row["name"] == "twitter-throttling-2021")
-    assert row["phases"] == ["before", "substring", "suffix", "exact"]
+    assert row["phases"] == ["before", "substring", "suffix", "exact", "mobile-only"]
     assert row["default_phase"] == "substring"
     assert row["vantages"][-1] == "outside"
 
