@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from testbed.censor.policy import Policy
 from testbed.errors import InvalidRunError
-from testbed.model import FAR, Placement
+from testbed.model import FAR, Phase, Placement
 from testbed.run.folder import RunFolder
 from testbed.run.laboratory import Laboratory
 from testbed.scenario.loader import load
@@ -91,7 +91,7 @@ def in_rig(policy: Policy, work: Callable[[Rig], T]) -> T:
 def _standing(policy: Policy, folder: Path) -> Iterator[Rig]:
     scenario = load("free-network")
     phase = scenario.default_phase
-    scenario = replace(scenario, phases={phase: (Placement(FILTERED, policy, HOP),)})
+    scenario = replace(scenario, phases={phase: Phase((Placement(FILTERED, policy, HOP),))})
     run = RunFolder.create(folder / "run", scenario.name)
     with Laboratory(scenario, phase, (FILTERED, FREE), run) as laboratory:
         time.sleep(2.0)  # the far side loads HTTP/3 a second after the start, on a CPU that we measure on

@@ -73,19 +73,18 @@ def _phases(scenario: "Scenario") -> None:
     from testbed.scenario.summary import phase_lines
 
     _heading("phases")
-    for name, placements in scenario.phases.items():
+    for name, phase in scenario.phases.items():
         mark = " (default)" if name == scenario.default_phase else ""
-        info = scenario.phase_infos[name]
-        click.echo(f"  {name}{mark}: {info.title}".rstrip(": "))
-        for line in phase_lines(info):
+        click.echo(f"  {name}{mark}: {phase.title}".rstrip(": "))
+        for line in phase_lines(phase):
             click.echo(f"    {line}")
         boxes: dict[str, list[str]] = {}
-        for each in placements:
+        for each in phase.placements:
             where = f"hop {each.hop}" if each.at == "hop" else "resolver"
             boxes.setdefault(f"{each.policy.name} at {where}", []).append(each.operator)
         for box, operators in boxes.items():
             click.echo(f"    {box}: {', '.join(operators)}")
-        if not placements:
+        if not phase.placements:
             click.echo("    no censor")
 
 

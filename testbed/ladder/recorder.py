@@ -109,7 +109,7 @@ def capture_run(options: RunOptions) -> CapturedRun:
 
 
 def _placement(scenario: Scenario, phase: str, vantage: str, name: str) -> Placement:
-    here = [place for place in scenario.phases[phase] if place.operator == vantage]
+    here = [place for place in scenario.phases[phase].placements if place.operator == vantage]
     chosen = next((place for place in here if name in ("", place.policy.name)), None)
     if chosen is None:
         known = ", ".join(place.policy.name for place in here) or "none"

@@ -5,7 +5,7 @@ Addresses are text in their shortest form; times are seconds, rates bit/s.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -25,11 +25,12 @@ class LinkQuality:
     delay: float = 0.0  # seconds, one way
     jitter: float = 0.0  # seconds, each packet is delayed by delay ± uniform(jitter), never reordered
     loss: float = 0.0  # share of packets, 0..1
+    dead: tuple[int, ...] = ()  # IP versions of which nothing gets through; (4, 6): a dead link
 
     @property
     def delayed(self) -> bool:
         """Whether the link needs a delay line."""
-        return bool(self.delay or self.jitter or self.loss)
+        return bool(self.delay or self.jitter or self.loss or self.dead)
 
 
 PERFECT = LinkQuality()
@@ -48,6 +49,7 @@ class Operator:
     prefix6: IPv6Network
     hops: int = 5  # routers between the subscriber and the backbone
     access: LinkQuality = PERFECT  # the subscriber's own link
+    uplink: LinkQuality | None = None  # to the backbone; None: as the world's
     block_page: str = ""  # URL its redirects lead to; "" if none is known
     block_marks: tuple[str, ...] = ()  # pieces of HTML by which lists of fingerprints know its block page
     block_source: str = ""  # source key of the block page, its marks and the sinkholes
@@ -256,14 +258,25 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
-class PhaseInfo:
-    """What is known of a phase, besides the censors in it."""
+class PhaseLinks:
+    """The two links of an operator in one phase; None: as in the world."""
 
+    access: LinkQuality | None = None
+    backbone: LinkQuality | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One state of the world: who filters in it, which sites and links are otherwise, and when it was."""
+
+    placements: tuple[Placement, ...] = ()
     title: str = ""
     start: datetime | None = None  # UTC
     end: datetime | None = None  # the first moment after it; None: open, or unknown
     sources: Mapping[str, Confidence] = field(default_factory=dict)  # key of docs/sources.md -> how sure
     notes: str = ""
+    sites: Mapping[str, Site] = field(default_factory=dict)  # by main name: those that it changes, changed
+    links: Mapping[str, PhaseLinks] = field(default_factory=dict)  # by operator: those that it changes
 
 
 FEWEST_HOPS, MOST_HOPS = 4, 20  # of an operator; our choice
@@ -318,11 +331,10 @@ class Scenario:
     notes: str
     world: World
     seed: int
-    phases: Mapping[str, tuple[Placement, ...]]
+    phases: Mapping[str, Phase]
     default_phase: str
     expect: tuple[Expectation, ...]
     controls: tuple[Target, ...]  # must stay unharmed from every vantage in every phase
-    phase_infos: Mapping[str, PhaseInfo] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)  # every file it was made from -> sha256
     time_scale: float = 1.0  # the censors' clocks run this many times faster than real time
     model: str = ""  # the inspector model of every censor at a hop, if the user gave one
@@ -331,12 +343,29 @@ class Scenario:
 
     def phase_at(self, time: datetime) -> str | None:
         """The phase that `time` (UTC) lies in; None if no phase has that time."""
-        for name, info in self.phase_infos.items():
-            begun = info.start is None or info.start <= time
-            if (info.start or info.end) and begun and (info.end is None or time < info.end):
+        for name, phase in self.phases.items():
+            begun = phase.start is None or phase.start <= time
+            if (phase.start or phase.end) and begun and (phase.end is None or time < phase.end):
                 return name
         return None
+
+    def world_in(self, phase: str) -> World:
+        """The world as it is in that phase, with its sites and links. KeyError if there is no such phase."""
+        part = self.phases[phase]
+        if not part.sites and not part.links:
+            return self.world
+        return replace(
+            self.world,
+            sites=tuple(part.sites.get(site.name, site) for site in self.world.sites),
+            operators=tuple(_linked(one, part.links.get(one.key)) for one in self.world.operators),
+        )
 
     def vantages(self) -> tuple[str, ...]:
         """Every vantage of the world, the outside one last."""
         return (*(o.key for o in self.world.operators), OUTSIDE)
+
+
+def _linked(operator: Operator, links: PhaseLinks | None) -> Operator:
+    if links is None:
+        return operator
+    return replace(operator, access=links.access or operator.access, uplink=links.backbone or operator.uplink)

@@ -30,6 +30,8 @@ RESERVED_KEYS = (
     "until",
     "sources",
     "notes",
+    "sites",
+    "links",
 )
 KEY = re.compile(r"[a-z][a-z0-9-]{0,14}")  # becomes the name of an interface: at most 15 characters
 HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")

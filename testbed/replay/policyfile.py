@@ -133,7 +133,7 @@ def _of_scenario(scenario: Scenario, choice: PolicyChoice) -> Policy:
     """A censor's policy at the chosen operator, or at the first operator that has it."""
     if choice.operator is not None:
         _operator(scenario.world, choice)
-    placements = [place for places in scenario.phases.values() for place in places]
+    placements = [place for phase in scenario.phases.values() for place in phase.placements]
     names = list(dict.fromkeys(place.policy.name for place in placements))
     if choice.censor is None and len(names) != 1:
         what = f"has {len(names)} censors: {', '.join(names)}" if names else "has no censor"

@@ -18,7 +18,7 @@ def show(scenario: Scenario, phase: str, expected: Sequence[Truth], *, file: IO[
     """Print what must be seen, grouped by vantage."""
     out = file or sys.stdout
     console = Console(file=out, highlight=False, width=None if out.isatty() else PLAIN_WIDTH)
-    note = scenario.phase_infos[phase].title
+    note = scenario.phases[phase].title
     console.print(Text(f"{scenario.title}, phase {phase}{': ' if note else ''}{note}", style="bold"))
     for vantage in dict.fromkeys(one.vantage for one in expected):
         console.print()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from testbed.errors import InputError, nearest
 from testbed.model import OUTSIDE, Scenario
-from testbed.scenario.phaseinfo import moment
+from testbed.scenario.moments import moment
 
 
 def phase_of(scenario: Scenario, asked: str | None) -> str:
@@ -26,7 +26,7 @@ def vantages_of(scenario: Scenario, phase: str, asked: Sequence[str], *, single:
     if asked:
         known = scenario.vantages()
         return tuple(dict.fromkeys(one_of(name, known, "vantage", scenario.name) for name in asked))
-    placed = [placement.operator for placement in scenario.phases[phase]]
+    placed = [placement.operator for placement in scenario.phases[phase].placements]
     expected = [e.vantage for e in scenario.expect if e.phase == phase and e.vantage != OUTSIDE]
     concerned = tuple(dict.fromkeys([*placed, *expected])) or tuple(o.key for o in scenario.world.operators)
     ordered = tuple(key for key in scenario.vantages() if key in concerned)

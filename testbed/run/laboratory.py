@@ -67,7 +67,7 @@ class Laboratory:
     def __enter__(self) -> Self:
         self._services = self._stack.enter_context(Children(self.folder.path / "logs"))
         try:
-            self._world = build(plan(self.scenario.world, self.operators, twins=self._twins))
+            self._world = build(plan(self.scenario.world_in(self.phase), self.operators, twins=self._twins))
             counting = self._count_reached() if self._twins else None
             self._start_world()
             self._start_phase(resolvers=self.operators)
@@ -181,7 +181,7 @@ class Laboratory:
         return [self.world.namespaces[node.name] for node in self.world.plan.nodes if node.forwards]
 
     def _placements(self, phase: str) -> tuple[Placement, ...]:
-        return tuple(p for p in self.scenario.phases[phase] if p.operator in self.operators)
+        return tuple(p for p in self.scenario.phases[phase].placements if p.operator in self.operators)
 
     def _lying(self) -> dict[str, Placement]:
         return {place.operator: place for place in self.placements if place.at == "resolver"}
@@ -244,7 +244,9 @@ class Laboratory:
     def _far_side(self, ready: Ready) -> None:
         from testbed.internet.far_side import serve_far_side
 
-        serve_far_side(self.scenario.world, self.authority, ready, self.world.namespaces["domestic"])
+        serve_far_side(
+            self.scenario.world_in(self.phase), self.authority, ready, self.world.namespaces["domestic"]
+        )
 
     def _censor(self, placement: Placement) -> Body:
         def serve(ready: Ready) -> None:
@@ -267,7 +269,7 @@ class Laboratory:
         def serve(ready: Ready) -> None:
             from testbed.internet.dns import Zone, serve_operator_resolver, truth
 
-            answer = truth(Zone.from_world(self.scenario.world).seen_from(addresses[0]))
+            answer = truth(Zone.from_world(self.scenario.world_in(self.phase)).seen_from(addresses[0]))
             if lying is None:
                 serve_operator_resolver(addresses, answer, ready)
             else:

@@ -144,7 +144,7 @@ def _own_streams(log: Path) -> None:
 
 def _concerned(scenario: Scenario) -> tuple[str, ...]:
     """The operators that any phase concerns: the world may be switched to it."""
-    placed = {place.operator for places in scenario.phases.values() for place in places}
+    placed = {place.operator for phase in scenario.phases.values() for place in phase.placements}
     named = placed | {one.vantage for one in scenario.expect}
     found = tuple(key for key in scenario.vantages() if key in named and key != OUTSIDE)
     return found or tuple(operator.key for operator in scenario.world.operators)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from testbed.errors import nearest
 from testbed.measurement.target import Target
-from testbed.model import OUTSIDE, Expectation, Placement
+from testbed.model import OUTSIDE, Expectation, Phase
 from testbed.scenario.invalid import INVALID
 from testbed.scenario.labels import CAUSELESS, LABELS
 from testbed.scenario.problems import Loc
@@ -14,7 +14,7 @@ from testbed.scenario.targets import TargetParser
 
 ALL = "all"
 
-Phases = Mapping[str, tuple[Placement, ...]]
+Phases = Mapping[str, Phase]
 Made = dict[tuple[str, str, str, int], tuple[Expectation, int]]  # by phase, vantage, URL and IP version
 
 
@@ -74,7 +74,7 @@ def _check_by(part: ExpectPart, phase: str, vantage: str, phases: Phases, loc: L
         return
     rules = {
         name
-        for place in phases[phase] if place.operator == vantage
+        for place in phases[phase].placements if place.operator == vantage
         for rule in place.policy.rules
         for name in (rule.name, f"{place.policy.name}/{rule.name}")
     }  # fmt: skip

@@ -33,7 +33,10 @@ def with_model(scenario: Scenario, key: str, place: str = "--model") -> Scenario
             return placement
         return replace(placement, policy=policy_with_model(placement.policy, key))
 
-    phases = {name: tuple(map(changed, placements)) for name, placements in scenario.phases.items()}
+    phases = {
+        name: replace(phase, placements=tuple(map(changed, phase.placements)))
+        for name, phase in scenario.phases.items()
+    }
     return replace(scenario, phases=phases, model=key)
 
 

@@ -42,7 +42,8 @@ def policy_again(path: Path, phase: str, placement: str, model: str = "") -> Pol
     scenario = load(path)
     if model:
         scenario = with_model(scenario, model)
-    for place in scenario.phases.get(phase, ()):
+    found = scenario.phases.get(phase)
+    for place in found.placements if found else ():
         if place.name == placement:
             return place.policy
     raise InputError.at(str(path), f"the censor {placement!r} is no longer in phase {phase!r}", "put it back")

@@ -4,20 +4,19 @@ import hashlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import ip_address
 from pathlib import Path
 
 from testbed.errors import nearest
-from testbed.model import MOST_CENSORS, Operator, Placement, Scenario, World
+from testbed.model import Scenario, World
 from testbed.model.addressing import is_domestic
 from testbed.scenario.document import Document
-from testbed.scenario.expectations import ALL, controls, expand
+from testbed.scenario.expectations import controls, expand
 from testbed.scenario.invalid import INVALID, UNKNOWN
-from testbed.scenario.phaseinfo import PHASE_KEYS, phase_infos
+from testbed.scenario.phases import phases_of, sites_with
 from testbed.scenario.policies import CensorCompiler
-from testbed.scenario.problems import Loc, Problems
-from testbed.scenario.schema import PhasePart, ScenarioFile
-from testbed.scenario.serverpart import ServerPart, server_fields
+from testbed.scenario.problems import Problems
+from testbed.scenario.schema import ScenarioFile
+from testbed.scenario.serverpart import ServerPart
 from testbed.scenario.sources import Sources
 from testbed.scenario.targets import TargetParser
 from testbed.scenario.worldfile import note_faults
@@ -42,8 +41,7 @@ def resolve(
         name: None if given is INVALID else CensorCompiler(name, given, sources)
         for name, given in part.censors.items()
     }
-    phases = {name: _placements(name, given, censors, sources) for name, given in part.phases.items()}
-    infos = phase_infos(part.phases, part.period, sources)
+    phases = phases_of(part, censors, sources)
     _check_use(part, sources)
     if part.default_phase not in phases and not (part.default_phase == UNKNOWN and problems.found):
         message = f"there is no phase {part.default_phase!r}"
@@ -64,7 +62,6 @@ def resolve(
         default_phase=part.default_phase,
         expect=expect,
         controls=control,
-        phase_infos=infos,
         files=dict(sorted(sources.files.items())),
         path=document.path.resolve(),
         remarks=tuple(dict.fromkeys(sources.remarks)),
@@ -73,14 +70,8 @@ def resolve(
 
 def _with_sites(given: Mapping[str, ServerPart], sources: Sources) -> World:
     """The world with the behaviour that the file gives to its sites."""
-    sites = list(sources.world.sites)
-    known = {name: index for index, site in enumerate(sites) for name in site.names}
-    for name, part in given.items():
-        if name in known:
-            sites[known[name]] = replace(sites[known[name]], **server_fields(part))
-        else:
-            sources.add(("sites", name), f"no site of the world is called {name!r}", nearest(name, known))
-    return replace(sources.world, sites=tuple(sites))
+    changed = sites_with(given, ("sites",), sources)
+    return replace(sources.world, sites=tuple(changed.get(site.name, site) for site in sources.world.sites))
 
 
 def _with_hosts(given: Mapping[str, object], sources: Sources) -> World:
@@ -112,88 +103,6 @@ def _with_operators(chosen: list[str] | None, sources: Sources) -> World:
     left_out = known.keys() - {operator.key for operator in kept}
     hosts = tuple(host for host in sources.world.hosts if host.at not in left_out)
     return replace(sources.world, operators=kept, hosts=hosts, left_out=tuple(sorted(left_out)))
-
-
-def _placements(
-    phase: str, part: PhasePart, censors: dict[str, CensorCompiler | None], sources: Sources
-) -> tuple[Placement, ...]:
-    loc: Loc = ("phases", phase)
-    operators = {operator.key: operator for operator in sources.world.operators}
-    if part is INVALID:
-        sources.broken |= {(phase, key) for key in operators}
-        return ()
-    lines = dict(part.censors)
-    for key in lines:
-        if key not in operators and key != ALL:
-            known = [*operators, ALL, *PHASE_KEYS]
-            sources.add((*loc, key), f"unknown operator {key!r}", nearest(key, known))
-    _check_censors(lines, censors, loc, sources)
-    everywhere = lines.pop(ALL, [])
-    placed: list[Placement] = []
-    for key, operator in operators.items():
-        taken: dict[object, list[str]] = {}
-        given = key if key in lines else ALL
-        for name in lines.get(key, everywhere if operator.country == "RU" else []):
-            censor = censors.get(name)
-            place = _place(censor, operator, (*loc, given), sources) if censor else None
-            if place is None:
-                sources.broken.add((phase, key))
-            else:
-                _check_shared(place, taken, (*loc, given), sources)
-                _check_diversion(place, operator, (*loc, given), sources)
-                placed.append(place)
-    return tuple(placed)
-
-
-def _check_diversion(place: Placement, operator: Operator, loc: Loc, sources: Sources) -> None:
-    """A packet is redirected after it was routed, so its new path must still be ahead of it."""
-    if place.at != "hop" or place.hop < operator.hops:
-        return
-    for rule in place.policy.rules:
-        addresses = map(ip_address, rule.action.leads_to)
-        if any(
-            address in (operator.prefix4, operator.prefix6)[address.version == 6] for address in addresses
-        ):
-            message = (
-                f"{place.policy.name!r} redirects traffic into {operator.key}'s own network from its last hop"
-            )
-            sources.add(loc, message, f"place it before that: hop: {operator.hops - 1}")
-            return
-
-
-def _check_shared(place: Placement, taken: dict[object, list[str]], loc: Loc, sources: Sources) -> None:
-    """A resolver has one set of rules. A hop may have several censors, but has room for only so many."""
-    where = place.hop if place.at == "hop" else "resolver"
-    others = taken.setdefault(where, [])
-    others.append(place.policy.name)
-    if place.at == "resolver" and len(others) == 2:
-        message = f"{others[0]!r} and {others[1]!r} are both at the resolver of {place.operator}"
-        sources.add(loc, message, "put their rules into one censor")
-    if len(others) == MOST_CENSORS + 1:
-        message = f"more than {MOST_CENSORS} censors at hop {where} of {place.operator}"
-        sources.add(loc, message, "put rules of the same profile into one censor, or give some another 'hop'")
-
-
-def _check_censors(
-    lines: dict[str, list[str]], censors: dict[str, CensorCompiler | None], loc: Loc, sources: Sources
-) -> None:
-    for key, named in lines.items():
-        for index, name in enumerate(named):
-            if name not in censors:
-                sources.add((*loc, key, index), f"unknown censor {name!r}", nearest(name, censors))
-            elif name in named[:index]:
-                message = f"the censor {name!r} is placed twice at {key} in phase {loc[1]!r}"
-                sources.add((*loc, key, index), message, "name it once")
-
-
-def _place(censor: CensorCompiler, operator: Operator, loc: Loc, sources: Sources) -> Placement | None:
-    policy = censor.policy(operator, loc)
-    given = censor.part.hop
-    hop = given if given is not None else min(censor.default_hop, operator.hops)
-    if hop > operator.hops:
-        message = f"hop {hop} does not exist at {operator.key}, which has {operator.hops}"
-        sources.add(("censors", censor.name, "hop"), message, f"write a number from 1 to {operator.hops}")
-    return Placement(operator.key, policy, hop, censor.part.at) if policy else None
 
 
 def _check_use(part: ScenarioFile, sources: Sources) -> None:

@@ -9,10 +9,11 @@ from testbed.censor.models import MODELS
 from testbed.scenario.actionparts import ActionPart
 from testbed.scenario.hostfield import HostsField
 from testbed.scenario.invalid import OR_INVALID
+from testbed.scenario.linkparts import PhaseLinksPart
 from testbed.scenario.matchparts import MatchPart
+from testbed.scenario.moments import Moment
 from testbed.scenario.part import Part
 from testbed.scenario.period import Period
-from testbed.scenario.phaseinfo import Moment
 from testbed.scenario.serverpart import ServerPart
 from testbed.scenario.values import (
     Key,
@@ -96,6 +97,8 @@ class PhasePart(Part):
     until: Moment | None = Field(None, description="UTC; default: when the next phase begins")
     sources: dict[Text, Confidence] = Field({}, description="key of docs/sources.md: H, M or L")
     notes: str = Field("", description="where press and measurements differ, what is our choice")
+    sites: dict[Text, ServerPart] = Field({}, description="how sites of the world behave in this phase only")
+    links: dict[Key, PhaseLinksPart] = Field({}, description="links of operators that differ in this phase")
 
     @property
     def censors(self) -> dict[str, list[str]]:
@@ -103,7 +106,7 @@ class PhasePart(Part):
         return self.__pydantic_extra__ or {}
 
 
-Phase = Annotated[PhasePart, BeforeValidator(lambda value: {} if value is None else value), OR_INVALID]
+PhaseField = Annotated[PhasePart, BeforeValidator(lambda value: {} if value is None else value), OR_INVALID]
 
 
 class ExpectPart(Part):
@@ -142,7 +145,7 @@ class ScenarioFile(Part):
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     censors: dict[Key, Annotated[CensorPart, OR_INVALID]] = Field(default_factory=dict)
-    phases: Annotated[dict[Key, Phase], Field(min_length=1)]
+    phases: Annotated[dict[Key, PhaseField], Field(min_length=1)]
     default_phase: Text
     expect: list[Annotated[ExpectPart, OR_INVALID]] = Field(default_factory=list)
     probe_kinds: OneOrMore = Field(

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from testbed.censor.actions.base import AnyAction
-from testbed.model import OUTSIDE, Expectation, PhaseInfo, Scenario
+from testbed.model import OUTSIDE, Expectation, LinkQuality, Phase, PhaseLinks, Scenario
 from testbed.scenario.inspection import other_models
 
 _SHOWN = 5  # entries of a list
@@ -13,8 +13,8 @@ _SHOWN = 5  # entries of a list
 def rule_lines(scenario: Scenario) -> list[str]:
     """One line per rule of every policy: "tspu (t22) social-reset: tls.sni a, b -> rst-rewrite"."""
     lines: dict[str, None] = {}
-    for placements in scenario.phases.values():
-        for place in placements:
+    for phase in scenario.phases.values():
+        for place in phase.placements:
             for rule in place.policy.rules:
                 looks = ", ".join(f"{key} {_text(value)}" for key, value in rule.match.to_json().items())
                 profile = place.policy.profile
@@ -35,13 +35,33 @@ def host_lines(scenario: Scenario) -> list[str]:
     return lines
 
 
-def phase_lines(info: PhaseInfo) -> list[str]:
-    """When the phase was, who says so, and what is uncertain: one line each, for what is known."""
-    times = {"from": info.start, "until": info.end}
+def phase_lines(phase: Phase) -> list[str]:
+    """When the phase was, who says so, what is uncertain, and what differs of the world: what is known."""
+    times = {"from": phase.start, "until": phase.end}
     time = " ".join(f"{word} {at:%Y-%m-%d %H:%M}" for word, at in times.items() if at is not None)
-    sources = ", ".join(f"{key} ({confidence})" for key, confidence in info.sources.items())
-    lines = [f"{time} UTC" if time else "", f"sources: {sources}" if sources else "", info.notes]
+    sources = ", ".join(f"{key} ({confidence})" for key, confidence in phase.sources.items())
+    lines = [f"{time} UTC" if time else "", f"sources: {sources}" if sources else "", phase.notes]
+    lines += [f"otherwise: {', '.join(phase.sites)}" if phase.sites else ""]
+    lines += [f"{key}: {_links(links)}" for key, links in phase.links.items()]
     return [line for line in lines if line]
+
+
+def _links(links: PhaseLinks) -> str:
+    """The links of an operator in a phase: "backbone: loss 20 %"."""
+    given = {"access": links.access, "backbone": links.backbone}
+    return "; ".join(f"{name}: {_quality(link)}" for name, link in given.items() if link is not None)
+
+
+def _quality(link: LinkQuality) -> str:
+    dead = {(): "", (4, 6): "dead"}.get(link.dead, f"dead for IPv{', '.join(map(str, link.dead))}")
+    parts = [
+        dead,
+        f"loss {100 * link.loss:g} %" if link.loss else "",
+        f"delay {1000 * link.delay:g} ms" if link.delay else "",
+        f"jitter {1000 * link.jitter:g} ms" if link.jitter else "",
+        f"rate {link.rate / 1000:g} kbit/s" if link.rate else "",
+    ]
+    return ", ".join(part for part in parts if part) or "perfect"
 
 
 def _limits(each: Expectation) -> str:

@@ -9,7 +9,8 @@ from testbed.model import (
     Host,
     LinkQuality,
     Operator,
-    PhaseInfo,
+    Phase,
+    PhaseLinks,
     Placement,
     Scenario,
     Site,
@@ -28,13 +29,7 @@ def to_json(scenario: Scenario) -> dict[str, Any]:
         "seed": scenario.seed,
         "time_scale": scenario.time_scale,
         "default_phase": scenario.default_phase,
-        "phases": {
-            name: {
-                **_phase_info(scenario.phase_infos[name]),
-                "placements": [_placement(each) for each in placements],
-            }
-            for name, placements in scenario.phases.items()
-        },
+        "phases": {name: _phase(phase) for name, phase in scenario.phases.items()},
         "expect": [_expectation(each) for each in scenario.expect],
         "controls": [target.url for target in scenario.controls],
         "world": _world(scenario.world),
@@ -43,14 +38,22 @@ def to_json(scenario: Scenario) -> dict[str, Any]:
     }
 
 
-def _phase_info(info: PhaseInfo) -> dict[str, Any]:
+def _phase(phase: Phase) -> dict[str, Any]:
     return {
-        "title": info.title,
-        "from": info.start.isoformat() if info.start else None,
-        "until": info.end.isoformat() if info.end else None,
-        "sources": dict(info.sources),
-        "notes": info.notes,
+        "title": phase.title,
+        "from": phase.start.isoformat() if phase.start else None,
+        "until": phase.end.isoformat() if phase.end else None,
+        "sources": dict(phase.sources),
+        "notes": phase.notes,
+        "placements": [_placement(each) for each in phase.placements],
+        "sites": [_server(site) for site in phase.sites.values()],
+        "links": {key: _phase_links(links) for key, links in phase.links.items()},
     }
+
+
+def _phase_links(links: PhaseLinks) -> dict[str, Any]:
+    given = {"access": links.access, "backbone": links.backbone}
+    return {name: _link(link) for name, link in given.items() if link is not None}
 
 
 def _placement(placement: Placement) -> dict[str, Any]:
@@ -127,11 +130,12 @@ def _server(server: Site | Host) -> dict[str, Any]:
 
 def _operator(operator: Operator) -> dict[str, Any]:
     prefixes = {"prefix4": str(operator.prefix4), "prefix6": str(operator.prefix6)}
-    return {**_plain(operator), **prefixes, "access": _link(operator.access)}
+    uplink = {"uplink": _link(operator.uplink) if operator.uplink else None}
+    return {**_plain(operator), **prefixes, "access": _link(operator.access), **uplink}
 
 
 def _link(link: LinkQuality) -> dict[str, Any]:
-    return dataclasses.asdict(link)
+    return _plain(link)
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -21,19 +21,11 @@ from testbed.model.faults import world_faults
 from testbed.scenario.addresses import Address4, Address6, Asn, Prefix4, Prefix6
 from testbed.scenario.document import Document, read
 from testbed.scenario.hostfield import HostsField
+from testbed.scenario.linkparts import LinkPart
 from testbed.scenario.part import Part, parse
 from testbed.scenario.problems import Problems
 from testbed.scenario.serverpart import ServerPart, server_fields
-from testbed.scenario.values import Key, ParsedBitsPerSecond, ParsedSeconds, ParsedShare, Text, as_list
-
-
-class LinkPart(Part):
-    """Link quality, each way."""
-
-    rate: ParsedBitsPerSecond | None = None
-    delay: ParsedSeconds = 0.0
-    jitter: ParsedSeconds = 0.0
-    loss: ParsedShare = 0.0
+from testbed.scenario.values import Key, ParsedShare, Text, as_list
 
 
 class OperatorPart(Part):

@@ -57,7 +57,7 @@ def truth(scenario: Scenario, phase: str, vantages: Sequence[str] | None = None,
     is also measured from outside, and so is every control: an unreachable target proves nothing. `ipv` is the
     IP version that is measured: what is expected over the other alone is left out.
     """
-    placements = scenario.phases[phase]
+    placements = scenario.phases[phase].placements
     expected = [e for e in scenario.expect if e.phase == phase and e.ipv in (None, ipv)]
     named = [e.vantage for e in expected] + [p.operator for p in placements]
     concerned = set(named) or {operator.key for operator in scenario.world.operators}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from testbed.errors import Exit
 from testbed.measurement.ooni import Measurement
-from testbed.model import OUTSIDE, Placement, Scenario
+from testbed.model import OUTSIDE, Placement, Scenario, World
 from testbed.scenario.labels import CAUSELESS, SEEN_AS
 from testbed.truth import proofs
 from testbed.truth.classify import classify, slow
@@ -105,14 +105,15 @@ def judge(
     about = list(dict.fromkeys(vantage for vantage, _ in made)) if vantages is None else list(vantages)
     expected = truth(scenario, phase, about, ipv)
     rows: list[Row] = []
+    world = scenario.world_in(phase)
     for one in expected:
-        excuse = _excuse(scenario, one.vantage)
+        excuse = _excuse(world, one.vantage)
         each = list(_rows(one, made, receipts, _also_seen(scenario, phase, one)))
         for row in [_together(each, one)] if one.share else each:
             unowned, late = row.unowned and "loss" not in excuse, row.slow and not excuse
             rows += [replace(row, unowned=unowned, slow=late)]
     rows += _surprises(expected, receipts, about)
-    placed = [p for p in scenario.phases[phase] if p.operator in about]
+    placed = [p for p in scenario.phases[phase].placements if p.operator in about]
     problems = proofs.problems(receipts, [p.name for p in placed])
     problems += _row_problems(rows) + _probe_errors(measurements)
     if not measurements:
@@ -219,7 +220,7 @@ def _also_seen(scenario: Scenario, phase: str, one: Truth) -> set[str]:
     policy, _, name = one.by.rpartition("/")
     return {*SEEN_AS.get(one.outcome, ())} | {
         label
-        for place in scenario.phases[phase]
+        for place in scenario.phases[phase].placements
         if place.operator == one.vantage and policy in ("", place.policy.name)
         for rule in place.policy.rules
         if rule.name == name
@@ -227,10 +228,12 @@ def _also_seen(scenario: Scenario, phase: str, one: Truth) -> set[str]:
     }
 
 
-def _excuse(scenario: Scenario, vantage: str) -> tuple[str, ...]:
+def _excuse(world: World, vantage: str) -> tuple[str, ...]:
     """What the links of the world itself do to this vantage's packets."""
-    links = [scenario.world.backbone]
-    links += [one.access for one in scenario.world.operators if one.key == vantage]
+    links = [world.backbone]
+    links += [
+        link for one in world.operators if one.key == vantage for link in (one.access, one.uplink) if link
+    ]
     return tuple(
         what for what in ("rate", "delay", "jitter", "loss") if any(getattr(one, what) for one in links)
     )

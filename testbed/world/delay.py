@@ -38,6 +38,7 @@ MOST_HELD = (
     30_000  # packets: 350 ms of 1 Gbit/s, 70 MB of kernel memory (our choice); more are dropped, counted
 )
 _FIRST_QUEUE = 700  # away from the censors' numbers, which share some of these namespaces
+_VERSION = {0x0800: 4, 0x86DD: 6}  # ETH_P_IP, ETH_P_IPV6
 _MULTICAST = {"iptables": "224.0.0.0/4", "ip6tables": "ff00::/8"}  # the kernel's own chatter is not traffic
 
 
@@ -62,6 +63,7 @@ class _End:
     held: Interface  # the router's end: `near`, or its peer if a host sends
     number: int  # of the queue
     schedule: Schedule
+    dead: tuple[int, ...]  # IP versions
     queue: Any = None  # NetfilterQueue
     delayed: int = 0
     lost: int = 0
@@ -74,7 +76,7 @@ class _DelayLine:
         self._held: list[tuple[float, int, Any]] = []  # heap: release time, order of arrival, packet
         self._order = count()
         self._ends = [
-            _End(near, held, _FIRST_QUEUE + number, Schedule(quality, seed, str(near)))
+            _End(near, held, _FIRST_QUEUE + number, Schedule(quality, seed, str(near)), quality.dead)
             for number, (near, held, quality) in enumerate(_directions(world.plan))
         ]
 
@@ -116,11 +118,11 @@ class _DelayLine:
                 _add_rules(family, ends)
 
     def _taker(self, end: _End) -> Any:
-        release, held, order = end.schedule.release, self._held, self._order
+        release, held, order, dead = end.schedule.release, self._held, self._order, end.dead
 
         def take(packet: Any) -> None:
             now = monotonic()
-            when = release(now)
+            when = None if dead and _VERSION.get(packet.hw_protocol) in dead else release(now)
             if when is None:
                 end.lost += 1
                 packet.drop()

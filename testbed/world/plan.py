@@ -262,7 +262,7 @@ def _operator(
     draft.link((key, "eth0"), (hops[0], "in"), operator.access)
     for near, far in pairwise(hops):
         draft.link((near, "out"), (far, "in"))
-    draft.link((last, "out"), ("backbone", key), draft.world.backbone)
+    draft.link((last, "out"), ("backbone", key), operator.uplink or draft.world.backbone)
     draft.link((last, "dns"), (resolver, "eth0"))
 
     draft.route(key, ANY, "eth0", own[hops[0]])

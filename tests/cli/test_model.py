@@ -25,7 +25,7 @@ def test_unknown_model(command: str, tmp_path: Path, capfd: pytest.CaptureFixtur
 @pytest.mark.parametrize("key", MODELS)
 def test_every_censor_at_a_hop_follows_it(key: str) -> None:
     made, scenario = Job(loaded(NAME, None, None, key), vantages=("mts",)).settled()
-    boxes = [place for places in scenario.phases.values() for place in places if place.at == "hop"]
+    boxes = [place for phase in scenario.phases.values() for place in phase.placements if place.at == "hop"]
     assert {place.policy.profile.models.value for place in boxes} == {((key, 1.0),)}
     assert made.model == key
 

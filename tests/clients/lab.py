@@ -17,7 +17,7 @@ import pytest
 
 from testbed.capture.writer import PcapngWriter
 from testbed.conformance.builders import with_model
-from testbed.model import Scenario
+from testbed.model import Phase, Scenario
 from testbed.run.job import Job
 from testbed.run.laboratory import Laboratory
 from testbed.run.result import Findings
@@ -125,9 +125,9 @@ def _scenario(folder: Path, rules: Sequence[Rule], profile: str, model: str | No
         return scenario
     placed = tuple(
         replace(p, policy=replace(p.policy, profile=with_model(profile, model)))
-        for p in scenario.phases["on"]
+        for p in scenario.phases["on"].placements
     )
-    return replace(scenario, phases={"on": placed}, path=None)
+    return replace(scenario, phases={"on": Phase(placed)}, path=None)
 
 
 def _work(

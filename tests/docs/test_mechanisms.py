@@ -99,7 +99,7 @@ def test_rules_are_valid(page: Path, tmp_path: Path) -> None:
         (tmp_path / "worlds/line.yaml").write_text(world.read_text("utf-8"), "utf-8")
         head = "title: A rule\nperiod: any\nsources: [our choice]\nworld: line\n"
         file.write_text(f"{head}{censors}phases:\n  one: {{mts: {name}}}\ndefault_phase: one\n", "utf-8")
-        assert load(str(file)).phases["one"]
+        assert load(str(file)).phases["one"].placements
 
 
 def test_the_inspectors_table_is_what_the_models_see() -> None:

@@ -54,7 +54,7 @@ SCENARIOS = [pytest.param(path, id=path.stem) for path in sorted((ROOT / "scenar
 @pytest.mark.parametrize("path", SCENARIOS)
 def test_the_keys_of_scenarios_are_explained(path: Path) -> None:
     scenario = load(path)
-    cited = [*scenario.sources, *(key for info in scenario.phase_infos.values() for key in info.sources)]
+    cited = [*scenario.sources, *(key for phase in scenario.phases.values() for key in phase.sources)]
     assert [key for source in cited for key in unknown(source)] == []
 
 

@@ -93,7 +93,7 @@ def test_any_combination(first: dict[str, Any], second: dict[str, Any], desk: De
     loaded = answer(desk.rule(json.dumps(first), more=more), "x.yaml:1")
     if loaded is None:
         return
-    policy = loaded.phases["block"][0].policy
+    policy = loaded.phases["block"].placements[0].policy
     assert all(rule.match for rule in policy.rules)
     assert json.dumps([rule.match.to_json() for rule in policy.rules])
     for udp, port, payload in PACKETS:

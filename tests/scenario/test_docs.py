@@ -23,7 +23,7 @@ def test_examples_load(tmp_path: Path) -> None:
         "outcome: tls.sni.rst, by: listed", "outcome: ok"
     )
     (tmp_path / "technique.yaml").write_text(text)
-    rule = load(tmp_path / "technique.yaml").phases["blocked"][0].policy.rules[0]
+    rule = load(tmp_path / "technique.yaml").phases["blocked"].placements[0].policy.rules[0]
     assert (rule.action.key, rule.action.packets, rule.action.residual) == ("lose-first", 2, 10.0)
 
 

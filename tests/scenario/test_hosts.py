@@ -95,7 +95,7 @@ def test_rules_may_mean_a_host_by_its_name_or_country(desk: Desk, entry: str) ->
     desk.path.write_text(desk.path.read_text().replace("{tls.sni: [twitter.com]}", f"{{ip: '{entry}'}}"))
     desk.path.write_text(desk.path.read_text().replace("action: rst-rewrite", "action: drop"))
     desk.path.write_text(desk.path.read_text().split("expect:")[0])
-    (rule,) = desk.load().phases["block"][0].policy.rules
+    (rule,) = desk.load().phases["block"].placements[0].policy.rules
     assert sorted(map(str, rule.match["ip"])) == [
         "2a01:4f9:0:1::10/128",
         "2a01:4f9:0:1::11/128",

@@ -19,7 +19,7 @@ PROFILE = "    profile: t22\n"
 
 
 def models(scenario: Scenario) -> tuple[tuple[str, float], ...]:
-    (placement,) = scenario.phases["block"]
+    (placement,) = scenario.phases["block"].placements
     return placement.policy.profile.models.value
 
 
@@ -42,7 +42,7 @@ def test_without_it_the_profile_decides(desk: Desk) -> None:
 
 
 def test_nothing_else_of_the_profile_changes(desk: Desk) -> None:
-    (placement,) = with_line(desk, "model: Rv").phases["block"]
+    (placement,) = with_line(desk, "model: Rv").phases["block"].placements
     profile = placement.policy.profile
     assert replace(profile, models=PROFILES["t22"].models) == PROFILES["t22"]
 
@@ -124,7 +124,7 @@ def test_unknown_for_every_censor(desk: Desk) -> None:
 
 
 def test_lists_read_again_keep_it(desk: Desk) -> None:
-    running = with_model(desk.load(), "R").phases["block"][0].policy
+    running = with_model(desk.load(), "R").phases["block"].placements[0].policy
     again = policy_again(desk.path, "block", "mts/tspu", "R")
     assert again.profile == running.profile
     assert policy_again(desk.path, "block", "mts/tspu").profile != running.profile

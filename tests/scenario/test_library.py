@@ -47,8 +47,8 @@ def test_scenario_is_complete(name: str) -> None:
     assert scenario.notes
     assert len(scenario.controls) >= 2
     assert any(each.phase == scenario.default_phase for each in scenario.expect)
-    for phase, placements in scenario.phases.items():
-        for place in placements:
+    for phase, part in scenario.phases.items():
+        for place in part.placements:
             rules = {rule.name for rule in place.policy.rules if rule.action.key != "allow"}
             caused = {e.by for e in scenario.expect if (e.phase, e.vantage) == (phase, place.operator)}
             assert rules - NOT_MET <= caused, f"{phase}: {place.name} has rules that no expectation shows"
@@ -64,22 +64,22 @@ def test_json_is_stable(name: str) -> None:
 
 def test_throttling_hits_mobile_and_spares_rostelecom() -> None:
     scenario = load("twitter-throttling-2021")
-    assert {place.operator for place in scenario.phases["substring"]} == {
+    assert {place.operator for place in scenario.phases["substring"].placements} == {
         "mts",
         "beeline",
         "megafon",
         "tele2",
         "obit",
     }
-    assert scenario.phases["before"] == ()
-    police = scenario.phases["substring"][0].policy.rules[0].action
+    assert scenario.phases["before"].placements == ()
+    police = scenario.phases["substring"].placements[0].policy.rules[0].action
     assert (police.rate, police.burst, police.idle) == (140_000.0, 16384, 600.0)
     slow = [e for e in scenario.expect if e.outcome == "throttle"]
     assert all(e.rate == (130_000.0, 150_000.0) for e in slow)
 
 
 def test_lies_are_the_operators_own() -> None:
-    lies = {place.operator: place for place in load("linkedin-ban-2016").phases["everywhere"]}
+    lies = {place.operator: place for place in load("linkedin-ban-2016").phases["everywhere"].placements}
     assert lies["ertelecom"].at == "resolver"
     assert lies["ertelecom"].policy.rules[0].action.a == ("5.3.3.17",)
     assert lies["beeline"].policy.rules[1].action.location == "http://blackhole.beeline.ru/"
@@ -130,4 +130,4 @@ def test_operators_are_a_choice_of_the_world() -> None:
 def test_all_spares_operators_with_a_line_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(WORLD)
     (tmp_path / "x.yaml").write_text(SCENARIO.replace("{mts: tspu}", "{all: tspu, obit: []}"))
-    assert [place.name for place in load(tmp_path / "x.yaml").phases["block"]] == ["mts/tspu"]
+    assert [place.name for place in load(tmp_path / "x.yaml").phases["block"].placements] == ["mts/tspu"]

@@ -12,7 +12,7 @@ from tests.scenario.conftest import Desk
 def test_names_from_a_file(desk: Desk) -> None:
     (desk.folder / "names.txt").write_text("# a list\ntwitter.com\n\n  *.facebook.com  # and below\n*t.co*\n")
     scenario = desk.rule("{tls.sni: {file: names.txt}}")()
-    names = scenario.phases["block"][0].policy.rules[0].match["tls.sni"]
+    names = scenario.phases["block"].placements[0].policy.rules[0].match["tls.sni"]
     assert names is not None
     assert names.patterns == ("twitter.com", "*.facebook.com", "*t.co*")
     digest = scenario.files["names.txt"]
@@ -23,7 +23,7 @@ def test_names_from_a_file(desk: Desk) -> None:
 def test_networks_from_a_file(desk: Desk) -> None:
     (desk.folder / "nets.txt").write_text("1.2.3.4\n5.6.0.0/16\n2a00::/32\n")
     scenario = desk.rule("{ip: {file: nets.txt}}")()
-    networks = scenario.phases["block"][0].policy.rules[0].match["ip"]
+    networks = scenario.phases["block"].placements[0].policy.rules[0].match["ip"]
     assert [str(network) for network in networks] == ["1.2.3.4/32", "5.6.0.0/16", "2a00::/32"]
     assert "nets.txt" in scenario.files
 

@@ -18,7 +18,7 @@ SNOWFLAKE = "dd2i110900_c45550529adf_d9dd6182da81"
 
 
 def _match(desk: Desk, text: str, action: str = "drop") -> Match:
-    (placement,) = desk.rule(text, action)().phases["block"]
+    (placement,) = desk.rule(text, action)().phases["block"].placements
     return placement.policy.rules[0].match
 
 
@@ -275,7 +275,7 @@ def test_taken_before(first: str, second: str, desk: Desk) -> None:
 
 @pytest.mark.parametrize(("first", "second"), BOTH)
 def test_each_has_its_share(first: str, second: str, desk: Desk) -> None:
-    assert len(desk.rule(first, more=_second(second))().phases["block"][0].policy.rules) == 2
+    assert len(desk.rule(first, more=_second(second))().phases["block"].placements[0].policy.rules) == 2
 
 
 def test_sni_iv_behind_sni_i(desk: Desk) -> None:
@@ -283,7 +283,7 @@ def test_sni_iv_behind_sni_i(desk: Desk) -> None:
     load = desk.rule(
         "{tls.sni: [a.com, b.com]}", "rst-rewrite", more=_second("{tls.sni: a.com, roles_reversed: true}")
     )
-    assert ["roles_reversed" in rule.match for rule in load().phases["block"][0].policy.rules] == [
+    assert ["roles_reversed" in rule.match for rule in load().phases["block"].placements[0].policy.rules] == [
         False,
         True,
     ]

@@ -31,7 +31,7 @@ sys.path.insert(0, sys.argv[2])
 from tools.match_keys import table
 
 scenario = load(sys.argv[1] + "/one.yaml")
-(rule,) = scenario.phases["only"][0].policy.rules
+(rule,) = scenario.phases["only"].placements[0].policy.rules
 print(json.dumps({
     "keys": list(KEYS),
     "editors": scenario_schema()["$defs"]["MatchPart"]["properties"]["hop_limit"]["description"],

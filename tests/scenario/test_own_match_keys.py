@@ -49,7 +49,7 @@ def use(desk: Desk, source: str, match: str, *, more: str = "") -> None:
 
 
 def line(desk: Desk) -> Line:
-    (placement,) = desk.load().phases["block"]
+    (placement,) = desk.load().phases["block"].placements
     return Line(placement.policy)
 
 
@@ -92,7 +92,7 @@ def test_shown_in_json_and_in_words(desk: Desk) -> None:
 
 def test_loaded_again_it_is_the_same(desk: Desk) -> None:
     use(desk, HOPS, "{own.py:Hops: 12}")
-    one, again = (desk.load().phases["block"][0].policy for _ in range(2))
+    one, again = (desk.load().phases["block"].placements[0].policy for _ in range(2))
     assert one == again
     assert hash(one.rules[0].match) == hash(again.rules[0].match)
     assert one.rules[0].match != Match()
@@ -104,7 +104,7 @@ def test_shadowing_sees_it(desk: Desk) -> None:
     use(desk, HOPS, "{own.py:Hops: 12}", more=second)
     assert "'two' can never match: 'one' already matches everything it would" in desk.problem().message
     use(desk, HOPS, "{own.py:Hops: 11}", more=second)
-    assert len(desk.load().phases["block"][0].policy.rules) == 2
+    assert len(desk.load().phases["block"].placements[0].policy.rules) == 2
 
 
 def test_editors_accept_it() -> None:

@@ -31,7 +31,7 @@ def test_it_decides(desk: Desk) -> None:
             use(desk)
         else:
             desk.path.write_text(desk.path.read_text().replace("boxes.py:MINE", "t22"))
-        line = Line(desk.load().phases["block"][0].policy, dport=8443)
+        line = Line(desk.load().phases["block"].placements[0].policy, dport=8443)
         line.handshake()
         assert line.L(payload=hello("twitter.com")).fired is own
 
@@ -46,13 +46,13 @@ def test_shown_in_json_and_in_words(desk: Desk) -> None:
 
 def test_with_another_model(desk: Desk) -> None:
     use(desk, name="boxes.py:MINE\n    model: R")
-    profile = desk.load().phases["block"][0].policy.profile
+    profile = desk.load().phases["block"].placements[0].policy.profile
     assert (profile.name, profile.tls_ports.value, profile.models.value) == ("mine", (), (("R", 1.0),))
 
 
 def test_hop_is_its_kinds(desk: Desk) -> None:
     use(desk, BOXES.replace('PROFILES["t22"]', 'PROFILES["leg-active"]'))
-    assert desk.load().phases["block"][0].hop == PROFILES["leg-active"].default_hop == 5
+    assert desk.load().phases["block"].placements[0].hop == PROFILES["leg-active"].default_hop == 5
 
 
 def changed(text: str) -> str:

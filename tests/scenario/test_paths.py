@@ -10,7 +10,7 @@ from .conftest import Desk
 
 def test_are_as_written(desk: Desk) -> None:
     lines = "    profile: t22\n    bypass: 30 %\n    off: [10..40 min, 2..3 h]\n    upstream_only: true"
-    (placement,) = desk.load("    profile: t22", lines).phases["block"]
+    (placement,) = desk.load("    profile: t22", lines).phases["block"].placements
     policy = placement.policy
     assert (policy.bypass, policy.off, policy.upstream_only) == (0.3, ((600, 2400), (7200, 10800)), True)
 
@@ -35,9 +35,11 @@ def test_misses_as_the_operator_s_boxes_do(desk: Desk) -> None:
     world.write_text(
         world.read_text().replace("sinkhole4: 5.3.3.17}", "sinkhole4: 5.3.3.17, miss: {rst-rewrite: 1.5 %}}")
     )
-    (placement,) = desk.load("    profile: t22", "    profile: t22\n    miss: operator").phases["block"]
+    (placement,) = (
+        desk.load("    profile: t22", "    profile: t22\n    miss: operator").phases["block"].placements
+    )
     assert placement.policy.miss == {"rst-rewrite": 0.015}
-    (placement,) = desk.load("    profile: t22", "    profile: t22\n    miss: {}").phases["block"]
+    (placement,) = desk.load("    profile: t22", "    profile: t22\n    miss: {}").phases["block"].placements
     assert placement.policy.miss == {}
 
 

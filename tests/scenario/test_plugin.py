@@ -45,7 +45,7 @@ def use(desk: Desk, source: str, action: str = "{nothing.py:Nothing: {after: 2 m
 def test_is_loaded_with_its_parameters(desk: Desk) -> None:
     use(desk, GOOD)
     scenario = desk.load()
-    action = scenario.phases["block"][0].policy.rules[0].action
+    action = scenario.phases["block"].placements[0].policy.rules[0].action
     assert (action.key, action.after, action.mode) == ("nothing", 120.0, "soft")
     assert "nothing.py" in scenario.files
 
@@ -249,7 +249,7 @@ def test_wrong_in_the_file(case: str, desk: Desk) -> None:
 )
 def test_methods_that_can_be_called_as_the_base(text: str, desk: Desk) -> None:
     use(desk, f"from testbed.censor.decision import Decision\n{method(text)}")
-    assert desk.load().phases["block"][0].policy.rules[0].action.key == "nothing"
+    assert desk.load().phases["block"].placements[0].policy.rules[0].action.key == "nothing"
 
 
 @pytest.mark.parametrize("command", ["check", "show", "truth", "run"])
@@ -414,6 +414,6 @@ def test_a_changed_file_is_run_as_it_is_now(desk: Desk) -> None:
     modes = []
     for mode in ("soft", "hard"):
         use(desk, GOOD.replace('"soft"', f'"{mode}"'))
-        modes.append(desk.load().phases["block"][0].policy.rules[0].action.mode)
+        modes.append(desk.load().phases["block"].placements[0].policy.rules[0].action.mode)
     assert modes == ["soft", "hard"]
     assert not (desk.folder / "__pycache__").exists()

@@ -14,7 +14,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a.com\r\n\r\n"
 
 
 def fired(desk: Desk, match: str, port: int, payload: bytes, *, udp: bool = False) -> bool:
-    policy = desk.rule(match)().phases["block"][0].policy
+    policy = desk.rule(match)().phases["block"].placements[0].policy
     line = Line(policy, dport=port, udp=udp)
     if not udp:
         line.handshake()
@@ -34,10 +34,16 @@ def fired(desk: Desk, match: str, port: int, payload: bytes, *, udp: bool = Fals
     ],
 )
 def test_written_and_read_back(written: str, value: object, shown: object, desk: Desk) -> None:
-    match = desk.rule(f"{{transport: udp, ports: {written}}}")().phases["block"][0].policy.rules[0].match
+    match = (
+        desk.rule(f"{{transport: udp, ports: {written}}}")()
+        .phases["block"]
+        .placements[0]
+        .policy.rules[0]
+        .match
+    )
     assert match["ports"] == value
     assert match.to_json()["ports"] == shown
-    again = desk.rule(json.dumps(match.to_json()))().phases["block"][0].policy.rules[0].match
+    again = desk.rule(json.dumps(match.to_json()))().phases["block"].placements[0].policy.rules[0].match
     assert again == match
 
 
@@ -85,7 +91,10 @@ def test_a_name_on_any_port(port: int, desk: Desk) -> None:
 
 def test_each_query_on_another_port_is_judged(desk: Desk) -> None:
     policy = (
-        desk.rule("{dns.qname: a.com, ports: 5353}", "{drop: {scope: packet}}")().phases["block"][0].policy
+        desk.rule("{dns.qname: a.com, ports: 5353}", "{drop: {scope: packet}}")()
+        .phases["block"]
+        .placements[0]
+        .policy
     )
     line = Line(policy, dport=5353, udp=True)
     other = QUERY.replace(b"\1a", b"\1b")
@@ -99,7 +108,7 @@ def test_each_query_on_another_port_is_judged(desk: Desk) -> None:
 
 def test_a_rule_without_ports_keeps_to_the_profiles_when_another_rule_has_more(desk: Desk) -> None:
     more = "      - {name: two, match: {tls.sni: b.com, ports: 8443}, action: drop}\n"
-    policy = desk.rule("{tls.sni: a.com}", more=more)().phases["block"][0].policy
+    policy = desk.rule("{tls.sni: a.com}", more=more)().phases["block"].placements[0].policy
     seen = {}
     for port in (443, 8443):
         for name in ("a.com", "b.com"):

@@ -109,7 +109,7 @@ FIELD_16 = "twitter.com\nпример.рф\n"
 def test_a_list_of_names_is_read_and_counted(desk: Desk) -> None:
     (desk.folder / "names.txt").write_text(FIELD_16 + "https://a.com/x\ndomain:b.com\n10.0.0.0/8\n")
     scenario = desk.rule("{tls.sni: {file: names.txt}}")()
-    names = scenario.phases["block"][0].policy.rules[0].match["tls.sni"]
+    names = scenario.phases["block"].placements[0].policy.rules[0].match["tls.sni"]
     listed = NameMatcher(names.patterns)
     assert [name in listed for name in ("xn--e1afmkfd.xn--p1ai", "a.com", "x.b.com", "c.com")] == [
         True
@@ -133,7 +133,7 @@ def test_one_list_for_names_and_addresses(desk: Desk) -> None:
     more += "      - {name: three, match: {http.url: {file: urls.txt}}, action: drop}\n"
     (desk.folder / "urls.txt").write_text("http://b.com/x\nhttps://c.com/\n")
     scenario = desk.rule("{ip: {file: registry.txt}, data: true}", more=more)()
-    rules = scenario.phases["block"][0].policy.rules
+    rules = scenario.phases["block"].placements[0].policy.rules
     assert [str(each) for each in rules[0].match["ip"]] == [
         "192.0.2.0/24",
         "198.51.100.1/32",
@@ -183,7 +183,7 @@ def test_the_registrys_own_dump(coding: str, desk: Desk) -> None:
     more += "      - {name: three, match: {http.url: {file: dump.csv}}, action: drop}\n"
     scenario = desk.rule("{ip: {file: dump.csv}, data: true}", more=more)()
     networks, names, urls = (
-        next(iter(rule.match.values())) for rule in scenario.phases["block"][0].policy.rules
+        next(iter(rule.match.values())) for rule in scenario.phases["block"].placements[0].policy.rules
     )
     assert [str(each) for each in networks] == [
         "192.0.2.1/32",

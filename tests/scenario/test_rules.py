@@ -170,7 +170,7 @@ def test_shadowed_rule(first: str, second: str, desk: Desk) -> None:
 )
 def test_rule_that_is_not_shadowed(first: str, second: str, desk: Desk) -> None:
     more = f"      - name: two\n        match: {second}\n        action: drop\n"
-    assert len(desk.rule(first, more=more)().phases["block"][0].policy.rules) == 2
+    assert len(desk.rule(first, more=more)().phases["block"].placements[0].policy.rules) == 2
 
 
 def test_duplicate_rule_name(desk: Desk) -> None:

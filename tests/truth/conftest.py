@@ -11,7 +11,7 @@ from testbed.censor.actions.rst_rewrite import RewriteRst
 from testbed.censor.names import NameList
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.measurement.kinds import parse
-from testbed.model import Expectation, Operator, Placement, Scenario, World
+from testbed.model import Expectation, Operator, Phase, Placement, Scenario, World
 
 from .timelines import fine, flow_of, measured
 
@@ -42,7 +42,7 @@ def scenario():
         Expectation("on", "tele2", parse(BLOCKED), "ok"),
     )
     world = World("small", (operator("mts", "MTS", 1), operator("tele2", "Tele2", 2)), (), ())
-    phases = {"off": (), "on": (Placement("mts", policy),)}
+    phases = {"off": Phase(), "on": Phase((Placement("mts", policy),))}
     return Scenario(
         "small", "A small scenario", "2022", (), "", world, 1, phases, "on", expect, (parse(CONTROL),)
     )

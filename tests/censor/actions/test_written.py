@@ -34,7 +34,7 @@ default_phase: now
 def written(tmp_path: Path, action: str) -> object:
     path = tmp_path / "written.yaml"
     path.write_text(SCENARIO.replace("ACTION", action))
-    return load(path).phases["now"][0].policy.rules[0].action
+    return load(path).phases["now"].placements[0].policy.rules[0].action
 
 
 @pytest.mark.parametrize(

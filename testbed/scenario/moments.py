@@ -1,4 +1,4 @@
-"""What a scenario says of its phases besides their censors: title, time, sources, notes.
+"""Times in files, and whether those of a scenario's phases can be.
 
 phases:
   announced: {title: announced, from: 2022-02-25 16:00, sources: {N4P#106: H}}
@@ -11,16 +11,14 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from testbed.model import PhaseInfo
-from testbed.scenario.invalid import INVALID
+from testbed.model import Phase
 from testbed.scenario.problems import fault, shown
 from testbed.scenario.sources import Sources
 
-PHASE_KEYS: Final = ("title", "from", "until", "sources", "notes")  # no operator has such a key
 _FORMS: Final = ("%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y-%m", "%Y")
 _EXAMPLES: Final = "write a day, 2022-02-26, or a time in UTC, 2022-02-26 09:00"
 
@@ -46,31 +44,27 @@ def _parsed(value: object) -> object:
 Moment = Annotated[datetime, BeforeValidator(_parsed), WithJsonSchema({"type": "string"})]
 
 
-def phase_infos(parts: Mapping[str, Any], period: str, sources: Sources) -> dict[str, PhaseInfo]:
-    """What is said of each phase; notes the times that cannot be."""
-    infos = {
-        name: PhaseInfo(part.title, part.start, part.until, dict(part.sources), part.notes.strip())
-        for name, part in parts.items()
-        if part is not INVALID
-    }
-    dated = [name for name, info in infos.items() if info.start is not None]
+def with_ends(phases: Mapping[str, Phase], period: str, sources: Sources) -> dict[str, Phase]:
+    """The phases, each with its end where a later one gives it; notes the times that cannot be."""
+    ended = dict(phases)
+    dated = [name for name, phase in ended.items() if phase.start is not None]
     for index, name in enumerate(dated):
         following = dated[index + 1] if index + 1 < len(dated) else None
-        _check_order(name, following, infos, sources)
-        if following is not None and infos[name].end is None:
-            infos[name] = replace(infos[name], end=infos[following].start)
-    _check_period(infos, period, sources)
-    return infos
+        _check_order(name, following, ended, sources)
+        if following is not None and ended[name].end is None:
+            ended[name] = replace(ended[name], end=ended[following].start)
+    _check_period(ended, period, sources)
+    return ended
 
 
-def _check_order(name: str, following: str | None, infos: Mapping[str, PhaseInfo], sources: Sources) -> None:
-    start, end = infos[name].start, infos[name].end
+def _check_order(name: str, following: str | None, phases: Mapping[str, Phase], sources: Sources) -> None:
+    start, end = phases[name].start, phases[name].end
     assert start is not None
     if end is not None and end <= start:
         sources.add(("phases", name, "until"), "the phase ends before it begins", "exchange the times")
     if following is None:
         return
-    begin = infos[following].start
+    begin = phases[following].start
     assert begin is not None
     if begin < start:
         message = f"the phase begins before {name!r}, which is above it"
@@ -80,13 +74,13 @@ def _check_order(name: str, following: str | None, infos: Mapping[str, PhaseInfo
         sources.add(("phases", following, "from"), message, f"let it begin at {end:%Y-%m-%d %H:%M} or later")
 
 
-def _check_period(infos: Mapping[str, PhaseInfo], period: str, sources: Sources) -> None:
+def _check_period(phases: Mapping[str, Phase], period: str, sources: Sources) -> None:
     begin, _, end = period.partition("/")
     first, last = moment(begin), _after(end if "/" in period else begin)
-    for name, info in infos.items():
-        for key, time in (("from", info.start), ("until", info.end)):
+    for name, phase in phases.items():
+        for key, time in (("from", phase.start), ("until", phase.end)):
             early = first is not None and time is not None and time < first
-            if early and not (key == "until" and info.start is None):  # what was before the period
+            if early and not (key == "until" and phase.start is None):  # what was before the period
                 sources.add(("phases", name, key), f"that is before the period, {period}", "widen 'period'")
             elif last is not None and time is not None and time > last:
                 sources.add(("phases", name, key), f"that is after the period, {period}", "widen 'period'")

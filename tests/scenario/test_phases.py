@@ -1,11 +1,12 @@
 """When phases were, who says so, and which times are refused."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from testbed.errors import InputError
-from testbed.model import PhaseInfo
+from testbed.model import Phase
 from testbed.run.choose import phase_of
 from testbed.scenario.summary import phase_lines
 from testbed.scenario.tojson import to_json
@@ -39,15 +40,16 @@ def utc(*parts: int) -> datetime:
 
 def test_a_phase_lasts_until_the_next_one(desk: Desk) -> None:
     write(desk)
-    assert desk.load().phase_infos == {
-        "before": PhaseInfo("nothing yet", None, utc(2022, 2, 25, 16)),
-        "announced": PhaseInfo("", utc(2022, 2, 25, 16), utc(2022, 2, 26, 9), {"N4P#106": "H"}),
-        "block": PhaseInfo(
-            "",
-            utc(2022, 2, 26, 9),
-            utc(2022, 3, 4, 8),
-            {"OONI22": "H", "REU": "M"},
-            "The press says the 24th.",
+    phases = desk.load().phases
+    assert [place.name for place in phases["block"].placements] == ["mts/tspu"]
+    assert {name: replace(phase, placements=()) for name, phase in phases.items()} == {
+        "before": Phase(title="nothing yet", end=utc(2022, 2, 25, 16)),
+        "announced": Phase(start=utc(2022, 2, 25, 16), end=utc(2022, 2, 26, 9), sources={"N4P#106": "H"}),
+        "block": Phase(
+            start=utc(2022, 2, 26, 9),
+            end=utc(2022, 3, 4, 8),
+            sources={"OONI22": "H", "REU": "M"},
+            notes="The press says the 24th.",
         ),
     }
 
@@ -83,7 +85,7 @@ def test_phases_without_times_have_none(desk: Desk) -> None:
 def test_it_is_shown_and_in_the_json(desk: Desk) -> None:
     write(desk)
     scenario = desk.load()
-    assert phase_lines(scenario.phase_infos["block"]) == [
+    assert phase_lines(scenario.phases["block"]) == [
         "from 2022-02-26 09:00 until 2022-03-04 08:00 UTC",
         "sources: OONI22 (H), REU (M)",
         "The press says the 24th.",
