@@ -1,6 +1,5 @@
 """Where the program `testbed` begins: what has to be set before anything slow is imported."""
 
-import contextlib
 import gc
 import os
 import resource
@@ -52,8 +51,6 @@ def _own_packages_first() -> None:
         folders = {os.path.abspath(folder) for folder in given.split(os.pathsep)}  # noqa: PTH100
         theirs = [folder for folder in sys.path if os.path.abspath(folder) in folders]  # noqa: PTH100
         sys.path[:] = [folder for folder in sys.path if folder not in theirs]
-        with contextlib.suppress(ImportError):
-            import ruamel  # noqa: F401 - a namespace package: a module anywhere on the path would win
         sys.path += theirs
 
 

@@ -3,16 +3,13 @@
 import hashlib
 import re
 import stat
-import warnings
 from dataclasses import dataclass
 from errno import ENAMETOOLONG, ENOENT, ENOTDIR
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from ruamel.yaml import YAML
-from ruamel.yaml.composer import MaxDepthExceededError
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode
 
 from testbed.errors import InputError, Problem, first_control, path_text, printable
 
@@ -21,6 +18,7 @@ MAX_DEPTH = 60
 MAX_BYTES = 4 << 20  # of one file; our choice: the parser reads some hundred kilobytes a second
 _OUTSIDE_LISTS = "put long lists into a file: {file: names.txt}"
 
+_TOO_DEEP = "exceeded maximum nesting depth"  # the parser's own limit, some hundreds
 _TAG = "tag:yaml.org,2002:"
 _INDENT = re.compile(r"\s+")
 
@@ -137,19 +135,30 @@ def _bounded(path: Path) -> bytes:
     return read_bytes(path)
 
 
+class _Yaml12(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # the C parser, where there is one
+    """Plain text by YAML 1.2's core schema: `no` and `22:30` are text, as are dates."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+
+for _name, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9][0-9_]*|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+."),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+):
+    _Yaml12.add_implicit_resolver(_TAG + _name, re.compile(rf"^(?:{_pattern})$"), list(_first))
+
+
 def _compose(text: str, path: Path) -> Node | None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the parser's own, about reused anchors and old number forms
-            parser = YAML(typ="safe", pure=True)
-            parser.max_depth = MAX_DEPTH + 1
-            node: Node | None = parser.compose(text)
-    except MaxDepthExceededError as error:
-        line = error.problem_mark.line + 1
-        raise InputError.at(f"{display(path)}:{line}", "the file is too deep", _OUTSIDE_LISTS) from error
-    except MarkedYAMLError as error:
+        return yaml.compose(text, Loader=_Yaml12)
+    except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}" if mark else ""
+        if error.problem == _TOO_DEEP:
+            raise InputError.at(f"{display(path)}{where}", "the file is too deep", _OUTSIDE_LISTS) from error
         said = _INDENT.sub(" ", ", ".join(filter(None, (error.context, error.problem))))
         raise InputError.at(f"{display(path)}{where}", f"not YAML: {said}", _syntax_remedy(text)) from error
     except MemoryError:
@@ -157,7 +166,6 @@ def _compose(text: str, path: Path) -> Node | None:
     except Exception as error:  # the parser meets any bytes at all, and raises many things for them
         said = _INDENT.sub(" ", f"{type(error).__name__}: {error}")[:200]
         raise InputError.at(display(path), f"not YAML: {said}", _syntax_remedy(text)) from error
-    return node
 
 
 def _syntax_remedy(text: str) -> str:

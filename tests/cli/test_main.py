@@ -51,7 +51,7 @@ import sys
 from click.testing import CliRunner
 from testbed.cli.main import testbed
 CliRunner().invoke(testbed, ["--version"], catch_exceptions=False)
-heavy = {"asyncio", "cryptography", "dns", "pydantic", "pyroute2", "rich", "ruamel", "scapy"}
+heavy = {"asyncio", "cryptography", "dns", "pydantic", "pyroute2", "rich", "yaml", "scapy"}
 print(*sorted(heavy & {*sys.modules}))
 """
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from testbed.errors import InputError, Problem, first_control
+from testbed.scenario import document
 from testbed.scenario.loader import load
 from tests.scenario.conftest import SCENARIO, Desk
 
@@ -119,6 +120,21 @@ def test_a_name_that_the_terminal_obeys(name: str, tmp_path: Path) -> None:
 def test_no_norway_problem(desk: Desk) -> None:
     assert desk.load("title: A test", "title: no").title == "no"
     assert desk.load("period: 2022", "period: 2016-11-17").period == "2016-11-17"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("no", "no"), ("Yes", "Yes"), ("22:30", "22:30"), ("2016-11-17", "2016-11-17"), ("0b1", "0b1"),
+        ("true", True), ("FALSE", False), ("~", None), ("null", None), ("", None),
+        ("012", 12), ("-7", -7), ("0o17", 15), ("0x1F", 31), ("1_000", 1000),
+        ("1.5", 1.5), ("1e3", 1000.0), (".5", 0.5), ("-.inf", float("-inf")), ('"1"', "1"), ("=", "="),
+    ],
+)  # fmt: skip
+def test_plain_text_by_the_core_schema_of_yaml_1_2(text: str, value: object, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(f"key: {text}\n")
+    read_value = document.read(tmp_path / "x.yaml").data["key"]
+    assert (read_value, type(read_value)) == (value, type(value))
 
 
 LINES = SCENARIO.split("\n")
