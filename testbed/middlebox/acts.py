@@ -60,6 +60,9 @@ class Acts:
 
     def joined(self, seen: Sequence[Mapping[bytes, int]]) -> list[dict[str, FlowActs]]:
         """For each rule, what it did by flow; `seen` has what the kernel counted by rule and 4-tuple."""
+        for mine in self._by_rule:
+            for one in mine.values():
+                one.kernel = 0  # `seen` has all of them each time
         for acts, counted in zip(self._left_as, seen, strict=True):
             for key, packets in counted.items():
                 if key in acts:

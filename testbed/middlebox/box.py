@@ -24,7 +24,13 @@ class Clock:
 
     def __init__(self, started_at: float, scale: float) -> None:
         self._started = started_at
+        self._skipped = 0.0  # seconds of the censor's time that nobody lived through
         self.scale = scale
+
+    def skip_to(self, total: float) -> float:
+        """The censor's clock has leapt over `total` seconds in all; how many of these are new."""
+        new, self._skipped = total - self._skipped, total
+        return new
 
     def elapsed(self) -> float:
         """Real seconds since the run's start."""
@@ -32,11 +38,11 @@ class Clock:
 
     def now(self) -> float:
         """The censor's time."""
-        return (time.monotonic() - self._started) * self.scale
+        return (time.monotonic() - self._started) * self.scale + self._skipped
 
     def real(self, censor_time: float) -> float:
         """The monotonic time at which the censor's clock shows `censor_time`."""
-        return self._started + censor_time / self.scale
+        return self._started + (censor_time - self._skipped) / self.scale
 
 
 class Core(Protocol):
@@ -69,7 +75,7 @@ class Middlebox:
         position: Position = ALONE,
     ) -> None:
         self.receipts = Receipts(name, policy)
-        self.hold: ReleaseQueue[Packet] = ReleaseQueue(MAX_HELD)
+        self.hold: ReleaseQueue[tuple[Packet, Decision]] = ReleaseQueue(MAX_HELD)
         self.stopping = False
         self.interrupted = False  # something else than packets wants the loop's attention
         self._core = core
@@ -100,13 +106,13 @@ class Middlebox:
 
     def release_due(self) -> None:
         """Release packets that are due."""
-        while (packet := self.hold.pop_due(time.monotonic())) is not None:
-            packet.repeat()
+        while (held := self.hold.pop_due(time.monotonic())) is not None:
+            self._repeat(*held)
 
     def release_all(self) -> None:
         """Release every held packet, in order."""
-        while (packet := self.hold.pop_due(float("inf"))) is not None:
-            packet.repeat()
+        while (held := self.hold.pop_due(float("inf"))) is not None:
+            self._repeat(*held)
 
     def close(self) -> None:
         """Close the sockets."""
@@ -116,7 +122,7 @@ class Middlebox:
         for injection in decision.inject:  # before the verdict: a forged answer must win the race
             self._injector.send(injection.packet, None if injection.released else decision.rule)
         if decision.rule is not None:
-            self.receipts.claims[decision.rule].add(decision)
+            self.receipts.claims[decision.rule].add_sent(decision)
             self.receipts.acts.note(decision, raw)
         for event in decision.events:
             self._stream.write(event, self._clock.elapsed())
@@ -131,11 +137,17 @@ class Middlebox:
             return
         packet.set_mark(word)
         if decision.release_at is None:
-            packet.repeat()
+            self._repeat(packet, decision)
             return
-        if not self.hold.push(self._clock.real(decision.release_at), packet):
-            packet.repeat()
+        if not self.hold.push(self._clock.real(decision.release_at), (packet, decision)):
+            self._repeat(packet, decision)
             self._stream.fault(f"more than {MAX_HELD} packets held at a time", self._clock.elapsed())
+
+    def _repeat(self, packet: Packet, decision: Decision) -> None:
+        """Let the kernel carry the verdict out, which counts it at once; so do we."""
+        if decision.rule is not None:
+            self.receipts.claims[decision.rule].add_verdict(decision)
+        packet.repeat()
 
     def _fail_open(self, packet: Packet, error: Exception) -> None:
         """As the real box does when it fails; the count makes the run invalid."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from testbed.censor.decision import Event
+from testbed.world.scenarioclock import ScenarioClock
 
 _MOST_WORDS: Final = 5  # kinds of faults in the receipt; all are in the event stream
 _LONGEST_WORDS: Final = 300
@@ -21,7 +22,9 @@ class EventStream:
     its kind is recorded with its traceback; a run with faults is invalid.
     """
 
-    def __init__(self, path: Path, censor: str) -> None:
+    def __init__(self, path: Path, censor: str, date: ScenarioClock | None = None) -> None:
+        """`date`: where the scenario has a time, each event carries it."""
+        self._date = date
         self._censor = censor
         self._path = path
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -42,6 +45,8 @@ class EventStream:
         """Record an event; `now` is in seconds since the run's start."""
         line = {"t": round(now, 6), "censor": self._censor, "kind": event.kind, "rule": event.rule}
         line |= {"flow": event.flow, "detail": dict(event.detail)}
+        if self._date is not None and (date := self._date.text()):
+            line["time"] = date
         data = (json.dumps(line, ensure_ascii=False, default=str) + "\n").encode()
         try:
             written = os.write(self._file, data)

@@ -36,7 +36,7 @@ def install(policy: Policy, time_scale: float, queue: int, position: Position = 
     if position.count > 1:
         for restore in xtables:
             _feed(restore, ruleset.BASE)
-        _feed(nft, ruleset.segments(position.count))
+        _feed(nft, ruleset.segments(position.present))
     for restore in xtables:
         _feed(restore, ruleset.queueing(queue, position))
     script = ""
@@ -48,18 +48,32 @@ def install(policy: Policy, time_scale: float, queue: int, position: Position = 
     _feed(nft, script)
 
 
-def remove(policies: Sequence[Policy], time_scale: float) -> None:
-    """Take the rules of all censors of a hop, in their order, out of the current network namespace.
+def remove(
+    leaving: Sequence[tuple[Policy, Position]], staying: Sequence[int] = (), time_scale: float = 1.0
+) -> None:
+    """Take the rules of some censors of a hop out of the current network namespace.
 
-    Packets then pass as by a plain router.
+    `staying`: the places of the others, from the subscriber outwards. Where there are none, packets then pass
+    as by a plain router.
 
     Errors: InvalidRunError if the kernel refuses.
     """
+    _change(ruleset.removal(leaving, staying, time_scale), "removing the rules of a censor")
+
+
+def forget(policy: Policy, seconds: float, time_scale: float, position: Position = ruleset.ALONE) -> None:
+    """Empty a censor's sets of flows whose time is over once `seconds` of its clock have gone by.
+
+    Errors: InvalidRunError if the kernel refuses.
+    """
+    _change(ruleset.forgetting(policy, seconds, time_scale, position), "flows that time has run out for")
+
+
+def _change(script: str, what: str) -> None:
     command = [linux.program("nft", "nftables"), "-f", "-"]
-    script = ruleset.removal(policies, time_scale)
     done = subprocess.run(command, input=script, capture_output=True, check=False, text=True)
     if done.returncode:
-        raise InvalidRunError(f"removing the rules of a censor: nft: {done.stderr.strip()}")
+        raise InvalidRunError(f"{what}: nft: {done.stderr.strip()}")
 
 
 def counters(policy: Policy, position: Position = ruleset.ALONE) -> Counter[str]:

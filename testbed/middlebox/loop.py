@@ -12,10 +12,10 @@ from pathlib import Path
 from netfilterqueue import NetfilterQueue
 
 from testbed.censor.core import Censor
-from testbed.censor.decision import Event
 from testbed.censor.policy import Policy
 from testbed.errors import InvalidRunError
 from testbed.middlebox import kernel
+from testbed.middlebox.bookkeeping import FIRST_QUEUE, Bookkeeping
 from testbed.middlebox.box import Clock, Core, Interrupted, Middlebox
 from testbed.middlebox.eventstream import EventStream
 from testbed.middlebox.marks import Position
@@ -23,8 +23,8 @@ from testbed.middlebox.reload import Reloader
 from testbed.middlebox.ruleset import ALONE
 from testbed.model import Placement
 from testbed.world import linux, netns
+from testbed.world.scenarioclock import ScenarioClock
 
-FIRST_QUEUE = 1  # the first censor's; queues are numbered per network namespace
 QUEUE_LENGTH = 32_768  # packets waiting for a verdict, the held ones included; our choice
 SOCKET_BUFFER = 32 << 20  # bytes wanted; an ordinary user gets net.core.rmem_max
 _SAFE_BUFFER = 64 << 10  # bytes; the binding warns when it cannot have what it asks for
@@ -40,13 +40,16 @@ def serve_censor(
     ready: Callable[[], None],
     reread: Callable[[], Policy] | None = None,
     position: Position = ALONE,
+    date: ScenarioClock | None = None,
 ) -> None:
     """Run the censor at `placement` until SIGTERM. Call it in a child process inside the hop's namespace.
 
     `started_at` is the run's start (monotonic seconds); `ready` is called when packets are judged. Events go
     to `run_dir`/events.jsonl; on SIGTERM the receipt is written and the function returns. SIGINT is ignored:
     Ctrl-C reaches the whole process group, and the supervisor stops us in its order. On SIGHUP the policy is
-    read again by `reread`, if there is one: new lists hold from one packet to the next, and none is lost.
+    read again by `reread`, if there is one: new lists hold from one packet to the next, and none is lost. On
+    SIGUSR1 a receipt is written, and the next one has what follows; flows and timers stay, but for what has
+    become too old where `date` has leapt.
 
     Errors: InvalidRunError outside a world of ours, UnsupportedError if the kernel lacks a feature.
     """
@@ -54,7 +57,17 @@ def serve_censor(
     Path("/proc/self/comm").write_text(placement.name, encoding="utf-8")
     core = Censor(placement.policy, seed, time_scale=time_scale)
     clock = Clock(started_at, time_scale)
-    serve(core, placement.policy, placement.name, run_dir, clock, ready, reread=reread, position=position)
+    serve(
+        core,
+        placement.policy,
+        placement.name,
+        run_dir,
+        clock,
+        ready,
+        reread=reread,
+        position=position,
+        date=date,
+    )
 
 
 def serve(
@@ -67,20 +80,23 @@ def serve(
     queue_length: int = QUEUE_LENGTH,
     reread: Callable[[], Policy] | None = None,
     position: Position = ALONE,
+    date: ScenarioClock | None = None,
 ) -> None:
     """As `serve_censor`, for any core; only a `Censor` can be given a policy anew."""
     netns.assert_ours()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    stream = EventStream(run_dir / "events.jsonl", name)
+    stream = EventStream(run_dir / "events.jsonl", name, date)
     box = Middlebox(core, policy, stream, clock, name, position)
     number = FIRST_QUEUE + position.index
     reloader = Reloader(core, reread, stream) if reread and isinstance(core, Censor) else None
-    with _bound(box, number, queue_length) as queue, _woken_by_signals(box, reloader) as wake:
+    books = Bookkeeping(box, stream, core, policy, clock, run_dir, position, date)
+    with _bound(box, number, queue_length) as queue, _woken_by_signals(box, reloader, books) as wake:
         kernel.install(policy, clock.scale, number, position)
         gc.freeze()  # lists of a million names need not be walked again and again
         ready()
-        _work(box, queue, wake, reloader, clock)
-        _finish(box, stream, core, policy, clock, run_dir, position)
+        _work(box, queue, wake, reloader, clock, books)
+        box.release_all()
+        books.settle(last=True)
     stream.close()
 
 
@@ -112,7 +128,9 @@ def _enlarge(fd: int) -> None:
 
 
 @contextmanager
-def _woken_by_signals(box: Middlebox, reloader: Reloader | None) -> Iterator[socket.socket]:
+def _woken_by_signals(
+    box: Middlebox, reloader: Reloader | None, books: Bookkeeping
+) -> Iterator[socket.socket]:
     """A socket that becomes readable on a signal, so that none slips in before the wait."""
 
     def stop(_number: int, _frame: object) -> None:
@@ -124,6 +142,8 @@ def _woken_by_signals(box: Middlebox, reloader: Reloader | None) -> Iterator[soc
         writer.settimeout(0)
         signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, stop)
+        books.wake = partial(_interrupt, box, writer)
+        signal.signal(signal.SIGUSR1, lambda _number, _frame: books.ask())
         if reloader is not None:
             reloader.wake = partial(_interrupt, box, writer)
             signal.signal(signal.SIGHUP, lambda _number, _frame: reloader.ask())
@@ -140,7 +160,12 @@ def _interrupt(box: Middlebox, writer: socket.socket) -> None:
 
 
 def _work(
-    box: Middlebox, queue: NetfilterQueue, wake: socket.socket, reloader: Reloader | None, clock: Clock
+    box: Middlebox,
+    queue: NetfilterQueue,
+    wake: socket.socket,
+    reloader: Reloader | None,
+    clock: Clock,
+    books: Bookkeeping,
 ) -> None:
     fd = queue.get_fd()
     poller = linux.Poller([fd, wake.fileno()])
@@ -155,39 +180,7 @@ def _work(
             box.interrupted = False
             if reloader is not None:
                 reloader.step(clock.elapsed())
+            books.step()
         if fd in readable and not box.stopping:
             with suppress(Interrupted):
                 queue.run(block=False)
-
-
-def _finish(
-    box: Middlebox,
-    stream: EventStream,
-    core: Core,
-    policy: Policy,
-    clock: Clock,
-    run_dir: Path,
-    position: Position,
-) -> None:
-    """Stop issuing verdicts, reconcile with the kernel's counters, write the receipt."""
-    box.release_all()
-    lost = kernel.queue_losses(FIRST_QUEUE + position.index)
-    counted = kernel.counters(policy, position)
-    flows = box.receipts.acts.joined(kernel.acted(len(policy.rules), position))
-    now = clock.elapsed()
-    if lost.queue_dropped or lost.user_dropped:
-        detail = {"queue_dropped": lost.queue_dropped, "user_dropped": lost.user_dropped}
-        stream.write(Event("overflow", "", "", detail), now)
-    if counted["pass_full"]:  # harmless: these flows went on through the core
-        stream.write(
-            Event("evict", "", "", {"passed flows the kernel had no room for": counted["pass_full"]}), now
-        )
-    if counted["held_full"]:
-        stream.fault("a rule's set of flows was full in the kernel", now, flows=counted["held_full"])
-    receipts = box.receipts
-    receipts.queue_dropped, receipts.user_dropped = lost.queue_dropped, lost.user_dropped
-    receipts.undecided = lost.undecided
-    receipts.evictions = core.evictions
-    receipts.fragments_discarded = getattr(core, "fragments_discarded", 0)
-    receipts.faults, receipts.faults_in_words = stream.faults, stream.faults_in_words
-    receipts.write(run_dir, counted, flows)

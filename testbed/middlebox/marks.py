@@ -51,7 +51,13 @@ class Position:
     """
 
     index: int = 0
-    count: int = 1
+    count: int = 1  # places at the hop; 1: a lone censor, without segments
+    order: tuple[int, ...] | None = None  # the places that are taken, in order; None: all, by their index
+
+    @property
+    def present(self) -> tuple[int, ...]:
+        """The places of the hop's censors, from the subscriber outwards."""
+        return tuple(range(self.count)) if self.order is None else self.order
 
     @property
     def bits(self) -> int:

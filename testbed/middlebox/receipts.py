@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from testbed.censor.decision import Decision, Verdict
 from testbed.censor.handover import Police, counter_name
@@ -26,11 +27,19 @@ class Claims:
 
     def add(self, decision: Decision) -> None:
         """Count one decision."""
+        self.add_sent(decision)
+        self.add_verdict(decision)
+
+    def add_sent(self, decision: Decision) -> None:
+        """Count what leaves at once."""
+        self.inject += sum(not injection.released for injection in decision.inject)
+
+    def add_verdict(self, decision: Decision) -> None:
+        """Count what happens to the packet: for one that is held, when it is released."""
         if decision.verdict is Verdict.DROP:
             self.drop += 1
         elif decision.verdict is Verdict.REPLACE:
             self.replace += 1
-        self.inject += sum(not injection.released for injection in decision.inject)
         if decision.release_at is not None:
             self.delay += 1
         if isinstance(decision.handover, Police):
@@ -54,6 +63,8 @@ class Receipts:
     evictions: int = 0
     fragments_discarded: int = 0  # as the profile says: no fault, but never silent
 
+    _written: dict[str, Any] = field(default_factory=dict)  # the sums up to the last receipt
+
     def __post_init__(self) -> None:
         self.claims = [Claims() for _ in self.policy.rules]
         self.acts = Acts(len(self.policy.rules))
@@ -61,7 +72,7 @@ class Receipts:
     def write(
         self, run_dir: Path, kernel: Mapping[str, int], flows: Sequence[Mapping[str, FlowActs]]
     ) -> Path:
-        """Write receipts/<censor>.json.
+        """Write receipts/<censor>.json: what was counted since the one before, if there was one.
 
         `kernel` holds the counters by `<what>_<index of the rule>`, `flows` what each rule did by flow.
         """
@@ -89,5 +100,22 @@ class Receipts:
                 for index, rule in enumerate(self.policy.rules)
             },
         }
-        path.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+        new, self._written = _since(summary, self._written), summary
+        for counts in new["rules"].values():
+            counts["flows"] = {flow: acts for flow, acts in counts["flows"].items() if any(acts.values())}
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(json.dumps(new, indent=1) + "\n", encoding="utf-8")
+        partial.rename(path)  # whoever waits for it reads it whole
         return path
+
+
+def _since(now: Any, before: Any) -> Any:
+    """What has been added to sums and lists."""
+    match now:
+        case dict():
+            return {key: _since(value, before.get(key) if before else None) for key, value in now.items()}
+        case list():
+            return now[len(before or ()) :]
+        case int():
+            return now - (before or 0)
+    return now

@@ -18,6 +18,7 @@ from testbed.middlebox.receipts import Receipts
 from testbed.middlebox.seen import SeenReplies
 from testbed.model import Placement
 from testbed.world import netns
+from testbed.world.scenarioclock import ScenarioClock
 
 Answer = Callable[[bytes], Reply]
 
@@ -79,29 +80,37 @@ def serve_lying_resolver(
     run_dir: Path,
     started_at: float,
     ready: Callable[[], None],
+    date: ScenarioClock | None = None,
 ) -> None:
     """Run the resolver of `placement` on port 53 of `addresses` until SIGTERM, then write the receipt.
 
-    Runs in a child process inside the resolver's namespace. The receipt's second place is a packet socket
-    there: a forged answer is confirmed when it is seen leaving, a drop when none is.
+    Runs in a child process inside the resolver's namespace. On SIGUSR1 a receipt is written, too, and the
+    next one has what follows. The receipt's second place is a packet socket there: a forged answer is
+    confirmed when it is seen leaving, a drop when none is.
     """
     netns.assert_ours()
-    stream = EventStream(run_dir / "events.jsonl", placement.name)
+    stream = EventStream(run_dir / "events.jsonl", placement.name, date)
     answer = LyingAnswer(
         placement.policy,
         truthful,
         lambda event: stream.write(event, time.monotonic() - started_at),
         placement.name,
     )
-    asyncio.run(_serve(answer, addresses, ready))
-    answer.receipts.faults = stream.faults
-    answer.receipts.faults_in_words = stream.faults_in_words
-    flows = answer.seen.by_flow(len(placement.policy.rules))
-    answer.receipts.write(run_dir, answer.seen.counted(), flows)
+
+    def settle() -> None:
+        answer.receipts.faults = stream.faults
+        answer.receipts.faults_in_words = stream.faults_in_words
+        flows = answer.seen.by_flow(len(placement.policy.rules))
+        answer.receipts.write(run_dir, answer.seen.counted(), flows)
+
+    asyncio.run(_serve(answer, addresses, ready, settle))
+    settle()
     stream.close()
 
 
-async def _serve(answer: LyingAnswer, addresses: Sequence[str], ready: Callable[[], None]) -> None:
+async def _serve(
+    answer: LyingAnswer, addresses: Sequence[str], ready: Callable[[], None], settle: Callable[[], None]
+) -> None:
     from testbed.internet.dns import serve_dns  # heavy, and only this process needs it
 
     loop = asyncio.get_running_loop()
@@ -110,6 +119,12 @@ async def _serve(answer: LyingAnswer, addresses: Sequence[str], ready: Callable[
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with answer.seen.listening() as wire:
         loop.add_reader(wire, answer.seen.read, wire)
+
+        def receipt_now() -> None:
+            answer.seen.read(wire)
+            settle()
+
+        loop.add_signal_handler(signal.SIGUSR1, receipt_now)
         serving = asyncio.ensure_future(serve_dns(addresses, answer, ready))
         stopped = asyncio.ensure_future(stop.wait())
         await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)

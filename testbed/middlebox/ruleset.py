@@ -101,12 +101,13 @@ BASE = "*mangle\n:FORWARD ACCEPT [0:0]\nCOMMIT\n"
 """Input of iptables-nft-restore and ip6tables-nft-restore: makes the tables and their base chain."""
 
 
-def segments(count: int) -> str:
+def segments(present: Sequence[int]) -> str:
     """nft's input for a hop with several censors, to be loaded after `BASE` and before `queueing`.
 
-    Each of them may load it: the same once more changes nothing.
+    `present`: their places, from the subscriber outwards. Each of them may load it: the same once more
+    changes nothing.
     """
-    names = [_segment(index) for index in range(count)]
+    names = [_segment(index) for index in present]
     text = ""
     for family in FAMILIES:
         table = family.table
@@ -150,21 +151,39 @@ def pieces(policy: Policy, time_scale: float = 1.0, position: Position = ALONE) 
         yield one.ending(len(policy.rules))
 
 
-def removal(policies: Sequence[Policy], time_scale: float = 1.0) -> str:
-    """nft's input that takes out all that the censors of a hop, in their order, have put in."""
-    lines = []
+def removal(
+    leaving: Sequence[tuple[Policy, Position]], staying: Sequence[int] = (), time_scale: float = 1.0
+) -> str:
+    """nft's input that takes out what some censors of a hop have put in, and leaves the others at work.
+
+    `staying`: the places of the others, from the subscriber outwards.
+    """
+    shared = any(position.count > 1 for _, position in leaving)
+    lines = [segments(staying)] if shared else []
     for family in FAMILIES:
-        text = ""
-        for index, policy in enumerate(policies):
-            position = Position(index, len(policies))
-            text += ruleset(policy, time_scale, position)
-        text += segments(len(policies)) if len(policies) > 1 else ""
+        text = "".join(ruleset(policy, time_scale, position) for policy, position in leaving)
         parts = re.split(r"(?m)^(?=table |insert |add )", text)
         text = "".join(part for part in parts if part.startswith(f"table {family.table} {{"))
         named = {kind: dict.fromkeys(re.findall(rf"\b{kind} (\w+) {{", text)) for kind in _DELETED}
-        lines += [f"flush chain {family.table} {name}" for name in ("FORWARD", *named["chain"])]
+        entries = [_segment(position.index) for _, position in leaving] if shared else []
+        emptied = [*(["FORWARD"] if not shared else entries), *named["chain"]]
+        named["chain"] |= dict.fromkeys(entries)
+        lines += [f"flush chain {family.table} {name}" for name in emptied]
         lines += [f"delete {kind} {family.table} {name}" for kind in _DELETED for name in named[kind]]
     return "\n".join(lines) + "\n"
+
+
+def forgetting(policy: Policy, seconds: float, time_scale: float = 1.0, position: Position = ALONE) -> str:
+    """nft's input that empties the sets whose elements do not outlive `seconds` of the censor's time."""
+    own = prefix(position)
+    names = [f"{own}pass"] if passing_time(policy.profile) <= seconds else []
+    for rule, declared in enumerate(Marks(policy, position).declared):
+        for number, what in enumerate(declared):
+            if isinstance(what, Drop | Police) and what.timeout <= seconds:
+                one = _Held(rule, number, what, milliseconds(what.timeout / time_scale))
+                ways = _ways(what) if isinstance(what, Police) else ()
+                names += [own + one.name, *(f"{own}{one.name}_{way}" for way in ways)]
+    return "".join(f"flush set {family.table} {name}\n" for family in FAMILIES for name in names)
 
 
 def prefix(position: Position) -> str:

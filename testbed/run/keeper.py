@@ -218,7 +218,7 @@ class Keeper:
             raise InputError.at("PHASE", f"the world is in phase '{phase}' already", "nothing was changed")
         if scenario.world_in(phase) != scenario.world_in(self._laboratory.phase):
             raise InputError.at("PHASE", "its sites or links are otherwise", "open a world in that phase")
-        self._end_phase()
+        self._end_phase(phase)
         try:
             self._laboratory.begin_phase(phase)
         except TestbedError as error:
@@ -234,8 +234,11 @@ class Keeper:
     def _begin(self, number: int) -> _Phase:
         return _Phase(number, time.time(), self._events_size())
 
-    def _end_phase(self) -> None:
-        """Measure the controls, stop the censors, move their receipts into the folder of the phase."""
+    def _end_phase(self, following: str | None = None) -> None:
+        """Measure the controls, stop the censors, move their receipts into the folder of the phase.
+
+        Those that the phase `following` has, too, go on.
+        """
         laboratory, session, phase = self._laboratory, self._session, self._phase
         seconds = time.time() - phase.started
         matched = rules_matched(session.folder.events, phase.events)
@@ -243,7 +246,7 @@ class Keeper:
         measured: dict[str, tuple[Measurement, ...]] = {}
         try:
             measured = measure_controls(session, laboratory, sorted(phase.used))
-            problems += laboratory.end_phase()
+            problems += laboratory.end_phase(following)
         except InvalidRunError as error:
             problems.append(str(error))
         receipts = session.folder.receipts()

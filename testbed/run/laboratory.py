@@ -1,7 +1,9 @@
 """A world with everything in it at work: far side, resolvers, censors, delay line."""
 
+import os
+import signal
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import TracebackType
@@ -12,19 +14,22 @@ from testbed.internet.authority import Authority
 from testbed.model import OUTSIDE, OUTSIDE_HOST, Placement, Scenario
 from testbed.model.addressing import addresses_of, served_addresses, twin
 from testbed.run.folder import RunFolder
+from testbed.run.places import Places, hop_of
 from testbed.run.rulesets import RuleSets
 from testbed.scenario.loader import policy_again
 from testbed.vantage.environment import Environment, prepare
-from testbed.world import delay, pressure
+from testbed.world import delay, interrupt, pressure
 from testbed.world.build import BuiltWorld, build
 from testbed.world.children import Body, Children, Ready
 from testbed.world.netns import Namespace, inside
 from testbed.world.plan import plan
+from testbed.world.scenarioclock import ScenarioClock
 
 if TYPE_CHECKING:
     from testbed.middlebox.reached import ReachedServers
 
 _STOP_WITHIN, _EVENTS_PER_SECOND = 5.0, 1e6  # seconds, bytes of events.jsonl; our choice
+_MOMENT = 0.005  # s between two looks for a receipt
 READY_WITHIN = 30.0  # seconds; our choice: generous, for machines under load
 
 
@@ -40,9 +45,14 @@ class Laboratory:
         authority: Authority | None = None,
         *,
         twins: bool = False,
+        switches: bool = False,
+        date: ScenarioClock | None = None,
     ) -> None:
-        """`twins`: with a second subscriber at each vantage, for the controls beside a command."""
-        self._twins = twins
+        """`twins`: with a second subscriber at each vantage, for the controls beside a command.
+
+        `switches`: the phase will change. `date`: the scenario's clock, which events and measurements carry.
+        """
+        self._twins, self._switches, self.date = twins, switches, date
         self.scenario, self.operators, self.folder = scenario, operators, folder
         self.phase, self.placements = phase, self._placements(phase)
         self.authority = authority or Authority.create()
@@ -51,6 +61,11 @@ class Laboratory:
         self._services: Children | None = None
         self._world: BuiltWorld | None = None
         self._rule_sets = RuleSets()
+        self._kept: tuple[Placement, ...] = ()  # of the phase before, at work since then
+        self._places = Places(
+            [one.placements for one in scenario.phases.values()] if switches else [self.placements]
+        )
+        self._places.take(self.placements)
 
     @property
     def world(self) -> BuiltWorld:
@@ -95,30 +110,51 @@ class Laboratory:
         """Stop everything, so that receipts are written; what went wrong while stopping, or had before."""
         return self._rule_sets.changed() + self._stop(None)
 
-    def end_phase(self) -> list[str]:
+    def end_phase(self, following: str | None = None) -> list[str]:
         """Stop the phase's censors and lying resolvers, so that receipts are written; what went wrong.
 
-        Until `begin_phase` there is no censor; honest resolvers and the far side go on.
+        Those that the phase `following` has at the same place go on, with all they remember; so do honest
+        resolvers and the far side. Where the scenario's clock has leapt, what they remember has aged.
         """
-        lying = self._lying()
-        censors = [service_name(place) for place in self.placements if place.at == "hop"]
+        kept = () if following is None else self._placements(following)
+        self._kept = tuple(place for place in self.placements if place in kept)
+        leaving = [place for place in self.placements if place not in self._kept]
         problems = self._rule_sets.changed()
-        problems += self._stop([*censors, *map(_resolver_name, lying)])
-        self._remove_rules()
-        return problems
+        problems += self._stop([_service_of(place) for place in leaving])
+        self._remove_rules(leaving)
+        self._places.leave(leaving)
+        return problems + self._settle(self._kept)
 
     def begin_phase(self, phase: str) -> None:
         """Start the censors of another phase, and resolvers in place of those that `end_phase` stopped.
 
         Errors: InvalidRunError if one does not start.
         """
-        before = self._lying()
+        before = {place.operator for place in self.placements if _new_liar(place, self._kept)}
         self.phase, self.placements = phase, self._placements(phase)
-        now = self._lying()
-        self._stop([_resolver_name(operator) for operator in now if operator not in before])
+        now = {place.operator for place in self.placements if _new_liar(place, self._kept)}
+        self._stop([_resolver_name(operator) for operator in now - before])
+        self._places.take(self.placements)
         self._start_phase(resolvers={*before, *now})
         self.services.wait_ready(READY_WITHIN)
         self._rule_sets.note(self._routers())
+
+    def _settle(self, places: Sequence[Placement]) -> list[str]:
+        """Let these write their receipts and go on; what went wrong."""
+        waiting = {self.folder.path / "receipts" / f"{service_name(place)}.json": place for place in places}
+        for place in waiting.values():
+            os.kill(self.services[_service_of(place)].pid, signal.SIGUSR1)
+        end = time.monotonic() + stop_within(self.folder)
+        while waiting := {path: place for path, place in waiting.items() if not path.exists()}:
+            try:
+                self.check()
+            except InvalidRunError as dead:
+                return [str(dead)]
+            if time.monotonic() > end:
+                late = ", ".join(place.name for place in waiting.values())
+                return [f"no receipt from {late}: the censor hangs, or this machine is too busy"]
+            interrupt.wait((), _MOMENT, interruptible=False)
+        return []
 
     def _count_reached(self) -> "ReachedServers":
         """Begin to count what subscribers exchange with other servers than sites and resolvers."""
@@ -192,12 +228,12 @@ class Laboratory:
             self.services.spawn("delay", delay.service(self.world, self.scenario.seed, self.folder.path))
 
     def _start_phase(self, resolvers: Collection[str]) -> None:
-        """Start every censor of the phase, and the resolvers of these operators."""
+        """Start every censor of the phase that is not at work yet, and the resolvers of these operators."""
         namespaces = self.world.namespaces
         for placement in self.placements:
-            if placement.at == "hop":
+            if placement.at == "hop" and placement not in self._kept:
                 self.services.spawn(
-                    service_name(placement), self._censor(placement), namespaces[_hop_of(placement)]
+                    service_name(placement), self._censor(placement), namespaces[hop_of(placement)]
                 )
         for operator in resolvers:
             name = _resolver_name(operator)
@@ -215,18 +251,16 @@ class Laboratory:
             f"{status}" for name, status in ended.items() if not status.ok and name not in reported
         ]
 
-    def _remove_rules(self) -> None:
-        """Take the censors' rules out of every hop that has some."""
+    def _remove_rules(self, leaving: Sequence[Placement]) -> None:
+        """Take the rules of these censors out of their hops."""
         from testbed.middlebox import kernel
 
-        for hop in dict.fromkeys(_hop_of(place) for place in self.placements if place.at == "hop"):
-            policies = [place.policy for place in self._at(hop)]
+        scale, at_hops = self.scenario.time_scale, [place for place in leaving if place.at == "hop"]
+        for hop in dict.fromkeys(map(hop_of, at_hops)):
+            going = [(place.policy, self._places[place]) for place in at_hops if hop_of(place) == hop]
+            kept = [place for place in self._kept if place.at == "hop" and hop_of(place) == hop]
             with inside(self.world.namespaces[hop]):
-                kernel.remove(policies, self.scenario.time_scale)
-
-    def _at(self, hop: str) -> list[Placement]:
-        """The censors of one hop, in their order from the subscriber outwards."""
-        return [place for place in self.placements if place.at == "hop" and _hop_of(place) == hop]
+                kernel.remove(going, [self._places[place].index for place in kept], scale)
 
     def _start_hosts(self, services: Children) -> None:
         if self.scenario.world.hosts:
@@ -251,14 +285,14 @@ class Laboratory:
     def _censor(self, placement: Placement) -> Body:
         def serve(ready: Ready) -> None:
             from testbed.middlebox.loop import serve_censor
-            from testbed.middlebox.marks import Position
 
-            sharing = self._at(_hop_of(placement))
-            position = Position(sharing.index(placement), len(sharing))
+            position = self._places[placement]
             scale, seed, path = self.scenario.time_scale, self.scenario.seed, self.scenario.path
             model = self.scenario.model
             reread = partial(policy_again, path, self.phase, placement.name, model) if path else None
-            serve_censor(placement, seed, self.folder.path, self.started_at, scale, ready, reread, position)
+            serve_censor(
+                placement, seed, self.folder.path, self.started_at, scale, ready, reread, position, self.date
+            )
 
         return serve
 
@@ -275,7 +309,8 @@ class Laboratory:
             else:
                 from testbed.middlebox.resolver import serve_lying_resolver
 
-                serve_lying_resolver(lying, addresses, answer, self.folder.path, self.started_at, ready)
+                folder, date = self.folder.path, self.date
+                serve_lying_resolver(lying, addresses, answer, folder, self.started_at, ready, date)
 
         return serve
 
@@ -285,14 +320,18 @@ def stop_within(folder: RunFolder) -> float:
     return _STOP_WITHIN + folder.events.stat().st_size / _EVENTS_PER_SECOND
 
 
-def _hop_of(placement: Placement) -> str:
-    """The namespace of a censor's hop: "mts.hop2"."""
-    return f"{placement.operator}.hop{placement.hop}"
-
-
 def service_name(placement: Placement) -> str:
     """Of a censor's process and of its log: "mts.tspu"."""
     return placement.name.replace("/", ".")
+
+
+def _service_of(placement: Placement) -> str:
+    """The name of the process that a censor or a lying resolver is."""
+    return service_name(placement) if placement.at == "hop" else _resolver_name(placement.operator)
+
+
+def _new_liar(placement: Placement, kept: Collection[Placement]) -> bool:
+    return placement.at == "resolver" and placement not in kept
 
 
 def _resolver_name(operator: str) -> str:

@@ -21,6 +21,7 @@ from testbed.scenario.tojson import to_json
 from testbed.truth.proofs import fired
 from testbed.world import interrupt
 from testbed.world.enter import isolated_call
+from testbed.world.scenarioclock import ScenarioClock
 
 T = TypeVar("T")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -35,6 +36,8 @@ class Session:
     folder: RunFolder
     authority: Authority | None = None  # None: one of its own for this run
     twins: bool = False  # with a second subscriber at each vantage: a command may do anything to the first
+    switches: bool = False  # the world will change its phase
+    date: ScenarioClock | None = None  # the scenario's time, where it has one
 
     @classmethod
     def prepare(cls, job: Job) -> "Session":
@@ -42,11 +45,14 @@ class Session:
         return cls.of(*job.settled())
 
     @classmethod
-    def of(cls, job: Job, scenario: Scenario, *, twins: bool = False) -> "Session":
+    def of(
+        cls, job: Job, scenario: Scenario, *, twins: bool = False, switches: bool = False, dated: bool = False
+    ) -> "Session":
         """The same of a settled job."""
         authority = kept_authority(job.authority) if job.authority else None
         folder = RunFolder.create(job.out, scenario.name)
-        return cls(job, scenario, folder, authority, twins or job.runs_program)
+        date = ScenarioClock() if dated else None
+        return cls(job, scenario, folder, authority, twins or job.runs_program, switches, date)
 
     @property
     def phase(self) -> str:
@@ -71,7 +77,14 @@ class Session:
     def laboratory(self) -> Laboratory:
         """The world of this session, to be entered inside `run_isolated`."""
         return Laboratory(
-            self.scenario, self.phase, self.operators, self.folder, self.authority, twins=self.twins
+            self.scenario,
+            self.phase,
+            self.operators,
+            self.folder,
+            self.authority,
+            twins=self.twins,
+            switches=self.switches,
+            date=self.date,
         )
 
 

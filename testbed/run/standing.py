@@ -44,7 +44,7 @@ class Opening:
             settled = replace(settled, vantages=_concerned(scenario))
         name, listener = worlds.listen(name, scenario.name)
         try:
-            session = Session.of(settled, scenario, twins=True)
+            session = Session.of(settled, scenario, twins=True, switches=True)
         except BaseException:
             worlds.forget(name)
             raise

@@ -387,6 +387,69 @@ def test_lying_resolvers_come_and_go_with_their_phase(user: User, tmp_path: Path
     ]
 
 
+KEEPING = """
+    title: One censor in three phases, alone and beside another
+    period: any
+    sources: [our choice]
+    operators: [mts]
+    censors:
+      box:
+        profile: t22
+        rules: [{name: page, match: {http.host: twitter.com}, action: {drop: {residual: 600 s}}}]
+      other:
+        profile: t22
+        rules: [{name: mail, match: {http.host: facebook.com}, action: {drop: {residual: 600 s}}}]
+      late:
+        profile: t22
+        rules: [{name: slow, match: {http.host: facebook.com}, action: {shape: {rate: 1 Mbit/s}}}]
+    phases: {one: {mts: box}, two: {mts: [other, box]}, three: {mts: [box, late]}, free: {}}
+    default_phase: one
+    controls: ["https://vk.com/"]
+"""
+ASK = """
+import socket, struct, sys
+sock = socket.socket()
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # frees the port at once
+sock.bind(("0.0.0.0", int(sys.argv[1])))
+sock.settimeout(1.5)
+try:
+    sock.connect(("twitter.com", 80))
+    sock.sendall(f"GET / HTTP/1.1\\r\\nHost: {sys.argv[2]}\\r\\n\\r\\n".encode())
+    print("answered" if sock.recv(100) else "closed")
+except TimeoutError:
+    print("silence")
+"""
+
+
+def test_a_censor_that_stays_keeps_what_it_remembers(user: User) -> None:
+    (user.folder / "keeping.yaml").write_text(dedent(KEEPING))
+    user("up", "keeping.yaml", "--detach", "--out", "run")
+    seen = []
+
+    def ask(port: int, host: str) -> None:
+        seen.append(user("exec", "--", sys.executable, "-c", ASK, str(port), host).stdout.strip())
+
+    ask(5000, "twitter.com")
+    for phase in ("two", "three", "free", "one"):
+        user("phase", phase)
+        ask(5000, "ok.ru")  # the same 4-tuple: residual blocking, as long as the box has been there
+        if phase == "two":
+            ask(5001, "ok.ru")
+    down = user("down").stdout
+    assert seen == ["silence", "silence", "answered", "silence", "answered", "answered"], down
+    receipts = {
+        part.name: json.loads((part / "mts.box.json").read_text())["rules"]["page"]
+        for part in sorted((user.folder / "run/receipts").iterdir())
+        if (part / "mts.box.json").exists()
+    }
+    assert list(receipts) == ["1-one", "2-two", "3-three", "5-one"]
+    claimed = [one["claimed"]["drop"] for one in receipts.values()]
+    dropped = [one["kernel"]["drop"] + one["kernel"]["flow_drop"] for one in receipts.values()]
+    assert claimed[:1] + claimed[3:] == [1, 0]  # each receipt has its own phase's
+    assert [count > 0 for count in dropped] == [True, True, True, False], receipts
+
+
 def test_a_caller_that_is_killed_takes_its_command_along(user: User) -> None:
     user("up", "free-network", "--vantage", "mts", "--detach")
     asleep = user.start("exec", "--", "sh", "-c", "echo started; sleep 60")

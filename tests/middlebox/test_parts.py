@@ -95,6 +95,30 @@ def test_claims_count_what_decisions_ask_for():
     assert claims == Claims(drop=1, replace=1, inject=2, police=1, delay=1)
 
 
+def test_what_is_held_counts_as_delayed_when_it_is_released():
+    claims = Claims()
+    held = Decision(rule=0, release_at=1.0, inject=(Injection(b"", Direction.DOWN),))
+    claims.add_sent(held)
+    assert claims == Claims(inject=1)
+    claims.add_verdict(held)
+    assert claims == Claims(inject=1, delay=1)
+
+
+def test_a_second_receipt_has_what_came_after_the_first(tmp_path):
+    receipts = Receipts("mts/tspu", policy(Allow()), packets=7, faults=1, faults_in_words=["one"])
+    receipts.claims[0].drop = 3
+    receipts.write(tmp_path, {"drop_0": 3}, [{"tcp a > b": FlowActs(3, 3), "tcp a > c": FlowActs(1, 1)}])
+    receipts.packets, receipts.faults, receipts.faults_in_words = 9, 2, ["one", "two"]
+    receipts.claims[0].drop = 4
+    path = receipts.write(
+        tmp_path, {"drop_0": 4}, [{"tcp a > b": FlowActs(3, 5), "tcp a > c": FlowActs(1, 1)}]
+    )
+    written = json.loads(path.read_text())
+    assert (written["packets"], written["faults"], written["faults_in_words"]) == (2, 1, ["two"])
+    assert written["rules"]["r0"]["claimed"]["drop"] == written["rules"]["r0"]["kernel"]["drop"] == 1
+    assert written["rules"]["r0"]["flows"] == {"tcp a > b": {"claimed": 0, "kernel": 2}}
+
+
 @pytest.mark.parametrize("seen", [3, 2])
 def test_a_receipt_holds_both_places(tmp_path, seen):
     receipts = Receipts("mts/tspu", policy(Allow()), packets=7, faults=1)

@@ -164,13 +164,13 @@ def test_censors_of_a_hop_have_nothing_in_common_but_the_way_from_one_to_the_nex
     first, second = (chains(ruleset(box, 1.0, Position(index, 2))) for index in range(2))
     assert not set(first) & set(second)
     assert [
-        line.partition("jump ")[2] for line in segments(2).splitlines() if "ip mangle up jump" in line
+        line.partition("jump ")[2] for line in segments((0, 1)).splitlines() if "ip mangle up jump" in line
     ] == [
         "segment_0",
         "segment_1",
     ]
     assert [
-        line.partition("jump ")[2] for line in segments(2).splitlines() if "ip mangle down jump" in line
+        line.partition("jump ")[2] for line in segments((0, 1)).splitlines() if "ip mangle down jump" in line
     ] == [
         "segment_1",
         "segment_0",
@@ -218,7 +218,7 @@ def test_what_was_installed_can_be_removed_and_installed_again():
         found = []
         for _ in range(2):
             kernel.install(mine, 1.0, 1)
-            kernel.remove([mine], 1.0)
+            kernel.remove([(mine, Position())])
             found.append(listed())
         kernel.install(mine, 1.0, 1)
         return *found, listed()
