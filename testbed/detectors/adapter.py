@@ -1,0 +1,96 @@
+"""What an adapter is, and where adapters are found.
+
+An adapter is a pure function from a tool's output to verdicts, with what the tool is able to see beside it.
+Those of `testbed.detectors.adapters` are built in, one file each. Others come from installed packages that
+name them under the entry point group `testbed.detectors` (docs/adapters.md).
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Final
+
+from testbed.detectors.verdicts import ToolReport
+from testbed.errors import InputError, nearest
+from testbed.scenario.labels import CAUSELESS, LABELS
+
+GROUP: Final = "testbed.detectors"
+EVERYTHING: Final = frozenset(label for label in LABELS if label not in CAUSELESS)
+WEB: Final = frozenset({"http", "https"})
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutput:
+    """What one run of a tool left."""
+
+    text: str  # standard output, or the file that it wrote
+    errors: str = ""  # standard error
+    status: int | None = None  # exit status as a shell gives it; None: not known
+    target: str = ""  # the target that it was given, if it was one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """How the output of one tool is read.
+
+    `observes` are the labels that a perfect run of the tool can tell from `ok`: on the others it is not
+    scored. `schemes` are the URL schemes of targets that can be given to it.
+    """
+
+    name: str  # "curl"
+    title: str  # one line for tables
+    read: Callable[[ToolOutput], ToolReport]
+    observes: frozenset[str] = EVERYTHING
+    schemes: frozenset[str] = WEB
+    command: tuple[str, ...] = ()  # a command line with {target} or {host} that evaluates with it; (): none
+    answers_to: str = ""  # "resolver": its targets are resolvers' URLs; "" for sites
+
+    def sees(self, label: str, scheme: str) -> bool:
+        """Whether a perfect run of the tool can tell this effect on such a target."""
+        return label in self.observes and scheme in self.schemes
+
+
+@cache
+def built_in() -> dict[str, Adapter]:
+    """The adapters of this package, by name."""
+    from testbed.detectors import adapters
+
+    modules = [
+        importlib.import_module(f"{adapters.__name__}.{one.name}")
+        for one in pkgutil.iter_modules(adapters.__path__)
+    ]
+    found = [value for module in modules for value in vars(module).values() if isinstance(value, Adapter)]
+    return {one.name: one for one in sorted(found, key=lambda one: one.name)}
+
+
+def every_adapter() -> dict[str, Adapter]:
+    """The built-in adapters, and those of installed packages.
+
+    Errors: InputError for an entry point that cannot be loaded or is no adapter, or that has a name twice.
+    """
+    found = dict(built_in())
+    for entry in entry_points(group=GROUP):
+        place = f"entry point {entry.value!r} of group {GROUP}"
+        try:
+            one = entry.load()
+        except Exception as error:  # whatever somebody's module does when it is imported
+            raise InputError.at(
+                place, f"it cannot be loaded: {error!r}", "repair or uninstall its package"
+            ) from error
+        if not isinstance(one, Adapter):
+            raise InputError.at(place, f"it is a {type(one).__name__}", "name an Adapter: docs/adapters.md")
+        if one.name in found and found[one.name] is not one:
+            raise InputError.at(place, f"there is an adapter {one.name!r} already", "give it another name")
+        found[one.name] = one
+    return found
+
+
+def adapter(name: str) -> Adapter:
+    """The adapter of that name. InputError if there is none."""
+    known = every_adapter()
+    if name not in known:
+        raise InputError.at("--adapter", f"there is no adapter {name!r}", nearest(name, known))
+    return known[name]

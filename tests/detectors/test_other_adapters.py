@@ -1,0 +1,418 @@
+"""Tools that are not run here. Their outputs are made after their documentation and source, which each names."""
+
+import json
+
+import pytest
+
+from tests.detectors.say import complaints, read, short
+
+RESET = "read tcp 192.0.2.2:4000->192.0.2.1:443: read: connection reset by peer"
+SILENT = "read tcp 192.0.2.2:4000->192.0.2.1:443: i/o timeout"
+DIAL = "dial tcp 192.0.2.1:443: i/o timeout"
+
+
+# -- zgrab2: processing.go, module.go and status.go
+
+
+def grab(status, error=None, module="tls", port=443, **result):
+    scan = {"status": status, "protocol": module, "port": port, "result": result, "timestamp": "2026-11-26"}
+    return {
+        "ip": "192.0.2.1",
+        "domain": "a.example",
+        "data": {module: scan | ({"error": error} if error else {})},
+    }
+
+
+HELLO = {"handshake_log": {"server_hello": {"version": {"name": "TLSv1.2"}}}}
+GRABS = {
+    "success": (grab("success"), "free", ()),
+    "a reset is called io-timeout": (grab("io-timeout", RESET), "blocked", ("tls.sni.rst",)),
+    "silence": (grab("io-timeout", SILENT), "blocked", ("tls.sni.drop", "throttle")),
+    "an end is called io-timeout": (grab("io-timeout", "EOF"), "blocked", ("tls.sni.fin",)),
+    "a dropped SYN": (grab("connection-timeout", DIAL), "blocked", ("ip.drop",)),
+    "refused": (grab("connection-refused", "dial tcp: connection refused"), "blocked", ("ip.rst",)),
+    "a reset at the request": (grab("io-timeout", RESET, **HELLO), "blocked", ("tls.sni.rst", "http.rst")),
+    "not asked": (grab("blocklisted-target"), "inconclusive", ()),
+}
+
+
+@pytest.mark.parametrize("case", GRABS)
+def test_zgrab2(case):
+    record, said, found = GRABS[case]
+    report = read("zgrab2", [record])
+    assert short(report) == {"https://a.example/": (said, found)}
+    assert report.complaints == ()
+
+
+def test_zgrab2_over_http():
+    record = grab("io-timeout", RESET, "http", 80)
+    assert short(read("zgrab2", [record])) == {"http://a.example/": ("blocked", ("http.rst",))}
+    page = grab("success", None, "http", 80, response={"status_code": 451, "body": ""})
+    assert short(read("zgrab2", [page])) == {"http://a.example/": ("blocked", ("http.page",))}
+
+
+def test_zgrab2_bad_input():
+    report = read(
+        "zgrab2", [grab("quantum-error"), {"ip": "192.0.2.1", "error": "no such module", "mood": 1}]
+    )
+    assert [(one.kind, one.message) for one in report.complaints] == [
+        ("unknown failure", "status 'quantum-error'"), ("unknown field", "'mood'"), ("not a result", "no such module"),
+    ]  # fmt: skip
+
+
+# -- Hyperquack: docs/http.rst of censoredplanet; v2 as in clients' JSONL of 2021
+
+
+def quack(anomaly, error="", service="https", **more):
+    trials = [{"matches_template": not anomaly, "error": error, "response": None}] * (4 if anomaly else 1)
+    control = {"control_url": "example.com", "matches_template": True}
+    base = {
+        "vp": "192.0.2.1",
+        "location": {},
+        "service": service,
+        "test_url": "twitter.com",
+        "anomaly": anomaly,
+    }
+    return (
+        base
+        | {"response": [control, *trials, control], "controls_failed": False, "stateful_block": False}
+        | more
+    )
+
+
+def test_hyperquack():
+    def one(record):
+        return short(read("hyperquack", [record]))["twitter.com"]
+
+    assert one(quack(anomaly=False)) == ("free", ())
+    assert one(quack(True, RESET)) == ("blocked", ("tls.sni.rst",))
+    assert one(quack(True, RESET, "echo")) == ("blocked", ("http.rst",))
+    assert one(quack(True, SILENT)) == ("blocked", ("tls.sni.drop", "throttle"))
+    assert one(quack(True, DIAL)) == ("blocked", ("ip.drop",))
+    assert one(quack(True, "", "http")) == ("blocked", ("http.page",))
+    assert one(quack(True, RESET, controls_failed=True)) == ("inconclusive", ())
+
+
+def test_hyperquack_raw():
+    row = {
+        "domain": "twitter.com",
+        "server_ip": "192.0.2.1",
+        "domain_is_control": False,
+        "controls_failed": False,
+    }
+    silent = row | {
+        "received_error": SILENT,
+        "source": "https-2021",
+        "no_response_in_measurement_matches_template": True,
+    }
+    assert short(read("hyperquack", [silent])) == {"twitter.com": ("blocked", ("tls.sni.drop", "throttle"))}
+    fine = row | {"no_response_in_measurement_matches_template": False}
+    assert short(read("hyperquack", [fine])) == {"twitter.com": ("free", ())}
+    assert read("hyperquack", [row | {"domain_is_control": True}, fine]).verdicts[0].target == "twitter.com"
+    assert complaints(read("hyperquack", [{"a": 1}])) == [("not a result", "line 1")]
+
+
+# -- Satellite: docs/dns.rst of censoredplanet
+
+
+def resolved(**more):
+    base = {"vp": "192.0.2.53", "test_url": "twitter.com", "passed_liveness": True, "connect_error": False}
+    return base | {"in_control_group": True, "anomaly": False, "excluded": False, "response": []} | more
+
+
+def answer(rcode=0, error="", **addresses):
+    return {
+        "url": "twitter.com",
+        "has_type_a": bool(addresses),
+        "rcode": rcode,
+        "error": error,
+        "response": addresses,
+    }
+
+
+def test_satellite():
+    def one(record):
+        return short(read("satellite", [record]))["twitter.com"]
+
+    lie = answer(**{"203.0.113.9": {"matched": []}})
+    assert one(resolved()) == ("free", ())
+    assert one(resolved(anomaly=True, response=[lie])) == ("blocked", ("dns.poison",))
+    assert one(resolved(anomaly=True, response=[answer(3)])) == ("blocked", ("dns.nxdomain",))
+    silent = answer(-1, "read udp: i/o timeout")
+    assert one(resolved(connect_error=True, response=[silent])) == ("blocked", ("dns.drop",))
+    assert one(resolved(passed_liveness=False)) == ("inconclusive", ())
+    assert one(resolved(anomaly=True, excluded=True, exclude_reason=["is_CDN"])) == ("inconclusive", ())
+    assert complaints(read("satellite", [resolved(anomaly=None)])) == [("not a result", "line 1")]
+
+
+# -- dpi-ch: ru/dpi-ch/checkers/fullcheck.go
+
+
+def checked(code="OK", message="Ok", bulk="OK", many="OK"):
+    item = {"Group": "twitter.com", "Org": "Twitter", "AS": "AS13414", "IP": "104.244.42.1", "Tls": None}
+    item |= {"Alive": {"Msg": message, "Code": code}, "Tcp1620": {"Msg": "", "Code": bulk}}
+    item |= {"Siberian": {"Msg": "", "Code": many}, "BurstTxKbps": None, "BurstRxKbps": None}
+    return {"Whoami": None, "CidrWhitelist": None, "Dns": None, "Webhost": {"popular": {"Items": [item]}}}
+
+
+def test_dpi_ch():
+    def one(document):
+        return short(read("dpi-ch", json.dumps(document)))["twitter.com"]
+
+    assert one(checked()) == ("free", ())
+    assert one(checked("ERR", "tls: blocked by sni"))[1][0] == "tls.sni.drop"
+    assert one(checked("ERR", "tcp: connection timeout")) == ("blocked", ("ip.drop",))
+    assert one(checked(bulk="DETECTED")) == ("blocked", ("freeze",))
+    assert one(checked(many="DETECTED")) == ("blocked", ("conncount",))
+    report = read("dpi-ch", json.dumps(checked("ERR", "net: quantum error")))
+    assert [(one.kind, one.message) for one in report.complaints] == [
+        ("unknown failure", "net: quantum error")
+    ]
+    assert short(report) == {"twitter.com": ("inconclusive", ())}
+    assert complaints(read("dpi-ch", json.dumps(checked())[:80])) == [("truncated line", "line 1")]
+
+
+def test_dpi_ch_dns_and_allow_list():
+    providers = {"Google": {"Msg": "", "Code": "RESPONSE_SPOOFING"}, "Yandex": {"Msg": "", "Code": "OK"}}
+    document = checked() | {
+        "Dns": {"Leak": None, "Plain": {"Status": {}, "Providers": providers}, "Doh": None},
+        "CidrWhitelist": {"Status": {"Msg": "You're UNDER one", "Code": "DETECTED"}},
+        "Webhost": {},
+    }
+    assert short(read("dpi-ch", json.dumps(document))) == {
+        "Google": ("blocked", ("dns.poison",)),
+        "Yandex": ("free", ()),
+        "cidr-whitelist": ("blocked", ("ip.drop",)),
+    }
+
+
+# -- blockcheck: blockcheck.sh of zapret 72.12
+
+BLOCKCHECK = """\
+* curl_test_https_tls13 ipv4 twitter.com
+- checking without DPI bypass
+curl: (35) Recv failure: Connection reset by peer
+UNAVAILABLE code=35
+- checking tpws --split-pos=host+1
+!!!!! AVAILABLE !!!!!
+
+* SUMMARY
+curl_test_http ipv4 twitter.com : working without bypass
+curl_test_https_tls13 ipv4 twitter.com : tpws --split-pos=host+1
+curl_test_https_tls13 ipv4 twitter.com : nfqws not working
+curl_test_http3 ipv4 twitter.com : test aborted, no reason to continue. curl code 28: operation timed out
+
+Please note this SUMMARY does not guarantee a magic pill for you to copy/paste and be happy.
+"""
+
+
+def test_blockcheck():
+    report = read("blockcheck", BLOCKCHECK)
+    assert short(report) == {
+        "http://twitter.com/": ("free", ()),
+        "https://twitter.com/": ("blocked", ("tls.sni.rst", "tls.sni.fin")),
+        "h3://twitter.com/": ("blocked", ("quic.drop", "quic.sni.drop")),
+    }
+    assert report.complaints == ()
+
+
+def test_blockcheck_without_its_summary_says_nothing():
+    cut = BLOCKCHECK.partition("* SUMMARY")[0]
+    assert (short(read("blockcheck", cut)), complaints(read("blockcheck", cut))) == (
+        {},
+        [("truncated line", "line 7")],
+    )
+
+
+# -- CenTrace: pcap_parse.py, and the columns of its examples/analyzed_output.csv
+
+COLUMNS = (
+    "IP Address,Censored Keyword,Result Code,TTL difference,Censored T_TTL,Control T_TTL,Control Response Type,"
+    "Censorship Response Type,Payloads Differ,Control Payload,Censored Payload,On Path?,Middlebox IP before,"
+    "AS/Country,Middlebox IP,AS/Country,Middlebox IP after,AS/Country"
+)
+
+
+def traced(code, ttl, control, seen, name="twitter.com"):
+    return f"192.0.2.1,{name},ResponseCode.{code},-9,{ttl},12,{control},{seen},True,,,False,,,,,,\n"
+
+
+def test_centrace():
+    def one(row):
+        (verdict,) = read("centrace", f"{COLUMNS}\n{row}").verdicts
+        return verdict.target, verdict.said, verdict.mechanisms, dict(verdict.parameters)
+
+    site = "https://twitter.com/"
+    assert one(traced("CAN_IDENTIFY_SERVER", 3, "TLS", "RST")) == (
+        site,
+        "blocked",
+        ("tls.sni.rst",),
+        {"hop": 2.0},
+    )
+    assert one(traced("TERMINATING_TTL_PAST_CONTROL", 38, "TLS", "RST")) == (
+        site,
+        "blocked",
+        ("tls.sni.rst",),
+        {},
+    )
+    assert one(traced("NO_OBSERVED_CENSORSHIP", 12, "TLS", "TLS")) == (site, "free", (), {})
+    assert one(traced("PROBE_TERMINATED_EARLY", "", "TLS", "TIMEOUT"))[1] == "inconclusive"
+    plain = one(traced("CAN_IDENTIFY_SERVER", 3, "HTTP", "TIMEOUT"))
+    assert plain[:3] == ("http://twitter.com/", "blocked", ("http.drop",))
+
+
+def test_centrace_bad_input():
+    row = traced("NO_OBSERVED_CENSORSHIP", 12, "TLS", "TLS")
+    report = read("centrace", f"{COLUMNS}\n{row}{row}{row[:30]}\n" + traced("A_NEW_CODE", 3, "TLS", "RST"))
+    assert complaints(report) == [
+        ("duplicate", "line 3"), ("truncated line", "line 4"), ("unknown failure", "line 5"),
+    ]  # fmt: skip
+    assert complaints(read("centrace", "192.0.2.1|twitter.com|False|[]\n")) == [("not a result", "line 1")]
+
+
+# -- CenFuzz: README and cmd/analyze/analyze.go
+
+
+def fuzzed(
+    name="Normal", *, matches, error=None, request="GET / HTTP/1.1\r\nHost:twitter.com\r\n\r\n", **more
+):
+    record = {"IP": "192.0.2.1", "Domain": "twitter.com", "TestName": name, "IsNormal": name == "Normal"}
+    return (
+        record
+        | {"MatchesUncensored": matches, "Request": request, "Error": error, "UncensoredError": None}
+        | more
+    )
+
+
+def test_cenfuzz():
+    ways = [fuzzed("Hostname Padding", matches=True, StartTime=str(n)) for n in range(3)]
+    (verdict,) = read(
+        "cenfuzz", [fuzzed(matches=False, error=RESET), *ways, fuzzed("Path", matches=False)]
+    ).verdicts
+    assert (verdict.target, verdict.mechanisms) == ("http://twitter.com/", ("http.rst",))
+    assert verdict.words.endswith("; 3 of 4 ways to write it pass")
+    assert short(read("cenfuzz", [fuzzed(matches=True)])) == {"http://twitter.com/": ("free", ())}
+    tls = fuzzed(
+        matches=False,
+        error={"Op": "read", "Err": {"Err": "i/o timeout"}},
+        request={"Servername": "twitter.com"},
+    )
+    assert short(read("cenfuzz", [tls]))["https://twitter.com/"] == ("blocked", ("tls.sni.drop", "throttle"))
+    both = fuzzed(matches=False, error=RESET, UncensoredError=SILENT)
+    assert short(read("cenfuzz", [both])) == {"http://twitter.com/": ("inconclusive", ())}
+    assert complaints(read("cenfuzz", [fuzzed("Path", matches=True)])) == [("not a result", "")]
+
+
+# -- CenDPI: internal/netcap/netcap.go
+
+
+def connection(*packets, probe="None[]", control=False, port=443):
+    made = [
+        {"SequenceNum": n, "Incoming": True, "IP": {}, "TCP": {"Flags": flags, "Data": data}}
+        for n, (flags, data) in enumerate(packets, 1)
+    ]
+    name = "example.com" if control else "twitter.com"
+    return {
+        "Probe": probe,
+        "Domain": name,
+        "Control": control,
+        "TargetIP": "192.0.2.1",
+        "TargetPort": port,
+        "Packets": made,
+        "Label": "",
+    }
+
+
+SYNACK, RST, DATA = ({"SYN": True, "ACK": True}, None), ({"RST": True}, None), ({"ACK": True}, "FgMD")
+
+
+def test_cendpi():
+    control = connection(SYNACK, DATA, control=True)
+
+    def one(*test, port=443):
+        records = [control | {"TargetPort": port}, connection(*test, port=port)]
+        ((said, found),) = short(read("cendpi", records)).values()
+        return said, found
+
+    assert one(SYNACK, DATA) == ("free", ())
+    assert one(SYNACK, RST) == ("blocked", ("tls.sni.rst",))
+    assert one(SYNACK) == ("blocked", ("tls.sni.drop",))
+    assert one() == ("blocked", ("ip.drop",))
+    assert one(SYNACK, RST, port=80) == ("blocked", ("http.rst",))
+    assert short(read("cendpi", [connection(SYNACK, control=True), connection(SYNACK)])) == {
+        "https://twitter.com/": ("inconclusive", ())
+    }
+    assert complaints(read("cendpi", [connection(SYNACK)])) == [("not a result", "")]
+
+
+def test_cendpi_counts_the_ways_that_pass():
+    split = "Fragment[layer:TCP;type:fragmentSize;size:8]"
+    records = [connection(SYNACK, DATA, control=True), connection(SYNACK, RST)]
+    records += [connection(SYNACK, DATA, probe=split, control=True), connection(SYNACK, DATA, probe=split)]
+    (verdict,) = read("cendpi", records).verdicts
+    assert verdict.words == "RST, the control is answered; 1 of 1 probes pass"
+
+
+# -- NetLog: net/log/net_log_event_type_list.h, net/base/net_error_list.h and the design document
+
+TYPES = {"REQUEST_ALIVE": 2, "URL_REQUEST_START_JOB": 103, "URL_REQUEST_REDIRECTED": 104,
+         "HTTP_TRANSACTION_READ_RESPONSE_HEADERS": 155, "FAILED": 1}  # fmt: skip
+ERRORS = {"ERR_IO_PENDING": -1, "ERR_TIMED_OUT": -7, "ERR_CONNECTION_RESET": -101, "ERR_NAME_NOT_RESOLVED": -105,
+          "ERR_CONNECTION_TIMED_OUT": -118, "ERR_CERT_AUTHORITY_INVALID": -202, "ERR_ABORTED": -3, "ERR_NEW": -999}  # fmt: skip
+CONSTANTS = {"logEventTypes": TYPES, "netError": ERRORS}
+
+
+def event(name, number=1, **params):
+    return {
+        "type": TYPES[name],
+        "source": {"id": number, "type": 1},
+        "phase": 1,
+        "time": "5",
+        "params": params,
+    }
+
+
+def log(*events):
+    return json.dumps({"constants": CONSTANTS, "events": list(events)})
+
+
+URL = "https://twitter.com/"
+START = event("URL_REQUEST_START_JOB", url=URL, method="GET")
+ENDS = {
+    "ERR_CONNECTION_RESET": ("blocked", ("tls.sni.rst",)),
+    "ERR_TIMED_OUT": ("blocked", ("tls.sni.drop", "throttle")),
+    "ERR_CONNECTION_TIMED_OUT": ("blocked", ("ip.drop",)),
+    "ERR_NAME_NOT_RESOLVED": ("blocked", ("dns.nxdomain",)),
+    "ERR_CERT_AUTHORITY_INVALID": ("blocked", ("tls.mitm", "dns.poison")),
+    "ERR_ABORTED": ("inconclusive", ()),
+    "ERR_IO_PENDING": ("inconclusive", ()),
+}
+
+
+@pytest.mark.parametrize("error", ENDS)
+def test_netlog_errors(error):
+    report = read("netlog", log(START, event("FAILED", net_error=ERRORS[error])))
+    assert short(report) == {URL: ENDS[error]}
+    assert report.complaints == ()
+
+
+def test_netlog_pages_and_other_requests():
+    came = event("HTTP_TRANSACTION_READ_RESPONSE_HEADERS")
+    update = event("URL_REQUEST_START_JOB", 9, url="https://update.example/")
+    assert short(read("netlog", log(START, came, update), URL)) == {URL: ("free", ())}
+    page = event("URL_REQUEST_REDIRECTED", location="http://warning.rt.ru/")
+    assert short(read("netlog", log(START, page))) == {URL: ("blocked", ("http.page",))}
+
+
+def test_netlog_of_a_browser_that_was_killed():
+    whole = '{"constants": %s,\n"events": [\n%s,\n%s,\n' % (
+        json.dumps(CONSTANTS), json.dumps(START), json.dumps(event("FAILED", net_error=-101)),
+    )  # fmt: skip
+    for cut in (whole, whole + '{"type": 1, "sou'):
+        report = read("netlog", cut)
+        assert short(report) == {URL: ("blocked", ("tls.sni.rst",))}
+        assert [one.kind for one in report.complaints] == ["truncated line"]
+    assert complaints(read("netlog", "{}")) == [("not a result", "")]
+    assert complaints(read("netlog", log(START, event("FAILED", net_error=-999)))) == [
+        ("unknown failure", URL)
+    ]

@@ -1,0 +1,56 @@
+"""JSON or CSV that any detector may write."""
+
+import json
+
+from tests.detectors.say import complaints, read, short
+
+SITE, OTHER = "https://twitter.com/", "https://vk.com/"
+SAID = {SITE: ("blocked", ("tls.sni.rst",)), OTHER: ("free", ())}
+RECORDS = [
+    {"target": SITE, "verdict": "blocked", "mechanism": "tls.sni.rst"},
+    {"target": OTHER, "verdict": False},
+]
+
+
+def test_json_lines_a_list_and_one_object():
+    assert short(read("plain", RECORDS)) == SAID
+    assert short(read("plain", json.dumps(RECORDS, indent=1))) == SAID
+    assert short(read("plain", json.dumps(RECORDS[0], indent=1))) == {SITE: SAID[SITE]}
+    assert short(read("plain", '{"verdict": null}', SITE)) == {SITE: ("inconclusive", ())}
+
+
+def test_csv():
+    text = f"target,verdict,mechanism,rate\n{SITE},blocked,tls.sni.drop|throttle,130000\n{OTHER},FREE,,\n"
+    one, two = read("plain", text).verdicts
+    assert (one.mechanisms, one.layer, dict(one.parameters)) == (
+        ("tls.sni.drop", "throttle"),
+        "tls",
+        {"rate": 130000.0},
+    )
+    assert (two.said, dict(two.parameters)) == ("free", {})
+
+
+def test_what_cannot_be_read_is_named_and_not_guessed():
+    records = [
+        {"target": SITE, "verdict": "blokced"}, {"verdict": "free"}, {"target": SITE, "verdict": 1},
+        {"target": SITE, "verdict": "blocked", "mechanism": "tls.sni.rest", "layer": "tsl", "rate": "fast", "mood": 1},
+    ]  # fmt: skip
+    report = read("plain", records)
+    assert [(one.kind, one.place, one.message) for one in report.complaints] == [
+        ("not a result", "line 1", "verdict 'blokced'; a verdict is blocked, free or inconclusive"),
+        ("not a result", "line 2", "no target; a verdict is blocked, free or inconclusive"),
+        ("not a result", "line 3", "verdict '1'; a verdict is blocked, free or inconclusive"),
+        ("unknown field", "line 4", "'mood'"),
+        ("unknown failure", "line 4", "mechanism 'tls.sni.rest'; did you mean 'tls.sni.rst'?"),
+        ("unknown failure", "line 4", "layer 'tsl'; did you mean 'tls'?"),
+        ("unknown failure", "line 4", "rate: 'fast' is no number"),
+    ]
+    assert short(report) == {SITE: ("blocked", ())}
+
+
+def test_csv_rows_that_are_cut_or_repeated():
+    text = f"target,verdict\n{SITE},blocked\n{SITE},blocked\n{OTHER}\n"
+    report = read("plain", text)
+    assert short(report) == {SITE: ("blocked", ())}
+    assert complaints(report) == [("duplicate", "line 3"), ("truncated line", "line 4")]
+    assert complaints(read("plain", "")) == [("empty", "")]
