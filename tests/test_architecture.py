@@ -24,7 +24,7 @@ LAYERS = (  # bottom to top; a package imports only from layers below its own
     {"internet"},
     {"scenario"},
     {"middlebox", "probe", "truth", "vantage"},
-    {"run"},
+    {"detectors", "run"},
     {"conformance", "doctor", "ladder", "replay"},
     {"report"},
     {"cli"},
@@ -40,6 +40,12 @@ MUST_NOT_IMPORT = {  # narrower than the layers
     "middlebox": {"testbed.censor.actions"},  # an action is not known by its class
     "probe": {"testbed.scenario", "testbed.model", "testbed.censor"},  # a detector does not read the policy
     "replay": {"testbed.world", "testbed.internet", "testbed.middlebox", "testbed.vantage", "testbed.run"},
+    "detectors": {
+        "testbed.world",
+        "testbed.middlebox",
+        "testbed.vantage",
+        "testbed.internet",
+    },  # they run nothing
     "run": {"testbed.censor.actions"},  # no technique is special
     "scenario": {"testbed.world"},  # checking a file touches no kernel
     "truth": {"testbed.censor.actions", "testbed.world", "testbed.internet"},
@@ -60,7 +66,7 @@ ONLY_IMPORTED_BY = {
 
 
 NAMED_BY_THEIR_FOLDER = {
-    "actions", "cases", "checks", "cli", "kinds", "match", "parsers", "profiles", "services",
+    "actions", "adapters", "cases", "checks", "cli", "kinds", "match", "parsers", "profiles", "services",
 }  # fmt: skip
 """Folders of one file per thing: `parsers/dns.py` and `services/dns.py` are different by their folders."""
 LONGEST = 500  # lines of a file

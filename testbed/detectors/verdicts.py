@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
+
+from testbed.truth import record
+from testbed.truth.record import TruthLayer
 
 Said = Literal["blocked", "free", "inconclusive"]
 
-_LAYERS: Final = {"throttle": "volume", "freeze": "volume", "conncount": "volume", "vpn.drop": "protocol"}
-LAYERS: Final = ("dns", "ip", "tls", "http", "quic", "volume", "protocol")
+LAYERS: Final = tuple(layer for layer in get_args(TruthLayer) if layer != "none")
 
 ComplaintKind = Literal[
     "truncated line",  # the output ends in the middle of a record, or a record is no JSON
@@ -21,8 +23,8 @@ ComplaintKind = Literal[
 
 def layer_of(label: str) -> str:
     """The layer of a canonical label, one of LAYERS; "" for those that are no interference."""
-    first = label.partition(".")[0]
-    return _LAYERS.get(label, first if first in LAYERS else "")
+    layer = record.layer_of(label)
+    return "" if layer == "none" else layer
 
 
 @dataclass(frozen=True, slots=True)

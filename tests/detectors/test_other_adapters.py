@@ -1,4 +1,4 @@
-"""Tools that are not run here. Their outputs are made after their documentation and source, which each names."""
+"""Tools that are not run here. Their outputs are made after the documentation and source that each names."""
 
 import json
 
@@ -56,7 +56,8 @@ def test_zgrab2_bad_input():
         "zgrab2", [grab("quantum-error"), {"ip": "192.0.2.1", "error": "no such module", "mood": 1}]
     )
     assert [(one.kind, one.message) for one in report.complaints] == [
-        ("unknown failure", "status 'quantum-error'"), ("unknown field", "'mood'"), ("not a result", "no such module"),
+        ("unknown failure", "status 'quantum-error'"), ("unknown field", "'mood'"),
+        ("not a result", "no such module"),
     ]  # fmt: skip
 
 
@@ -227,9 +228,9 @@ def test_blockcheck_without_its_summary_says_nothing():
 # -- CenTrace: pcap_parse.py, and the columns of its examples/analyzed_output.csv
 
 COLUMNS = (
-    "IP Address,Censored Keyword,Result Code,TTL difference,Censored T_TTL,Control T_TTL,Control Response Type,"
-    "Censorship Response Type,Payloads Differ,Control Payload,Censored Payload,On Path?,Middlebox IP before,"
-    "AS/Country,Middlebox IP,AS/Country,Middlebox IP after,AS/Country"
+    "IP Address,Censored Keyword,Result Code,TTL difference,Censored T_TTL,Control T_TTL,Control Response"
+    " Type,Censorship Response Type,Payloads Differ,Control Payload,Censored Payload,On Path?,"
+    "Middlebox IP before,AS/Country,Middlebox IP,AS/Country,Middlebox IP after,AS/Country"
 )
 
 
@@ -357,8 +358,9 @@ def test_cendpi_counts_the_ways_that_pass():
 
 TYPES = {"REQUEST_ALIVE": 2, "URL_REQUEST_START_JOB": 103, "URL_REQUEST_REDIRECTED": 104,
          "HTTP_TRANSACTION_READ_RESPONSE_HEADERS": 155, "FAILED": 1}  # fmt: skip
-ERRORS = {"ERR_IO_PENDING": -1, "ERR_TIMED_OUT": -7, "ERR_CONNECTION_RESET": -101, "ERR_NAME_NOT_RESOLVED": -105,
-          "ERR_CONNECTION_TIMED_OUT": -118, "ERR_CERT_AUTHORITY_INVALID": -202, "ERR_ABORTED": -3, "ERR_NEW": -999}  # fmt: skip
+ERRORS = {"ERR_IO_PENDING": -1, "ERR_TIMED_OUT": -7, "ERR_CONNECTION_RESET": -101, "ERR_NEW": -999,
+          "ERR_NAME_NOT_RESOLVED": -105, "ERR_CONNECTION_TIMED_OUT": -118, "ERR_ABORTED": -3,
+          "ERR_CERT_AUTHORITY_INVALID": -202}  # fmt: skip
 CONSTANTS = {"logEventTypes": TYPES, "netError": ERRORS}
 
 
@@ -405,9 +407,8 @@ def test_netlog_pages_and_other_requests():
 
 
 def test_netlog_of_a_browser_that_was_killed():
-    whole = '{"constants": %s,\n"events": [\n%s,\n%s,\n' % (
-        json.dumps(CONSTANTS), json.dumps(START), json.dumps(event("FAILED", net_error=-101)),
-    )  # fmt: skip
+    first = f'{{"constants": {json.dumps(CONSTANTS)},\n"events": [\n'
+    whole = first + "".join(json.dumps(one) + ",\n" for one in (START, event("FAILED", net_error=-101)))
     for cut in (whole, whole + '{"type": 1, "sou'):
         report = read("netlog", cut)
         assert short(report) == {URL: ("blocked", ("tls.sni.rst",))}

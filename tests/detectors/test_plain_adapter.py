@@ -33,7 +33,8 @@ def test_csv():
 def test_what_cannot_be_read_is_named_and_not_guessed():
     records = [
         {"target": SITE, "verdict": "blokced"}, {"verdict": "free"}, {"target": SITE, "verdict": 1},
-        {"target": SITE, "verdict": "blocked", "mechanism": "tls.sni.rest", "layer": "tsl", "rate": "fast", "mood": 1},
+        {"target": SITE, "verdict": "blocked", "mechanism": "tls.sni.rest", "layer": "tsl",
+         "rate": "fast", "mood": 1},
     ]  # fmt: skip
     report = read("plain", records)
     assert [(one.kind, one.place, one.message) for one in report.complaints] == [

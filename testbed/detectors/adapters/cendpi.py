@@ -1,8 +1,8 @@
 """CenDPI's JSON lines: <https://github.com/censoredplanet/CenDPI>, internal/netcap/netcap.go.
 
 A line has every packet of one connection and no conclusion. The test domain's connection is compared with the
-control domain's of the same probe and server. The probe "None[]" is the request as it is and makes the verdict;
-the others are ways of sending it that may pass.
+control domain's of the same probe and server. The probe "None[]" is the request as it is and makes the
+verdict; the others are ways of sending it that may pass.
 """
 
 from collections import defaultdict

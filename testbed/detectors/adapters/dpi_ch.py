@@ -1,6 +1,7 @@
-"""dpi-ch's `-all` file in JSON: <https://github.com/hyperion-cs/dpi-checkers>, ru/dpi-ch/checkers/fullcheck.go.
+"""dpi-ch's `-all` file in JSON: <https://github.com/hyperion-cs/dpi-checkers>.
 
-Its structure is "in development" by its own documentation; the names here are those of its data types.
+Its structure is "in development" by its own documentation; the names here are those of its data types in
+ru/dpi-ch/checkers/fullcheck.go.
 """
 
 from typing import Any, Final
@@ -81,9 +82,8 @@ def _host(place: str, item: dict[str, Any], notes: Notes) -> None:
     found = (("freeze",) if bulk.get("Code") == "DETECTED" else ()) + (
         ("conncount",) if many.get("Code") == "DETECTED" else ()
     )
-    parameters = {
-        "rate": 1000.0 * rate for rate in [item.get("BurstRxKbps")] if isinstance(rate, int | float)
-    }
+    rate = item.get("BurstRxKbps")
+    parameters = {"rate": 1000.0 * rate} if isinstance(rate, int | float) else {}
     said = "blocked" if found else "free"
     notes.add(ToolVerdict(target, said, found, words, parameters=parameters))
 
@@ -111,7 +111,7 @@ DPI_CH = Adapter(
     name="dpi-ch",
     title="dpi-ch, results_*.json of -all",
     read=read,
-    observes=frozenset({"tls.sni.rst", "tls.sni.fin", "tls.sni.drop", "tls.mitm", "ip.drop", "ip.rst", "freeze",
-                        "conncount", "dns.nxdomain", "dns.poison", "dns.drop", "dns.error"}),
+    observes=frozenset({"tls.sni.rst", "tls.sni.fin", "tls.sni.drop", "tls.mitm", "ip.drop", "ip.rst",
+                        "freeze", "conncount", "dns.nxdomain", "dns.poison", "dns.drop", "dns.error"}),
     schemes=frozenset({"https"}),
 )  # fmt: skip

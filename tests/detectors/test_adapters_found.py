@@ -1,0 +1,99 @@
+"""Adapters are found: the built-in ones, and those that installed packages name in the group."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from testbed.detectors.adapter import EVERYTHING, GROUP, adapter, built_in
+from testbed.detectors.verdicts import layer_of
+from testbed.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples/adapter"
+LIST = "from testbed.detectors.adapter import every_adapter; print(*every_adapter())"
+
+
+def installed(folder: Path, entry: str) -> "subprocess.CompletedProcess[str]":
+    """List the adapters where a package with this entry point is installed in `folder`."""
+    metadata = folder / "sitecheck-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: sitecheck\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[{GROUP}]\nsitecheck = {entry}\n")
+    path = os.pathsep.join(map(str, (folder, EXAMPLE)))
+    return subprocess.run(
+        [sys.executable, "-c", LIST], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True,
+        check=False, cwd=folder,
+    )  # fmt: skip
+
+
+def test_the_page_names_every_built_in_adapter() -> None:
+    page = (ROOT / "docs/adapters.md").read_text("utf-8")
+    table = page.partition("|---|---|---|\n")[2].partition("\n\n")[0]
+    cells = " ".join(row.split("|")[1] for row in table.splitlines())
+    assert set(re.findall(r"`([\w-]+)`", cells)) == set(built_in())
+
+
+@pytest.mark.parametrize("one", built_in().values(), ids=lambda one: one.name)
+def test_a_built_in_adapter_observes_labels_that_there_are(one) -> None:
+    assert one.observes <= EVERYTHING
+    assert one.observes
+    assert one.title
+
+
+def test_an_adapter_that_there_is_not() -> None:
+    with pytest.raises(InputError, match="there is no adapter 'crul'; did you mean 'curl'"):
+        adapter("crul")
+
+
+def test_the_example_is_found_when_it_is_installed(tmp_path: Path) -> None:
+    groups = tomllib.loads((EXAMPLE / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"]
+    done = installed(tmp_path, groups[GROUP]["sitecheck"])
+    assert (done.stderr, "sitecheck" in done.stdout.split(), "curl" in done.stdout.split()) == (
+        "",
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("no_such_module:X", "it cannot be loaded: ModuleNotFoundError"),
+        ("sitecheck_adapter:MECHANISMS", "it is a dict; name an Adapter"),
+    ],
+)
+def test_an_entry_point_that_is_wrong_is_named(tmp_path: Path, entry: str, message: str) -> None:
+    done = installed(tmp_path, entry)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert f"entry point '{entry}' of group testbed.detectors" in done.stderr
+
+
+def test_the_examples_own_test_passes() -> None:
+    path = os.pathsep.join(map(str, (EXAMPLE, ROOT)))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(EXAMPLE), str(EXAMPLE)],
+        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "1 passed" in done.stdout, done.stdout
+
+
+def test_layers() -> None:
+    labels = (
+        "dns.poison",
+        "ip.drop",
+        "tls.mitm",
+        "http.page",
+        "quic.drop",
+        "throttle",
+        "freeze",
+        "vpn.drop",
+        "ok",
+    )
+    layers = ["dns", "ip", "tls", "http", "quic", "volume", "protocol", ""]
+    assert [layer_of(label) for label in labels] == layers
