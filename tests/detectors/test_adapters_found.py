@@ -76,8 +76,9 @@ def test_an_entry_point_that_is_wrong_is_named(tmp_path: Path, entry: str, messa
 
 def test_the_examples_own_test_passes() -> None:
     path = os.pathsep.join(map(str, (EXAMPLE, ROOT)))
+    own = ["-q", "-p", "no:cacheprovider", "--rootdir", str(EXAMPLE), str(EXAMPLE)]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(EXAMPLE), str(EXAMPLE)],
+        [sys.executable, "-m", "pytest", *own],
         env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "1 passed" in done.stdout, done.stdout
