@@ -85,16 +85,6 @@ def test_the_examples_own_test_passes() -> None:
 
 
 def test_layers() -> None:
-    labels = (
-        "dns.poison",
-        "ip.drop",
-        "tls.mitm",
-        "http.page",
-        "quic.drop",
-        "throttle",
-        "freeze",
-        "vpn.drop",
-        "ok",
-    )
+    labels = ("dns.poison", "ip.drop", "tls.mitm", "http.page", "quic.drop", "throttle", "vpn.drop", "ok")
     layers = ["dns", "ip", "tls", "http", "quic", "volume", "protocol", ""]
     assert [layer_of(label) for label in labels] == layers
