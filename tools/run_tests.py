@@ -1,54 +1,99 @@
 """Run the tests: python tools/run_tests.py [-m MARKS] [--jobs N] [pytest options].
 
-First the pure ones, on every core; then those that build worlds, one after another, because they measure
-times. The last line has the sums of both, in pytest's form.
+First the pure ones, then those that build worlds, each on every core. Worlds measure times, and neighbours
+disturb them: a test of a world that fails is repeated, with the same seed, when nothing else runs, and has
+failed if it fails again. Every repeated test is named. The last line has the sums, in pytest's form.
 """
 
 import argparse
 import os
+import random
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
-NOTHING_COLLECTED: Final = 5  # pytest's exit status
+SEED: Final = "TESTBED_SEED"
+FAILED: Final = 1  # pytest's exit statuses
 INTERRUPTED: Final = 2
+NOTHING_COLLECTED: Final = 5
 _COUNTS: Final = ("failures", "errors", "skipped", "tests")
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one call of pytest came to."""
+
+    status: int
+    counts: Counter[str] = field(default_factory=Counter)
+    failed: tuple[str, ...] = ()  # the tests that did, as JUnit names them
+
+    def after(self, repeat: "Part") -> "Part":
+        """This part when those that failed have run once more: what failed twice has failed."""
+        counts = self.counts.copy()
+        for name in ("failures", "errors"):
+            counts[name] = repeat.counts[name]
+        return Part(repeat.status, counts, repeat.failed)
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Both parts; pytest's exit status of the first that failed."""
+    """Run both parts. pytest's exit status of the first that failed."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("-m", dest="marks", default="", help="pytest's marks, of both parts")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes for the pure tests")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     own, options = parser.parse_known_args(arguments)
-    began, counts, statuses = time.monotonic(), Counter[str](), list[int]()
+    os.environ.setdefault(SEED, str(random.SystemRandom().randrange(2**32)))
     parallel = ["-n", str(own.jobs)] if own.jobs > 1 else []
+    began = time.monotonic()
+    pure = run(own.marks, "not world", [*parallel, *options])
+    parts = [pure] if pure.status == INTERRUPTED else [pure, worlds(own.marks, parallel, options)]
+    print(closing_line(sum((part.counts for part in parts), Counter()), time.monotonic() - began))
+    return status_of([part.status for part in parts])
+
+
+def worlds(marks: str, parallel: Sequence[str], options: Sequence[str]) -> Part:
+    """The tests that build worlds, and once more those that failed beside others."""
+    with tempfile.TemporaryDirectory(prefix="tests-") as cache:
+        kept = ["-o", f"cache_dir={cache}", *options]
+        part = run(marks, "world", [*parallel, *(["--dist", "loadfile"] if parallel else []), *kept])
+        if part.status != FAILED or not parallel:
+            return part
+        print(
+            f"{len(part.failed)} tests failed beside others and run again, alone:", *part.failed, sep="\n  "
+        )
+        repeat = run(marks, "world", ["--last-failed", "--last-failed-no-failures=none", *kept])
+        for test in sorted({*part.failed} - {*repeat.failed}):
+            print(f"passed alone: {test}")
+        return part.after(repeat)
+
+
+def run(marks: str, part: str, options: Sequence[str]) -> Part:
+    """Call pytest once."""
+    selected = f"({marks}) and {part}" if marks else part
     with tempfile.TemporaryDirectory(prefix="tests-") as folder:
-        for part, more in (("not world", parallel), ("world", [])):
-            marks = f"({own.marks}) and {part}" if own.marks else part
-            report = Path(folder, "report.xml")
-            command = [
-                "pytest",
-                "-m",
-                marks,
-                f"--junitxml={report}",
-                "-o",
-                "junit_logging=no",
-                *more,
-                *options,
-            ]
-            statuses.append(subprocess.run([sys.executable, "-m", *command], check=False).returncode)
-            counts += _counts(report)
-            if statuses[-1] == INTERRUPTED:
-                break
-    print(closing_line(counts, time.monotonic() - began))
-    return status_of(statuses)
+        report = Path(folder, "report.xml")
+        command = ["pytest", "-m", selected, f"--junitxml={report}", "-o", "junit_logging=no", *options]
+        status = subprocess.run([sys.executable, "-m", *command], check=False).returncode
+        return read_report(report, status)
+
+
+def read_report(report: Path, status: int) -> Part:
+    """What a JUnit report says; nothing if there is none."""
+    counts, failed = Counter[str](), list[str]()
+    if report.exists():
+        root = ElementTree.parse(report).getroot()
+        for suite in root.iter("testsuite"):
+            counts.update({name: int(suite.get(name, 0)) for name in _COUNTS})
+        for case in root.iter("testcase"):
+            if case.find("failure") is not None or case.find("error") is not None:
+                failed.append(f"{case.get('classname')}::{case.get('name')}")
+    return Part(status, counts, tuple(failed))
 
 
 def status_of(statuses: Sequence[int]) -> int:
@@ -69,17 +114,6 @@ def closing_line(counts: Counter[str], seconds: float) -> str:
     }
     said = ", ".join(f"{number} {word}" for word, number in words.items() if number) or "no tests ran"
     return f"{'=' * 20} {said} in {seconds:.2f}s {'=' * 20}"
-
-
-def _counts(report: Path) -> Counter[str]:
-    """Of a JUnit report; none if there is none."""
-    if not report.exists():
-        return Counter()
-    found = Counter[str]()
-    for suite in ElementTree.parse(report).getroot().iter("testsuite"):
-        found.update({name: int(suite.get(name, 0)) for name in _COUNTS})
-    report.unlink()
-    return found
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ def test_web_http3_and_dns_abroad(testbed: Run, scenario: Callable[[str], str]) 
         "host.vpn.web.log",
     ]
     asked = testbed(path, "--", "dig", "+short", "@95.216.1.11", "vpn.example.net", "AAAA")
-    assert asked.out.split() == ["2a01:4f9:0:1::10", "2a01:4f9:0:1::11"]
+    assert asked.out.split() == ["2a01:4f9:0:1::10", "2a01:4f9:0:1::11"], asked.err
 
 
 def test_a_program_at_the_subscriber(testbed: Run, scenario: Callable[[str], str]) -> None:

@@ -1,6 +1,7 @@
 """The two parts of `make test`, and their sums."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,15 @@ import os
 import pytest
 
 def test_pure():
-    assert "PYTEST_XDIST_WORKER" in os.environ
+    pass
 
 @pytest.mark.world
 def test_world():
-    assert "PYTEST_XDIST_WORKER" not in os.environ
+    pass
+
+@pytest.mark.world
+def test_another_world():
+    pass
 
 def test_skipped():
     pytest.skip("not today")
@@ -37,19 +42,44 @@ def test_the_closing_line() -> None:
     assert closing_line(Counter(), 0).strip("= ") == "no tests ran in 0.00s"
 
 
-@pytest.mark.parametrize(
-    ("broken", "status", "said"), [("", 0, "2 passed, 1 skipped"), ("+", 1, "1 failed, 1 passed")]
-)
-def test_worlds_run_alone_and_the_rest_in_parallel(
-    tmp_path: Path, capfd, monkeypatch, broken: str, status: int, said: str
-) -> None:
+@pytest.fixture
+def suite(tmp_path: Path, monkeypatch) -> Callable[..., int]:
+    """Run a suite of one file."""
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    (tmp_path / "test_it.py").write_text(
-        FILE.replace("def test_world():", f"def test_world():\n    {broken and 'assert 0'}")
-    )
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = world: x\n")
-    assert (
-        main(["--jobs", "2", str(tmp_path), "-c", str(tmp_path / "pytest.ini"), "-p", "no:cacheprovider"])
-        == status
-    )
-    assert said in capfd.readouterr().out.splitlines()[-1]
+
+    def run(text: str, jobs: int = 2) -> int:
+        (tmp_path / "test_it.py").write_text(text)
+        return main(["--jobs", str(jobs), str(tmp_path), "-c", str(tmp_path / "pytest.ini")])
+
+    return run
+
+
+def test_both_parts_run_on_every_core(suite, capfd) -> None:
+    assert suite(FILE) == 0
+    assert "3 passed, 1 skipped" in capfd.readouterr().out.splitlines()[-1]
+
+
+def test_a_pure_test_that_fails_has_failed(suite, capfd) -> None:
+    assert suite(FILE.replace("def test_pure():", "def test_pure():\n    assert 0")) == 1
+    lines = capfd.readouterr().out.splitlines()
+    assert "1 failed, 2 passed, 1 skipped" in lines[-1]
+    assert not any("again" in line for line in lines)
+
+
+def test_a_world_that_fails_beside_others_and_passes_alone_has_passed_and_is_named(suite, capfd) -> None:
+    alone = '    assert "PYTEST_XDIST_WORKER" not in os.environ'
+    assert suite(FILE.replace("def test_world():", f"def test_world():\n{alone}")) == 0
+    lines = capfd.readouterr().out.splitlines()
+    assert "3 passed, 1 skipped" in lines[-1]
+    at = lines.index("1 tests failed beside others and run again, alone:")
+    assert lines[at + 1] == "  test_it::test_world"
+    assert "passed alone: test_it::test_world" in lines
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_world_that_fails_twice_has_failed(suite, capfd, jobs: int) -> None:
+    assert suite(FILE.replace("def test_world():", "def test_world():\n    assert 0"), jobs) == 1
+    lines = capfd.readouterr().out.splitlines()
+    assert "1 failed, 2 passed, 1 skipped" in lines[-1]
+    assert not any("passed alone" in line for line in lines)
