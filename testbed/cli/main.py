@@ -43,6 +43,7 @@ COMMANDS = {
     "phase": Entry("testbed.cli.phase", "Switch a held world to another phase.", RUN),
     "worlds": Entry("testbed.cli.worlds", "The worlds that are held open.", RUN),
     "down": Entry("testbed.cli.down", "End a held world; what its filters did, by phase.", RUN),
+    "score": Entry("testbed.cli.score", "How often a detector was right.", JUDGE),
     "check": Entry("testbed.cli.check", "Validate scenario files.", JUDGE),
     "conformance": Entry(
         "testbed.cli.conformance", "Whether the censors do on the wire what was measured.", JUDGE

@@ -180,6 +180,34 @@ model_option = click.option(
 )
 
 
+def threshold_options(command: Any) -> Any:
+    """The thresholds of a score."""
+    share = click.FloatRange(0, 1)
+    for option in (
+        click.option("--inconclusive", type=share, help="At most this share without an answer."),
+        click.option(
+            "--false-positives", type=share, default=0.02, show_default=True, help="At most, of what is free."
+        ),
+        click.option(
+            "--recall", type=share, default=0.95, show_default=True, help="At least, of what it can observe."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def score_output_options(command: Any) -> Any:
+    """Where a score goes."""
+    file = click.Path(path_type=Path, dir_okay=False)
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+        click.option("--markdown", type=file, metavar="FILE", help="Also write it as Markdown."),
+        click.option("--junit", type=file, metavar="FILE", help="Also write it as JUnit XML."),
+    ):
+        command = option(command)
+    return command
+
+
 def loaded(name: str, seed: int | None, time_scale: float | None, model: str | None = None) -> "Scenario":
     """The scenario with the command line's own seed, time scale and inspector model."""
     from testbed.scenario.inspection import with_model

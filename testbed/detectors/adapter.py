@@ -48,10 +48,6 @@ class Adapter:
     command: tuple[str, ...] = ()  # a command line with {target} or {host} that evaluates with it; (): none
     answers_to: str = ""  # "resolver": its targets are resolvers' URLs; "" for sites
 
-    def sees(self, label: str, scheme: str) -> bool:
-        """Whether a perfect run of the tool can tell this effect on such a target."""
-        return label in self.observes and scheme in self.schemes
-
 
 @cache
 def built_in() -> dict[str, Adapter]:

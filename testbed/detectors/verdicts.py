@@ -18,6 +18,7 @@ ComplaintKind = Literal[
     "unknown failure",  # a failure, status or verdict word that the tool's documentation does not list
     "duplicate",  # the same record once more
     "empty",  # no record at all
+    "no such target",  # a verdict about something that is no case
 ]
 
 

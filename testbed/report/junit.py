@@ -27,12 +27,12 @@ def document(results: Sequence[RunResult]) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, "unicode") + "\n"
 
 
-def require_writable(path: Path) -> None:
+def require_writable(path: Path, option: str = "--junit") -> None:
     """InputError unless the file can be written, before a run that may take long."""
     folder = path.parent
     if not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
         why = "it cannot be written" if folder.is_dir() else "there is no such folder"
-        raise InputError.at("--junit", f"{path}: {why}", "name another file")
+        raise InputError.at(option, f"{path}: {why}", "name another file")
 
 
 def write(path: Path, results: Sequence[RunResult]) -> None:
@@ -53,9 +53,9 @@ def _suite(result: RunResult) -> Element:
     _property(SubElement(suite, "properties"), "folder", str(result.folder))
     whole = SubElement(suite, "testcase", classname=_dotted(name), name="the run is valid")
     if not result.valid:
-        _note(whole, "error", result.problems[0], "\n".join(result.problems))
+        note(whole, "error", result.problems[0], "\n".join(result.problems))
     elif result.command_status:
-        _note(whole, "failure", f"the command's exit status is {result.command_status}")
+        note(whole, "failure", f"the command's exit status is {result.command_status}")
     for row in rows:
         _row(suite, name, row, valid=result.valid)
     for kind, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
@@ -67,10 +67,10 @@ def _row(suite: Element, name: str, row: Row, *, valid: bool) -> None:
     trial = f" (trial {row.trial})" if row.trial is not None else ""
     case = SubElement(suite, "testcase", classname=f"{_dotted(name)}.{row.vantage}", name=row.target + trial)
     if not valid:
-        _note(case, "skipped", "the run is invalid")
+        note(case, "skipped", "the run is invalid")
     elif row.verdict != "ok":
         by = f" by {row.by}" if row.by else ""
-        _note(
+        note(
             case,
             "failure",
             f"{row.verdict}: observed {row.observed}, expected {row.expected}{by}",
@@ -78,12 +78,13 @@ def _row(suite: Element, name: str, row: Row, *, valid: bool) -> None:
         )
 
 
-def _note(case: Element, kind: str, message: str, text: str = "") -> None:
-    SubElement(case, kind, message=_legal(message)).text = _legal(text) or None
+def note(case: Element, kind: str, message: str, text: str = "") -> None:
+    """Give a case its failure, error or skipping."""
+    SubElement(case, kind, message=legal(message)).text = legal(text) or None
 
 
 def _property(parent: Element, name: str, value: str) -> None:
-    SubElement(parent, "property", name=name, value=_legal(value))
+    SubElement(parent, "property", name=name, value=legal(value))
 
 
 def _dotted(name: str) -> str:
@@ -91,6 +92,6 @@ def _dotted(name: str) -> str:
     return name.replace("/", ".")
 
 
-def _legal(text: str) -> str:
+def legal(text: str) -> str:
     """Without the characters that XML 1.0 cannot hold, even escaped."""
     return printable(text).replace("\ufffe", "").replace("\uffff", "")

@@ -1,0 +1,165 @@
+"""Trials of what is recorded: a run folder, a truth file, an evaluation's folder."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from testbed.detectors.adapter import Adapter, ToolOutput
+from testbed.detectors.pairing import cases, paired
+from testbed.detectors.trials import Trial
+from testbed.detectors.verdicts import Complaint
+from testbed.errors import InputError
+from testbed.measurement.ooni import Measurement
+from testbed.scenario.loader import load
+from testbed.truth.proofs import CensorReceipts, fired_on, is_rule, on_flows
+from testbed.truth.record import TruthRecord, read_truth
+
+TRIALS, PLAN = "trials.jsonl", "plan.json"
+"""Of an evaluation's folder."""
+_RESULTS: Final = "results.jsonl"
+
+
+def of_run(
+    folder: Path, adapter: Adapter, output: ToolOutput | None, scenario: str | None = None
+) -> tuple[list[Trial], list[Complaint]]:
+    """Trials of a run folder. Without an output: those of the built-in probe, measured in that run.
+
+    The probe's packets are known by flow. A command's are known as a whole: its targets have met the rule
+    that their expectation names if it acted on any packet.
+
+    Errors: InputError if the folder is none, or was a standing world's.
+    """
+    summary = _json(folder / "summary.json", "--run")
+    phase, vantages = summary.get("phase"), summary.get("vantages")
+    if not phase or not vantages or summary.get("world"):
+        remedy = "give the folder of `testbed run`"
+        raise InputError.at("--run", f"{folder}: not the folder of one run in one phase", remedy)
+    loaded = load(scenario or summary["scenario"])
+    if phase not in loaded.phases:
+        raise InputError.at(
+            "--run", f"{loaded.name} has no phase {phase!r}", "give its file: --scenario FILE"
+        )
+    known = cases(loaded, phase, vantages, _ipv(folder))
+    problems = "; ".join(summary.get("problems", ()))
+    if output is None:
+        return _of_probe(folder, adapter, known, problems)
+    fired = tuple(summary.get("rules_fired", {}))
+    known = [
+        replace(
+            one, lab_error=problems, acted=tuple(rule for rule in fired if is_rule(rule, one.vantage, one.by))
+        )
+        if one.by
+        else replace(one, lab_error=problems)
+        for one in known
+    ]
+    return paired(known, adapter.read(output))
+
+
+def _of_probe(
+    folder: Path, adapter: Adapter, known: list[Trial], problems: str
+) -> tuple[list[Trial], list[Complaint]]:
+    """One trial for each of the probe's measurements of an expectation or control."""
+    receipts = _receipts(folder)
+    made: list[Trial] = []
+    complaints: list[Complaint] = []
+    by_place = {(one.vantage, one.target): one for one in known}
+    count: dict[tuple[str, str], int] = {}
+    for line in _lines(folder / _RESULTS):
+        measurement = Measurement.from_json(json.loads(line))
+        place = (measurement.vantage, measurement.target)
+        if place not in by_place:
+            continue
+        count[place] = count.get(place, 0) + 1
+        report = adapter.read(ToolOutput(line))
+        complaints += report.complaints
+        one = probed(by_place[place], measurement, receipts)
+        verdict = report.verdicts[0] if report.verdicts else None
+        made.append(replace(one, verdict=verdict, repeat=count[place], lab_error=problems))
+    missing = [replace(by_place[place], lab_error=problems) for place in by_place.keys() - count.keys()]
+    return made + missing, complaints
+
+
+def probed(known: Trial, measurement: Measurement, receipts: CensorReceipts) -> Trial:
+    """The trial with the rules that acted on this measurement's flows."""
+    acts = on_flows(receipts, measurement.test_keys.flows or ())
+    return replace(known, acted=fired_on(acts), seconds=measurement.runtime or 0.0)
+
+
+def of_truth(
+    file: Path, adapter: Adapter, output: ToolOutput, vantage: str | None = None
+) -> tuple[list[Trial], list[Complaint]]:
+    """Trials of the records of a truth file. InputError if it cannot be read."""
+    known = [_of_record(one) for one in read_truth(file).records if vantage in (None, one.vantage)]
+    return paired(known, adapter.read(output))
+
+
+def _of_record(one: TruthRecord) -> Trial:
+    return Trial(
+        scenario=one.scenario,
+        phase=one.phase,
+        vantage=one.vantage,
+        target=one.target,
+        outcome=one.mechanism or one.outcome,
+        by=one.rule.partition("/")[2],
+        technique=one.action,
+        client=one.client,
+        rate=(one.rate, one.rate) if one.rate is not None else None,
+        received=(one.size, one.size) if one.size is not None else None,
+        hop=one.hop,
+        chance=not one.certain,
+        acted=one.rules if one.level == "wire" else None,
+    )
+
+
+def of_evaluation(folder: Path) -> tuple[str, str, list[Trial]]:
+    """Its detector, the name of the adapter, and its trials; a line that was cut is left out.
+
+    Errors: InputError if it is no evaluation's folder.
+    """
+    plan = _json(folder / PLAN, "score")
+    return plan["detector"], plan["adapter"], list(saved_trials(folder / TRIALS))
+
+
+def saved_trials(file: Path) -> Iterator[Trial]:
+    """The trials of a file, each once: the last one of its place and repeat."""
+    found: dict[tuple[str, int], Trial] = {}
+    for line in _lines(file) if file.exists() else ():
+        try:
+            trial = Trial.from_json(json.loads(line))
+        except (ValueError, TypeError, KeyError):  # cut by a full disk or a kill
+            continue
+        found[trial.place, trial.repeat] = trial
+    yield from found.values()
+
+
+def _json(file: Path, place: str) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        remedy = "give the folder of `testbed run` or of `testbed evaluate`"
+        raise InputError.at(place, f"{file} cannot be read: {error}", remedy) from error
+    return found if isinstance(found, dict) else {}
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return [line for line in file.read_text("utf-8", "replace").splitlines() if line.strip()]
+    except OSError as error:
+        raise InputError.at(str(file), str(error.strerror), "is it the right folder?") from error
+
+
+def _receipts(folder: Path) -> dict[str, Any]:
+    return {
+        found["censor"]: found
+        for path in sorted((folder / "receipts").glob("*.json"))
+        if "censor" in (found := _json(path, str(path)))
+    }
+
+
+def _ipv(folder: Path) -> int:
+    """The IP version that the probe measured; 4 for a command."""
+    for line in _lines(folder / _RESULTS)[:1] if (folder / _RESULTS).exists() else ():
+        return Measurement.from_json(json.loads(line)).ipv or 4
+    return 4

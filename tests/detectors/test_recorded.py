@@ -1,0 +1,161 @@
+"""What is recorded as trials: run folders, truth files, evaluations' folders; and `testbed score` on them."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from testbed.cli.score import command
+from testbed.detectors import recorded
+from testbed.detectors.adapter import ToolOutput, adapter
+from testbed.errors import InputError
+from testbed.truth.record import TruthFile, TruthRecord
+from tests.detectors.test_score import HIT, MISS, RIGHT
+
+PLAIN = adapter("plain")
+SLOW, FINE = "https://abs.twimg.com/bytes/140000", "https://vk.com/"
+POLICER = "mts/tspu-exact/twitter-policer"
+
+
+def run_folder(path, fired=(POLICER,), problems=(), **more):
+    path.mkdir()
+    summary = {"scenario": "twitter-throttling-2021", "phase": "exact", "vantages": ["mts"]}
+    summary |= {"problems": list(problems), "rules_fired": dict.fromkeys(fired, 9)} | more
+    (path / "summary.json").write_text(json.dumps(summary))
+    return path
+
+
+def output(*verdicts):
+    return ToolOutput(
+        "".join(json.dumps({"target": target, "verdict": said}) + "\n" for target, said in verdicts)
+    )
+
+
+def standings(trials):
+    return {trial.target: trial.standing(PLAIN) for trial in trials}
+
+
+def test_a_commands_output_beside_what_its_run_had_to_show(tmp_path):
+    run = run_folder(tmp_path / "run")
+    said = output((SLOW, "blocked"), (FINE, "blocked"), ("https://nowhere.example/", "free"))
+    trials, complaints = recorded.of_run(run, PLAIN, said)
+    found = standings(trials)
+    assert (found[SLOW], found[FINE]) == ("hit", "false alarm")
+    assert {found[target] for target in found.keys() - {SLOW, FINE}} == {"no verdict"}
+    assert [(one.kind, one.place) for one in complaints] == [("no such target", "https://nowhere.example/")]
+    (slow,) = (trial for trial in trials if trial.target == SLOW)
+    assert (slow.technique, slow.profile, slow.hop) == ("police", "t21", 2)
+
+
+def test_a_rule_that_did_not_act_in_the_run_was_not_met(tmp_path):
+    trials, _ = recorded.of_run(run_folder(tmp_path / "run", fired=()), PLAIN, output((SLOW, "free")))
+    assert standings(trials)[SLOW] == "not met"
+
+
+def test_an_invalid_run_is_no_miss(tmp_path):
+    run = run_folder(tmp_path / "run", problems=["mts.tspu died"])
+    trials, _ = recorded.of_run(run, PLAIN, output((SLOW, "free")))
+    assert set(standings(trials).values()) == {"lab-error"}
+
+
+def test_a_target_that_is_named_twice_is_two_repeats(tmp_path):
+    trials, _ = recorded.of_run(
+        run_folder(tmp_path / "run"), PLAIN, output((SLOW, "blocked"), (SLOW, "free"))
+    )
+    assert [(one.repeat, one.standing(PLAIN)) for one in trials if one.target == SLOW] == [
+        (1, "hit"),
+        (2, "miss"),
+    ]
+
+
+def test_a_name_alone_is_its_https_page(tmp_path):
+    trials, complaints = recorded.of_run(run_folder(tmp_path / "run"), PLAIN, output(("VK.com", "free")))
+    assert (standings(trials)[FINE], complaints) == ("right", [])
+
+
+def test_what_is_no_run_folder(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        recorded.of_run(tmp_path, PLAIN, output())
+    with pytest.raises(InputError, match="not the folder of one run"):
+        recorded.of_run(run_folder(tmp_path / "world", world="w"), PLAIN, output())
+
+
+def truth_file(path):
+    common = {
+        "level": "policy",
+        "scenario": "s",
+        "phase": "p",
+        "vantage": "mts",
+        "transport": "tls",
+        "ipv": 4,
+    }
+    blocked = TruthRecord(
+        **common, client="curl", target="https://twitter.com/", outcome="tls.sni.rst",
+        mechanism="tls.sni.rst", layer="tls", rule="mts/tspu/social-reset", action="rst-rewrite", chances={"tls.sni.rst": 1.0}, hop=2,
+    )  # fmt: skip
+    free = TruthRecord(
+        **common, client="curl", target=FINE, outcome="ok", mechanism="ok", chances={"ok": 1.0}
+    )
+    path.write_text(json.dumps(TruthFile(records=(blocked, free)).to_json()))
+    return path
+
+
+def test_a_truth_file(tmp_path):
+    said = output(("https://twitter.com/", "blocked"), (FINE, "free"))
+    trials, _ = recorded.of_truth(truth_file(tmp_path / "truth.json"), PLAIN, said)
+    assert standings(trials) == {"https://twitter.com/": "hit", FINE: "right"}
+    assert (trials[0].technique, trials[0].client, trials[0].by) == (
+        "rst-rewrite",
+        "curl",
+        "tspu/social-reset",
+    )
+
+
+# -- testbed score
+
+
+def evaluation(path, *trials):
+    path.mkdir()
+    (path / "plan.json").write_text(json.dumps({"detector": "mine", "adapter": "plain"}))
+    (path / "trials.jsonl").write_text("".join(json.dumps(one.to_json()) + "\n" for one in trials))
+    return path
+
+
+def call(*words):
+    done = CliRunner().invoke(command, [str(word) for word in words], standalone_mode=False)
+    if done.exception:
+        raise done.exception
+    return done.return_value, done.output
+
+
+def test_the_score_of_an_evaluation(tmp_path):
+    good = evaluation(tmp_path / "good", HIT, RIGHT)
+    bad = evaluation(tmp_path / "bad", MISS, RIGHT)
+    assert call(good)[0] == 0
+    status, text = call(bad, "--json")
+    assert (status, json.loads(text)["recall"]["hits"], json.loads(text)["detector"]) == (1, 0, "mine")
+    assert call(bad, "--recall", "0")[0] == 0
+
+
+def test_a_line_that_was_cut_and_a_trial_that_was_made_again(tmp_path):
+    folder = evaluation(tmp_path / "cut", MISS, replace(MISS, repeat=2), HIT)
+    with (folder / "trials.jsonl").open("a") as file:
+        file.write(json.dumps(HIT.to_json())[:70])
+    _, text = call(folder, "--json")
+    assert json.loads(text)["counts"] == {"hit": 1, "miss": 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "give the folder of an evaluation"),
+        (["--run", ".", "--adapter", "curl"], "RESULTS need --adapter"),
+        (["--run", "."], "summary.json cannot be read"),
+        (["."], "plan.json cannot be read"),
+    ],
+)
+def test_what_is_wrong_with_the_command_line(tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Exception, match=message):
+        call(*words)
