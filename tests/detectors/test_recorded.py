@@ -92,7 +92,8 @@ def truth_file(path):
     }
     blocked = TruthRecord(
         **common, client="curl", target="https://twitter.com/", outcome="tls.sni.rst",
-        mechanism="tls.sni.rst", layer="tls", rule="mts/tspu/social-reset", action="rst-rewrite", chances={"tls.sni.rst": 1.0}, hop=2,
+        mechanism="tls.sni.rst", layer="tls", rule="mts/tspu/social-reset",
+        action="rst-rewrite", chances={"tls.sni.rst": 1.0}, hop=2,
     )  # fmt: skip
     free = TruthRecord(
         **common, client="curl", target=FINE, outcome="ok", mechanism="ok", chances={"ok": 1.0}
