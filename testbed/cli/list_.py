@@ -34,6 +34,7 @@ def command(*, as_json: bool) -> int:
                 "phases": list(scenario.phases),
                 "default_phase": scenario.default_phase,
                 "vantages": list(scenario.vantages()),
+                "circumvention": list(dict.fromkeys(way.name for way in scenario.circumvention)),
                 "sources": list(scenario.sources),
             }
             for scenario in found
@@ -48,6 +49,8 @@ def command(*, as_json: bool) -> int:
         if len(scenario.phases) > 1:
             shown = (f"{name}*" if name == scenario.default_phase else name for name in scenario.phases)
             click.echo(f"{'':{width}}  phases: {', '.join(shown)}")
+        if ways := dict.fromkeys(way.name for way in scenario.circumvention):
+            click.echo(f"{'':{width}}  circumvention: {', '.join(ways)}")
     if not found:
         click.echo(f"no scenarios found; name a folder of them in ${library.VARIABLE}", err=True)
     return status

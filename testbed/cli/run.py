@@ -13,6 +13,7 @@ from testbed.cli import options
     short_help="Build a scenario and measure it, or run a command in it.",
     epilog=options.examples(
         "testbed run twitter-facebook-block-2022-03",
+        "testbed run twitter-throttling-2021 --circumvention",
         "testbed run --all --junit results.xml",
         "testbed run twitter-throttling-2021 --vantage beeline -- curl -O https://abs.twimg.com/bytes/400000",
     ),
@@ -29,6 +30,11 @@ from testbed.cli import options
 @options.out_option
 @click.option(
     "--timeout", type=click.FloatRange(0.2, 60), default=4.0, show_default=True, help="Seconds per step."
+)
+@click.option(
+    "--circumvention",
+    is_flag=True,
+    help="Try the phase's circumvention, too, beside the direct way and where nothing filters.",
 )
 @click.option("-6", "ipv6", is_flag=True, help="Measure over IPv6.")
 @click.option(
@@ -57,6 +63,7 @@ def command(
     command_line: tuple[str, ...],
     *,
     every: bool,
+    circumvention: bool,
     ipv6: bool,
     as_json: bool,
     quiet: bool,
@@ -89,6 +96,7 @@ def command(
         time_scale=time_scale,
         timeout=timeout,
         ipv=6 if ipv6 else 4,
+        circumvention=circumvention,
         serve=serve,
         authority=authority,
         out=out,

@@ -34,6 +34,7 @@ def command(*, name: str, as_json: bool) -> None:
     _rules(scenario)
     _phases(scenario)
     _expectations(scenario)
+    _ways(scenario)
     click.echo("\n" + textwrap.fill("sources: " + "; ".join(scenario.sources), 100, subsequent_indent="  "))
 
 
@@ -95,3 +96,13 @@ def _expectations(scenario: "Scenario") -> None:
     for line in expectation_lines(scenario):
         click.echo(f"  {line}")
     click.echo(f"  unharmed everywhere: {', '.join(target.url for target in scenario.controls) or 'nothing'}")
+
+
+def _ways(scenario: "Scenario") -> None:
+    from testbed.scenario.summary import way_lines
+
+    lines = way_lines(scenario)
+    if lines:
+        _heading("circumvention")
+    for line in lines:
+        click.echo(f"  {line}")

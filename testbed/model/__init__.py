@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, NoReturn, Protocol
 from testbed.censor.cited import Confidence
 from testbed.censor.policy import Policy
 from testbed.censor.units import Between, BitsPerSecond, Form, Octets, Seconds
+from testbed.measurement.passage import DIRECT, Passage
 from testbed.measurement.target import Target
 
 
@@ -321,6 +322,37 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a circumvention tool is started at a subscriber, what it needs abroad, and how a client uses it."""
+
+    name: str
+    title: str = ""
+    passage: Passage = DIRECT  # how a client goes through it
+    client: tuple[HostService, ...] = ()  # beside the client
+    server: tuple[HostService, ...] = ()  # on a server of its own, started before the client's
+    programs: tuple[str, ...] = ()  # that must be installed
+    devices: tuple[str, ...] = ()  # files that must be there and open to the user: /dev/net/tun
+    together: bool = True  # one server may have several clients at once
+    path: Path | None = None  # the file that says so
+
+
+@dataclass(frozen=True, slots=True)
+class Circumvention:
+    """A tool in one phase from one vantage to one target: it must get through, or fail by a rule."""
+
+    name: str  # as the scenario calls it
+    phase: str
+    vantage: str
+    target: Target
+    recipe: Recipe
+    fails_by: str = ""  # "policy/rule" or "rule"; "": it must get through
+    direct: Literal["blocked", "ok"] = "blocked"  # what the way that it is compared with must be
+    instead_of: Passage = DIRECT  # that way
+    server: Host | None = None  # where the recipe's server services run; None: it needs none
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A whole scenario, resolved."""
 
@@ -335,6 +367,7 @@ class Scenario:
     default_phase: str
     expect: tuple[Expectation, ...]
     controls: tuple[Target, ...]  # must stay unharmed from every vantage in every phase
+    circumvention: tuple[Circumvention, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)  # every file it was made from -> sha256
     time_scale: float = 1.0  # the censors' clocks run this many times faster than real time
     model: str = ""  # the inspector model of every censor at a hop, if the user gave one

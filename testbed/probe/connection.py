@@ -22,6 +22,7 @@ from testbed.probe.log import TRANSACTION, MeasurementLog
 
 _CHUNK = 65536
 _WATCH = 0.1  # s
+_PADDING = tuple(f"x-pad-{number:02}-".ljust(200, "x") for number in range(8))  # 1,600 bytes; our choice
 _UNSENT = 16384  # bytes of an upload that may wait in the kernel
 
 
@@ -226,10 +227,14 @@ class TlsConnection:
 
 
 @lru_cache(maxsize=8)  # reading a bundle takes longer than a handshake
-def client_context(ca_file: str | None) -> ssl.SSLContext:
-    """A verifying context that trusts `ca_file`, or the system's own store."""
+def client_context(ca_file: str | None, *, padded: bool = False) -> ssl.SSLContext:
+    """A verifying context that trusts `ca_file`, or the system's own store.
+
+    `padded`: its ClientHello is longer than a segment, by protocols that nobody speaks in the ALPN extension:
+    Python's ssl cannot ask for the padding extension (RFC 7685), and a box sees the same length.
+    """
     context = ssl.create_default_context(cafile=ca_file)
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols(["http/1.1", *(_PADDING if padded else ())])
     # One group keeps the ClientHello within a segment, as clients' were until 2024. OpenSSL 3.5 would add a
     # post-quantum key of 1,216 bytes, and a box that reads one packet at a time would miss the name.
     context.set_ecdh_curve("prime256v1")

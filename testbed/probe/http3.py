@@ -21,6 +21,7 @@ from testbed.probe.http1 import IncomingResponse, OutgoingRequest, log_exchange
 from testbed.probe.log import TRANSACTION, MeasurementLog
 from testbed.probe.speed import BULK_BOUND, Speedometer
 
+DECOY = bytes(64)  # no QUIC packet: the fixed bit of RFC 9000 section 17 is missing, so servers ignore it
 _REFUSED = 0x2  # CONNECTION_REFUSED (RFC 9000 §20.1)
 _CRYPTO_ERROR = 0x100  # QUIC carries TLS alerts as 0x100 + alert (RFC 9001 §4.8)
 _UNKNOWN_CA, _UNRECOGNIZED_NAME = 48, 112
@@ -128,17 +129,30 @@ class _Client(QuicConnectionProtocol):
 
 
 def fetch(
-    log: MeasurementLog, target: Target, address: str, ca_file: str | None, silence: float, patience: float
+    log: MeasurementLog,
+    target: Target,
+    address: str,
+    ca_file: str | None,
+    silence: float,
+    patience: float,
+    decoy: bytes = b"",
 ) -> None:
     """Complete a handshake with `address`, request the target; MeasurementError with the df-007 string.
 
     `silence` (seconds) is how long no datagram may come, `patience` how long each of both steps may last.
+    `decoy` is sent before the first Initial, as a datagram of its own.
     """
-    asyncio.run(_fetch(log, target, address, ca_file, silence, patience))
+    asyncio.run(_fetch(log, target, address, ca_file, silence, patience, decoy))
 
 
 async def _fetch(
-    log: MeasurementLog, target: Target, address: str, ca_file: str | None, silence: float, patience: float
+    log: MeasurementLog,
+    target: Target,
+    address: str,
+    ca_file: str | None,
+    silence: float,
+    patience: float,
+    decoy: bytes,
 ) -> None:
     configuration = QuicConfiguration(is_client=True, alpn_protocols=H3_ALPN, server_name=target.host)
     configuration.load_verify_locations(cafile=ca_file or ssl.get_default_verify_paths().cafile)
@@ -152,6 +166,8 @@ async def _fetch(
         family=family,
     )
     log.flow(transport.get_extra_info("socket"), where)
+    if decoy:
+        transport.sendto(decoy)
     try:
         begun, problem = log.now(), None
         log.mark("quic_handshake_start", address=where, proto="udp")

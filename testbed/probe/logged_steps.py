@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from testbed.measurement import codec
 from testbed.measurement.ooni import TestKeys
+from testbed.measurement.passage import DIRECT, Passage
 from testbed.measurement.target import Connection, Target, endpoint_text, is_address
 from testbed.probe import http1, lookup
 from testbed.probe.connection import TcpConnection, TlsConnection, client_context
@@ -23,8 +24,9 @@ class LoggedSteps:
     """
 
     def __init__(self, log: MeasurementLog, resolvers: tuple[str, ...], timeout: float, ipv: int,
-                 ca_file: str | None) -> None:  # fmt: skip
+                 ca_file: str | None, passage: Passage = DIRECT) -> None:  # fmt: skip
         self._log, self._resolvers, self._ca_file = log, resolvers, ca_file
+        self._passage = passage
         self.timeout, self.ipv = timeout, ipv
         self.step = "dns"
 
@@ -33,16 +35,34 @@ class LoggedSteps:
         if is_address(host):
             return host
         self.step = "dns"
+        if (chosen := self._passage.resolver_at) is not None:
+            from testbed.probe.otherdns import resolve_at  # few measurements need it
+
+            return resolve_at(
+                self._log,
+                host,
+                chosen,
+                self._resolvers,
+                ipv=self.ipv,
+                timeout=self.timeout,
+                ca_file=self._ca_file,
+            )[0]
         return lookup.resolve(self._log, host, self._resolvers, self.ipv, self.timeout)[0]
 
     @contextmanager
     def connect(self, target: Target) -> Iterator[TcpConnection]:
         """Resolve the target's host and open a TCP connection to its port."""
-        address = self.resolve(target.host)
+        proxy = self._passage.proxy_at
+        where = (proxy.host, proxy.port) if proxy else (self.resolve(target.host), target.port)
         self.step = "tcp"
-        tcp = TcpConnection(self._log, (address, target.port), self.timeout)
+        tcp = TcpConnection(self._log, where, self.timeout)
         try:
             tcp.connect()
+            if proxy:
+                from testbed.probe.tunnel import ask_proxy
+
+                tcp.allow(PATIENCE * self.timeout)
+                ask_proxy(tcp, proxy, target.host, target.port)
             yield tcp
         finally:
             tcp.close()
@@ -51,7 +71,9 @@ class LoggedSteps:
         """Complete a TLS handshake on `connection` with `name` as SNI; the certificate is verified."""
         assert isinstance(connection, TcpConnection)
         self.step = "tls"
-        tls = TlsConnection(connection, name, client_context(self._ca_file))
+        passage = self._passage
+        context = client_context(self._ca_file, padded=passage.hello == "padded")
+        tls = TlsConnection(connection, passage.server_name or name, context)
         connection.allow(PATIENCE * self.timeout)
         tls.handshake()
         return tls
@@ -72,7 +94,9 @@ class LoggedSteps:
         self._log.options += ["HTTP3Enabled=true", "NoFollowRedirects=true"]
         address = self.resolve(target.host)
         self.step = "quic"
-        http3.fetch(self._log, target, address, self._ca_file, self.timeout, PATIENCE * self.timeout)
+        decoy = http3.DECOY if self._passage.quic == "decoy" else b""
+        patience = PATIENCE * self.timeout
+        http3.fetch(self._log, target, address, self._ca_file, self.timeout, patience, decoy)
 
     def ask(self, name: str, target: Target | None, *, tcp: bool = False) -> None:
         """Ask the resolver at the target's host and port for `name`; None is the vantage's own resolver."""

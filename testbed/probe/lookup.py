@@ -101,7 +101,7 @@ class Lookup:
         except OSError as error:
             problem = failure.of(error)
             self.log.event("read", begun, address=self.where, proto="udp", failure=problem)
-        return self._settle("udp", raw, problem, begun)
+        return self.settle("udp", raw, problem, begun)
 
     def over_tcp(self, timeout: float) -> list[str]:
         """The same question over TCP; one try, the kernel retransmits."""
@@ -115,15 +115,15 @@ class Lookup:
             tcp.send(struct.pack("!H", len(wire)) + wire)
             while len(raw) < 2 or len(raw) < 2 + struct.unpack_from("!H", raw)[0]:
                 if not (more := tcp.receive()):
-                    return self._settle("tcp", None, failure.EOF, begun)
+                    return self.settle("tcp", None, failure.EOF, begun)
                 raw += more
         except OSError as error:
             if not (self.log.tcp_connect and self.log.tcp_connect[-1].status.success):
                 raise
-            return self._settle("tcp", None, failure.of(error), begun)
+            return self.settle("tcp", None, failure.of(error), begun)
         finally:
             tcp.close()
-        return self._settle("tcp", raw[2:], None, begun)
+        return self.settle("tcp", raw[2:], None, begun)
 
     def wait_for_late_replies(self) -> None:
         """Wait a moment for more answers: if the first one was forged, the true one still comes."""
@@ -150,7 +150,8 @@ class Lookup:
                     return raw
         return None
 
-    def _settle(self, engine: str, raw: bytes | None, problem: str | None, begun: float) -> list[str]:
+    def settle(self, engine: str, raw: bytes | None, problem: str | None, begun: float) -> list[str]:
+        """Log the answer `raw`, or the `problem` that there is none; its addresses, or MeasurementError."""
         query = self._query(engine, raw, problem, begun)
         self.log.queries.append(query)
         self.log.mark("dns_round_trip_done")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from testbed.errors import InvalidRunError
 from testbed.measurement.ooni import Measurement
+from testbed.measurement.passage import DIRECT, Passage
 from testbed.measurement.target import Target
 from testbed.probe.log import ProbePlace, utc_now
 from testbed.probe.measure import measure
@@ -36,6 +37,7 @@ class VantageTargets:
     ca_file: str | None = None
     ipv: int = 4
     place: ProbePlace = ProbePlace()  # noqa: RUF009  a frozen value; its vantage is this one
+    passage: Passage = DIRECT
 
 
 def measure_many(
@@ -97,6 +99,7 @@ def measure_here(
             ipv=task.ipv,
             ca_file=task.ca_file,
             place=place,
+            passage=task.passage,
         )
         os.write(file, (json.dumps(made.to_json(), ensure_ascii=False) + "\n").encode())
         return made

@@ -5,6 +5,7 @@ that fails; redirects are recorded, not followed.
 """
 
 from testbed.measurement.ooni import Measurement
+from testbed.measurement.passage import DIRECT, Passage
 from testbed.measurement.target import Target
 from testbed.probe import failure, lookup
 from testbed.probe.failure import MeasurementError
@@ -20,6 +21,7 @@ def measure(
     ipv: int = 4,
     ca_file: str | None = None,
     place: ProbePlace = ProbePlace(),  # noqa: B008  a frozen value
+    passage: Passage = DIRECT,
 ) -> Measurement:
     """One measurement of one target. It never raises: what goes wrong is in the measurement.
 
@@ -27,11 +29,12 @@ def measure(
     timeout: seconds of silence that count as no answer.
     ipv: 4 asks for A and connects over IPv4, 6 for AAAA.
     ca_file: PEM bundle to trust; None is the system's.
+    passage: another way than the direct one.
     place: what the probe cannot find out: the vantage, its network, who announces which address.
     """
     log = MeasurementLog(place)
     resolvers = resolver if resolver is not None else lookup.system_resolvers()
-    steps = LoggedSteps(log, resolvers, timeout, ipv, ca_file)
+    steps = LoggedSteps(log, resolvers, timeout, ipv, ca_file, passage)
     try:
         target.kind.measure(target, steps)
     except (MeasurementError, OSError, EOFError) as error:

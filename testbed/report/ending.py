@@ -27,6 +27,10 @@ def show(result: RunResult, scenario: Scenario, *, as_json: bool = False, quiet:
         from testbed.report import table
 
         table.show(result.judgement, scenario, result.folder)
+        if result.job.circumvention:
+            from testbed.report import waytable
+
+            waytable.show_ways(result.ways, result.scenario)
     else:
         for line in _lines(result, quiet=quiet):
             print(f"testbed: {printable(line)}", file=sys.stderr)

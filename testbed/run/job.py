@@ -35,6 +35,7 @@ class Job:
     timeout: float = 4.0  # seconds per step of the built-in probe
     ipv: int = 4  # IP version that the built-in probe uses, 4 or 6
     model: str | None = None  # the inspector model of every censor at a hop; None: the scenario's
+    circumvention: bool = False  # with the built-in probe: prove the phase's methods of circumvention, too
     serve: tuple[str, ...] = ()  # servers to add: "HOST=COMMAND" or "HOST:PORT=COMMAND"
     authority: Path | None = None  # folder of a certificate authority that is kept over runs
     out: Path | None = None  # the run folder, new or empty; None: runs/<scenario>-<time>
@@ -54,6 +55,9 @@ class Job:
             _must_be_within("time_scale", self.time_scale, *TIME_SCALE)
         if self.ipv not in (4, 6):
             raise InputError.at("ipv", f"{self.ipv!r} is no IP version", "give 4 or 6")
+        if self.circumvention and self.runs_program:
+            message = "methods of circumvention are tried by the built-in probe"
+            raise InputError.at("circumvention", message, "leave the command out")
         if self.command == ():
             raise InputError.at(
                 "command", "it is empty", "name a program, or give None for the built-in probe"
@@ -78,6 +82,10 @@ class Job:
         scenario = _adjusted(loaded, self)
         phase = phase_of(scenario, self.phase)
         vantages = vantages_of(scenario, phase, self.vantages, single=self.runs_program)
+        if self.circumvention:
+            from testbed.scenario.ways import with_servers  # few runs need it
+
+            scenario = with_servers(scenario, phase, vantages)
         place = self.scenario if isinstance(self.scenario, str | Path) else loaded.path or loaded.name
         made = replace(
             self,

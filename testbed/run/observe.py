@@ -1,19 +1,20 @@
 """Measuring with the built-in probe, inside a world."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
 from testbed.measurement.networks import AutonomousSystem, RoutingTable
 from testbed.measurement.ooni import Measurement
+from testbed.measurement.passage import DIRECT, Passage
 from testbed.measurement.target import Target
 from testbed.model import OUTSIDE, World
 from testbed.probe.log import ProbePlace, utc_now
 from testbed.probe.many import BULK_TOGETHER, VantageTargets, measure_many
 from testbed.run.laboratory import Laboratory
-from testbed.world.netns import enter
+from testbed.world.netns import Namespace, enter
 
 
 def observe(
@@ -24,24 +25,44 @@ def observe(
     Every measurement is also a line of results.jsonl.
     """
     everywhere = {**targets, OUTSIDE: tuple(dict.fromkeys(one for some in targets.values() for one in some))}
-    authority, routes, begun = _authority_file(laboratory), _routes(laboratory.scenario.world), utc_now()
-    tasks = [
-        VantageTargets(
-            vantage,
-            chosen,
-            partial(enter, laboratory.beside(vantage)),
-            resolver=laboratory.resolvers(vantage, ipv),
-            ca_file=str(authority),
-            ipv=ipv,
-            place=replace(_place(laboratory, vantage), routes=routes, test_start_time=begun),
-        )
+    wanted = [
+        ToMeasure(vantage, chosen, laboratory.beside(vantage))
         for vantage, chosen in everywhere.items()
         if chosen
     ]
-    results = laboratory.folder.path / "results.jsonl"
-    return measure_many(
-        tasks, results, timeout=timeout, bulk_together=1 if _shared(laboratory) else BULK_TOGETHER
-    )
+    return observe_each(laboratory, wanted, "results.jsonl", timeout, ipv)
+
+
+@dataclass(frozen=True, slots=True)
+class ToMeasure:
+    """Targets to measure from a vantage: from which of its machines, and by which way."""
+
+    vantage: str
+    targets: Sequence[Target]
+    machine: Namespace
+    passage: Passage = DIRECT
+
+
+def observe_each(
+    laboratory: Laboratory, wanted: Sequence[ToMeasure], results: str, timeout: float, ipv: int
+) -> list[Measurement]:
+    """Measure all of them side by side, in their order; each is also a line of the file `results`."""
+    authority, routes, begun = _authority_file(laboratory), _routes(laboratory.scenario.world), utc_now()
+    tasks = [
+        VantageTargets(
+            one.vantage,
+            one.targets,
+            partial(enter, one.machine),
+            resolver=laboratory.resolvers(one.vantage, ipv),
+            ca_file=str(authority),
+            ipv=ipv,
+            place=replace(_place(laboratory, one.vantage), routes=routes, test_start_time=begun),
+            passage=one.passage,
+        )
+        for one in wanted
+    ]
+    together = 1 if _shared(laboratory) else BULK_TOGETHER
+    return measure_many(tasks, laboratory.folder.path / results, timeout=timeout, bulk_together=together)
 
 
 def _shared(laboratory: Laboratory) -> bool:

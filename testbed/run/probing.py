@@ -1,5 +1,6 @@
 """The work of a run without a command: every target of the phase from every vantage, judged."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from testbed.measurement.target import Target
@@ -10,6 +11,7 @@ from testbed.run.result import Findings
 from testbed.run.session import Session
 from testbed.truth.expected import truth
 from testbed.truth.judge import Judgement, Row, judge
+from testbed.truth.wayjudge import WayRow, WayTrial, judge_ways, way_problems
 from testbed.world.pressure import Pressure
 
 
@@ -21,6 +23,7 @@ def run_probe(session: Session, laboratory: Laboratory) -> Findings:
     for one in expected:
         targets.setdefault(one.vantage, []).extend([one.target] * one.tries)
     measurements = observe(laboratory, targets, job.timeout, job.ipv)
+    trials = _trials(session, laboratory)
     broken = laboratory.finish()
     session.folder.write("truth.json", [one.to_json() for one in expected])
     judgement = judge(
@@ -31,9 +34,10 @@ def run_probe(session: Session, laboratory: Laboratory) -> Findings:
         job.vantages,
         job.ipv,
     )
-    judgement = replace(judgement, problems=(*broken, *judgement.problems))
+    ways = judge_ways(trials, session.folder.receipts())
+    judgement = replace(judgement, problems=(*broken, *judgement.problems, *way_problems(ways)))
     pressure = Pressure.read(session.folder.path)
-    judgement = under(pressure, judgement)
+    judgement = under(pressure, judgement, ways)
     passed = tuple(map(str, passed_names(session.folder.events)))
     judgement = replace(judgement, notes=(*judgement.notes, *passed))
     return Findings(
@@ -41,9 +45,18 @@ def run_probe(session: Session, laboratory: Laboratory) -> Findings:
         notes=judgement.notes,
         measurements=tuple(measurements),
         truth=tuple(expected),
+        ways=ways,
         judgement=judgement,
         pressure=pressure,
     )
+
+
+def _trials(session: Session, laboratory: Laboratory) -> tuple[WayTrial, ...]:
+    if not session.job.circumvention:
+        return ()
+    from testbed.run.detours import try_ways  # few runs need it
+
+    return try_ways(session, laboratory)
 
 
 def _by_another_rule(row: Row) -> bool:
@@ -51,10 +64,11 @@ def _by_another_rule(row: Row) -> bool:
     return row.observed == row.expected and bool(row.others)
 
 
-def under(pressure: Pressure | None, judgement: Judgement) -> Judgement:
+def under(pressure: Pressure | None, judgement: Judgement, ways: Sequence[WayRow] = ()) -> Judgement:
     """The judgement of a run under pressure: what is not as expected may be a busy machine's doing."""
     if pressure is None or not pressure.busy:
         return judgement
-    if judgement.valid and all(row.verdict == "ok" or _by_another_rule(row) for row in judgement.rows):
+    fine = all(row.verdict == "ok" or _by_another_rule(row) for row in judgement.rows)
+    if judgement.valid and fine and all(way.verdict in ("ok", "skipped") for way in ways):
         return replace(judgement, notes=(*judgement.notes, f"{pressure}; the verdict holds all the same"))
     return replace(judgement, problems=(f"{pressure}; repeat it alone", *judgement.problems))

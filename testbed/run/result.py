@@ -13,6 +13,7 @@ from testbed.run.job import Job
 from testbed.run.records import PhaseRecord
 from testbed.truth.expected import Truth
 from testbed.truth.judge import Judgement
+from testbed.truth.wayjudge import WayRow, ways_verdict
 from testbed.world.pressure import Pressure
 
 
@@ -24,6 +25,7 @@ class Findings:
     notes: tuple[str, ...] = ()  # worth a reader's eye, harmless
     measurements: tuple[Measurement, ...] = ()  # by the built-in probe
     truth: tuple[Truth, ...] = ()  # what had to be seen
+    ways: tuple[WayRow, ...] = ()  # the phase's methods of circumvention, if they were asked for
     judgement: Judgement | None = None  # observed beside expected; None with a command
     command_status: int | None = None  # as a shell gives it: 128 + n after signal n
     command_error: str = ""  # why the command could not be started
@@ -72,7 +74,8 @@ class RunResult(Findings):
         """The result in one line; "" for a valid run of a command."""
         if self.problems:
             return invalid(self.problems)
-        return verdict(self.judgement) if self.judgement else ""
+        ways = f"; {ways_verdict(self.ways)}" if self.job.circumvention else ""
+        return f"{verdict(self.judgement)}{ways}" if self.judgement else ""
 
     def summary(self) -> dict[str, Any]:
         """What summary.json holds."""
@@ -97,7 +100,8 @@ class RunResult(Findings):
         if self.judgement:
             rows = self.judgement.to_json()["rows"]
             counts = {"agreeing": self.judgement.agreeing, "total": len(rows)}
-            return found | counts | {"verdict": self.verdict, "rows": rows}
+            ways = {"circumvention": [row.to_json() for row in self.ways]} if job.circumvention else {}
+            return found | counts | {"verdict": self.verdict, "rows": rows} | ways
         if self.world:
             found |= {
                 "world": self.world,
@@ -151,7 +155,10 @@ def exit_status(findings: Findings) -> int:
         return findings.command_status
     if findings.phases:
         return Exit.OK
-    return findings.judgement.exit_status if findings.judgement else Exit.INVALID
+    if findings.judgement is None:
+        return Exit.INVALID
+    differs = any(row.verdict not in ("ok", "skipped") for row in findings.ways)
+    return max(findings.judgement.exit_status, Exit.UNEXPECTED if differs else Exit.OK)
 
 
 def most_serious(statuses: Iterable[int]) -> int:

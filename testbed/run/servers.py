@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from testbed.internet.authority import Authority
 from testbed.internet.hosts import certificate_of, open_service, surroundings
@@ -41,24 +42,26 @@ def start_hosts(
     hosts = [host for host in built.plan.world.hosts if (host.at or host.key) in built.namespaces]
     for stage in ([host for host in hosts if not host.at], [host for host in hosts if host.at]):
         for host in stage:
-            _start(services, built, host, authority, resolvers(host.at), logs)
+            start_host(services, built, host, authority, resolvers(host.at), logs)
         if stage:
-            longest = max(service.start_within for host in stage for service in host.services)
+            longest = max((one.start_within for host in stage for one in host.services), default=0.0)
             services.wait_ready(longest + _MARGIN)
 
 
-def _start(
+def start_host(
     services: Children,
     built: BuiltWorld,
     host: Host,
     authority: Authority,
     resolvers: Sequence[str],
     logs: Path,
+    further: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
+    """Start the services of one host, each in a process; commands get the `further` variables."""
     world, addresses = built.plan.world, addresses_of(host, built.plan.world)
     environment = prepare(FILES, authority, resolvers, host.key)
     certificate = _write(FILES / host.key, certificate_of(host, addresses, authority))
-    variables = _variables(host, addresses, environment, certificate)
+    variables = {**_variables(host, addresses, environment, certificate), **further}
     around = surroundings(world)
     for name, service in _named(host):
 

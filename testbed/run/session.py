@@ -52,7 +52,8 @@ class Session:
         authority = kept_authority(job.authority) if job.authority else None
         folder = RunFolder.create(job.out, scenario.name)
         date = ScenarioClock() if dated else None
-        return cls(job, scenario, folder, authority, twins or job.runs_program, switches, date)
+        twins = twins or job.runs_program or job.circumvention
+        return cls(job, scenario, folder, authority, twins, switches, date)
 
     @property
     def phase(self) -> str:
@@ -69,7 +70,7 @@ class Session:
     @property
     def twin_addresses(self) -> frozenset[str]:
         """The addresses of the twins, if the world has some: flows from there are the controls'."""
-        if not self.twins:
+        if not self.twins or self.job.circumvention:  # there, the twins are who is measured
             return frozenset()
         vantages, world = (*self.operators, OUTSIDE), self.scenario.world
         return frozenset(address for one in vantages for address in twin_addresses(world, one))

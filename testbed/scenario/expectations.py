@@ -30,11 +30,12 @@ def expand(
         loc: Loc = ("expect", index)
         _check_part(part, loc, sources)
         parsed = [targets.target(url, _item(loc, "target", n)) for n, url in enumerate(part.target)]
-        chosen_phases = _chosen(part.phase, list(phases), "phase", loc, sources)
-        chosen_vantages = _chosen(part.vantage, vantages, "vantage", loc, sources)
+        chosen_phases = chosen(part.phase, list(phases), "phase", loc, sources)
+        chosen_vantages = chosen(part.vantage, vantages, "vantage", loc, sources)
         for phase in chosen_phases:
             for vantage in chosen_vantages:
-                _check_by(part, phase, vantage, phases, loc, sources)
+                if part.by:
+                    check_rule(part.by, phase, vantage, phases, (*loc, "by"), sources)
                 for each in filter(None, parsed):
                     one = Expectation(
                         phase,
@@ -69,8 +70,9 @@ def _check_part(part: ExpectPart, loc: Loc, sources: Sources) -> None:
         sources.add((*loc, "share"), message, "expect that outcome, with its share")
 
 
-def _check_by(part: ExpectPart, phase: str, vantage: str, phases: Phases, loc: Loc, sources: Sources) -> None:
-    if not part.by or phase not in phases or (phase, vantage) in sources.broken:
+def check_rule(by: str, phase: str, vantage: str, phases: Phases, loc: Loc, sources: Sources) -> None:
+    """Note it if no rule of that name is in force there."""
+    if phase not in phases or (phase, vantage) in sources.broken:
         return
     rules = {
         name
@@ -78,22 +80,22 @@ def _check_by(part: ExpectPart, phase: str, vantage: str, phases: Phases, loc: L
         for rule in place.policy.rules
         for name in (rule.name, f"{place.policy.name}/{rule.name}")
     }  # fmt: skip
-    if part.by not in rules:
-        message = f"no rule {part.by!r} is in force at {vantage} in phase {phase!r}"
-        sources.add((*loc, "by"), message, nearest(part.by, rules))
+    if by not in rules:
+        sources.add(loc, f"no rule {by!r} is in force at {vantage} in phase {phase!r}", nearest(by, rules))
 
 
-def _chosen(words: list[str], known: list[str], key: str, loc: Loc, sources: Sources) -> list[str]:
+def chosen(words: list[str], known: list[str], key: str, loc: Loc, sources: Sources) -> list[str]:
+    """The phases or vantages that an entry names, `all` spelt out; those that there are not are noted."""
     allowed = [*known, OUTSIDE] if key == "vantage" else known
-    chosen: list[str] = []
+    found: list[str] = []
     for index, word in enumerate(words):
         if word == ALL:
-            chosen += known
+            found += known
         elif word in allowed:
-            chosen.append(word)
+            found.append(word)
         else:
             sources.add(_item(loc, key, index), f"unknown {key} {word!r}", nearest(word, [*allowed, ALL]))
-    return list(dict.fromkeys(chosen))
+    return list(dict.fromkeys(found))
 
 
 def _keep(one: Expectation, index: int, made: Made, sources: Sources) -> None:

@@ -50,7 +50,7 @@ def with_invalid_parts(data: dict[str, Any], wrong: Iterable[tuple[str | int, ..
 
 def _smallest_part(loc: tuple[str | int, ...], data: dict[str, Any]) -> tuple[str | int, ...]:
     """The rule, censor, phase, expectation or top-level key that a path lies in."""
-    length = {"censors": 2, "phases": 2, "expect": 2}.get(str(loc[0]), 1)
+    length = {"censors": 2, "phases": 2, "expect": 2, "circumvention": 2}.get(str(loc[0]), 1)
     if loc[0] == "censors" and len(loc) > 4 and loc[2] == "rules":
         length = 4
     cut = loc[:length]

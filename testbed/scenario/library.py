@@ -53,3 +53,18 @@ def find_world(name: str, beside: Path, place: str) -> Path:
             return path
     known = {path.stem for folder in (beside, *folders()) for path in folder.glob(f"worlds/*{SUFFIX}")}
     raise InputError.at(place, f"there is no world {name[:80]!r}", nearest(name, known))
+
+
+def recipe_folders(beside: Path) -> list[Path]:
+    """Search path of recipes: recipes/ beside the scenario, ./recipes, the checkout's, those in the wheel."""
+    candidates = [beside / "recipes", Path("recipes"), _PACKAGE.parent / "recipes", _PACKAGE / "_recipes"]
+    return [folder for folder in candidates if folder.is_dir()]
+
+
+def find_recipe(name: str, beside: Path) -> Path | str:
+    """The file of a recipe; if there is none, the remedy."""
+    for folder in recipe_folders(beside):
+        if is_file(folder / f"{name}{SUFFIX}"):
+            return folder / f"{name}{SUFFIX}"
+    known = {path.stem for folder in recipe_folders(beside) for path in folder.glob(f"*{SUFFIX}")}
+    return nearest(name, known)

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from testbed.errors import nearest
-from testbed.model import Scenario, World
+from testbed.model import Circumvention, Expectation, Scenario, World
 from testbed.model.addressing import is_domestic
 from testbed.scenario.document import Document
-from testbed.scenario.expectations import controls, expand
+from testbed.scenario.expectations import Phases, controls, expand
 from testbed.scenario.invalid import INVALID, UNKNOWN
 from testbed.scenario.phases import phases_of, sites_with
 from testbed.scenario.policies import CensorCompiler
@@ -49,6 +49,7 @@ def resolve(
     targets = TargetParser(part.probe_kinds, sources)
     expect = expand(part.expect, phases, targets, sources)
     control = controls(part.controls, targets)
+    ways = _ways(part, phases, expect, targets, sources)
     sources.problems.raise_if_any()
     return Scenario(
         name=document.path.stem,
@@ -62,10 +63,25 @@ def resolve(
         default_phase=part.default_phase,
         expect=expect,
         controls=control,
+        circumvention=ways,
         files=dict(sorted(sources.files.items())),
         path=document.path.resolve(),
         remarks=tuple(dict.fromkeys(sources.remarks)),
     )
+
+
+def _ways(
+    part: ScenarioFile,
+    phases: Phases,
+    expect: tuple[Expectation, ...],
+    targets: TargetParser,
+    sources: Sources,
+) -> tuple[Circumvention, ...]:
+    if not part.circumvention:
+        return ()
+    from testbed.scenario.ways import ways_of  # what few scenarios need is imported where they do
+
+    return ways_of(part.circumvention, phases, expect, targets, sources)
 
 
 def _with_sites(given: Mapping[str, ServerPart], sources: Sources) -> World:

@@ -18,6 +18,7 @@ from testbed.scenario.serverpart import ServerPart
 from testbed.scenario.values import (
     Key,
     OctetsRange,
+    OneOrMore,
     ParsedShare,
     RateRange,
     ShareRange,
@@ -25,6 +26,7 @@ from testbed.scenario.values import (
     TimeRange,
     as_list,
 )
+from testbed.scenario.wayparts import WayPart
 
 
 class RulePart(Part):
@@ -77,13 +79,6 @@ class CensorPart(Part):
     )
     upstream_only: bool = Field(default=False, description="does not see packets from outside")
     rules: Annotated[list[Annotated[RulePart, OR_INVALID]], Field(min_length=1)]
-
-
-Words = Annotated[list[Text], BeforeValidator(as_list)]
-OneOrMore = Annotated[
-    Words,
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
 
 
 class PhasePart(Part):
@@ -153,3 +148,6 @@ class ScenarioFile(Part):
         description="kinds of targets in Python files beside the scenario: file.py:Class",
     )
     controls: OneOrMore = Field(default_factory=list, description="targets that stay unharmed everywhere")
+    circumvention: list[Annotated[WayPart, OR_INVALID]] = Field(
+        default_factory=list, description="methods of circumvention: each must get through, or fail by a rule"
+    )

@@ -88,6 +88,20 @@ def expectation_lines(scenario: Scenario) -> list[str]:
     ]
 
 
+def way_lines(scenario: Scenario) -> list[str]:
+    """One line per circumvention and target: "block: splitter  https://… from mts must get through"."""
+    grouped: dict[tuple[str, ...], list[str]] = {}
+    for way in scenario.circumvention:
+        must = f"must fail by {way.fails_by}" if way.fails_by else "must get through"
+        tool = f" ({way.recipe.name})" if way.recipe.name != way.name else ""
+        grouped.setdefault((way.phase, f"{way.name}{tool}", way.target.url, must), []).append(way.vantage)
+    everyone = len(scenario.vantages()) - 1
+    return [
+        f"{phase}: {name}  {url} from {_vantages(vantages, everyone)} {must}"
+        for (phase, name, url, must), vantages in grouped.items()
+    ]
+
+
 def _vantages(vantages: list[str], everyone: int) -> str:
     every = len(vantages) == everyone and OUTSIDE not in vantages and everyone > 1
     return "every operator" if every else ", ".join(vantages)

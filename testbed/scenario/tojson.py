@@ -5,8 +5,10 @@ from typing import Any
 
 from testbed.censor.policy import Policy
 from testbed.model import (
+    Circumvention,
     Expectation,
     Host,
+    HostService,
     LinkQuality,
     Operator,
     Phase,
@@ -32,6 +34,7 @@ def to_json(scenario: Scenario) -> dict[str, Any]:
         "phases": {name: _phase(phase) for name, phase in scenario.phases.items()},
         "expect": [_expectation(each) for each in scenario.expect],
         "controls": [target.url for target in scenario.controls],
+        "circumvention": [_way(each) for each in scenario.circumvention],
         "world": _world(scenario.world),
         "files": dict(sorted(scenario.files.items())),
         "remarks": list(scenario.remarks),
@@ -99,6 +102,35 @@ def _expectation(expectation: Expectation) -> dict[str, Any]:
         "tries": expectation.tries,
         "share": list(expectation.share) if expectation.share else None,
     }
+
+
+def _way(way: Circumvention) -> dict[str, Any]:
+    recipe = way.recipe
+    return {
+        "name": way.name,
+        "phase": way.phase,
+        "vantage": way.vantage,
+        "target": way.target.url,
+        "fails_by": way.fails_by,
+        "direct": way.direct,
+        "instead_of": dataclasses.asdict(way.instead_of),
+        "server": [*way.server.ipv4, *way.server.ipv6] if way.server else None,
+        "recipe": {
+            "name": recipe.name,
+            "title": recipe.title,
+            "passage": dataclasses.asdict(recipe.passage),
+            "programs": list(recipe.programs),
+            "devices": list(recipe.devices),
+            "client": [_service(service) for service in recipe.client],
+            "server": [_service(service) for service in recipe.server],
+        },
+    }
+
+
+def _service(service: HostService) -> dict[str, Any]:
+    """Without the folder of its recipe, which is another one on each machine."""
+    fields = dataclasses.asdict(service)
+    return {service.key: {key: value for key, value in fields.items() if key != "folder"}}
 
 
 def _world(world: World) -> dict[str, Any]:

@@ -104,6 +104,13 @@ HINTS = (
 )
 
 
+Words = Annotated[list[Text], BeforeValidator(as_list)]
+OneOrMore = Annotated[
+    Words,
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+
+
 class HintError(TypeError):
     """A type that no value of a scenario file can have."""
 

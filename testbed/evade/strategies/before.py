@@ -1,0 +1,29 @@
+"""before: a ChangeCipherSpec record before the ClientHello, in the same segment.
+
+A box that looks at the first record alone finds no hello (IMC21 section 7). The server has to ignore it:
+RFC 8446 section 5 allows that only after a first ClientHello, and OpenSSL refuses it.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from testbed.evade.hello import Hello
+from testbed.evade.strategy import Pieces, Strategy
+
+CHANGE_CIPHER_SPEC = bytes.fromhex("140303000101")
+
+
+@dataclass(frozen=True, slots=True)
+class Before(Strategy):
+    """One piece: the record, then the hello as it is."""
+
+    key: ClassVar[str] = "before"
+
+    def __post_init__(self) -> None:
+        """ValueError for a value: there is nothing to choose."""
+        if self.value:
+            raise ValueError("write it without a value")
+
+    def cut(self, piece: bytes) -> Pieces:
+        """The hello after the record."""
+        return (CHANGE_CIPHER_SPEC + piece if Hello.read(piece) else piece,)

@@ -1,0 +1,96 @@
+"""Asking a chosen resolver over UDP, TCP, TLS (RFC 7858) or HTTPS (RFC 8484) instead of the system's."""
+
+import struct
+
+import h11
+
+from testbed.measurement.passage import Endpoint
+from testbed.measurement.target import Connection, is_address
+from testbed.probe import lookup
+from testbed.probe.connection import TcpConnection, TlsConnection, client_context
+from testbed.probe.failure import UNKNOWN, MeasurementError
+from testbed.probe.log import MeasurementLog
+
+_DNS_MESSAGE = "application/dns-message"
+
+
+def resolve_at(
+    log: MeasurementLog,
+    name: str,
+    resolver: Endpoint,
+    system: tuple[str, ...],
+    *,
+    ipv: int,
+    timeout: float,
+    ca_file: str | None,
+) -> list[str]:
+    """The addresses of `name` as `resolver` gives them; `system` are the resolvers for its own name.
+
+    Errors: what a step raises, MeasurementError for an answer without an address.
+    """
+    if is_address(resolver.host):
+        address = resolver.host
+    else:
+        address = lookup.resolve(log, resolver.host, system, ipv, timeout)[0]
+    one = lookup.Lookup(log, name, (address, resolver.port), ipv)
+    try:
+        if resolver.scheme == "udp":
+            return one.over_udp(timeout)
+        if resolver.scheme == "tcp":
+            return one.over_tcp(timeout)
+        return _over_tls(log, one, resolver, address, timeout, ca_file)
+    finally:
+        one.close()
+
+
+def _over_tls(
+    log: MeasurementLog,
+    one: lookup.Lookup,
+    resolver: Endpoint,
+    address: str,
+    timeout: float,
+    ca_file: str | None,
+) -> list[str]:
+    tcp = TcpConnection(log, (address, resolver.port), timeout)
+    try:
+        tcp.connect()
+        tcp.allow(timeout)
+        tls = TlsConnection(tcp, resolver.host, client_context(ca_file))
+        tls.handshake()
+        begun, wire = log.now(), one.query.to_wire()
+        answer = _by_https(tls, resolver, wire) if resolver.scheme == "https" else _by_tls(tls, wire)
+        return one.settle("doh" if resolver.scheme == "https" else "dot", answer, None, begun)
+    finally:
+        tcp.close()
+
+
+def _by_tls(tls: Connection, wire: bytes) -> bytes:
+    tls.send(struct.pack("!H", len(wire)) + wire)
+    raw = b""
+    while len(raw) < 2 or len(raw) < 2 + struct.unpack_from("!H", raw)[0]:
+        if not (more := tls.receive()):
+            raise EOFError
+        raw += more
+    return raw[2:]
+
+
+def _by_https(tls: Connection, resolver: Endpoint, wire: bytes) -> bytes:
+    http = h11.Connection(h11.CLIENT)
+    headers = [("Host", resolver.host), ("Content-Type", _DNS_MESSAGE), ("Accept", _DNS_MESSAGE)]
+    headers.append(("Content-Length", str(len(wire))))
+    request = h11.Request(method="POST", target=resolver.path or "/dns-query", headers=headers)
+    tls.send((http.send(request) or b"") + (http.send(h11.Data(data=wire)) or b""))
+    http.send(h11.EndOfMessage())
+    body = b""
+    while True:
+        event = http.next_event()
+        if event is h11.NEED_DATA:
+            http.receive_data(tls.receive())
+        elif isinstance(event, h11.Response) and event.status_code != 200:
+            raise MeasurementError(f"{UNKNOWN}: the resolver answers with status {event.status_code}")
+        elif isinstance(event, h11.Data):
+            body += bytes(event.data)
+        elif isinstance(event, h11.EndOfMessage):
+            return body
+        elif isinstance(event, h11.ConnectionClosed):
+            raise EOFError

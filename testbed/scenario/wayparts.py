@@ -1,0 +1,80 @@
+"""The shape of `circumvention:` in a scenario file, and of a recipe file.
+
+circumvention:
+  - name: another-resolver
+    recipe: {resolver: udp://9.9.9.9}        # or the name of a file in recipes/
+    phase: everywhere
+    vantage: ertelecom
+    target: https://www.linkedin.com/
+  - {name: openvpn, recipe: openvpn, vantage: mts, target: "https://twitter.com/", fails_by: vpn-data}
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
+
+from testbed.measurement.passage import PROXY_FORMS, RESOLVER_FORMS
+from testbed.scenario.addresses import Address4, Address6, Asn
+from testbed.scenario.part import Part
+from testbed.scenario.values import Key, OneOrMore, Text
+
+
+class PassagePart(Part):
+    """How a client goes, where it does not go directly."""
+
+    resolver: str = Field("", description=f"whom it asks for names: {RESOLVER_FORMS}")
+    proxy: str = Field("", description=f"through which it connects: {PROXY_FORMS}")
+    server_name: str = Field("", description="what its ClientHello says instead of the target's name")
+    hello: Literal["", "padded"] = Field("", description="padded: longer than a segment")
+    quic: Literal["", "decoy"] = Field("", description="decoy: another datagram before the first Initial")
+
+
+class _ServicesSchema:
+    """The schema of services, whose models are slow to build: only when it is asked for."""
+
+    @staticmethod
+    def __get_pydantic_json_schema__(_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        from pydantic import TypeAdapter
+
+        from testbed.scenario.serviceparts import ServicePart
+
+        return handler(TypeAdapter(list[ServicePart]).core_schema)
+
+
+Services = Annotated[list[Any], _ServicesSchema]
+
+
+class RecipePart(PassagePart):
+    """How a tool is started and used."""
+
+    title: str = ""
+    client: Services = Field([], description="services beside the client, as those of hosts")
+    server: Services = Field([], description="services on a server, started before the client's")
+    programs: OneOrMore = Field([], description="that must be installed")
+    devices: OneOrMore = Field([], description="files that must be there: /dev/net/tun")
+    together: bool = Field(default=True, description="one server may have several clients at once")
+
+
+class SpotPart(Part):
+    """Where a recipe's server is."""
+
+    ipv4: Address4
+    ipv6: Address6
+    asn: Asn = 24940
+    country: str = "FI"
+
+
+class WayPart(Part):
+    """One circumvention, for every combination of the listed phases, vantages and targets."""
+
+    name: Key
+    recipe: str | dict[str, Any] = Field(description="a file in recipes/, or the same keys here")
+    phase: OneOrMore = Field(["all"], description="phases; default: all")
+    vantage: OneOrMore = Field(["all"], description="operators; default: all")
+    target: OneOrMore = Field(description="https://, http://, h3://")
+    fails_by: str = Field("", description="the rule by which it must fail; default: it must get through")
+    direct: Literal["blocked", "ok"] = Field("blocked", description="what the direct way must be there")
+    instead_of: PassagePart | None = Field(None, description="what it is compared with; default: directly")
+    server: Literal["abroad", "domestic"] | SpotPart = Field("abroad", description="where its server is")
+    notes: Text | None = None

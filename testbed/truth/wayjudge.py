@@ -1,0 +1,144 @@
+"""Whether the methods of circumvention of a phase did what the scenario says. Pure.
+
+A way proves something only if the direct way is blocked in the same world and the same tool gets through
+where nothing filters; otherwise the entry is invalid. One that must fail must do so by the rule it names.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from testbed.measurement.ooni import Measurement
+from testbed.model import Circumvention
+from testbed.truth.classify import classify
+from testbed.truth.proofs import CensorReceipts, fired_on, is_rule, on_flows
+
+WayVerdict = Literal["ok", "differs", "by another cause", "not needed", "broken by itself", "skipped"]
+NOT_READY = "not ready"  # the tool itself could not start: what it had to reach did not answer
+_INVALID = ("not needed", "broken by itself")
+
+
+@dataclass(frozen=True, slots=True)
+class WayTrial:
+    """One circumvention as it was tried. A text instead of a measurement says why the tool did not start."""
+
+    way: Circumvention
+    direct: Measurement | None = None  # from the vantage, the way that it is compared with
+    direct_outside: Measurement | None = None  # the same where nothing filters
+    through: Measurement | str = ""  # from the vantage, by the method
+    free: Measurement | str = ""  # by the method, where nothing filters
+    flows: Collection[str] = ()  # that the tool and its client had with the network
+    at_resolver: Collection[str] = ()  # rules of the operator's resolver that were triggered meanwhile
+    skipped: str = ""  # what this machine lacks
+
+
+@dataclass(frozen=True, slots=True)
+class WayRow:
+    """One circumvention: expected and observed, and what proves it."""
+
+    name: str
+    recipe: str
+    vantage: str
+    target: str  # URL
+    fails_by: str  # "": it must get through
+    direct: str  # label of the way that it is compared with; "" if skipped
+    observed: str  # label by the method, or "not ready"
+    free: str  # label of the same tool where nothing filters
+    verdict: WayVerdict
+    acted: tuple[str, ...] = ()  # rules that did something to its flows, "mts/tspu/rule"
+    why: str = ""  # what is missing, or what kept the tool from starting
+
+    @property
+    def problem(self) -> str:
+        """Why the entry is invalid; "" if it is not."""
+        where = f"the method {self.name} to {self.target} from {self.vantage}"
+        if self.verdict == "not needed":
+            return f"{where} proves nothing: the direct way is {self.direct}"
+        if self.verdict == "broken by itself":
+            why = f" ({self.why})" if self.why else ""
+            return f"{where} proves nothing: where nothing filters, it is {self.free}{why}"
+        return ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As a dict."""
+        return asdict(self)
+
+
+def judge_ways(trials: Iterable[WayTrial], receipts: CensorReceipts) -> tuple[WayRow, ...]:
+    """A row for each."""
+    return tuple(_judged(trial, receipts) for trial in trials)
+
+
+def ways_verdict(rows: Sequence[WayRow]) -> str:
+    """The rows in one line."""
+    tried = [row for row in rows if row.verdict != "skipped"]
+    good = sum(row.verdict == "ok" for row in tried)
+    word = "as expected" if good == len(tried) else "NOT as expected; agreeing"
+    skipped = f", {len(rows) - len(tried)} skipped" if len(tried) < len(rows) else ""
+    return f"circumvention {word}: {good} of {len(tried)}{skipped}"
+
+
+def _judged(trial: WayTrial, receipts: CensorReceipts) -> WayRow:
+    way = trial.way
+    if trial.skipped:
+        return _row(way, "", "", "", "skipped", why=trial.skipped)
+    acted = (*fired_on(on_flows(receipts, trial.flows)), *trial.at_resolver)
+    free = _label(trial.free, None, limited=False)
+    reference = trial.free if isinstance(trial.free, Measurement) else None
+    observed = _label(trial.through, reference, limited=bool(acted))
+    direct = _direct(trial, receipts)
+    why = next((each for each in (trial.through, trial.free) if isinstance(each, str) and each), "")
+    verdict = _verdict(way, direct, observed, free, acted)
+    return _row(way, direct, observed, free, verdict, acted, why)
+
+
+def _direct(trial: WayTrial, receipts: CensorReceipts) -> str:
+    if trial.direct is None:
+        return ""
+    acted = fired_on(on_flows(receipts, trial.direct.test_keys.flows or ()))
+    return classify(trial.direct, trial.direct_outside, limited=bool(acted))
+
+
+def _label(tried: Measurement | str, reference: Measurement | None, *, limited: bool) -> str:
+    return NOT_READY if isinstance(tried, str) else classify(tried, reference, limited=limited)
+
+
+def _verdict(way: Circumvention, direct: str, observed: str, free: str, acted: Collection[str]) -> WayVerdict:
+    if free != "ok":
+        return "broken by itself"
+    if (direct == "ok") is not (way.direct == "ok"):
+        return "not needed"
+    if not way.fails_by:
+        return "ok" if observed == "ok" else "differs"
+    if observed == "ok":
+        return "differs"
+    return "ok" if any(is_rule(rule, way.vantage, way.fails_by) for rule in acted) else "by another cause"
+
+
+def _row(
+    way: Circumvention,
+    direct: str,
+    observed: str,
+    free: str,
+    verdict: WayVerdict,
+    acted: Collection[str] = (),
+    why: str = "",
+) -> WayRow:
+    return WayRow(
+        way.name,
+        way.recipe.name,
+        way.vantage,
+        way.target.url,
+        way.fails_by,
+        direct,
+        observed,
+        free,
+        verdict,
+        tuple(dict.fromkeys(acted)),
+        why,
+    )
+
+
+def way_problems(rows: Sequence[WayRow]) -> list[str]:
+    """Why entries are invalid, one sentence each."""
+    return [row.problem for row in rows if row.verdict in _INVALID]
