@@ -21,6 +21,7 @@ from testbed.measurement.ooni import (
     TransferSpeed,
 )
 from testbed.measurement.target import endpoint_text
+from testbed.world.scenarioclock import ScenarioClock
 
 EXTENSIONS = {"dnst": 0, "tcpconnect": 0, "tlshandshake": 0, "httpt": 0, "netevents": 0}
 TRANSACTION = 1  # every measurement has one request, so all its entries have this number
@@ -51,6 +52,7 @@ class ProbePlace:
     country: str = "ZZ"
     routes: RoutingTable = field(default_factory=RoutingTable)
     test_start_time: str = ""  # when the set of measurements began; "" for one alone
+    date: ScenarioClock | None = None  # the scenario's own time
 
 
 class MeasurementLog:
@@ -63,6 +65,7 @@ class MeasurementLog:
         self._operations = 0  # reads and writes on record
         self.place = place or ProbePlace()
         self.started = utc_now()
+        self.date = self.place.date.text() if self.place.date else ""
         self.options: list[str] = []  # in urlgetter's words
         self.queries: list[Query] = []
         self.tcp_connect: list[TcpConnect] = []
@@ -164,7 +167,7 @@ class MeasurementLog:
             test_version="0.2.0",
             test_start_time=place.test_start_time or self.started,
             runtime=now,
-            annotations=_annotations(place.vantage, ipv),
+            annotations=_annotations(place.vantage, ipv, self.date),
             options=tuple(dict.fromkeys(self.options)),
             test_keys=self._test_keys(),
         )
@@ -189,9 +192,11 @@ class MeasurementLog:
         )
 
 
-def _annotations(vantage: str, ipv: int) -> dict[str, str]:
+def _annotations(vantage: str, ipv: int, date: str) -> dict[str, str]:
     machine = platform.machine()
+    dated = {"scenario_time": date} if date else {}
     return {
+        **dated,
         "architecture": _ARCHITECTURES.get(machine, machine),
         "engine_name": "runet-testbed",
         "engine_version": __version__,

@@ -5,11 +5,12 @@ import signal
 import time
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from testbed.errors import InvalidRunError
+from testbed.errors import InputError, InvalidRunError
 from testbed.internet.authority import Authority
 from testbed.model import OUTSIDE, OUTSIDE_HOST, Placement, Scenario
 from testbed.model.addressing import addresses_of, served_addresses, twin
@@ -117,7 +118,10 @@ class Laboratory:
         resolvers and the far side. Where the scenario's clock has leapt, what they remember has aged.
         """
         kept = () if following is None else self._placements(following)
-        self._kept = tuple(place for place in self.placements if place in kept)
+        moved = following is not None and self._sites_differ(following)
+        self._kept = tuple(
+            place for place in self.placements if place in kept and not (moved and place.at == "resolver")
+        )
         leaving = [place for place in self.placements if place not in self._kept]
         problems = self._rule_sets.changed()
         problems += self._stop([_service_of(place) for place in leaving])
@@ -131,13 +135,46 @@ class Laboratory:
         Errors: InvalidRunError if one does not start.
         """
         before = {place.operator for place in self.placements if _new_liar(place, self._kept)}
+        moved, linked = self._sites_differ(phase), self._links_differ(phase)
         self.phase, self.placements = phase, self._placements(phase)
         now = {place.operator for place in self.placements if _new_liar(place, self._kept)}
+        now |= {*self.operators} if moved else set()
         self._stop([_resolver_name(operator) for operator in now - before])
         self._places.take(self.placements)
+        if moved:  # the servers begin anew: connections to them end
+            self._stop(["far"])
+            self.services.spawn("far", self._far_side, self.world.namespaces["far"])
+        if linked:
+            self._change_links()
         self._start_phase(resolvers={*before, *now})
         self.services.wait_ready(READY_WITHIN)
         self._rule_sets.note(self._routers())
+
+    def _sites_differ(self, phase: str) -> bool:
+        return self.scenario.world_in(phase).sites != self.scenario.world_in(self.phase).sites
+
+    def _links_differ(self, phase: str) -> bool:
+        return self.scenario.world_in(phase).operators != self.scenario.world_in(self.phase).operators
+
+    def _change_links(self) -> None:
+        """Give the links the quality that they have in the phase: another delay line takes over."""
+        new = plan(self.scenario.world_in(self.phase), self.operators, twins=self._twins)
+        for was, link in zip(self.world.plan.links, new.links, strict=True):
+            if was.quality.rate != link.quality.rate:
+                remedy = "give its loss or delay, or run the phase in a world of its own"
+                message = (
+                    f"phase {self.phase} changes the rate of the link {link}, which a running world cannot"
+                )
+                raise InputError.at("PHASE", message, remedy)
+        if delay.needed(self.world.plan):
+            self.services["delay"].send(signal.SIGUSR1)
+            self._stop(["delay"])
+        self._world = replace(self.world, plan=new)
+        self._start_delay()
+
+    def _start_delay(self) -> None:
+        if delay.needed(self.world.plan):
+            self.services.spawn("delay", delay.service(self.world, self.scenario.seed, self.folder.path))
 
     def _settle(self, places: Sequence[Placement]) -> list[str]:
         """Let these write their receipts and go on; what went wrong."""
@@ -224,8 +261,7 @@ class Laboratory:
 
     def _start_world(self) -> None:
         self.services.spawn("far", self._far_side, self.world.namespaces["far"])
-        if delay.needed(self.world.plan):
-            self.services.spawn("delay", delay.service(self.world, self.scenario.seed, self.folder.path))
+        self._start_delay()
 
     def _start_phase(self, resolvers: Collection[str]) -> None:
         """Start every censor of the phase that is not at work yet, and the resolvers of these operators."""

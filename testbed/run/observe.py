@@ -56,7 +56,9 @@ def observe_each(
             resolver=laboratory.resolvers(one.vantage, ipv),
             ca_file=str(authority),
             ipv=ipv,
-            place=replace(_place(laboratory, one.vantage), routes=routes, test_start_time=begun),
+            place=replace(
+                _place(laboratory, one.vantage), routes=routes, test_start_time=begun, date=laboratory.date
+            ),
             passage=one.passage,
         )
         for one in wanted

@@ -76,7 +76,7 @@ def _check_order(name: str, following: str | None, phases: Mapping[str, Phase], 
 
 def _check_period(phases: Mapping[str, Phase], period: str, sources: Sources) -> None:
     begin, _, end = period.partition("/")
-    first, last = moment(begin), _after(end if "/" in period else begin)
+    first, last = moment(begin), after(end if "/" in period else begin)
     for name, phase in phases.items():
         for key, time in (("from", phase.start), ("until", phase.end)):
             early = first is not None and time is not None and time < first
@@ -86,7 +86,7 @@ def _check_period(phases: Mapping[str, Phase], period: str, sources: Sources) ->
                 sources.add(("phases", name, key), f"that is after the period, {period}", "widen 'period'")
 
 
-def _after(text: str) -> datetime | None:
+def after(text: str) -> datetime | None:
     """The end of a day, month or year; None if the text is none."""
     begin = moment(text)
     if begin is None:

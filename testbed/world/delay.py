@@ -75,6 +75,7 @@ class _DelayLine:
         self._world = world
         self._held: list[tuple[float, int, Any]] = []  # heap: release time, order of arrival, packet
         self._order = count()
+        self._leave: list[bool] = []  # another line takes over: its rules must not be these
         self._ends = [
             _End(near, held, _FIRST_QUEUE + number, Schedule(quality, seed, str(near)), quality.dead)
             for number, (near, held, quality) in enumerate(_directions(world.plan))
@@ -84,6 +85,7 @@ class _DelayLine:
         """Hold and release packets until SIGTERM."""
         stop, stopping = os.pipe()
         signal.signal(signal.SIGTERM, lambda _number, _frame: os.write(stopping, b"!"))
+        signal.signal(signal.SIGUSR1, lambda _number, _frame: self._leave.append(True))
         linux.precise_timers()
         for node in {end.held.node: None for end in self._ends}:
             self._attach(node)
@@ -100,6 +102,8 @@ class _DelayLine:
             for fd in arrived:
                 if fd != stop:
                     by_fd[fd].run(block=False)
+        if self._leave:
+            self._detach()
         overrun = self._write(receipt)
         if overrun:
             sys.exit(f"delay line: {overrun} packets were dropped because a queue was full")
@@ -116,6 +120,18 @@ class _DelayLine:
                 end.queue.bind(end.number, self._taker(end), max_len=MOST_HELD, mode=COPY_META)
             for family in _MULTICAST:
                 _add_rules(family, ends)
+
+    def _detach(self) -> None:
+        """Take the rules away and let everything that is held go at once."""
+        for node in {end.held.node: None for end in self._ends}:
+            ends = [end for end in self._ends if end.held.node == node]
+            with inside(self._world.namespaces[node]):
+                for family in _MULTICAST:
+                    _add_rules(family, ends, "-D")
+        for end in self._ends:
+            end.queue.run(block=False)
+        while self._held:
+            heapq.heappop(self._held)[2].accept()
 
     def _taker(self, end: _End) -> Any:
         release, held, order, dead = end.schedule.release, self._held, self._order, end.dead
@@ -170,20 +186,21 @@ class _DelayLine:
         raise InvalidRunError(f"delay line: queue {end.number} of {end.near} no longer exists")
 
 
-def _add_rules(family: str, ends: list[_End]) -> None:
+def _add_rules(family: str, ends: list[_End], how: str = "-A") -> None:
+    """Add the rules of these ends, or with "-D" delete them."""
     program = linux.program(f"{family}-nft-restore", "iptables")
-    script = "\n".join(["*mangle", *_rules(family, ends), "COMMIT", ""])
+    script = "\n".join(["*mangle", *_rules(family, ends, how), "COMMIT", ""])
     done = subprocess.run([program, "--noflush"], input=script, text=True, capture_output=True, check=False)
     if done.returncode:
         raise InvalidRunError(f"delay line: {program}: {done.stderr.strip()}")
 
 
-def _rules(family: str, ends: list[_End]) -> Iterator[str]:
+def _rules(family: str, ends: list[_End], how: str) -> Iterator[str]:
     for end in ends:
         where = (
             f"POSTROUTING -o {end.held.name}" if end.held == end.near else f"PREROUTING -i {end.held.name}"
         )
-        yield f"-A {where} ! -d {_MULTICAST[family]} -j NFQUEUE --queue-num {end.number}"
+        yield f"{how} {where} ! -d {_MULTICAST[family]} -j NFQUEUE --queue-num {end.number}"
 
 
 def _directions(plan: Plan) -> Iterator[tuple[Interface, Interface, LinkQuality]]:
