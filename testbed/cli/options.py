@@ -1,6 +1,8 @@
 """Options, arguments and completion that several commands share."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +16,24 @@ if TYPE_CHECKING:
 
 
 class CommandAfterDashes(click.Command):
-    """A command that ends with `-- COMMAND [ARG]…`. Nothing after `--` is a mistake, not "no command"."""
+    """A command that may end with `-- COMMAND [ARG]…`, which is `ctx.obj`.
+
+    Nothing after `--` is a mistake, not "no command".
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, but refuse a `--` without a command: an unset variable, most often."""
-        if args and args[-1] == "--" and "--" not in args[:-1] and not ctx.resilient_parsing:
+        own, dashes, words = _split(args)
+        if dashes and not words and not ctx.resilient_parsing:
             remedy = "name a program after it, or leave it out"
             raise click.UsageError(f"there is no command after '--'; {remedy}", ctx)
         _refuse_empty_program(ctx, args)
-        return super().parse_args(ctx, args)
+        ctx.obj = words
+        return super().parse_args(ctx, own)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """For the first line of the help."""
+        return [*super().collect_usage_pieces(ctx), "[-- COMMAND [ARG]…]"]
 
 
 class CommandOnlyAfterDashes(click.Command):
@@ -98,12 +109,25 @@ def must_be_one(vantages: tuple[str, ...]) -> None:
         raise InputError.at("--vantage", "a command runs as one subscriber", "give --vantage once")
 
 
-def one_or_all(name: str | None, command_line: tuple[str, ...], *, every: bool) -> None:
-    """UsageError unless either a scenario is named or all of them are measured."""
-    if not every and name is None:
+def one_or_all(
+    names: tuple[str, ...], command_line: Sequence[str], *, every: bool, timeline: bool = False
+) -> None:
+    """UsageError unless either a scenario is named, several with a timeline, or all of them are measured."""
+    if not every and not names:
         raise click.UsageError("Missing argument 'NAME': a scenario (see `testbed list`), or --all")
-    if every and (name is not None or command_line):
-        raise click.UsageError("--all measures every scenario; leave NAME and COMMAND out")
+    if every and (names or command_line or timeline):
+        raise click.UsageError("--all measures every scenario; leave NAME, COMMAND and --timeline out")
+    if len(names) > 1 and not timeline:
+        raise click.UsageError(
+            "several scenarios are played one after another: add --timeline; a command comes after '--'"
+        )
+
+
+def must_be_played(timeline: bool, given: Mapping[str, object]) -> None:  # noqa: FBT001
+    """UsageError for options that say something of a timeline, where there is none."""
+    for option, value in given.items():
+        if value is not None and not timeline:
+            raise click.UsageError(f"{option} says how --timeline goes; add it, or leave {option} out")
 
 
 def complete_scenario(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -118,11 +142,12 @@ def _complete_of(what: str) -> Any:
         from testbed.scenario.loader import load
 
         try:
-            scenario = load(ctx.params.get("name") or "free-network")
+            names = ctx.params.get("names") or (ctx.params.get("name") or "free-network",)
+            scenario = load(names[0])
         except InputError:
             return []
-        names = scenario.vantages() if what == "vantage" else tuple(scenario.phases)
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        known = scenario.vantages() if what == "vantage" else tuple(scenario.phases)
+        return [CompletionItem(name) for name in known if name.startswith(incomplete)]
 
     return complete
 
@@ -133,6 +158,31 @@ def _complete_model(_ctx: click.Context, _param: click.Parameter, incomplete: st
     return [CompletionItem(key, help=m.title) for key, m in MODELS.items() if key.startswith(incomplete)]
 
 
+class ScenarioTime(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A day, "2022-03-04", or a time in UTC, "2022-03-04 08:00"."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """The time; a usage error if it is none."""
+        from testbed.scenario.moments import moment
+
+        found = moment(value.strip().replace("T", " ").removesuffix("Z")) if isinstance(value, str) else value
+        if not isinstance(found, datetime):
+            self.fail(f"{value!r} is not a time: write 2022-03-04, or in UTC '2022-03-04 08:00'", param, ctx)
+        return found
+
+
+speed_option = click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True, max=1e8),
+    metavar="FACTOR",
+    help="Seconds of the scenario in each real one: with 3600 an hour takes a second.",
+)
+from_option = click.option(
+    "--from", "begin", type=ScenarioTime(), metavar="TIME", help="Begin then (UTC), as 2022-03-04."
+)
+until_option = click.option("--until", type=ScenarioTime(), metavar="TIME", help="End then (UTC).")
 scenario_argument = click.argument("name", shell_complete=complete_scenario)
 phase_option = click.option(
     "--phase", metavar="PHASE", shell_complete=_complete_of("phase"), help="Phase of the scenario."
@@ -144,9 +194,6 @@ vantage_option = click.option(
     metavar="VANTAGE",
     shell_complete=_complete_of("vantage"),
     help="Operator whose subscriber this is, or 'outside'. Repeatable when measuring.",
-)
-command_argument = click.argument(
-    "command_line", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND [ARG]…]"
 )
 seed_option = click.option("--seed", type=click.IntRange(min=0), help="Another seed than the scenario's.")
 out_option = click.option(

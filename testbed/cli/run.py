@@ -1,6 +1,7 @@
 """`testbed run`: build a scenario; measure it with the built-in probe, or run a command as a subscriber."""
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -15,11 +16,20 @@ from testbed.cli import options
         "testbed run twitter-facebook-block-2022-03",
         "testbed run twitter-throttling-2021 --circumvention",
         "testbed run --all --junit results.xml",
+        "testbed run twitter-facebook-2022-02 twitter-facebook-block-2022-03 --timeline --until 2022-05-01",
         "testbed run twitter-throttling-2021 --vantage beeline -- curl -O https://abs.twimg.com/bytes/400000",
     ),
 )
-@click.argument("name", required=False, shell_complete=options.complete_scenario)
+@click.argument("names", nargs=-1, metavar="[NAME]…", shell_complete=options.complete_scenario)
 @click.option("--all", "every", is_flag=True, help="Every scenario of the library, in every phase.")
+@click.option(
+    "--timeline",
+    is_flag=True,
+    help="Play all phases on their own dates, of several scenarios one after another.",
+)
+@options.speed_option
+@options.from_option
+@options.until_option
 @options.phase_option
 @options.vantage_option
 @options.seed_option
@@ -47,9 +57,13 @@ from testbed.cli import options
 @click.option(
     "-q", "--quiet", is_flag=True, help="With a command: print nothing of our own unless the run is invalid."
 )
-@options.command_argument
+@click.pass_obj
 def command(
-    name: str | None,
+    command_line: list[str],
+    names: tuple[str, ...],
+    speed: float | None,
+    begin: datetime | None,
+    until: datetime | None,
     phase: str | None,
     vantages: tuple[str, ...],
     seed: int | None,
@@ -60,10 +74,10 @@ def command(
     out: Path | None,
     timeout: float,
     junit: Path | None,
-    command_line: tuple[str, ...],
     *,
     every: bool,
     circumvention: bool,
+    timeline: bool,
     ipv6: bool,
     as_json: bool,
     quiet: bool,
@@ -73,6 +87,9 @@ def command(
     Without a command, the built-in probe measures every target of the phase from every vantage and prints
     what it saw beside what should have been. With one, the command runs as that operator's subscriber and
     its exit status is ours. With --all, each scenario has a line, and those not as expected their table.
+
+    With --timeline the phases follow each other on the scenario's own dates in one world, and the command
+    runs through all of them. Without --speed the clock leaps from phase to phase.
     """
     from testbed.report.ending import show, show_all
     from testbed.run.execute import execute
@@ -81,16 +98,21 @@ def command(
 
     if command_line:
         options.must_be_one(vantages)
-    options.one_or_all(name, command_line, every=every)
+    options.one_or_all(names, command_line, every=every, timeline=timeline)
+    options.must_be_played(timeline, {"--speed": speed, "--from": begin, "--until": until})
+    if timeline and (phase is not None or circumvention):
+        raise click.UsageError("--timeline plays every phase; leave --phase and --circumvention out")
+    if timeline and command_line and speed is None:
+        raise click.UsageError("a command takes its time: with --timeline give it a --speed, as 3600")
     if junit is not None:
         from testbed.report import junit as xml
 
         xml.require_writable(junit)
     job = Job(
-        name or "",
+        names[0] if names else "",
         phase=phase,
         vantages=vantages,
-        command=command_line or None,
+        command=tuple(command_line) or None,
         seed=seed,
         model=model,
         time_scale=time_scale,
@@ -101,8 +123,15 @@ def command(
         authority=authority,
         out=out,
     )
-    if name is not None:
-        scenario = options.loaded(name, seed, time_scale, model)
+    if timeline:
+        from testbed.report.stories import show_played
+        from testbed.run.playing import play
+
+        scenarios = [options.loaded(one, seed, time_scale, model) for one in names]
+        results = [play(job, scenarios, speed=speed, begin=begin, until=until)]
+        show_played(results[0], scenarios, as_json=as_json, quiet=quiet)
+    elif names:
+        scenario = options.loaded(names[0], seed, time_scale, model)
         results = [execute(replace(job, scenario=scenario))]
         show(results[0], scenario, as_json=as_json, quiet=quiet)
     else:

@@ -33,6 +33,14 @@ def vantages_of(scenario: Scenario, phase: str, asked: Sequence[str], *, single:
     return (concerned[0],) if single else ordered
 
 
+def concerned(scenario: Scenario) -> tuple[str, ...]:
+    """The operators that any phase concerns: the world may be switched to it."""
+    placed = {place.operator for phase in scenario.phases.values() for place in phase.placements}
+    named = placed | {one.vantage for one in scenario.expect}
+    found = tuple(key for key in scenario.vantages() if key in named and key != OUTSIDE)
+    return found or tuple(operator.key for operator in scenario.world.operators)
+
+
 def one_of(asked: str, known: Iterable[str], what: str, where: str, place: str = "") -> str:
     """`asked`, if it is one of `known`; else InputError that names the nearest."""
     known = tuple(known)

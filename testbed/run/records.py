@@ -20,7 +20,7 @@ class WorldInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseRecord:
-    """One phase of a held world, from its start to its end."""
+    """One phase of a held world or of a timeline, from its start to its end."""
 
     phase: str
     part: str  # its folder below receipts/: "1-substring"
@@ -29,6 +29,8 @@ class PhaseRecord:
     commands: int  # how many were run in it
     fired: Mapping[str, int]  # rule that acted -> packets that the kernel counted
     matched: Mapping[str, int]  # rule -> how often it was triggered
+    begins: str = ""  # with a timeline: the scenario's time, ISO 8601
+    ends: str = ""  # the first moment after it
     controls: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # vantage -> target -> label
     problems: tuple[str, ...] = ()  # why it is invalid
     notes: tuple[str, ...] = ()  # worth a reader's eye, harmless

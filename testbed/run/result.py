@@ -1,7 +1,7 @@
 """What came of a run, as a value."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,10 +11,21 @@ from testbed.measurement.ooni import Measurement
 from testbed.run.events import PassedName
 from testbed.run.job import Job
 from testbed.run.records import PhaseRecord
+from testbed.scenario.story import PhaseSpan
 from testbed.truth.expected import Truth
-from testbed.truth.judge import Judgement
+from testbed.truth.judge import Judgement, Row
 from testbed.truth.wayjudge import WayRow, ways_verdict
 from testbed.world.pressure import Pressure
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedPhase:
+    """One phase of a timeline: when it was in the scenario, and what the probe saw."""
+
+    span: PhaseSpan
+    judgement: Judgement
+    measurements: tuple[Measurement, ...]
+    truth: tuple[Truth, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +47,8 @@ class Findings:
     )  # with a command: server that is no site -> bytes
     pressure: Pressure | None = None  # how busy the machine was
     world: str = ""  # the name of a held world
-    phases: tuple[PhaseRecord, ...] = ()  # of a held world, in their order
+    phases: tuple[PhaseRecord, ...] = ()  # of a held world or a timeline, in their order
+    played: tuple[PlayedPhase, ...] = ()  # of a timeline that the probe measured
     ended_by: str = ""  # what ended a held world
 
 
@@ -74,6 +86,9 @@ class RunResult(Findings):
         """The result in one line; "" for a valid run of a command."""
         if self.problems:
             return invalid(self.problems)
+        if self.played:
+            rows = [row for one in self.played for row in one.judgement.rows]
+            return f"{agreement(rows)} in {len(self.played)} phases"
         ways = f"; {ways_verdict(self.ways)}" if self.job.circumvention else ""
         return f"{verdict(self.judgement)}{ways}" if self.judgement else ""
 
@@ -103,11 +118,17 @@ class RunResult(Findings):
             ways = {"circumvention": [row.to_json() for row in self.ways]} if job.circumvention else {}
             return found | counts | {"verdict": self.verdict, "rows": rows} | ways
         if self.world:
-            found |= {
-                "world": self.world,
-                "ended_by": self.ended_by,
-                "phases": [record.to_json() for record in self.phases],
-            }
+            found |= {"world": self.world, "ended_by": self.ended_by}
+        if self.phases:
+            found["phases"] = [record.to_json() for record in self.phases]
+        if self.played:
+            rows = [
+                {"phase": one.span.phase, **row}
+                for one in self.played
+                for row in one.judgement.to_json()["rows"]
+            ]
+            agreeing = sum(one.judgement.agreeing for one in self.played)
+            found |= {"agreeing": agreeing, "total": len(rows), "verdict": self.verdict, "rows": rows}
         if job.runs_program:
             found |= {
                 "command": list(job.command or ("(shell)",)),
@@ -135,9 +156,14 @@ def verdict(judgement: Judgement) -> str:
     """A judgement in one line."""
     if judgement.problems:
         return invalid(judgement.problems)
-    total = len(judgement.rows)
-    word = "as expected" if judgement.agreeing == total else "NOT as expected; agreeing"
-    return f"{word}: {judgement.agreeing} of {total}"
+    return agreement(judgement.rows)
+
+
+def agreement(rows: Sequence[Row]) -> str:
+    """How many of these are as expected."""
+    agreeing = sum(row.verdict == "ok" for row in rows)
+    word = "as expected" if agreeing == len(rows) else "NOT as expected; agreeing"
+    return f"{word}: {agreeing} of {len(rows)}"
 
 
 def invalid(problems: tuple[str, ...]) -> str:
@@ -153,6 +179,8 @@ def exit_status(findings: Findings) -> int:
         return Exit.INVALID
     if findings.command_status is not None:
         return findings.command_status
+    if findings.played:
+        return most_serious(one.judgement.exit_status for one in findings.played)
     if findings.phases:
         return Exit.OK
     if findings.judgement is None:

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from testbed.errors import InputError, InvalidRunError
-from testbed.model import OUTSIDE, Scenario
+from testbed.model import OUTSIDE
 from testbed.run import worlds
+from testbed.run.choose import concerned
 from testbed.run.job import Job
 from testbed.run.keeper import holding
 from testbed.run.records import WorldInfo
@@ -41,7 +42,7 @@ class Opening:
             raise InputError.at("job", "a held world has no command of its own", "run it in the world")
         settled, scenario = job.settled()
         if not job.vantages:
-            settled = replace(settled, vantages=_concerned(scenario))
+            settled = replace(settled, vantages=concerned(scenario))
         name, listener = worlds.listen(name, scenario.name)
         try:
             session = Session.of(settled, scenario, twins=True, switches=True)
@@ -140,11 +141,3 @@ def _own_streams(log: Path) -> None:
     outputs = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for number, file in ((0, inputs), (1, outputs), (2, outputs)):
         os.dup2(file, number)
-
-
-def _concerned(scenario: Scenario) -> tuple[str, ...]:
-    """The operators that any phase concerns: the world may be switched to it."""
-    placed = {place.operator for phase in scenario.phases.values() for place in phase.placements}
-    named = placed | {one.vantage for one in scenario.expect}
-    found = tuple(key for key in scenario.vantages() if key in named and key != OUTSIDE)
-    return found or tuple(operator.key for operator in scenario.world.operators)

@@ -14,7 +14,7 @@ def together(scenarios: Sequence[Scenario]) -> Scenario:
     """The world has the operators, sites, resolvers and hosts of all of them; a single one is left as it is.
 
     Where a scenario changes a site for itself, its phases do so. A control stays one if all have it; of the
-    others it is an expectation of their own phases.
+    others it is an expectation of their own phases. Methods of circumvention are left out.
 
     Errors: InputError for worlds or settings that do not fit together.
     """
@@ -49,6 +49,7 @@ def together(scenarios: Sequence[Scenario]) -> Scenario:
             for expectation in (*one.expect, *_former_controls(one, common))
         ),
         controls=tuple(common),
+        circumvention=(),
         files={name: digest for one in scenarios for name, digest in one.files.items()},
         path=None,
         remarks=tuple(remark for one in scenarios for remark in one.remarks),

@@ -8,7 +8,7 @@ import errno
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from testbed.errors import InvalidRunError
@@ -25,13 +25,15 @@ def run_as(
     argv: Sequence[str],
     environment: Environment,
     own: Mapping[str, str] = os.environ,
+    meanwhile: Callable[[], float | None] = lambda: None,
     **streams: Any,
 ) -> int:
     """Run `argv` as the subscriber in `namespace` and wait for it; return its exit status as a shell would.
 
     128 + n if signal n ended it. Meanwhile Ctrl-C is the program's business (as with system(3)); another
     signal is passed on to it and ends the run (`testbed.world.interrupt.wait_for_command`). `own` is the
-    user's environment; `streams` are arguments of `subprocess.Popen`.
+    user's environment; `streams` are arguments of `subprocess.Popen`. `meanwhile` is called while the program
+    runs, each time after the seconds that it returned.
 
     Errors: ProgramError if the program cannot be started, InvalidRunError if the vantage cannot be entered;
     RunInterrupted by a signal to the run.
@@ -41,7 +43,7 @@ def run_as(
         process = spawn_as(namespace, argv, environment, own, **streams)
         ended = os.pidfd_open(process.pid)
         try:
-            interrupt.wait_for_command(ended, process.send_signal)
+            interrupt.wait_for_command(ended, process.send_signal, meanwhile)
         except BaseException:
             process.terminate()
             raise

@@ -159,19 +159,23 @@ def sleep(seconds: float) -> None:
     wait((), seconds)
 
 
-def wait_for_command(pidfd: int, send: Callable[[int], object]) -> None:
+def wait_for_command(
+    pidfd: int, send: Callable[[int], object], meanwhile: Callable[[], float | None] = lambda: None
+) -> None:
     """Wait for the end of the user's command, which shares our terminal and process group.
 
     Ctrl-C is the command's business: the terminal has sent it there too. A signal that somebody sent to this
     run alone is passed on by `send`, and ends the run: RunInterrupted is raised once the command has ended,
-    or has had GRACE seconds and was killed.
+    or has had GRACE seconds and was killed. `meanwhile` is called at once, and again after as many seconds as
+    it returned; None: no more.
     """
     inbox = _inbox
     if inbox is None:
-        wait([pidfd])
+        while not wait([pidfd], meanwhile()):
+            pass
         return
     while True:
-        ended = pidfd in wait_either(pidfd, inbox.reading)
+        ended = pidfd in wait([pidfd, inbox.reading], meanwhile(), interruptible=False)
         for number, forwarded in inbox.take():
             if not inbox.raised and (forwarded or number != signal.SIGINT):
                 if not ended:
