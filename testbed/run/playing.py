@@ -41,21 +41,21 @@ def play(
 
     Errors: as `execute`; InputError for scenarios that do not follow each other, or dates out of them.
     """
-    told = story(scenarios, begin, until)
-    job = replace(job, scenario=told.scenario, phase=told.spans[0].phase)
+    made = story(scenarios, begin, until)
+    job = replace(job, scenario=made.scenario, phase=made.spans[0].phase)
     settled, scenario = job.settled()
     if not job.vantages:
         every = concerned(scenario)
         settled = replace(settled, vantages=every[:1] if job.runs_program else every)
     session = Session.of(settled, scenario, switches=True, dated=True)
-    return carry_out(session, playing(replace(told, scenario=scenario), speed))
+    return carry_out(session, playing(replace(made, scenario=scenario), speed))
 
 
-def playing(told: Story, speed: float | None) -> Work:
+def playing(given: Story, speed: float | None) -> Work:
     """The work of a run that plays a story: the probe in each phase, or one command through all of them."""
 
     def work(session: Session, laboratory: Laboratory) -> Findings:
-        passage = Passage(told, speed, session, laboratory)
+        passage = Passage(given, speed, session, laboratory)
         return (_command if session.job.runs_program else _probe)(passage)
 
     return work
