@@ -18,7 +18,7 @@ _INSTANT = timedelta(milliseconds=1)  # the clock stands still this long before 
 
 
 @dataclass(slots=True)
-class Passage:
+class Pace:
     """One way through a story, from its first phase to its last, in one world.
 
     With a speed the clock goes evenly, as many seconds of the scenario in each real one. Without, it goes

@@ -11,7 +11,7 @@ from testbed.run.events import passed_names
 from testbed.run.job import Job
 from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
-from testbed.run.pace import Passage
+from testbed.run.pace import Pace
 from testbed.run.probing import under
 from testbed.run.program import judge_controls, measure_controls, own_rules
 from testbed.run.result import Findings, PlayedPhase, RunResult
@@ -55,26 +55,26 @@ def playing(given: Story, speed: float | None) -> Work:
     """The work of a run that plays a story: the probe in each phase, or one command through all of them."""
 
     def work(session: Session, laboratory: Laboratory) -> Findings:
-        passage = Passage(given, speed, session, laboratory)
-        return (_command if session.job.runs_program else _probe)(passage)
+        pace = Pace(given, speed, session, laboratory)
+        return (_command if session.job.runs_program else _probe)(pace)
 
     return work
 
 
-def _probe(passage: Passage) -> Findings:
+def _probe(pace: Pace) -> Findings:
     """Measure and judge each phase in turn; the world is the same from the first to the last."""
-    session, laboratory = passage.session, passage.laboratory
+    session, laboratory = pace.session, pace.laboratory
     job, scenario, folder = session.job, session.scenario, session.folder
     played: list[PlayedPhase] = []
-    while not played or not passage.over:
-        passage.begin()
-        span, began = passage.span, folder.events.stat().st_size
+    while not played or not pace.over:
+        pace.begin()
+        span, began = pace.span, folder.events.stat().st_size
         touched = vantages_of(scenario, span.phase, (), single=False)
         about = [one for one in job.vantages if one in touched] or job.vantages
         expected = truth(scenario, span.phase, about, job.ipv)
         measured = observe(laboratory, _targets(expected), job.timeout, job.ipv)
-        passage.wait()
-        receipts = passage.end()
+        pace.wait()
+        receipts = pace.end()
         judgement = judge(scenario, span.phase, measured, receipts, about, job.ipv)
         passed = map(str, passed_names(folder.events, session.twin_addresses, began))
         judgement = replace(judgement, notes=(*judgement.notes, *passed))
@@ -87,11 +87,11 @@ def _probe(passage: Passage) -> Findings:
     played = [replace(one, judgement=under(pressure, one.judgement)) for one in played]
     problems = [f"phase {one.span.phase}: {said}" for one in played for said in one.judgement.problems]
     return Findings(
-        problems=tuple(dict.fromkeys([*broken, *passage.problems, *problems])),
-        notes=tuple(passage.notes()),
+        problems=tuple(dict.fromkeys([*broken, *pace.problems, *problems])),
+        notes=tuple(pace.notes()),
         measurements=tuple(one for each in played for one in each.measurements),
         truth=tuple(one for each in played for one in each.truth),
-        phases=tuple(passage.records),
+        phases=tuple(pace.records),
         played=tuple(played),
         pressure=pressure,
     )
@@ -104,17 +104,17 @@ def _targets(expected: list[Truth]) -> dict[str, list[Target]]:
     return found
 
 
-def _command(passage: Passage) -> Findings:
+def _command(pace: Pace) -> Findings:
     """Run the job's command while the phases go by; the last one holds until it ends."""
-    session, laboratory = passage.session, passage.laboratory
+    session, laboratory = pace.session, pace.laboratory
     vantage, error = session.job.vantages[0], ""
-    passage.begin()
+    pace.begin()
     try:
         status = run_as(
             laboratory.world.namespaces[vantage],
             session.job.command or (),
             laboratory.environment(vantage),
-            meanwhile=_turning(passage),
+            meanwhile=_turning(pace),
         )
     except ProgramError as refused:
         status, error = refused.status, str(refused)
@@ -122,8 +122,8 @@ def _command(passage: Passage) -> Findings:
     measured = measure_controls(session, laboratory, [vantage])
     notes = own_rules(laboratory, vantage)
     reached = laboratory.reached(vantage)
-    last = passage.end()
-    problems = laboratory.finish() + passage.problems
+    last = pace.end()
+    problems = laboratory.finish() + pace.problems
     problems += receipt_problems(last, [one.name for one in laboratory.placements])
     labels, harmed = judge_controls(measured, last)
     pressure = Pressure.read(session.folder.path)
@@ -131,26 +131,26 @@ def _command(passage: Passage) -> Findings:
         (problems if pressure.stalled or harmed else notes).append(str(pressure))
     return Findings(
         problems=(*problems, *harmed),
-        notes=(*notes, *passage.notes()),
+        notes=(*notes, *pace.notes()),
         command_status=status,
         command_error=error,
         controls=labels.get(vantage, {}),
         reached=reached,
-        phases=tuple(passage.records),
+        phases=tuple(pace.records),
         pressure=pressure,
     )
 
 
-def _turning(passage: Passage) -> Callable[[], float | None]:
+def _turning(pace: Pace) -> Callable[[], float | None]:
     """What changes the phases while a command runs: returns the seconds until it must be called again."""
 
     def turn() -> float | None:
-        while not passage.over and passage.left() <= 0:
-            passage.wait()
-            receipts = passage.end()
-            names = [one.name for one in passage.laboratory.placements]
-            passage.problems += receipt_problems(receipts, names)
-            passage.begin()
-        return None if passage.over else max(0.0, passage.left())
+        while not pace.over and pace.left() <= 0:
+            pace.wait()
+            receipts = pace.end()
+            names = [one.name for one in pace.laboratory.placements]
+            pace.problems += receipt_problems(receipts, names)
+            pace.begin()
+        return None if pace.over else max(0.0, pace.left())
 
     return turn
