@@ -27,19 +27,19 @@ _COUNTS: Final = ("failures", "errors", "skipped", "tests")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PytestCall:
     """What one call of pytest came to."""
 
     status: int
     counts: Counter[str] = field(default_factory=Counter)
     failed: tuple[str, ...] = ()  # the tests that did, as JUnit names them
 
-    def after(self, repeat: "Part") -> "Part":
+    def after(self, repeat: "PytestCall") -> "PytestCall":
         """This part when those that failed have run once more: what failed twice has failed."""
         counts = self.counts.copy()
         for name in ("failures", "errors"):
             counts[name] = repeat.counts[name]
-        return Part(repeat.status, counts, repeat.failed)
+        return PytestCall(repeat.status, counts, repeat.failed)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     return status_of([part.status for part in parts])
 
 
-def worlds(marks: str, parallel: Sequence[str], options: Sequence[str]) -> Part:
+def worlds(marks: str, parallel: Sequence[str], options: Sequence[str]) -> PytestCall:
     """The tests that build worlds, and once more those that failed beside others."""
     with tempfile.TemporaryDirectory(prefix="tests-") as cache:
         kept = ["-o", f"cache_dir={cache}", *options]
@@ -73,7 +73,7 @@ def worlds(marks: str, parallel: Sequence[str], options: Sequence[str]) -> Part:
         return part.after(repeat)
 
 
-def run(marks: str, part: str, options: Sequence[str]) -> Part:
+def run(marks: str, part: str, options: Sequence[str]) -> PytestCall:
     """Call pytest once."""
     selected = f"({marks}) and {part}" if marks else part
     with tempfile.TemporaryDirectory(prefix="tests-") as folder:
@@ -83,7 +83,7 @@ def run(marks: str, part: str, options: Sequence[str]) -> Part:
         return read_report(report, status)
 
 
-def read_report(report: Path, status: int) -> Part:
+def read_report(report: Path, status: int) -> PytestCall:
     """What a JUnit report says; nothing if there is none."""
     counts, failed = Counter[str](), list[str]()
     if report.exists():
@@ -93,7 +93,7 @@ def read_report(report: Path, status: int) -> Part:
         for case in root.iter("testcase"):
             if case.find("failure") is not None or case.find("error") is not None:
                 failed.append(f"{case.get('classname')}::{case.get('name')}")
-    return Part(status, counts, tuple(failed))
+    return PytestCall(status, counts, tuple(failed))
 
 
 def status_of(statuses: Sequence[int]) -> int:

@@ -201,6 +201,16 @@ out_option = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Run folder (new or empty); default runs/<scenario>-<time>.",
 )
+_RESULT_FILE = click.Path(path_type=Path, dir_okay=False)
+junit_option = click.option(
+    "--junit", type=_RESULT_FILE, metavar="FILE", help="Also write the result as JUnit XML."
+)
+markdown_option = click.option(
+    "--markdown", type=_RESULT_FILE, metavar="FILE", help="The same as Markdown, for a CI service's page."
+)
+badge_option = click.option(
+    "--badge", type=_RESULT_FILE, metavar="FILE", help="The same as JSON for a badge."
+)
 serve_option = click.option(
     "--serve",
     multiple=True,

@@ -47,12 +47,9 @@ from testbed.cli import options
     help="Try the phase's circumvention, too, beside the direct way and where nothing filters.",
 )
 @click.option("-6", "ipv6", is_flag=True, help="Measure over IPv6.")
-@click.option(
-    "--junit",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Also write the result as JUnit XML.",
-)
+@options.junit_option
+@options.markdown_option
+@options.badge_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; with a command, on stderr.")
 @click.option(
     "-q", "--quiet", is_flag=True, help="With a command: print nothing of our own unless the run is invalid."
@@ -74,6 +71,8 @@ def command(
     out: Path | None,
     timeout: float,
     junit: Path | None,
+    markdown: Path | None,
+    badge: Path | None,
     *,
     every: bool,
     circumvention: bool,
@@ -104,10 +103,12 @@ def command(
         raise click.UsageError("--timeline plays every phase; leave --phase and --circumvention out")
     if timeline and command_line and speed is None:
         raise click.UsageError("a command takes its time: with --timeline give it a --speed, as 3600")
-    if junit is not None:
-        from testbed.report import junit as xml
+    given = {"--junit": junit, "--markdown": markdown, "--badge": badge}
+    files = {option: path for option, path in given.items() if path is not None}
+    if files:
+        from testbed.report import outputfile
 
-        xml.require_writable(junit)
+        outputfile.require_writable(files)
     job = Job(
         names[0] if names else "",
         phase=phase,
@@ -138,6 +139,6 @@ def command(
         from testbed.run.every import every_scenario, execute_all
 
         results = show_all(execute_all(job, every_scenario()), as_json=as_json)
-    if junit is not None:
-        xml.write(junit, results)
+    if files:
+        outputfile.write(files, results)
     return most_serious(result.exit_status for result in results)

@@ -1,12 +1,10 @@
 """Runs as JUnit XML, which CI services show: a suite for each run, a case for each row."""
 
-import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from testbed.errors import InputError, printable
+from testbed.errors import printable
 from testbed.run.result import RunResult
 from testbed.truth.judge import Row
 
@@ -25,23 +23,6 @@ def document(results: Sequence[RunResult]) -> str:
     root.set("time", f"{sum(result.seconds for result in results):.3f}")
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, "unicode") + "\n"
-
-
-def require_writable(path: Path, option: str = "--junit") -> None:
-    """InputError unless the file can be written, before a run that may take long."""
-    folder = path.parent
-    if not folder.is_dir() or not os.access(path if path.exists() else folder, os.W_OK):
-        why = "it cannot be written" if folder.is_dir() else "there is no such folder"
-        raise InputError.at(option, f"{path}: {why}", "name another file")
-
-
-def write(path: Path, results: Sequence[RunResult]) -> None:
-    """Write the document. Errors: InputError if the file cannot be written."""
-    try:
-        path.write_text(document(results), "utf-8")
-    except OSError as error:
-        message = f"cannot write {path}: {error.strerror}"
-        raise InputError.at("--junit", message, "name another file") from error
 
 
 def _suite(result: RunResult) -> Element:

@@ -8,16 +8,16 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from testbed.detectors.score import Score, Thresholds
 from testbed.detectors.trials import Trial
-from testbed.errors import Exit, InputError
+from testbed.errors import Exit
 from testbed.report import junit as xml
 from testbed.report import scores
+from testbed.report.outputfile import require_writable, write_text
 
 
 def require_outputs(junit: Path | None, markdown: Path | None) -> None:
     """InputError unless the files can be written, before anything that may take long."""
-    for option, path in (("--junit", junit), ("--markdown", markdown)):
-        if path is not None:
-            xml.require_writable(path, option)
+    given = {"--junit": junit, "--markdown": markdown}
+    require_writable({option: path for option, path in given.items() if path is not None})
 
 
 def publish(
@@ -37,9 +37,9 @@ def publish(
     else:
         scores.show(found, limits)
     if junit is not None:
-        _write(junit, document_of(found, trials, limits))
+        write_text(junit, document_of(found, trials, limits), "--junit")
     if markdown is not None:
-        _write(markdown, scores.markdown(found, limits))
+        write_text(markdown, scores.markdown(found, limits), "--markdown")
     return status
 
 
@@ -90,10 +90,3 @@ def _standing(case: Element, standing: str, trial: Trial) -> None:
         xml.note(case, "skipped", f"{message}; {trial.lab_error}" if trial.lab_error else message)
     elif standing:
         xml.note(case, "error", f"{message}; {trial.note}" if trial.note else message)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise InputError.at(str(path), str(error.strerror), "name another file") from error

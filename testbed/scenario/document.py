@@ -159,7 +159,8 @@ def _compose(text: str, path: Path) -> Node | None:
         where = f":{mark.line + 1}" if mark else ""
         if error.problem == _TOO_DEEP:
             raise InputError.at(f"{display(path)}{where}", "the file is too deep", _OUTSIDE_LISTS) from error
-        said = _INDENT.sub(" ", ", ".join(filter(None, (error.context, error.problem))))
+        begun = error.context_mark and f"{error.context} that begins on line {error.context_mark.line + 1}"
+        said = _INDENT.sub(" ", ", ".join(filter(None, (begun or error.context, error.problem))))
         raise InputError.at(f"{display(path)}{where}", f"not YAML: {said}", _syntax_remedy(text)) from error
     except MemoryError:
         raise

@@ -43,10 +43,12 @@ def test_list_json(folder: Path) -> None:
 
 def test_list_names_a_broken_scenario_and_lists_the_others(folder: Path) -> None:
     (folder / "scenarios").mkdir()
-    (folder / "scenarios" / "mine.yaml").write_text("title: [")
+    (folder / "scenarios" / "mine.yaml").write_text("title: [a")
     done = call("list", cwd=folder)
     assert done.returncode == 2
-    assert done.stderr.startswith("mine: scenarios/mine.yaml:1: not YAML")
+    assert done.stderr.startswith(
+        "mine: scenarios/mine.yaml:2: not YAML: while parsing a flow sequence that begins on line 1"
+    )
     assert "free-network" in done.stdout
 
 

@@ -6,8 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from testbed.errors import InputError
-from testbed.report.junit import document, require_writable, write
+from testbed.report.junit import document
 from testbed.run.job import Job
 from testbed.run.result import RunResult
 from testbed.truth.judge import Judgement, Row
@@ -54,16 +53,3 @@ def test_a_commands_run_is_one_case(status: int, failures: str) -> None:
     job = Job("free", phase="all", command=["curl"])
     made = result(judgement=None, job=job, command_status=status, exit_status=status)
     assert counts(ElementTree.fromstring(document([made]))) == ("1", failures, "0", "0")
-
-
-def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match=r"--junit: cannot write .*: No such file or directory; name another"
-    ):
-        write(tmp_path / "none/x.xml", [result()])
-    with pytest.raises(InputError, match=r"--junit: .*none/x.xml: there is no such folder; name another"):
-        require_writable(tmp_path / "none/x.xml")
-    require_writable(tmp_path / "x.xml")
-    write(tmp_path / "x.xml", [result()])
-    written = (tmp_path / "x.xml").read_text("utf-8")
-    assert written.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<testsuites')
