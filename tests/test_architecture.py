@@ -25,7 +25,7 @@ LAYERS = (  # bottom to top; a package imports only from layers below its own
     {"scenario"},
     {"middlebox", "probe", "truth", "vantage"},
     {"detectors", "run"},
-    {"conformance", "doctor", "ladder", "replay"},
+    {"conformance", "doctor", "evaluation", "ladder", "replay"},
     {"report"},
     {"cli"},
 )

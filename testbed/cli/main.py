@@ -43,6 +43,7 @@ COMMANDS = {
     "phase": Entry("testbed.cli.phase", "Switch a held world to another phase.", RUN),
     "worlds": Entry("testbed.cli.worlds", "The worlds that are held open.", RUN),
     "down": Entry("testbed.cli.down", "End a held world; what its filters did, by phase.", RUN),
+    "evaluate": Entry("testbed.cli.evaluate", "Run a detector over scenarios and score it.", JUDGE),
     "score": Entry("testbed.cli.score", "How often a detector was right.", JUDGE),
     "check": Entry("testbed.cli.check", "Validate scenario files.", JUDGE),
     "conformance": Entry(

@@ -9,12 +9,16 @@ from typing import Any, Final
 from testbed.detectors.adapter import Adapter, ToolOutput
 from testbed.detectors.pairing import cases, paired
 from testbed.detectors.trials import Trial
-from testbed.detectors.verdicts import Complaint
+from testbed.detectors.verdicts import Complaint, ToolVerdict
 from testbed.errors import InputError
 from testbed.measurement.ooni import Measurement
+from testbed.model import OUTSIDE
+from testbed.scenario.labels import CAUSELESS
 from testbed.scenario.loader import load
+from testbed.truth.classify import classify
 from testbed.truth.proofs import CensorReceipts, fired_on, is_rule, on_flows
 from testbed.truth.record import TruthRecord, read_truth
+from testbed.truth.timeline import Timeline
 
 TRIALS, PLAN = "trials.jsonl", "plan.json"
 """Of an evaluation's folder."""
@@ -44,7 +48,7 @@ def of_run(
     known = cases(loaded, phase, vantages, _ipv(folder))
     problems = "; ".join(summary.get("problems", ()))
     if output is None:
-        return _of_probe(folder, adapter, known, problems)
+        return _of_probe(folder, known, problems)
     fired = tuple(summary.get("rules_fired", {}))
     known = [
         replace(
@@ -57,28 +61,36 @@ def of_run(
     return paired(known, adapter.read(output))
 
 
-def _of_probe(
-    folder: Path, adapter: Adapter, known: list[Trial], problems: str
-) -> tuple[list[Trial], list[Complaint]]:
+def _of_probe(folder: Path, known: list[Trial], problems: str) -> tuple[list[Trial], list[Complaint]]:
     """One trial for each of the probe's measurements of an expectation or control."""
     receipts = _receipts(folder)
+    measured = [Measurement.from_json(json.loads(line)) for line in _lines(folder / _RESULTS)]
+    outside = {one.target: one for one in measured if one.vantage == OUTSIDE}
     made: list[Trial] = []
-    complaints: list[Complaint] = []
     by_place = {(one.vantage, one.target): one for one in known}
     count: dict[tuple[str, str], int] = {}
-    for line in _lines(folder / _RESULTS):
-        measurement = Measurement.from_json(json.loads(line))
+    for measurement in measured:
         place = (measurement.vantage, measurement.target)
         if place not in by_place:
             continue
         count[place] = count.get(place, 0) + 1
-        report = adapter.read(ToolOutput(line))
-        complaints += report.complaints
         one = probed(by_place[place], measurement, receipts)
-        verdict = report.verdicts[0] if report.verdicts else None
+        verdict = probe_verdict(measurement, outside.get(measurement.target))
         made.append(replace(one, verdict=verdict, repeat=count[place], lab_error=problems))
     missing = [replace(by_place[place], lab_error=problems) for place in by_place.keys() - count.keys()]
-    return made + missing, complaints
+    return made + missing, []
+
+
+def probe_verdict(measurement: Measurement, outside: Measurement | None) -> ToolVerdict:
+    """What the built-in probe says of a measurement and the same target from outside."""
+    label, seen = classify(measurement, outside), Timeline(measurement)
+    speed = measurement.test_keys.speed
+    parameters = {"rate": speed.bits_per_second} if speed and speed.bits_per_second else {}
+    parameters |= {"received": float(seen.received)} if label == "freeze" and seen.received else {}
+    words = f"{label}: {measurement.test_keys.failed_operation or 'done'}, {measurement.failure}"
+    if label in CAUSELESS:
+        return ToolVerdict(measurement.target, "free", words=words, parameters=parameters)
+    return ToolVerdict(measurement.target, "blocked", (label,), words, parameters=parameters)
 
 
 def probed(known: Trial, measurement: Measurement, receipts: CensorReceipts) -> Trial:

@@ -151,7 +151,7 @@ class Keeper:
                 case "exec":
                     line.answer(self._command_begins(number, message))
                 case "phase":
-                    line.answer(self._switch(message["phase"]))
+                    line.answer(self._switch(message["phase"], fresh=bool(message.get("fresh"))))
                 case "down":
                     self._ended_by = "testbed down"
                     line.answer(None)
@@ -211,12 +211,13 @@ class Keeper:
         about = {"scenario": self._info.scenario, "folder": str(self._info.folder)}
         return {**done, **about, "matched": mine, "problems": list(self._problems)}
 
-    def _switch(self, phase: str) -> dict[str, Any]:
+    def _switch(self, phase: str, *, fresh: bool) -> dict[str, Any]:
+        """Switch. `fresh`: also to the phase that holds, and no censor keeps what it remembers."""
         scenario = self._session.scenario
         one_of(phase, scenario.phases, "phase", scenario.name, place="PHASE")
-        if phase == self._laboratory.phase:
+        if phase == self._laboratory.phase and not fresh:
             raise InputError.at("PHASE", f"the world is in phase '{phase}' already", "nothing was changed")
-        self._end_phase(phase)
+        self._end_phase(None if fresh else phase)
         try:
             self._laboratory.begin_phase(phase)
         except TestbedError as error:

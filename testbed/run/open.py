@@ -96,12 +96,14 @@ class StandingWorld:
             made.check_returncode()
         return made
 
-    def phase(self, name: str) -> PhaseRecord:
+    def phase(self, name: str, *, fresh: bool = False) -> PhaseRecord:
         """Switch to another phase; what is recorded of the one that has ended.
+
+        `fresh`: the censors are started anew and remember nothing; `name` may be the phase that holds.
 
         Errors: InputError for a phase that does not exist, or that holds already.
         """
-        return requests.switch_phase(self.name, name)[1]
+        return requests.switch_phase(self.name, name, fresh=fresh)[1]
 
     def status(self) -> dict[str, Any]:
         """The world's status: `phase`, ended `phases`, `matched` rules of this one, `problems`, …"""

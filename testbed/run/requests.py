@@ -107,13 +107,15 @@ def every_status() -> list[dict[str, Any]]:
     return found
 
 
-def switch_phase(world: str | None, phase: str) -> tuple[str, PhaseRecord]:
+def switch_phase(world: str | None, phase: str, *, fresh: bool = False) -> tuple[str, PhaseRecord]:
     """Switch the world to another phase; its name, and what is recorded of the phase that has ended.
+
+    `fresh`: the censors are started anew and remember nothing; the phase may be the one that holds.
 
     Errors: InputError for a world or a phase that does not exist, or that holds already.
     """
     name, line = worlds.connect(world)
-    ended = PhaseRecord.from_json(line.ask({"do": "phase", "phase": phase}))
+    ended = PhaseRecord.from_json(line.ask({"do": "phase", "phase": phase, "fresh": fresh}))
     line.close()
     return name, ended
 

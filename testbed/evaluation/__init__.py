@@ -1,0 +1,1 @@
+"""Running a detector over scenarios, phases, vantages and repeats, and recording every trial."""
