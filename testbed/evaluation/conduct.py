@@ -110,7 +110,7 @@ class Evaluation:
         began, before = time.monotonic(), self.done()
         running: dict[UnitKey, subprocess.Popen[bytes]] = {}
         together, seen = max(1, min(jobs, (os.cpu_count() or 2) // 2)), set(self._worlds())
-        with _scratch() as scratch:
+        with _scratch() as scratch, _interruptible():
             try:
                 while waiting or running:
                     while waiting and len(running) < together:
@@ -156,7 +156,7 @@ class Evaluation:
 
     def _start(self, key: UnitKey, scratch: Path) -> "subprocess.Popen[bytes]":
         with (self.folder / key.log).open("ab") as log:
-            place = (str(self.folder), str(key.scenario), str(key.group))
+            place = (str(self.folder), str(key.scenario), str(key.group), str(os.getpid()))
             return subprocess.Popen(
                 [sys.executable, "-m", "testbed.evaluation.unit", *place],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -185,6 +185,21 @@ def _scratch() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the evaluation in order: the worlds are closed."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    old = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def _stop(running: Any) -> None:

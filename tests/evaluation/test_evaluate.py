@@ -1,0 +1,141 @@
+"""`testbed evaluate` as a user has it: one small world, detectors of every kind, an interruption."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tests.acceptance.conftest import TESTBED
+
+SECRET = "a-telling-name"
+SCENARIO = """\
+title: Small
+period: any
+sources: [our choice]
+operators: [mts]
+censors:
+  box:
+    profile: t22
+    rules: [{name: reset, match: {tls.sni: [twitter.com]}, action: rst-rewrite}]
+phases: {free: {}, blocked: {mts: box}}
+default_phase: blocked
+expect:
+  - {phase: blocked, vantage: mts, target: "https://twitter.com/", outcome: tls.sni.rst, by: reset}
+  - phase: blocked
+    vantage: mts
+    target: ["https://ok.ru/", "https://www.wikipedia.org/", "https://yandex.ru/"]
+    outcome: ok
+controls: ["https://vk.com/"]
+"""
+# What it does depends on the target. It tells all that it can see of its surroundings.
+DETECTOR = """\
+import json, os, signal, subprocess, sys, time
+target = sys.argv[1]
+seen = {"argv": sys.argv, "env": dict(os.environ), "cwd": os.getcwd(), "files": os.listdir()}
+print(json.dumps(seen), file=sys.stderr, flush=True)
+if "yandex" in target: os.kill(os.getpid(), signal.SIGSEGV)
+if "wikipedia" in target: time.sleep(600)
+if "ok.ru" in target:
+    print(json.dumps({"target": target, "verdict": "free"})[:-9])
+    sys.exit()
+if "vk.com" in target: subprocess.Popen(["sleep", "600"], start_new_session=True)
+quiet = subprocess.run(["curl", "-4", "-sS", "-m", "9", "-o", "/dev/null", target], stderr=subprocess.PIPE)
+print(json.dumps({"target": target, "verdict": bool(quiet.returncode), "mechanism": "tls.sni.rst"}))
+"""
+
+pytestmark = pytest.mark.world("curl")
+
+
+def line(folder: Path, *more: str) -> list[str]:
+    detector = f"{sys.executable} {folder}/detector.py {{target}}"
+    words = [
+        "evaluate",
+        "--detector",
+        detector,
+        "--adapter",
+        "plain",
+        "--scenarios",
+        f"{folder}/{SECRET}.yaml",
+    ]
+    return [TESTBED, *words, "--limit", "3", "--jobs", "1", "--out", str(folder / "out"), *more]
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text("utf-8").splitlines() if file.exists() else []
+
+
+def test_an_evaluation_that_is_interrupted_goes_on_and_counts_every_fault_apart(tmp_path: Path) -> None:
+    (tmp_path / f"{SECRET}.yaml").write_text(SCENARIO)
+    (tmp_path / "detector.py").write_text(DETECTOR)
+    trials, runtime = tmp_path / "out/trials.jsonl", tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime)}
+    first = subprocess.Popen(
+        line(tmp_path), env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not lines(trials) and first.poll() is None:
+        time.sleep(0.05)
+    first.send_signal(signal.SIGINT)
+    _, err = first.communicate()
+    assert (first.returncode, "interrupted: " in err, "goes on" in err) == (130, True, True), err
+    before = lines(trials)
+    assert 0 < len(before) < 6
+    with trials.open("a") as file:
+        file.write(before[0][:50])  # as a kill would leave it
+        file.write("\n")
+
+    done = subprocess.run(
+        line(tmp_path, "--json"), env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 1), done.stderr
+    assert lines(trials)[: len(before)] == before
+    made = [json.loads(one) for one in lines(trials) if one != before[0][:50]]
+    places = [(one["phase"], one["target"], one["repeat"]) for one in made]
+    assert len(places) == len(set(places)) == 6, "no trial is lost, none is made twice"
+    score = json.loads(done.stdout)
+    assert (score["counts"], score["recall"]["hits"]) == (
+        {"hit": 1, "right": 2, "no verdict": 1, "crashed": 1, "hung": 1}, 1,
+    )  # fmt: skip
+    blocked = {one["target"]: one for one in made if one["phase"] == "blocked"}
+    assert blocked["https://twitter.com/"]["acted"] == ["mts/box/reset"]
+    assert (blocked["https://vk.com/"]["left"], blocked["https://vk.com/"]["note"]) == (
+        1,
+        "processes left: 1",
+    )
+    assert [one["kind"] for one in blocked["https://ok.ru/"]["complaints"]] == ["truncated line"]
+    # The detector sees nothing that names the scenario, the phase or the truth.
+    for one in made:
+        seen = (tmp_path / "out" / one["raw"]).with_suffix(".err").read_text().partition("\n")[0]
+        around = json.loads(seen)
+        told = json.dumps([around["argv"][1:], around["env"], around["cwd"]])
+        assert [
+            word for word in (SECRET, "blocked", "tls.sni.rst", "evaluat", "testbed") if word in told
+        ] == []
+        assert around["files"] == []
+
+
+def test_another_evaluation_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / f"{SECRET}.yaml").write_text(SCENARIO)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/plan.json").write_text(json.dumps({"detector": "another"}))
+    done = subprocess.run(line(tmp_path), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "has an evaluation with detector 'another'" in done.stderr
+
+
+def test_nothing_that_could_be_given_to_it(tmp_path: Path) -> None:
+    text = dedent(SCENARIO).replace("https://", "h3://")
+    (tmp_path / f"{SECRET}.yaml").write_text(
+        text.replace("rst-rewrite", "drop").replace("tls.sni.rst", "quic.drop").replace("tls.sni", "quic.sni")
+    )
+    words = [TESTBED, "evaluate", "--detector", "curl", "--scenarios", f"{tmp_path}/{SECRET}.yaml"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, "no target of them can be given to this detector" in done.stderr) == (2, True), (
+        done.stderr
+    )
