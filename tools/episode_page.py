@@ -38,8 +38,8 @@ _CHOICES = (
     "choice are marked in [the world's file](../../scenarios/worlds/runet.yaml)."
 )
 _TOOLS = (
-    "`testbed run {} --circumvention` tries these, as far as they are installed, beside the direct way and "
-    "where nothing filters ([how](../circumvention.md)):"
+    "In this scenario. `testbed run {} --circumvention` tries these, as far as they are installed, beside "
+    "the direct way and where nothing filters ([how](../circumvention.md))."
 )
 _INDEX = (
     "Each page is about one episode: what happened, who reported it, what the packets did in a real run, "
@@ -270,7 +270,7 @@ def _circumvention(scenario: Scenario) -> list[str]:
     for (tool, url, must), phases in rows.items():
         where = "; ".join(f"{', '.join(operators)} in `{phase}`" for phase, operators in phases.items())
         lines.append(f"| {tool} | `{url}` | {where} | {must} |")
-    return ["## What got through", _wrapped(_TOOLS.format(scenario.name)), "\n".join(lines)]
+    return ["## What gets through", _wrapped(_TOOLS.format(scenario.name)), "\n".join(lines)]
 
 
 def _tool(recipe: Recipe) -> str:
