@@ -17,13 +17,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = (  # bottom to top; a package imports only from layers below its own
     {"errors"},
-    {"capture", "evade", "measurement"},
+    {"capture", "evade", "measurement", "shapes"},
     {"censor"},
     {"model"},
     {"world"},
     {"internet"},
     {"scenario"},
     {"middlebox", "probe", "truth", "vantage"},
+    {"dryrun"},
     {"detectors", "run"},
     {"conformance", "doctor", "evaluation", "ladder", "replay"},
     {"report"},
@@ -35,6 +36,7 @@ MAY_IMPORT = {  # narrower than the layers: the only packages of ours
     "capture": {"errors"},
     "evade": {"errors"},
     "measurement": {"errors"},
+    "shapes": {"errors"},
     "censor": set[str](),
 }
 MUST_NOT_IMPORT = {  # narrower than the layers
@@ -48,6 +50,7 @@ MUST_NOT_IMPORT = {  # narrower than the layers
         "testbed.internet",
     },  # they run nothing
     "run": {"testbed.censor.actions"},  # no technique is special
+    "dryrun": {"testbed.censor.actions", "testbed.world", "testbed.middlebox"},  # nor here, and no kernel
     "scenario": {"testbed.world"},  # checking a file touches no kernel
     "truth": {"testbed.censor.actions", "testbed.world", "testbed.internet"},
     "world": {"testbed.censor"},  # a network, not a censor

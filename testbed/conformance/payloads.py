@@ -4,6 +4,9 @@ import struct
 from hashlib import shake_256
 from typing import Final
 
+from testbed.shapes.hellobytes import chrome as _chrome
+from testbed.shapes.hellobytes import extension, record, server_name, vector
+
 X, N = "x.com", "n.com"  # the blocked name and the neutral one
 
 SERVER_HELLO: Final = b"\x16\x03\x03\x00\x5a\x02\x00\x00\x56\x03\x03" + bytes(range(83))
@@ -23,21 +26,7 @@ def junk(size: int) -> bytes:
     return b"\xc3" * size
 
 
-def _vector(data: bytes, width: int) -> bytes:
-    return len(data).to_bytes(width, "big") + data
-
-
-def extension(kind: int, data: bytes) -> bytes:
-    """One TLS extension."""
-    return kind.to_bytes(2, "big") + _vector(data, 2)
-
-
-def server_name(name: str) -> bytes:
-    """The server_name extension."""
-    return extension(0, _vector(b"\0" + _vector(name.encode(), 2), 2))
-
-
-ECH: Final = extension(0xFE0D, b"\0\0\1\0\1\x2a" + _vector(bytes(32), 2) + _vector(bytes(128), 2))
+ECH: Final = extension(0xFE0D, b"\0\0\1\0\1\x2a" + vector(bytes(32), 2) + vector(bytes(128), 2))
 
 
 def handshake(name: str | None = X, *, before: bytes = b"", after: bytes = b"", pad_to: int = 0) -> bytes:
@@ -45,18 +34,13 @@ def handshake(name: str | None = X, *, before: bytes = b"", after: bytes = b"", 
 
     def message(padding: bytes) -> bytes:
         named = b"" if name is None else server_name(name)
-        extensions = _vector(before + named + after + padding, 2)
-        body = b"\x03\x03" + bytes(range(32)) + _vector(bytes(32), 1) + _vector(b"\x13\x01\x13\x02", 2)
-        return b"\x01" + _vector(body + b"\x01\x00" + extensions, 3)
+        extensions = vector(before + named + after + padding, 2)
+        body = b"\x03\x03" + bytes(range(32)) + vector(bytes(32), 1) + vector(b"\x13\x01\x13\x02", 2)
+        return b"\x01" + vector(body + b"\x01\x00" + extensions, 3)
 
     short = message(b"")
     missing = pad_to - len(short) - 4
     return message(extension(21, bytes(missing))) if missing >= 0 else short
-
-
-def record(message: bytes) -> bytes:
-    """A handshake message in one TLS record."""
-    return b"\x16\x03\x01" + _vector(message, 2)
 
 
 def hello(name: str | None = X, **more: object) -> bytes:
@@ -89,7 +73,7 @@ PAGE: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 def query(name: str = X, *, kind: int = 1, number: int = 4711) -> bytes:
     """A DNS query for one name."""
-    labels = b"".join(_vector(label.encode(), 1) for label in name.split("."))
+    labels = b"".join(vector(label.encode(), 1) for label in name.split("."))
     return struct.pack("!HHHHHH", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", kind, 1)
 
 
@@ -97,7 +81,7 @@ def tunnel_query() -> bytes:
     """A DNS query with a tunnel's data as iodine's base128 writes it: letters and bytes above 0x7f."""
     alphabet = bytes((*range(0x61, 0x7B), *range(0xBC, 0xFE)))
     letters = bytes(alphabet[byte % len(alphabet)] for byte in shake_256(b"tunnel").digest(180))
-    labels = b"".join(_vector(letters[at : at + 60], 1) for at in range(0, 180, 60)) + _vector(b"t", 1)
+    labels = b"".join(vector(letters[at : at + 60], 1) for at in range(0, 180, 60)) + vector(b"t", 1)
     return struct.pack("!HHHHHH", 0x9E61, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!HH", 10, 1)
 
 
@@ -125,7 +109,7 @@ def addresses(message: bytes) -> tuple[int, list[str]]:
 
 def over_tcp(message: bytes) -> bytes:
     """A DNS message with its two-byte length prefix."""
-    return _vector(message, 2)
+    return vector(message, 2)
 
 
 def quic_form(size: int, version: int = 1) -> bytes:
@@ -187,13 +171,13 @@ def dtls(kind: int, body: bytes, number: int) -> bytes:
     """A plain handshake message in a DTLS record (RFC 6347 §4.1, §4.2.2)."""
     size = len(body).to_bytes(3, "big")
     message = bytes([kind]) + size + number.to_bytes(2, "big") + bytes(3) + size + body
-    return b"\x16\xfe\xfd\0\0" + number.to_bytes(6, "big") + _vector(message, 2)
+    return b"\x16\xfe\xfd\0\0" + number.to_bytes(6, "big") + vector(message, 2)
 
 
 def dtls13_hello() -> bytes:
     """A ClientHello that offers DTLS 1.3 (RFC 9147 §5.3)."""
-    extensions = _vector(extension(43, b"\2\xfe\xfc") + extension(10, b"\0\2\0\x1d"), 2)
-    return dtls(1, b"\xfe\xfd" + bytes(32) + b"\0\0" + _vector(b"\x13\x01", 2) + b"\1\0" + extensions, 0)
+    extensions = vector(extension(43, b"\2\xfe\xfc") + extension(10, b"\0\2\0\x1d"), 2)
+    return dtls(1, b"\xfe\xfd" + bytes(32) + b"\0\0" + vector(b"\x13\x01", 2) + b"\1\0" + extensions, 0)
 
 
 def dtls13_record(epoch: int, number: int = 0) -> bytes:
@@ -208,48 +192,7 @@ def random_bytes(size: int) -> bytes:
 
 JA4: Final = "t13d1516h2_8daaf6152771_d8a2da3f94cd"  # of `chrome`
 
-_CIPHERS: Final = (
-    *(0x1301, 0x1302, 0x1303, 0xC02B, 0xC02F, 0xC02C, 0xC030, 0xCCA9),
-    *(0xCCA8, 0xC013, 0xC014, 0x009C, 0x009D, 0x002F, 0x0035),
-)
-_SIGNATURES: Final = (0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601)
-_GREASE: Final = 0x4A4A
-
-
-def _list(numbers: tuple[int, ...], width: int = 2) -> bytes:
-    packed = struct.pack(f"!{len(numbers)}H", *numbers)
-    return len(packed).to_bytes(width, "big") + packed
-
 
 def chrome(name: str = X, *, key_share: int = 1216, ech: bool = True) -> bytes:
-    """Chrome of 2025-26 in one record: 15 ciphers, 16 extensions, ALPN h2, fingerprint `JA4`.
-
-    The post-quantum key share (1,216 bytes) makes it longer than a packet; 32 gives the short form of tests.
-    """
-    protocols = b"\x02h2\x08http/1.1"
-    shares = struct.pack("!HHB", _GREASE, 1, 0) + struct.pack("!HH", 0x11EC, key_share) + bytes(key_share)
-    shares += struct.pack("!HH", 0x001D, 32) + bytes(32)
-    made = [
-        extension(_GREASE, b""),
-        server_name(name),
-        extension(0x0017, b""),
-        extension(0xFF01, b"\0"),
-        extension(0x000A, _list((_GREASE, 0x11EC, 0x001D, 0x0017, 0x0018))),
-        extension(0x000B, b"\1\0"),
-        extension(0x0023, b""),
-        extension(0x0010, len(protocols).to_bytes(2, "big") + protocols),
-        extension(0x0005, b"\1\0\0\0\0"),
-        extension(0x000D, _list(_SIGNATURES)),
-        extension(0x0012, b""),
-        extension(0x0033, len(shares).to_bytes(2, "big") + shares),
-        extension(0x002D, b"\1\1"),
-        extension(0x002B, b"\6" + struct.pack("!HHH", _GREASE, 0x0304, 0x0303)),
-        extension(0x001B, b"\2\0\2"),
-        extension(0x44CD, b"\0\3\2h2"),
-    ]
-    if ech:
-        made.append(extension(0xFE0D, b"\0\0\1\0\1\x2a\0\x20" + bytes(32) + b"\0\x90" + bytes(144)))
-    extensions = b"".join(made)
-    body = b"\x03\x03" + bytes(range(32)) + b"\x20" + bytes(32) + _list((_GREASE, *_CIPHERS)) + b"\1\0"
-    body += len(extensions).to_bytes(2, "big") + extensions
-    return record(b"\1" + len(body).to_bytes(3, "big") + body)
+    """A ClientHello of Chrome of 2025-26, fingerprint `JA4`; a key share of 32 bytes gives a short one."""
+    return _chrome(name, key_share=key_share, ech=ech)

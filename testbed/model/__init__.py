@@ -319,6 +319,7 @@ class Expectation:
     ipv: int | None = None  # 4 or 6: only measured over this IP version; None: over both
     tries: int = 1  # how often it is measured
     share: tuple[float, float] | None = None  # of the tries that have this outcome; the others are ok
+    place: str = field(default="", compare=False)  # where it is written: "scenarios/x.yaml:12 expect[3]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +369,7 @@ class Scenario:
     expect: tuple[Expectation, ...]
     controls: tuple[Target, ...]  # must stay unharmed from every vantage in every phase
     circumvention: tuple[Circumvention, ...] = ()
+    controls_place: str = field(default="controls", compare=False)  # where they are written
     files: Mapping[str, str] = field(default_factory=dict)  # every file it was made from -> sha256
     time_scale: float = 1.0  # the censors' clocks run this many times faster than real time
     model: str = ""  # the inspector model of every censor at a hop, if the user gave one

@@ -48,6 +48,7 @@ def expand(
                         part.ip,
                         part.tries,
                         part.share,
+                        sources.document.place(loc),
                     )
                     _keep(one, index, made, sources)
     return tuple(dict.fromkeys(one for one, _ in made.values()))

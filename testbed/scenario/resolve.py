@@ -64,6 +64,7 @@ def resolve(
         expect=expect,
         controls=control,
         circumvention=ways,
+        controls_place=document.place(("controls",)),
         files=dict(sorted(sources.files.items())),
         path=document.path.resolve(),
         remarks=tuple(dict.fromkeys(sources.remarks)),

@@ -108,7 +108,7 @@ def judge(
     world = scenario.world_in(phase)
     for one in expected:
         excuse = _excuse(world, one.vantage)
-        each = list(_rows(one, made, receipts, _also_seen(scenario, phase, one)))
+        each = list(_rows(one, made, receipts, also_seen(scenario, phase, one)))
         for row in [_together(each, one)] if one.share else each:
             unowned, late = row.unowned and "loss" not in excuse, row.slow and not excuse
             rows += [replace(row, unowned=unowned, slow=late)]
@@ -215,7 +215,7 @@ def _within(rate: float | None, limits: tuple[float, float] | None) -> bool:
     return limits is None or rate is None or limits[0] <= rate <= limits[1]
 
 
-def _also_seen(scenario: Scenario, phase: str, one: Truth) -> set[str]:
+def also_seen(scenario: Scenario, phase: str, one: Truth) -> set[str]:
     """Labels of other symptoms of the expected effect, as the actions of the rule that causes it say."""
     policy, _, name = one.by.rpartition("/")
     return {*SEEN_AS.get(one.outcome, ())} | {

@@ -17,14 +17,13 @@ from testbed.conformance.payloads import (
     ALERT,
     RECORD,
     chrome,
-    extension,
     handshake,
     hello,
     inside_name,
     junk,
-    record,
 )
 from testbed.conformance.steps import OPENED, L, R, SendPacket
+from testbed.shapes.hellobytes import extension, record
 
 MODELS: Final = ("A", "P", "C", "D", "T", "Dv", "R", "Rl", "Rv", "Rvm")
 _NAME: Final = "www.facebook.com"

@@ -27,10 +27,10 @@ from testbed.conformance.payloads import (
     inside_name,
     junk,
     moved,
-    record,
 )
 from testbed.conformance.series import Pairs, bounds
 from testbed.conformance.steps import OPENED, OPENED_BY_R, DialogueStep, L, R, tcp
+from testbed.shapes.hellobytes import record
 
 _AT_TYPE, _AT_RECORD, _AT_HANDSHAKE, _AT_LENGTH = 0, 4, 5, 8
 

@@ -1,0 +1,238 @@
+"""What the rules of a phase do to a client, asked of the core: truth at the level of policy.
+
+A record's label is that of `testbed.truth.classify`, which judges real measurements, given the measurement
+that would be made. Where something is left to chance, it is asked draw by draw.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Final, Literal
+
+from testbed.censor.decision import Direction
+from testbed.censor.policy import Policy, Rule
+from testbed.dryrun.trial import DryPlace, DryTrial, try_out
+from testbed.measurement.kinds import KINDS
+from testbed.measurement.target import Target
+from testbed.model import OUTSIDE, Placement, Scenario, World
+from testbed.scenario.labels import SEEN_AS
+from testbed.shapes.known import SHAPES, ClientShape
+from testbed.truth.classify import classify
+from testbed.truth.expected import Truth
+from testbed.truth.record import TruthRecord, layer_of
+from testbed.truth.timeline import Timeline
+
+DRAWS: Final = 20  # of what is left to chance; our choice
+_FEW: Final = 3  # draws that show whether anything is
+_TUNNELS: Final = {"wireguard", "openvpn", "ikev2", "l2tp"}
+
+
+@dataclass(frozen=True, slots=True)
+class DryAnswer:
+    """What one draw came to."""
+
+    label: str
+    trial: DryTrial
+
+
+class Asker:
+    """Asks the censors of one scenario."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self._worlds: dict[str, World] = {}
+        self._references: dict[tuple[int, str, int, str, int], DryTrial] = {}
+
+    def place(self, phase: str, vantage: str) -> DryPlace:
+        """A vantage in a phase. KeyError if there is no such phase."""
+        scenario = self.scenario
+        if phase not in self._worlds:
+            self._worlds[phase] = scenario.world_in(phase)
+        placements = scenario.phases[phase].placements
+        return DryPlace(self._worlds[phase], placements, vantage, scenario.seed, scenario.time_scale)
+
+    def answers(
+        self,
+        place: DryPlace,
+        target: Target,
+        shape: ClientShape = SHAPES["probe"],
+        *,
+        ipv: int = 4,
+        tries: int = 1,
+        draw: int = 0,
+        without: str = "",
+    ) -> list[DryAnswer]:
+        """The label of each try, as a detector that also measures from outside gives it."""
+        reference = self._reference(place, target, shape, ipv, draw)
+        found = try_out(place, target, shape, ipv=ipv, tries=tries, draw=draw, without=without)
+        return [DryAnswer(self._label(one, reference), one) for one in found]
+
+    def record(
+        self, phase: str, vantage: str, target: Target, *, client: str = "probe", ipv: int = 4
+    ) -> TruthRecord:
+        """The truth of one client's exchange."""
+        shape, place = SHAPES[client], self.place(phase, vantage)
+        drawn = self._drawn(place, target, shape, ipv)
+        counts = Counter(one.label for one in drawn)
+        label = counts.most_common(1)[0][0]
+        shown = next(one for one in drawn if one.label == label)
+        draw = drawn.index(shown)
+        name = self._deciding(place, target, shape, ipv, draw, shown)
+        part, info = _Cause.of(place, name, shown.trial), self.scenario.phases[phase]
+        mechanism = part.mechanism(label) if part else label
+        return TruthRecord(
+            level="policy",
+            scenario=self.scenario.name,
+            phase=phase,
+            vantage=vantage,
+            target=target.url,
+            transport=target.kind.transport,
+            ipv=6 if ipv == 6 else 4,
+            client=client,
+            outcome=label,
+            mechanism=mechanism,
+            layer=layer_of(mechanism),
+            rule=name,
+            rules=shown.trial.rules,
+            action=part.rule.action.key if part else "",
+            direction=part.direction if part else "",
+            hop=part.hop if part else None,
+            rate=part.rate if part and label == "throttle" else None,
+            size=Timeline(shown.trial.measurement).received if label == "freeze" else None,
+            residual=part.residual if part else None,
+            control=_control(self.scenario.controls, target),
+            onset=_moment(info.start),
+            end=_moment(info.end),
+            chances={one: round(number / len(drawn), 4) for one, number in counts.most_common()},
+        )
+
+    def records(
+        self, phase: str, expected: Iterable[Truth], clients: Sequence[str] = ("probe",), ipv: int = 4
+    ) -> Iterator[TruthRecord]:
+        """The truth of each client at each vantage and target of the phase, but the outside's."""
+        for one in expected:
+            for client in clients:
+                if one.vantage != OUTSIDE and self.speaks(client, one.target):
+                    yield self.record(phase, one.vantage, one.target, client=client, ipv=ipv)
+
+    def speaks(self, client: str, target: Target) -> bool:
+        """Whether a client of this shape can ask for the target at all."""
+        shape = SHAPES[client]
+        if target.kind.scheme not in KINDS:
+            return client == "probe"
+        needed = {"tls": shape.hello, "quic": shape.flight}.get(target.kind.transport, True)
+        return needed is not None and (target.kind.transport in ("tls", "quic") or shape.hello is not None)
+
+    def _drawn(self, place: DryPlace, target: Target, shape: ClientShape, ipv: int) -> list[DryAnswer]:
+        """As many draws as are needed; the first has the scenario's own seed."""
+        found = self._some(place, target, shape, ipv, range(1))
+        policies = [one.policy for one in place.placements if one.operator == place.vantage]
+        chance = shape.varies and bool(policies)
+        if chance or found[0].trial.rules or any(map(_left_to_chance, policies)):
+            found += self._some(place, target, shape, ipv, range(1, _FEW))
+            if chance or any(map(_left_to_chance, policies)) or len({one.label for one in found}) > 1:
+                found += self._some(place, target, shape, ipv, range(_FEW, DRAWS))
+        return found
+
+    def _some(
+        self, place: DryPlace, target: Target, shape: ClientShape, ipv: int, draws: range
+    ) -> list[DryAnswer]:
+        return [self.answers(place.drawn(number), target, shape, ipv=ipv, draw=number)[0] for number in draws]
+
+    def _deciding(
+        self, place: DryPlace, target: Target, shape: ClientShape, ipv: int, draw: int, shown: DryAnswer
+    ) -> str:
+        """The rule without which the outcome is another one; of several that acted, the first such."""
+        rules = shown.trial.rules
+        if len(rules) < 2:
+            return rules[0] if rules else ""
+        for name in rules:
+            other = self.answers(place.drawn(draw), target, shape, ipv=ipv, draw=draw, without=name)[0]
+            if other.label != shown.label:
+                return name
+        return rules[0]
+
+    def _reference(
+        self, place: DryPlace, target: Target, shape: ClientShape, ipv: int, draw: int
+    ) -> DryTrial:
+        key = (id(place.world), target.url, ipv, shape.key, draw if shape.varies else 0)
+        if key not in self._references:
+            self._references[key] = try_out(place.outside, target, shape, ipv=ipv, draw=draw)[0]
+        return self._references[key]
+
+    @staticmethod
+    def _label(trial: DryTrial, reference: DryTrial) -> str:
+        return classify(trial.measurement, reference.measurement, limited=bool(trial.rules))
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """The rule behind an outcome, where it is, and what it acted on."""
+
+    placement: Placement
+    rule: Rule
+    trial: DryTrial
+
+    @classmethod
+    def of(cls, place: DryPlace, name: str, trial: DryTrial) -> "_Cause | None":
+        """The rule of that name ("mts/tspu/rule"); None for ""."""
+        for placement in place.placements:
+            for rule in placement.policy.rules:
+                if f"{placement.name}/{rule.name}" == name:
+                    return cls(placement, rule, trial)
+        return None
+
+    @property
+    def direction(self) -> Literal["up", "down", "both"]:
+        """Which packets it acted on."""
+        name = f"{self.placement.name}/{self.rule.name}"
+        found = {act.direction for act in self.trial.acts if act.rule == name}
+        if len(found) > 1:
+            return "both"
+        return "up" if found == {Direction.UP} else "down"
+
+    @property
+    def hop(self) -> int | None:
+        """Its router."""
+        return self.placement.hop if self.placement.at == "hop" else None
+
+    @property
+    def rate(self) -> float | None:
+        """What it lets through, bit/s."""
+        rate = getattr(self.rule.action, "rate", None)
+        return None if rate is None else float(rate)
+
+    @cached_property
+    def residual(self) -> float | None:
+        """How long it holds a 4-tuple, s; None if it holds none."""
+        if self.placement.at == "resolver":
+            return None
+        policy: Policy = self.placement.policy
+        tcp = any(one.startswith("tcp") for one in self.trial.measurement.test_keys.flows or ())
+        profile = policy.profiles_of(self.rule)[0 if tcp else -1]
+        return self.rule.action.holds_for(profile) or None
+
+    def mechanism(self, label: str) -> str:
+        """The label of the cause, by what the rule looks for."""
+        match, cause = self.rule.match, self.rule.action.cause
+        if label in SEEN_AS["quic.sni.drop"] and match.get("quic.sni") is not None:
+            return "quic.sni.drop"
+        if label in SEEN_AS["vpn.drop"] and _TUNNELS & set(match.get("protocol") or ()):
+            return "vpn.drop"
+        return cause if cause and label in SEEN_AS.get(cause, ()) else label
+
+
+def _left_to_chance(policy: Policy) -> bool:
+    """Whether a box misses some flows, stands on some paths only, or reads flows in several ways."""
+    return bool(any(policy.miss.values()) or policy.bypass or len(policy.profile.models.value) > 1)
+
+
+def _control(controls: Sequence[Target], target: Target) -> str:
+    alike = [one for one in controls if one.kind == target.kind] or list(controls)
+    return alike[0].url if alike else ""
+
+
+def _moment(time: datetime | None) -> str | None:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ") if time else None

@@ -1,0 +1,158 @@
+"""The way of packets through censors: each as it would be carried out, in the order of hops.
+
+What a subscriber sends meets the censors first to last, what comes from outside in reverse. A censor is its
+core and a soft kernel. Every act on a packet is noted with its rule.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Final
+
+from testbed.censor.core import Censor
+from testbed.censor.decision import Direction, Injection, Verdict
+from testbed.censor.packet import parse
+from testbed.censor.softkernel import Outcome, SoftKernel
+from testbed.dryrun.agenda import Agenda
+from testbed.model import LinkQuality, Placement
+
+ONE_WAY: Final = 0.01  # seconds; our choice
+
+_Deliver = Callable[[bytes], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DryAct:
+    """What a rule did to one packet."""
+
+    rule: str  # "mts/tspu/social-reset"
+    direction: Direction  # of the packet, as the censor sees it
+    what: str  # drop, replace, inject, delay; police: dropped beyond a rate
+    at: float  # seconds
+
+
+class Station:
+    """One censor on the way."""
+
+    def __init__(self, place: Placement, seed: int, scale: float, *, inwards: bool) -> None:
+        """`inwards`: it guards the server's end of the way, and what goes to the server comes down to it."""
+        self.name, self.place, self.policy = place.name, place, place.policy
+        policy = place.policy
+        self.kernel = SoftKernel(Censor(policy, seed, time_scale=scale), policy, time_scale=scale)
+        self.scale = scale
+        self.inwards = inwards
+
+    def direction(self, *, to_server: bool) -> Direction:
+        """As this censor sees a packet on its way to the server, or back."""
+        return Direction.UP if to_server is not self.inwards else Direction.DOWN
+
+    def rule(self, index: int) -> str:
+        """The name of a rule, "mts/tspu/social-reset"."""
+        return f"{self.name}/{self.policy.rules[index].name}"
+
+
+class DryLink:
+    """What a link of the world does to packets of each direction; see `LinkQuality`."""
+
+    def __init__(self, quality: LinkQuality, seed: int) -> None:
+        self._quality, self._chance = quality, Random(seed)
+        self._busy_until = {True: 0.0, False: 0.0}
+
+    def passes(self, size: int, now: float, *, to_server: bool) -> float | None:
+        """Seconds that a packet takes; None if it is lost."""
+        given = self._quality
+        if given.loss and self._chance.random() < given.loss:
+            return None
+        if not given.rate:
+            return given.delay
+        begins = max(now, self._busy_until[to_server])
+        self._busy_until[to_server] = begins + 8 * size / given.rate
+        return self._busy_until[to_server] - now + given.delay
+
+
+class Way:
+    """A client, a server's side, and the censors between them, the client's nearest first."""
+
+    def __init__(self, agenda: Agenda, stations: Sequence[Station], links: Sequence[DryLink] = ()) -> None:
+        """`links`: those that do anything to packets, wherever they are."""
+        self.agenda, self.stations, self._links = agenda, list(stations), list(links)
+        self.acts: list[DryAct] = []
+        self.to_client: _Deliver = _nowhere
+        self.to_server: _Deliver = _nowhere
+
+    def up(self, raw: bytes) -> None:
+        """A packet that the client sends."""
+        self._enter(raw, 0, to_server=True)
+
+    def down(self, raw: bytes) -> None:
+        """A packet that a server sends."""
+        self._enter(raw, len(self.stations) - 1, to_server=False)
+
+    def _enter(self, raw: bytes, place: int, *, to_server: bool) -> None:
+        """The links first: what they do has no order with what the censors do. Our choice."""
+        late = 0.0
+        for link in self._links:
+            took = link.passes(len(raw), self.agenda.now + late, to_server=to_server)
+            if took is None:
+                return
+            late += took
+        if late:
+            self.agenda.after(late, lambda: self._carry(raw, place, to_server=to_server))
+        else:
+            self._carry(raw, place, to_server=to_server)
+
+    def _carry(self, raw: bytes, place: int, *, to_server: bool) -> None:
+        """From the censor number `place` onwards."""
+        step = 1 if to_server else -1
+        while 0 <= place < len(self.stations):
+            station = self.stations[place]
+            direction, now = station.direction(to_server=to_server), self.agenda.now * station.scale
+            outcome = station.kernel.process(raw, direction, now)
+            decision = outcome.decision
+            if decision.rule is not None:
+                self._note(station, decision.rule, direction, _acts(outcome))
+            for injection in decision.inject:
+                self._inject(injection, place)
+            if decision.verdict is Verdict.DROP:
+                return
+            if decision.verdict is Verdict.REPLACE:
+                assert decision.packet is not None
+                raw = decision.packet
+            place += step
+            if decision.release_at is not None:
+                later = partial(self._carry, raw, place, to_server=to_server)
+                self.agenda.at(decision.release_at / station.scale, later)
+                return
+        deliver = self.to_server if to_server else self.to_client
+        self.agenda.after(ONE_WAY, lambda: deliver(raw))
+
+    def _inject(self, injection: Injection, place: int) -> None:
+        """A packet that a censor makes: no other censor of the same hop sees it."""
+        here = self.stations[place].place
+        to_server = (injection.toward is Direction.UP) is not self.stations[place].inwards
+        step, at = (1 if to_server else -1), place
+        while 0 <= at < len(self.stations) and (
+            (there := self.stations[at].place).operator == here.operator and there.hop == here.hop
+        ):
+            at += step
+        packet = parse(injection.packet)
+        if packet is not None and not to_server and packet.hop_limit < here.hop:
+            return  # it ends at a router before the subscriber
+        self._carry(injection.packet, at, to_server=to_server)
+
+    def _note(self, station: Station, index: int, direction: Direction, what: Sequence[str]) -> None:
+        self.acts += [DryAct(station.rule(index), direction, one, self.agenda.now) for one in what]
+
+
+def _acts(outcome: Outcome) -> list[str]:
+    decision = outcome.decision
+    done = {Verdict.DROP: ["drop"], Verdict.REPLACE: ["replace"]}.get(decision.verdict, [])
+    if outcome.by == "police":
+        done = ["police"]
+    done += ["inject"] * any(not one.released for one in decision.inject)
+    return done + ["delay"] * (decision.release_at is not None)
+
+
+def _nowhere(_: bytes) -> None:
+    raise AssertionError("the way leads nowhere yet")

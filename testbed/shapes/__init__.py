@@ -1,0 +1,1 @@
+"""The first bytes that known clients send: ClientHellos and QUIC Initials."""
