@@ -302,6 +302,8 @@ def _replay(scenario: Scenario) -> str:
     others = [phase for phase in scenario.phases if phase != scenario.default_phase]
     lines = [f"testbed run {scenario.name}"]
     lines += [f"testbed run {scenario.name} --phase {phase}" for phase in others]
+    if sum(phase.start is not None for phase in scenario.phases.values()) > 1:
+        lines.append(f"testbed run {scenario.name} --timeline")
     if any(way.phase == scenario.default_phase for way in scenario.circumvention):
         lines.append(f"testbed run {scenario.name} --circumvention")
     flow = drawn_flow(scenario)

@@ -10,6 +10,7 @@ from testbed.measurement.kinds import parse
 from testbed.model import Scenario
 from testbed.scenario import library
 from testbed.scenario.loader import load
+from testbed.scenario.story import story
 from tests.docs.pages import ROOT
 from tools.episode_page import FOLDER, MEASURED, PICTURES, drawn_flow, index, page, run_block, runs_of
 from tools.episodes import INDEX
@@ -113,6 +114,9 @@ def test_the_commands_are_valid(name: str) -> None:
         program, action, who, *rest = shlex.split(line)
         if rest == ["--circumvention"]:
             assert any(way.phase == scenario.default_phase for way in scenario.circumvention)
+            continue
+        if rest == ["--timeline"]:
+            assert len(story([scenario]).spans) > 1
             continue
         options = dict(zip(rest[::2], rest[1::2], strict=False))
         assert (program, who) == ("testbed", name)
