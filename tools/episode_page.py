@@ -200,10 +200,14 @@ def _timeline(scenario: Scenario) -> str:
 
 def _who(scenario: Scenario, phase: Phase) -> str:
     """Who filters with which censor, and what else differs in the phase."""
-    boxes: dict[str, list[str]] = {}
+    at: dict[str, list[str]] = {}
     for place in phase.placements:
-        boxes.setdefault(place.policy.name, []).append(_operator(scenario, place.operator))
-    found = [f"`{box}` at {', '.join(where)}" for box, where in boxes.items()] or ["nobody"]
+        at.setdefault(place.policy.name, []).append(place.operator)
+    boxes: dict[tuple[str, ...], list[str]] = {}
+    for box, operators in at.items():
+        boxes.setdefault(tuple(operators), []).append(f"`{box}`")
+    found = [f"{', '.join(names)} at {_operators(scenario, where)}" for where, names in boxes.items()]
+    found = found or ["nobody"]
     if phase.sites:
         found.append(f"the servers of {', '.join(phase.sites)} do otherwise")
     if phase.links:
@@ -331,6 +335,11 @@ def _wrapped(text: str, indent: str = "") -> str:
 
 def _operator(scenario: Scenario, vantage: str) -> str:
     return OUTSIDE if vantage == OUTSIDE else scenario.world.operator(vantage).name
+
+
+def _operators(scenario: Scenario, chosen: Sequence[str]) -> str:
+    every = len(chosen) == len(scenario.world.operators) > 1
+    return "every operator" if every else ", ".join(_operator(scenario, one) for one in chosen)
 
 
 def _time(at: datetime) -> str:
