@@ -28,7 +28,7 @@ LAYERS = (  # bottom to top; a package imports only from layers below its own
     {"detectors", "run"},
     {"conformance", "doctor", "evaluation", "ladder", "replay"},
     {"report"},
-    {"cli"},
+    {"cli", "testing"},
 )
 """The picture in docs/architecture.md. `testbed/__init__.py` (the Python API) stands above them all."""
 

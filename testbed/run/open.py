@@ -2,11 +2,11 @@
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from testbed.errors import InputError, InvalidRunError
 from testbed.model import Scenario
@@ -16,7 +16,9 @@ from testbed.run.job import Job
 from testbed.run.records import PhaseRecord
 from testbed.run.result import RunResult
 from testbed.run.standing import Opening, Started, start, wait
-from testbed.vantage.joined import helper, refused
+from testbed.vantage.joined import call_joined, helper, refused
+
+T = TypeVar("T")
 
 
 def open_world(
@@ -95,6 +97,30 @@ class StandingWorld:
         if check:
             made.check_returncode()
         return made
+
+    def call(self, function: Callable[[], T], *, vantage: str | None = None) -> T:
+        """Call a function of this process as the subscriber at `vantage` (None: the only one).
+
+        It runs in a forked process, with the vantage's network, resolver and trust stores; what it returns or
+        raises must pickle. This process must have no other threads.
+
+        Errors: those of the function; InputError for a vantage that the world does not have; InvalidRunError
+        if the world has ended.
+        """
+        _, line = worlds.connect(self.name)
+        try:
+            name = getattr(function, "__qualname__", repr(function))
+            place, _ = requests.begin(line, vantage, [f"(Python) {name}"])
+            status = 1
+            try:
+                found: T = call_joined(place, function)
+                status = 0
+            finally:
+                with suppress(InvalidRunError):
+                    line.ask({"status": status})
+        finally:
+            line.close()
+        return found
 
     def phase(self, name: str, *, fresh: bool = False) -> PhaseRecord:
         """Switch to another phase; what is recorded of the one that has ended.

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -86,6 +86,67 @@ def _become(place: Joined, argv: Sequence[str], own: Mapping[str, str], here: Pa
             os.execve("/bin/sh", ["sh", program, *argv[1:]], variables)
         reason = "its interpreter is missing" if error.errno == errno.ENOENT else error.strerror
         raise ProgramError(NOT_EXECUTABLE, f"{argv[0]}: cannot be executed: {reason}") from error
+
+
+def call_joined(place: Joined, function: Callable[[], object], own: Mapping[str, str] = os.environ) -> Any:
+    """Call `function` as the subscriber, in a forked process; what it returns, or what it raises.
+
+    Call it in a process without other threads: it forks. What is returned or raised must pickle.
+
+    Errors: InvalidRunError if the world cannot be entered, or if the process ended without an answer.
+    """
+    answer = os.memfd_create("answer")
+    here = Path.cwd()
+    os.chdir("/")  # which every world has
+    try:
+        status = FirstProcess(place.pid, place.began).join(
+            partial(_answer, place, function, own, here, answer)
+        )
+        os.lseek(answer, 0, os.SEEK_SET)
+        with os.fdopen(os.dup(answer), "rb") as file:
+            text = file.read()
+    finally:
+        os.close(answer)
+        with suppress(OSError):
+            os.chdir(here)
+    if not text:
+        raise InvalidRunError(f"the function ended its process with status {status} and no answer")
+    import pickle  # the helper, which needs a quick start, does without
+
+    fine, value = pickle.loads(text)
+    if fine:
+        return value
+    raise value
+
+
+def _answer(
+    place: Joined, function: Callable[[], object], own: Mapping[str, str], here: Path, answer: int
+) -> int:
+    """Become the subscriber, call, and leave the answer in the file."""
+    import pickle
+    import traceback
+
+    with suppress(OSError):
+        os.chdir(here)
+    variables = place.environment.for_program(own)
+    become_subscriber(Namespace.open(place.vantage), place.environment)
+    os.environ.clear()
+    os.environ.update(variables)
+    try:
+        made: tuple[bool, object] = (True, function())
+    except Exception as error:
+        made = (False, error)
+    try:
+        text = pickle.dumps(made)
+        pickle.loads(text)
+    except Exception:
+        words = (
+            "".join(traceback.format_exception(made[1])) if isinstance(made[1], Exception) else repr(made[1])
+        )
+        text = pickle.dumps((False, InvalidRunError(f"what the function gave cannot be passed on: {words}")))
+    with os.fdopen(os.dup(answer), "wb") as file:
+        file.write(text)
+    return 0
 
 
 def helper(place: Joined, refusal: int, argv: Sequence[str]) -> list[str]:

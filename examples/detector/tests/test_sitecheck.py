@@ -1,0 +1,47 @@
+"""sitecheck in three Russian networks that were: each test with its own world, and a world shared by all."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from sitecheck import check
+
+from testbed.testing import assert_blocked, assert_free
+
+PROGRAM = [sys.executable, str(Path(__file__).parents[1] / "sitecheck.py")]
+
+
+@pytest.mark.scenario("twitter-facebook-block-2022-03", phase="block", vantage="mts")
+def test_a_reset_is_found(vantage, truth):
+    url = "https://twitter.com/"
+    result = vantage.run([*PROGRAM, url])
+    assert_blocked(result, by="social-reset")
+    assert json.loads(result.stdout)["mechanism"] == truth[url].outcome
+
+
+@pytest.mark.scenario("twitter-facebook-block-2022-03", phase="block", vantage="mts")
+def test_a_site_that_works_is_free(vantage):
+    result = vantage.run([*PROGRAM, "https://vk.com/"])
+    assert_free(result)
+    assert json.loads(result.stdout)["verdict"] == "free"
+
+
+@pytest.mark.scenario("twitter-facebook-block-2022-03", phase="block", vantage="mts")
+def test_the_function_itself_runs_as_the_subscriber(vantage):
+    found = vantage.call(lambda: check("https://www.dw.com/"))
+    assert (found["verdict"], found["mechanism"]) == ("blocked", "tls.mitm")
+
+
+@pytest.mark.scenario("twitter-throttling-2021", phase=["before", "exact"], vantage="mts")
+def test_throttling(vantage, truth, receipts):
+    url = "https://abs.twimg.com/bytes/140000"
+    result = vantage.run([*PROGRAM, url])
+    found = json.loads(result.stdout)
+    if truth[url].outcome == "throttle":
+        assert_blocked(result, by="twitter-policer")
+        assert "throttle" in found["mechanism"]
+        assert sum(receipts().values()) > 0
+    else:
+        assert_free(result)
+        assert found["verdict"] == "free"

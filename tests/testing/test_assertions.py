@@ -1,0 +1,90 @@
+"""Assertions about commands, and what the marker means. No world is needed."""
+
+import pytest
+
+from testbed.errors import InputError
+from testbed.testing import VantageResult, assert_blocked, assert_free
+from testbed.testing.cases import cases_of
+
+RULE = "mts/tspu-mts/social-reset"
+
+
+def result(*rules: str, status: int = 0, passed: tuple[str, ...] = ()) -> VantageResult:
+    return VantageResult(
+        args=["curl", "https://twitter.com/"], returncode=status, stdout="", stderr="curl: (35) reset",
+        scenario="s", phase="block", vantage="mts", rules=rules, passed=passed,
+        known=(RULE, "mts/tspu-mts/news-drop"),
+    )  # fmt: skip
+
+
+def test_blocked_by_a_rule() -> None:
+    assert_blocked(result(RULE))
+    assert_blocked(result(RULE), by="social-reset")
+    assert_blocked(result(RULE), by="tspu-mts/social-reset")
+
+
+@pytest.mark.parametrize(
+    ("seen", "by", "message"),
+    [
+        (result(), None, "no rule acted on the command's packets"),
+        (result(), "social-reset", "rule 'social-reset' did not act"),
+        (result(RULE), "news-drop", "rule 'news-drop' did not act"),
+        (result(RULE), "social-rest", "there is no rule 'social-rest' here; did you mean 'social-reset'"),
+    ],
+)
+def test_not_blocked(seen: VantageResult, by: str | None, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        assert_blocked(seen, by=by)
+
+
+def test_a_failure_explains_itself() -> None:
+    with pytest.raises(AssertionError) as caught:
+        assert_blocked(result(status=35, passed=("twitter.com passed mts/x/y: two segments",)))
+    assert str(caught.value).splitlines() == [
+        "no rule acted on the command's packets",
+        "command     curl https://twitter.com/",
+        "at          mts in s/block",
+        "exit status 35",
+        "rules met   none",
+        f"rules here  {RULE}, mts/tspu-mts/news-drop",
+        "passed      twitter.com passed mts/x/y: two segments",
+        "stderr      curl: (35) reset",
+    ]
+
+
+def test_free() -> None:
+    assert_free(result())
+    with pytest.raises(AssertionError, match="a rule acted"):
+        assert_free(result(RULE))
+    with pytest.raises(AssertionError, match="the command failed all the same"):
+        assert_free(result(status=6))
+
+
+def meant(*args: object, **given: object) -> list[tuple[str, str, str]]:
+    return [(case.phase, case.vantage, name) for case, name in cases_of(args, given)]
+
+
+def test_what_the_marker_means() -> None:
+    throttling = "twitter-throttling-2021"
+    assert meant(throttling) == [("substring", "rostelecom", "")]
+    assert meant(throttling, phase="2021-04-10", vantage="beeline") == [("exact", "beeline", "")]
+    assert meant(throttling, phase=["before", "exact"], vantage=["mts", "beeline"]) == [
+        ("before", "mts", "before-mts"), ("before", "beeline", "before-beeline"),
+        ("exact", "mts", "exact-mts"), ("exact", "beeline", "exact-beeline"),
+    ]  # fmt: skip
+    assert {phase for phase, _, _ in meant(throttling, phase="all")} >= {"before", "substring", "exact"}
+    assert len(meant(throttling, phase="exact", vantage="all", model=["D", "R"])) % 2 == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "given", "message"),
+    [
+        (["twitter-throtling-2021"], {}, "did you mean 'twitter-throttling-2021'"),
+        (["twitter-throttling-2021"], {"phase": "exakt"}, "did you mean 'exact'"),
+        (["twitter-throttling-2021"], {"fase": "exact"}, "did you mean 'phase'"),
+        ([], {}, "0 names"),
+    ],
+)
+def test_what_it_cannot_mean(args: list[str], given: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        list(cases_of(args, given))
