@@ -12,8 +12,8 @@ from testbed.errors import InputError, InvalidRunError
 from testbed.run.events import events, passed_names
 from testbed.run.open import StandingWorld, open_world
 from testbed.scenario.loader import load
+from testbed.testing.assertions import VantageResult
 from testbed.testing.cases import ScenarioCase
-from testbed.testing.results import VantageResult
 from testbed.truth.expected import Truth, truth
 
 T = TypeVar("T")
