@@ -1,7 +1,7 @@
 """All sites and public resolvers, in two namespaces and three processes."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import NoReturn
@@ -19,11 +19,16 @@ WARM_UP = 1.0  # seconds: our choice
 
 
 def serve_far_side(
-    world: World, authority: Authority, ready: ReportReady, domestic: Namespace | None = None
+    world: World,
+    authority: Authority,
+    ready: ReportReady,
+    domestic: Namespace | None = None,
+    wanted: Callable[[str], bool] = lambda _: True,
 ) -> NoReturn:
     """Serve the sites and public resolvers of `world` until SIGTERM. Call it in the far namespace.
 
-    Those at home have their sockets in the namespace `domestic`; without one, here.
+    `wanted` chooses among them by main name. Those at home have their sockets in the namespace `domestic`;
+    without one, here.
 
     Every socket is open before anything is served. One process for each kind of service, side by side, and
     one for all that are `late`.
@@ -31,6 +36,8 @@ def serve_far_side(
     around = surroundings(world)
     groups: dict[str, list[Opened]] = {}
     for host in far_hosts(world):
+        if not wanted(host.key):
+            continue
         with inside(domestic) if domestic and is_domestic(host.country, world) else nullcontext():
             services = opened(host, (*host.ipv4, *host.ipv6), authority, around)
         for one in services:

@@ -3,27 +3,27 @@
 import os
 import signal
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from testbed.errors import InputError, InvalidRunError
+from testbed.errors import InvalidRunError
 from testbed.internet.authority import Authority
+from testbed.middlebox.deadlinks import DeadLinks
 from testbed.model import OUTSIDE, OUTSIDE_HOST, Placement, Scenario
 from testbed.model.addressing import addresses_of, served_addresses, twin
 from testbed.run.folder import RunFolder
+from testbed.run.phaseworlds import PhaseWorlds
 from testbed.run.places import Places, hop_of
 from testbed.run.rulesets import RuleSets
 from testbed.scenario.loader import policy_again
 from testbed.vantage.environment import Environment, prepare
 from testbed.world import delay, interrupt, pressure
-from testbed.world.build import BuiltWorld, build
+from testbed.world.build import BuiltWorld, build, with_rates
 from testbed.world.children import Body, Children, Ready
 from testbed.world.netns import Namespace, inside
-from testbed.world.plan import plan
 from testbed.world.scenarioclock import ScenarioClock
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _STOP_WITHIN, _EVENTS_PER_SECOND = 5.0, 1e6  # seconds, bytes of events.jsonl; our choice
 _MOMENT = 0.005  # s between two looks for a receipt
+_CHANGING = "far.changing"  # the service of sites and resolvers that phases change
 READY_WITHIN = 30.0  # seconds; our choice: generous, for machines under load
 
 
@@ -55,6 +56,8 @@ class Laboratory:
         """
         self._twins, self._switches, self.date = twins, switches, date
         self.scenario, self.operators, self.folder = scenario, operators, folder
+        self._worlds = PhaseWorlds(scenario, phase, operators, twins=twins)
+        self._dead_links = DeadLinks()
         self.phase, self.placements = phase, self._placements(phase)
         self.authority = authority or Authority.create()
         self.started_at = time.monotonic()
@@ -83,7 +86,7 @@ class Laboratory:
     def __enter__(self) -> Self:
         self._services = self._stack.enter_context(Children(self.folder.path / "logs"))
         try:
-            self._world = build(plan(self.scenario.world_in(self.phase), self.operators, twins=self._twins))
+            self._world = build(self._worlds.plan)
             counting = self._count_reached() if self._twins else None
             self._start_world()
             self._start_phase(resolvers=self.operators)
@@ -92,6 +95,7 @@ class Laboratory:
             self._services.spawn("timer", pressure.service(self.folder.path))
             if counting:
                 counting.wait()
+            self._dead_links.begin(self.world)
             self._rule_sets.note(self._routers())
         except BaseException:
             self._stack.close()
@@ -109,7 +113,7 @@ class Laboratory:
 
     def finish(self) -> list[str]:
         """Stop everything, so that receipts are written; what went wrong while stopping, or had before."""
-        return self._rule_sets.changed() + self._stop(None)
+        return self._rule_sets.changed() + self._dead_links.end(self.world) + self._stop(None)
 
     def end_phase(self, following: str | None = None) -> list[str]:
         """Stop the phase's censors and lying resolvers, so that receipts are written; what went wrong.
@@ -118,12 +122,12 @@ class Laboratory:
         resolvers and the far side. Where the scenario's clock has leapt, what they remember has aged.
         """
         kept = () if following is None else self._placements(following)
-        moved = following is not None and self._sites_differ(following)
+        same_names = not self._worlds.names_change  # otherwise no resolver goes on with what it knows
         self._kept = tuple(
-            place for place in self.placements if place in kept and not (moved and place.at == "resolver")
+            place for place in self.placements if place in kept and (same_names or place.at == "hop")
         )
         leaving = [place for place in self.placements if place not in self._kept]
-        problems = self._rule_sets.changed()
+        problems = self._rule_sets.changed() + self._dead_links.end(self.world)
         problems += self._stop([_service_of(place) for place in leaving])
         self._remove_rules(leaving)
         self._places.leave(leaving)
@@ -132,49 +136,26 @@ class Laboratory:
     def begin_phase(self, phase: str) -> None:
         """Start the censors of another phase, and resolvers in place of those that `end_phase` stopped.
 
-        Errors: InvalidRunError if one does not start.
+        Links are as the phase has them, and sites that it changes are started anew. Errors: InvalidRunError
+        if something does not start.
         """
         before = {place.operator for place in self.placements if _new_liar(place, self._kept)}
-        moved, linked = self._sites_differ(phase), self._links_differ(phase)
         self.phase, self.placements = phase, self._placements(phase)
         now = {place.operator for place in self.placements if _new_liar(place, self._kept)}
-        now |= {*self.operators} if moved else set()
-        self._stop([_resolver_name(operator) for operator in now - before])
+        sites = self._worlds.world.sites
+        self._worlds.change_to(phase)
+        moved = self._worlds.world.sites != sites
+        self._world = with_rates(self.world, self._worlds.plan)
+        again = now | (set(self.operators) if self._worlds.names_change else set())
+        stopped = [_resolver_name(operator) for operator in again - before]
+        self._stop([*stopped, _CHANGING] if moved else stopped)
         self._places.take(self.placements)
-        if moved:  # the servers begin anew: connections to them end
-            self._stop(["far"])
-            self.services.spawn("far", self._far_side, self.world.namespaces["far"])
-        if linked:
-            self._change_links()
-        self._start_phase(resolvers={*before, *now})
+        if moved:
+            self._start_changing()
+        self._start_phase(resolvers={*before, *again})
         self.services.wait_ready(READY_WITHIN)
+        self._dead_links.begin(self.world)
         self._rule_sets.note(self._routers())
-
-    def _sites_differ(self, phase: str) -> bool:
-        return self.scenario.world_in(phase).sites != self.scenario.world_in(self.phase).sites
-
-    def _links_differ(self, phase: str) -> bool:
-        return self.scenario.world_in(phase).operators != self.scenario.world_in(self.phase).operators
-
-    def _change_links(self) -> None:
-        """Give the links the quality that they have in the phase: another delay line takes over."""
-        new = plan(self.scenario.world_in(self.phase), self.operators, twins=self._twins)
-        for was, link in zip(self.world.plan.links, new.links, strict=True):
-            if was.quality.rate != link.quality.rate:
-                remedy = "give its loss or delay, or run the phase in a world of its own"
-                message = (
-                    f"phase {self.phase} changes the rate of the link {link}, which a running world cannot"
-                )
-                raise InputError.at("PHASE", message, remedy)
-        if delay.needed(self.world.plan):
-            self.services["delay"].send(signal.SIGUSR1)
-            self._stop(["delay"])
-        self._world = replace(self.world, plan=new)
-        self._start_delay()
-
-    def _start_delay(self) -> None:
-        if delay.needed(self.world.plan):
-            self.services.spawn("delay", delay.service(self.world, self.scenario.seed, self.folder.path))
 
     def _settle(self, places: Sequence[Placement]) -> list[str]:
         """Let these write their receipts and go on; what went wrong."""
@@ -260,8 +241,22 @@ class Laboratory:
         return {place.operator: place for place in self.placements if place.at == "resolver"}
 
     def _start_world(self) -> None:
-        self.services.spawn("far", self._far_side, self.world.namespaces["far"])
-        self._start_delay()
+        changing, plans = self._worlds.changing, self._worlds.plans
+        self.services.spawn("far", self._far_side(lambda name: name not in changing), self._far)
+        self._start_changing()
+        if delay.needed(*plans):
+            seed, folder = self.scenario.seed, self.folder.path
+            line = delay.service(self.world, seed, folder, plans, self._worlds.current)
+            self.services.spawn("delay", line)
+
+    def _start_changing(self) -> None:
+        """Start the part of the far side that differs between phases, if there is one."""
+        if changing := self._worlds.changing:
+            self.services.spawn(_CHANGING, self._far_side(changing.__contains__), self._far)
+
+    @property
+    def _far(self) -> Namespace:
+        return self.world.namespaces["far"]
 
     def _start_phase(self, resolvers: Collection[str]) -> None:
         """Start every censor of the phase that is not at work yet, and the resolvers of these operators."""
@@ -311,12 +306,14 @@ class Laboratory:
 
     # What follows runs in the service's own process, and imports there what only that process needs.
 
-    def _far_side(self, ready: Ready) -> None:
-        from testbed.internet.far_side import serve_far_side
+    def _far_side(self, wanted: Callable[[str], bool]) -> Body:
+        def serve(ready: Ready) -> None:
+            from testbed.internet.far_side import serve_far_side
 
-        serve_far_side(
-            self.scenario.world_in(self.phase), self.authority, ready, self.world.namespaces["domestic"]
-        )
+            domestic = self.world.namespaces["domestic"]
+            serve_far_side(self._worlds.world, self.authority, ready, domestic, wanted)
+
+        return serve
 
     def _censor(self, placement: Placement) -> Body:
         def serve(ready: Ready) -> None:
@@ -339,7 +336,7 @@ class Laboratory:
         def serve(ready: Ready) -> None:
             from testbed.internet.dns import Zone, serve_operator_resolver, truth
 
-            answer = truth(Zone.from_world(self.scenario.world_in(self.phase)).seen_from(addresses[0]))
+            answer = truth(Zone.from_world(self._worlds.world).seen_from(addresses[0]))
             if lying is None:
                 serve_operator_resolver(addresses, answer, ready)
             else:

@@ -71,6 +71,30 @@ def build(plan: Plan) -> BuiltWorld:
     return BuiltWorld(plan, namespaces)
 
 
+def with_rates(world: BuiltWorld, plan: Plan) -> BuiltWorld:
+    """The world with the rates of the links of `plan`, which differs in nothing but their qualities.
+
+    Errors: as `build`.
+    """
+    from testbed.world import netlink
+
+    indices = _indices(plan)
+    changed: dict[str, list[Request]] = {}
+    for before, after in zip(world.plan.links, plan.links, strict=True):
+        if before.quality.rate == after.quality.rate:
+            continue
+        for end in (after.a, after.b):
+            requests = changed.setdefault(end.node, [])
+            if before.quality.rate:
+                requests.append(netlink.no_token_bucket(indices[end], end.name))
+            if after.quality.rate:
+                requests.append(_shaper(end.name, indices[end], after.quality.rate))
+    for node, requests in changed.items():
+        with inside(world.namespaces[node]):
+            netlink.send(requests, node)
+    return BuiltWorld(plan, world.namespaces)
+
+
 def _import_netlink() -> None:
     with suppress(Exception):  # it is imported again, and then the error is seen
         import_module("testbed.world.netlink")

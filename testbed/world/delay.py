@@ -18,7 +18,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -33,6 +33,7 @@ from testbed.world.children import Body
 from testbed.world.netns import assert_ours, inside
 from testbed.world.plan import Interface, Plan
 from testbed.world.schedule import Schedule
+from testbed.world.sharednumber import SharedNumber
 
 MOST_HELD = (
     30_000  # packets: 350 ms of 1 Gbit/s, 70 MB of kernel memory (our choice); more are dropped, counted
@@ -42,17 +43,34 @@ _VERSION = {0x0800: 4, 0x86DD: 6}  # ETH_P_IP, ETH_P_IPV6
 _MULTICAST = {"iptables": "224.0.0.0/4", "ip6tables": "ff00::/8"}  # the kernel's own chatter is not traffic
 
 
-def needed(plan: Plan) -> bool:
-    """Whether any link of `plan` delays, jitters or loses."""
-    return any(link.quality.delayed for link in plan.links)
+def needed(*plans: Plan) -> bool:
+    """Whether any link of these delays, jitters or loses."""
+    return any(link.quality.delayed for plan in plans for link in plan.links)
 
 
-def service(world: BuiltWorld, seed: int, run: Path) -> Body:
+def service(
+    world: BuiltWorld,
+    seed: int,
+    run: Path,
+    plans: Sequence[Plan] = (),
+    current: SharedNumber | None = None,
+) -> Body:
     """The delay line of `world`, for `Children.spawn`. At its end it writes RUN/receipts/delay.json.
 
-    It exits with status 1 if packets were dropped because a queue or the line was full.
+    `plans` differ in nothing but the qualities of their links, and `current` is the number of the one that
+    holds; without them, the world's own plan does. It exits with status 1 if packets were dropped because a
+    queue or the line was full.
     """
-    return lambda ready: _DelayLine(world, seed).serve(ready, run / "receipts" / "delay.json")
+    line = _DelayLine(world, seed, plans or [world.plan], current or SharedNumber())
+    return lambda ready: line.serve(ready, run / "receipts" / "delay.json")
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What one plan has this direction do."""
+
+    schedule: Schedule
+    dead: tuple[int, ...]  # IP versions
 
 
 @dataclass(slots=True)
@@ -62,8 +80,7 @@ class _End:
     near: Interface  # the sending end
     held: Interface  # the router's end: `near`, or its peer if a host sends
     number: int  # of the queue
-    schedule: Schedule
-    dead: tuple[int, ...]  # IP versions
+    states: list[_State]  # by the number of the plan
     queue: Any = None  # NetfilterQueue
     delayed: int = 0
     lost: int = 0
@@ -71,21 +88,25 @@ class _End:
 
 
 class _DelayLine:
-    def __init__(self, world: BuiltWorld, seed: int) -> None:
+    def __init__(self, world: BuiltWorld, seed: int, plans: Sequence[Plan], current: SharedNumber) -> None:
         self._world = world
+        self._current = current
         self._held: list[tuple[float, int, Any]] = []  # heap: release time, order of arrival, packet
         self._order = count()
-        self._leave: list[bool] = []  # another line takes over: its rules must not be these
         self._ends = [
-            _End(near, held, _FIRST_QUEUE + number, Schedule(quality, seed, str(near)), quality.dead)
-            for number, (near, held, quality) in enumerate(_directions(world.plan))
+            _End(
+                near,
+                held,
+                _FIRST_QUEUE + number,
+                [_State(Schedule(q, seed, str(near)), q.dead) for q in each],
+            )
+            for number, (near, held, each) in enumerate(directions(plans))
         ]
 
     def serve(self, ready: Any, receipt: Path) -> None:
         """Hold and release packets until SIGTERM."""
         stop, stopping = os.pipe()
         signal.signal(signal.SIGTERM, lambda _number, _frame: os.write(stopping, b"!"))
-        signal.signal(signal.SIGUSR1, lambda _number, _frame: self._leave.append(True))
         linux.precise_timers()
         for node in {end.held.node: None for end in self._ends}:
             self._attach(node)
@@ -102,8 +123,6 @@ class _DelayLine:
             for fd in arrived:
                 if fd != stop:
                     by_fd[fd].run(block=False)
-        if self._leave:
-            self._detach()
         overrun = self._write(receipt)
         if overrun:
             sys.exit(f"delay line: {overrun} packets were dropped because a queue was full")
@@ -121,24 +140,14 @@ class _DelayLine:
             for family in _MULTICAST:
                 _add_rules(family, ends)
 
-    def _detach(self) -> None:
-        """Take the rules away and let everything that is held go at once."""
-        for node in {end.held.node: None for end in self._ends}:
-            ends = [end for end in self._ends if end.held.node == node]
-            with inside(self._world.namespaces[node]):
-                for family in _MULTICAST:
-                    _add_rules(family, ends, "-D")
-        for end in self._ends:
-            end.queue.run(block=False)
-        while self._held:
-            heapq.heappop(self._held)[2].accept()
-
     def _taker(self, end: _End) -> Any:
-        release, held, order, dead = end.schedule.release, self._held, self._order, end.dead
+        states, current, held, order = end.states, self._current, self._held, self._order
 
         def take(packet: Any) -> None:
             now = monotonic()
-            when = None if dead and _VERSION.get(packet.hw_protocol) in dead else release(now)
+            state = states[current.value]
+            lost = state.dead and _VERSION.get(packet.hw_protocol) in state.dead
+            when = None if lost else state.schedule.release(now)
             if when is None:
                 end.lost += 1
                 packet.drop()
@@ -186,27 +195,27 @@ class _DelayLine:
         raise InvalidRunError(f"delay line: queue {end.number} of {end.near} no longer exists")
 
 
-def _add_rules(family: str, ends: list[_End], how: str = "-A") -> None:
-    """Add the rules of these ends, or with "-D" delete them."""
+def _add_rules(family: str, ends: list[_End]) -> None:
     program = linux.program(f"{family}-nft-restore", "iptables")
-    script = "\n".join(["*mangle", *_rules(family, ends, how), "COMMIT", ""])
+    script = "\n".join(["*mangle", *_rules(family, ends), "COMMIT", ""])
     done = subprocess.run([program, "--noflush"], input=script, text=True, capture_output=True, check=False)
     if done.returncode:
         raise InvalidRunError(f"delay line: {program}: {done.stderr.strip()}")
 
 
-def _rules(family: str, ends: list[_End], how: str) -> Iterator[str]:
+def _rules(family: str, ends: list[_End]) -> Iterator[str]:
     for end in ends:
         where = (
             f"POSTROUTING -o {end.held.name}" if end.held == end.near else f"PREROUTING -i {end.held.name}"
         )
-        yield f"{how} {where} ! -d {_MULTICAST[family]} -j NFQUEUE --queue-num {end.number}"
+        yield f"-A {where} ! -d {_MULTICAST[family]} -j NFQUEUE --queue-num {end.number}"
 
 
-def _directions(plan: Plan) -> Iterator[tuple[Interface, Interface, LinkQuality]]:
-    """Each delayed direction: the sending end, the end that holds its packets, the link's quality."""
-    routers = {node.name for node in plan.nodes if node.forwards}
-    for link in plan.links:
-        if link.quality.delayed:
-            for near, far in link.ends:
-                yield near, near if near.node in routers else far, link.quality
+def directions(plans: Sequence[Plan]) -> Iterator[tuple[Interface, Interface, list[LinkQuality]]]:
+    """Each delayed direction: the sending end, the end that holds its packets, its quality in each plan."""
+    routers = {node.name for node in plans[0].nodes if node.forwards}
+    for same in zip(*(plan.links for plan in plans), strict=True):
+        qualities = [link.quality for link in same]
+        if any(quality.delayed for quality in qualities):
+            for near, far in same[0].ends:
+                yield near, near if near.node in routers else far, qualities

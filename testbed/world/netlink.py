@@ -51,7 +51,7 @@ MAIN: Final = 254  # RT_TABLE_MAIN
 # From linux/netlink.h, rtnetlink.h, if.h, neighbour.h and pkt_sched.h:
 _REQUEST, _ACK, _NEW = 0x1, 0x4, 0x200 | 0x400  # NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL | NLM_F_CREATE
 _LINK, _ADDRESS, _ROUTE, _NEIGHBOUR, _QDISC = 16, 20, 24, 28, 36  # RTM_NEW…
-_RULE = 32  # RTM_NEWRULE
+_RULE, _NO_QDISC = 32, 37  # RTM_NEWRULE, RTM_DELQDISC
 _CHANGE_LINK = 19  # RTM_SETLINK
 _SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11  # answers without the request, but with a text
 _ERROR, _HAS_TEXT, _TEXT = 2, 0x200, 1  # NLMSG_ERROR, NLM_F_ACK_TLVS, NLMSGERR_ATTR_MSG
@@ -184,12 +184,21 @@ def token_bucket(index: int, name: str, rate: float, burst: int, limit: int) -> 
     )
 
 
+def no_token_bucket(index: int, name: str) -> Request:
+    """The tbf qdisc at the root of an interface removed."""
+    with _without_init("pyroute2"):
+        from pyroute2.netlink.rtnl.tcmsg import tcmsg
+
+    body = _body(tcmsg, {}, index=index, parent=_TC_H_ROOT)
+    return Request(f"no qdisc at {name}", _message(_NO_QDISC, body, new=0))
+
+
 # pyroute2's own encoder takes 30 times as long as what follows, which packs by its tables, and a world has
 # hundreds of these messages.
 
 
-def _message(kind: int, body: bytes) -> bytes:
-    return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _NEW, 0, 0) + body
+def _message(kind: int, body: bytes, new: int = _NEW) -> bytes:
+    return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | new, 0, 0) + body
 
 
 def _body(description: Any, attributes: Mapping[str, bytes], **fields: int) -> bytes:
