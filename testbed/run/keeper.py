@@ -249,7 +249,9 @@ class Keeper:
         except InvalidRunError as error:
             problems.append(str(error))
         receipts = session.folder.receipts()
-        labels, harmed = judge_controls(measured, receipts)
+        labels, harmed = judge_controls(
+            measured, receipts, session.scenario, laboratory.phase, session.job.ipv
+        )
         problems += harmed
         problems += receipt_problems(receipts, [placement.name for placement in laboratory.placements])
         part = f"{phase.number}-{laboratory.phase}"

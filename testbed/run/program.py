@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from testbed.measurement.ooni import Measurement
-from testbed.model import OUTSIDE
+from testbed.model import OUTSIDE, Scenario
 from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
 from testbed.run.result import Findings
 from testbed.run.session import Session
 from testbed.truth.classify import classify, slow
+from testbed.truth.expected import truth
+from testbed.truth.outage import SILENT
 from testbed.truth.proofs import CensorReceipts, fired_on, on_flows
 from testbed.truth.proofs import notes as receipt_notes
 from testbed.truth.proofs import problems as receipt_problems
@@ -43,7 +45,7 @@ def _run(session: Session, laboratory: Laboratory, argv: Sequence[str]) -> Findi
     problems = laboratory.finish()
     receipts = session.folder.receipts()
     problems += receipt_problems(receipts, [one.name for one in laboratory.placements])
-    labels, harmed = judge_controls(measured, receipts)
+    labels, harmed = judge_controls(measured, receipts, session.scenario, session.phase, session.job.ipv)
     pressure = Pressure.read(session.folder.path)
     if pressure is not None and pressure.busy:
         (problems if pressure.stalled or harmed else notes).append(str(pressure))
@@ -70,9 +72,18 @@ def measure_controls(
 
 
 def judge_controls(
-    measured: Mapping[str, Sequence[Measurement]], receipts: CensorReceipts
+    measured: Mapping[str, Sequence[Measurement]],
+    receipts: CensorReceipts,
+    scenario: Scenario,
+    phase: str,
+    ipv: int,
 ) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Vantage -> target -> label; and why the run is invalid, for each control that does not work."""
+    """Vantage -> target -> label; and why the run is invalid, for each control that ought to work."""
+    otherwise = {
+        (one.vantage, one.target.url): one.outcome
+        for one in truth(scenario, phase, list(measured), ipv)
+        if one.outcome != "ok"
+    }
     outside = {one.target: one for one in measured.get(OUTSIDE, ())}
     labels: dict[str, dict[str, str]] = {}
     problems = []
@@ -81,7 +92,12 @@ def judge_controls(
             reference = outside.get(one.target)
             acted = fired_on(on_flows(receipts, one.test_keys.flows or ()))
             label = classify(one, reference, limited=bool(acted))
+            expected = otherwise.get((vantage, one.target), "ok")
+            if expected == "outage" and label in SILENT and not acted:
+                label = expected
             labels.setdefault(vantage, {})[one.target] = label
+            if expected != "ok":
+                continue
             where = f"the control {one.target} from {vantage}"
             if label != "ok":
                 cause = f"by {', '.join(acted)}" if acted else "and no rule acted on its flows"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from testbed.errors import nearest
 from testbed.measurement.target import Target
-from testbed.model import OUTSIDE, Expectation, Phase
+from testbed.model import OUTSIDE, Expectation, Phase, PhaseLinks
 from testbed.scenario.invalid import INVALID
 from testbed.scenario.labels import CAUSELESS, LABELS
 from testbed.scenario.problems import Loc
@@ -36,6 +36,7 @@ def expand(
             for vantage in chosen_vantages:
                 if part.by:
                     check_rule(part.by, phase, vantage, phases, (*loc, "by"), sources)
+                _check_outage(part, phase, vantage, phases, loc, sources)
                 for each in filter(None, parsed):
                     one = Expectation(
                         phase,
@@ -83,6 +84,22 @@ def check_rule(by: str, phase: str, vantage: str, phases: Phases, loc: Loc, sour
     }  # fmt: skip
     if by not in rules:
         sources.add(loc, f"no rule {by!r} is in force at {vantage} in phase {phase!r}", nearest(by, rules))
+
+
+def _check_outage(
+    part: ExpectPart, phase: str, vantage: str, phases: Phases, loc: Loc, sources: Sources
+) -> None:
+    """An outage is one of the operator's links."""
+    operator = next((one for one in sources.world.operators if one.key == vantage), None)
+    if part.outcome != "outage" or phase not in phases:
+        return
+    given = phases[phase].links.get(vantage, PhaseLinks())
+    usual = (operator.access, operator.uplink or sources.world.backbone) if operator else ()
+    links = [*usual, given.access, given.backbone]
+    if not any(link is not None and (link.loss or link.dead) for link in links):
+        message = f"an outage at {vantage} in phase {phase!r}, whose links lose nothing there"
+        remedy = f"add to the phase: links: {{{vantage}: {{backbone: {{dead: true}}}}}}"
+        sources.add((*loc, "outcome"), message, remedy if operator else "an outage is an operator's")
 
 
 def chosen(words: list[str], known: list[str], key: str, loc: Loc, sources: Sources) -> list[str]:

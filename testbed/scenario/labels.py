@@ -27,11 +27,12 @@ LABELS: Final[dict[str, str]] = {
     "freeze": "the answer begins, then nothing more comes",
     "conncount": "one connection works, several at once do not",
     "vpn.drop": "a tunnel's protocol gets no answer, or none later",
-    "refused": "the server itself gives another page than outside: over TLS nobody else can",
+    "outage": "no answer here, nor from the controls: the operator's own network is out",
+    "refused": "the server itself turns this vantage away: another page than elsewhere, or from outside none",
     "broken": "fails outside as well: not censorship",
 }
 
-CAUSELESS: Final = ("ok", "refused", "broken")
+CAUSELESS: Final = ("ok", "outage", "refused", "broken")
 """Labels that no rule causes."""
 
 SEEN_AS: Final[dict[str, tuple[str, ...]]] = {

@@ -33,6 +33,7 @@ _CLOSED = "eof_error"
 # The last two are what Linux makes of ICMP "administratively prohibited", and of a filter of one's own.
 _UNREACHABLE = {"host_unreachable", "network_unreachable", "network_down", "permission_denied",
                 "unknown_failure: operation not permitted"}  # fmt: skip
+_FAULT = 400  # HTTP status codes from here on are errors (RFC 9110 15)
 _SILENT = {"generic_timeout_error", "timed_out"}
 _ALIKE = 0.7  # two pages whose lengths differ by less may be the same one (OONI web_connectivity)
 _STANDSTILL = 2.0  # times the longest pause: a longer one at the end is a stop, and not a trickle. Our choice
@@ -60,6 +61,14 @@ def slow(observed: Measurement, control: Measurement | None) -> bool:
     """Whether a step took so much longer than outside that it would be `throttle` if something limited it."""
     seen, outside = Timeline(observed), Timeline(control) if control is not None else None
     return _speed(seen, outside) is not None
+
+
+def turned_away(outside: Measurement, inside: Measurement) -> bool:
+    """Whether the server serves somebody at an operator, and not whom no filter is in the way of."""
+    theirs, mine = Timeline(outside), Timeline(inside)
+    if mine.failure is not None or (mine.page is not None and mine.page.status >= _FAULT):
+        return False
+    return theirs.failure is not None or (theirs.page is not None and theirs.page.status >= _FAULT)
 
 
 def _refused(failure: str) -> str | None:
@@ -149,7 +158,9 @@ def _http(seen: Timeline, outside: Timeline | None) -> str | None:
 def _block_page(seen: Timeline, outside: Timeline | None) -> bool:
     """Whether another page came than outside; without an outside, one of those that are known."""
     if outside is not None:
-        return bool(seen.page and outside.page and _differs(seen.page, outside.page))
+        if not (seen.page and outside.page) or outside.page.status >= _FAULT > seen.page.status:
+            return False  # a server that serves here alone: whoever is outside is turned away
+        return _differs(seen.page, outside.page)
     site = host_of(seen.target)
     return site not in BLOCK_PAGE_HOSTS and any(
         page.status == UNAVAILABLE_FOR_LEGAL_REASONS

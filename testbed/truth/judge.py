@@ -10,8 +10,9 @@ from testbed.measurement.ooni import Measurement
 from testbed.model import OUTSIDE, Placement, Scenario, World
 from testbed.scenario.labels import CAUSELESS, SEEN_AS
 from testbed.truth import proofs
-from testbed.truth.classify import classify, slow
+from testbed.truth.classify import classify, slow, turned_away
 from testbed.truth.expected import Role, Truth, truth
+from testbed.truth.outage import SILENT, silent_share
 from testbed.truth.timeline import Timeline
 
 ByVantageAndUrl = Mapping[tuple[str, str], list[Measurement]]  # by vantage and URL, in the order measured
@@ -106,11 +107,15 @@ def judge(
     expected = truth(scenario, phase, about, ipv)
     rows: list[Row] = []
     world = scenario.world_in(phase)
+    controls = [target.url for target in scenario.controls]
     for one in expected:
         excuse = _excuse(world, one.vantage)
         each = list(_rows(one, made, receipts, also_seen(scenario, phase, one)))
+        if _partly_out(one.vantage, controls, made, receipts):
+            each = [_in_outage(row, one) for row in each]
         for row in [_together(each, one)] if one.share else each:
-            unowned, late = row.unowned and "loss" not in excuse, row.slow and not excuse
+            lossy = "loss" in excuse or "dead" in excuse
+            unowned, late = row.unowned and not lossy, row.slow and not excuse
             rows += [replace(row, unowned=unowned, slow=late)]
     rows += _surprises(expected, receipts, about)
     placed = [p for p in scenario.phases[phase].placements if p.operator in about]
@@ -131,12 +136,19 @@ def _rows(
     row = Row(one.vantage, url, one.role, one.outcome, MISSING, "not measured", one.by)
     row = replace(row, expected_rate=one.rate, expected_received=one.received, expected_share=one.share)
     mine, outside = made.get((one.vantage, url), []), made.get((OUTSIDE, url), [])
+    served = [
+        other for (place, same), some in made.items() if same == url and place != OUTSIDE for other in some
+    ]
     if not mine:
         yield row
     for number, measurement in enumerate(mine):
         reference = outside[min(number, len(outside) - 1)] if outside else None
         trial = number + 1 if len(mine) > 1 else None
-        yield _row(replace(row, trial=trial), one, measurement, reference, receipts, also_seen)
+        made_row = _row(replace(row, trial=trial), one, measurement, reference, receipts, also_seen)
+        if one.vantage == OUTSIDE and any(turned_away(measurement, other) for other in served):
+            verdict = "ok" if one.outcome == "refused" else made_row.verdict
+            made_row = replace(made_row, observed="refused", verdict=verdict)
+        yield made_row
 
 
 def _row(
@@ -169,6 +181,28 @@ def _row(
         received=received,
         outside_rate=_rate(reference) if reference else None,
     )
+
+
+def _partly_out(
+    vantage: str, controls: Sequence[str], made: ByVantageAndUrl, receipts: proofs.CensorReceipts
+) -> bool:
+    """Whether a control got no answer there, though it works from outside and no rule acted on its flows."""
+    labels = [
+        classify(one, outside[0], limited=False)
+        for url in controls
+        if vantage != OUTSIDE and (outside := made.get((OUTSIDE, url)))
+        for one in made.get((vantage, url), ())
+        if not proofs.fired_on(proofs.on_flows(receipts, one.test_keys.flows or ()))
+    ]
+    return silent_share(labels) > 0
+
+
+def _in_outage(row: Row, one: Truth) -> Row:
+    """The row of a vantage that is out at least in part: what got no answer and met no rule is its outage."""
+    if row.observed not in SILENT or row.claimed or row.others:
+        return row
+    verdict: RowVerdict = "ok" if one.outcome == "outage" else row.verdict
+    return replace(row, observed="outage", verdict=verdict, unowned=True)
 
 
 def _together(rows: Sequence[Row], one: Truth) -> Row:
@@ -235,7 +269,9 @@ def _excuse(world: World, vantage: str) -> tuple[str, ...]:
         link for one in world.operators if one.key == vantage for link in (one.access, one.uplink) if link
     ]
     return tuple(
-        what for what in ("rate", "delay", "jitter", "loss") if any(getattr(one, what) for one in links)
+        what
+        for what in ("rate", "delay", "jitter", "loss", "dead")
+        if any(getattr(one, what) for one in links)
     )
 
 

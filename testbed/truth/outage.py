@@ -1,0 +1,19 @@
+"""An outage of the operator's own network, told apart from a block by what should work in any case.
+
+A block chooses: the scenario's controls work while it lasts. An outage takes whatever comes, so that controls
+get no answer either, while they work from outside (a site that is down for everybody fails there as well).
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+SILENT: Final = frozenset(
+    {"dns.drop", "ip.drop", "ip.icmp", "tls.sni.drop", "http.drop", "freeze", "quic.drop", "vpn.drop"}
+)
+"""Labels of a measurement that an outage may have caused: nothing came, or nothing more."""
+
+
+def silent_share(labels: Iterable[str]) -> float:
+    """The share of a vantage's controls that got no answer, by their labels; 0 without controls."""
+    given = list(labels)
+    return sum(label in SILENT for label in given) / len(given) if given else 0.0
