@@ -29,13 +29,20 @@ def behaving(pages: Application, host: Host, country_of: CountryOf) -> Applicati
         answer = _sender(given, headers, send)
         if given.wait:
             await asyncio.sleep(given.wait)
-        if given.refuses and country_of(scope["client"][0]) in given.refuses:
-            return await refuse(answer, 403, "not available in your country")
+        if _refused(given, scope["client"][0], country_of):
+            return await refuse(answer, given.refusal, "not available in your country")
         if given.early_answer and scope["method"] in {"PUT", "POST"}:
             return await _answer_early(given.early_answer, scope, receive, answer)
         return await pages(scope, receive, answer)
 
     return application
+
+
+def _refused(given: Behaviour, client: str, country_of: CountryOf) -> bool:
+    if not given.refuses and not given.serves:
+        return False
+    country = country_of(client)
+    return country in given.refuses or bool(given.serves and country not in given.serves)
 
 
 async def _answer_early(status: int, scope: Scope, receive: Receive, send: Send) -> None:

@@ -116,6 +116,13 @@ def open_service(
         (transport, port): tuple(_OPEN[transport](address, port) for address in addresses)
         for transport, port in service.ports()
     }
+    if host.behaviour.resets or host.behaviour.silent:
+        from testbed.internet.overload import overloaded
+
+        sockets = {
+            listener: tuple(overloaded(each, host.behaviour) for each in some)
+            for listener, some in sockets.items()
+        }
     if host.behaviour.window or host.behaviour.mss:
         from testbed.internet.window import limit_clients
 

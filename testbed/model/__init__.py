@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, NoReturn, Protocol
 
 from testbed.censor.cited import Confidence
 from testbed.censor.policy import Policy
-from testbed.censor.units import Between, BitsPerSecond, Form, Octets, Seconds
+from testbed.censor.units import Between, BitsPerSecond, Form, Octets, Seconds, Share
 from testbed.measurement.passage import DIRECT, Passage
 from testbed.measurement.target import Target
 
@@ -108,10 +108,14 @@ class Behaviour:
     size: Octets | None = None  # of the page at `/`; default: 24 to 56 kB, by the name
     title: str = ""  # of the page at `/`; default: the main name
     headers: tuple[_Header, ...] = ()  # of every answer, instead of ours of that name; without a value: none
-    refuses: tuple[_Country, ...] = ()  # clients from there get 403, whatever they ask for
+    refuses: tuple[_Country, ...] = ()  # clients from there are refused, whatever they ask for
+    serves: tuple[_Country, ...] = ()  # clients from elsewhere are refused; (): nobody is
+    refusal: _Status = 403  # what those get who are refused
     early_answer: _Status | None = None  # to an upload, before its body is read
     wait: Seconds = Seconds(0.0)  # before each answer
     pace: BitsPerSecond | None = None  # of each answer's body
+    resets: Share = Share(0.0)  # of TCP connections, right after the handshake: an overloaded server
+    silent: Share = Share(0.0)  # of connections, which the server takes and never answers
     window: Annotated[int, Between(1, 65535)] | None = None  # bytes, as SYN/ACKs announce it
     mss: Annotated[int, Between(88, 1460)] | None = None  # bytes: the largest segment that it takes
 

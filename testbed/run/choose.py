@@ -36,6 +36,7 @@ def vantages_of(scenario: Scenario, phase: str, asked: Sequence[str], *, single:
 def concerned(scenario: Scenario) -> tuple[str, ...]:
     """The operators that any phase concerns: the world may be switched to it."""
     placed = {place.operator for phase in scenario.phases.values() for place in phase.placements}
+    placed |= {operator for phase in scenario.phases.values() for operator in phase.links}
     named = placed | {one.vantage for one in scenario.expect}
     found = tuple(key for key in scenario.vantages() if key in named and key != OUTSIDE)
     return found or tuple(operator.key for operator in scenario.world.operators)

@@ -24,7 +24,9 @@ def observe(
 
     Every measurement is also a line of results.jsonl.
     """
-    everywhere = {**targets, OUTSIDE: tuple(dict.fromkeys(one for some in targets.values() for one in some))}
+    given = tuple(targets.get(OUTSIDE, ()))  # as often as it is expected there
+    further = dict.fromkeys(one for some in targets.values() for one in some if one not in given)
+    everywhere = {**targets, OUTSIDE: (*given, *further)}
     wanted = [
         ToMeasure(vantage, chosen, laboratory.beside(vantage))
         for vantage, chosen in everywhere.items()

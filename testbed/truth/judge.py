@@ -10,9 +10,10 @@ from testbed.measurement.ooni import Measurement
 from testbed.model import OUTSIDE, Placement, Scenario, World
 from testbed.scenario.labels import CAUSELESS, SEEN_AS
 from testbed.truth import proofs
-from testbed.truth.classify import classify, slow, turned_away
+from testbed.truth.classify import classify, slow
 from testbed.truth.expected import Role, Truth, truth
 from testbed.truth.outage import SILENT, silent_share
+from testbed.truth.references import reference, serves_inside_only
 from testbed.truth.timeline import Timeline
 
 ByVantageAndUrl = Mapping[tuple[str, str], list[Measurement]]  # by vantage and URL, in the order measured
@@ -108,9 +109,12 @@ def judge(
     rows: list[Row] = []
     world = scenario.world_in(phase)
     controls = [target.url for target in scenario.controls]
+    expected_outside = {e.target.url for e in expected if (e.vantage, e.role) == (OUTSIDE, "expectation")}
     for one in expected:
         excuse = _excuse(world, one.vantage)
-        each = list(_rows(one, made, receipts, also_seen(scenario, phase, one)))
+        other = also_seen(scenario, phase, one)
+        each = list(_rows(one, made, receipts, other, at_times=one.target.url in expected_outside))
+        each = _turned_away(each, one, made)
         if _partly_out(one.vantage, controls, made, receipts):
             each = [_in_outage(row, one) for row in each]
         for row in [_together(each, one)] if one.share else each:
@@ -129,26 +133,35 @@ def judge(
 
 
 def _rows(
-    one: Truth, made: ByVantageAndUrl, receipts: proofs.CensorReceipts, also_seen: Collection[str]
+    one: Truth,
+    made: ByVantageAndUrl,
+    receipts: proofs.CensorReceipts,
+    also_seen: Collection[str],
+    *,
+    at_times: bool,
 ) -> Iterator[Row]:
-    """A row for each measurement, or one that says that there is none."""
+    """A row for each measurement, or one that says so. `at_times`: the site fails outside at times, too."""
     url = one.target.url
     row = Row(one.vantage, url, one.role, one.outcome, MISSING, "not measured", one.by)
     row = replace(row, expected_rate=one.rate, expected_received=one.received, expected_share=one.share)
     mine, outside = made.get((one.vantage, url), []), made.get((OUTSIDE, url), [])
-    served = [
-        other for (place, same), some in made.items() if same == url and place != OUTSIDE for other in some
-    ]
     if not mine:
         yield row
     for number, measurement in enumerate(mine):
-        reference = outside[min(number, len(outside) - 1)] if outside else None
         trial = number + 1 if len(mine) > 1 else None
-        made_row = _row(replace(row, trial=trial), one, measurement, reference, receipts, also_seen)
-        if one.vantage == OUTSIDE and any(turned_away(measurement, other) for other in served):
-            verdict = "ok" if one.outcome == "refused" else made_row.verdict
-            made_row = replace(made_row, observed="refused", verdict=verdict)
-        yield made_row
+        compared = reference(measurement, number, outside, alike=at_times)
+        yield _row(replace(row, trial=trial), one, measurement, compared, receipts, also_seen)
+
+
+def _turned_away(rows: list[Row], one: Truth, made: ByVantageAndUrl) -> list[Row]:
+    """The rows of the vantage outside, where the server serves at operators only."""
+    tried = [some for (place, url), some in made.items() if url == one.target.url and place != OUTSIDE]
+    inside = [each for some in tried for each in some]
+    outside = made.get((OUTSIDE, one.target.url), ())
+    if (one.vantage, one.role) != (OUTSIDE, "expectation") or not serves_inside_only(outside, inside):
+        return rows
+    verdict: RowVerdict = "ok" if one.outcome == "refused" else "differs"
+    return [replace(row, observed="refused", verdict=verdict) for row in rows]
 
 
 def _row(

@@ -1,4 +1,4 @@
-"""An outage of the operator's own network, told apart from a block by what should work in any case.
+"""An outage of the operator's own network, distinguished from a block by what should work in any case.
 
 A block chooses: the scenario's controls work while it lasts. An outage takes whatever comes, so that controls
 get no answer either, while they work from outside (a site that is down for everybody fails there as well).

@@ -19,6 +19,8 @@ LIBRARY = [
     "free-network",
     "freeze-16kb-2025",
     "instagram-block-2022-03",
+    "kharkiv-outages-2022",
+    "kremlin-site-down-2022",
     "linkedin-ban-2016",
     "mobile-allowlist-2025",
     "still-blocked-2022-12",
