@@ -125,7 +125,7 @@ def _command(pace: Pace) -> Findings:
     last = pace.end()
     problems = laboratory.finish() + pace.problems
     problems += receipt_problems(last, [one.name for one in laboratory.placements])
-    labels, harmed = judge_controls(measured, last)
+    labels, harmed = judge_controls(measured, last, session.scenario, laboratory.phase, session.job.ipv)
     pressure = Pressure.read(session.folder.path)
     if pressure is not None and pressure.busy:
         (problems if pressure.stalled or harmed else notes).append(str(pressure))
