@@ -115,6 +115,8 @@ class Agreement:
         place = self._asker.place(phase, one.vantage)
         accepted = {one.outcome, *also_seen(self.scenario, phase, one)}
         first = self._answers(place, one, ipv, 0)
+        if _failing_itself(place, one) and not any(answer.trial.rules for answer in first):
+            return  # no rule acts, as it must be; the rest only a run can tell
         if one.share is not None:
             yield from self._share(place, one, ipv, accepted)
         elif not any(_agrees(answer, one, accepted) for answer in first) and not self._possible(
@@ -169,6 +171,13 @@ class Agreement:
             answers = self._asker.answers(place.drawn(draw), one.target, ipv=ipv, tries=one.tries, draw=draw)
             self._known[key] = answers
         return self._known[key]
+
+
+def _failing_itself(place: DryPlace, one: Truth) -> bool:
+    """Whether a dead or lossy link, or an overloaded server, is expected to be the cause."""
+    site = place.world.site_of(one.target.host)
+    overloaded = site is not None and bool(site.behaviour.silent or site.behaviour.resets)
+    return one.outcome == "outage" or (one.outcome == "broken" and overloaded)
 
 
 def _agrees(answer: DryAnswer, one: Truth, accepted: set[str]) -> bool:
