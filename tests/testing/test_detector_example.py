@@ -25,7 +25,14 @@ pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
 
 
 def run(folder: Path, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    plugin = ["-p", "testbed.testing.plugin", "-p", "no:cacheprovider", "--testbed-folder", str(folder)]
+    plugin = [
+        "-p",
+        "testbed.testing.pytest_plugin",
+        "-p",
+        "no:cacheprovider",
+        "--testbed-folder",
+        str(folder),
+    ]
     place = ["--rootdir", str(EXAMPLE), "-c", str(EXAMPLE / "pyproject.toml")]
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "PYTHONPATH": str(ROOT), **variables}
     environment.pop("PYTEST_XDIST_WORKER", None)

@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from testbed.run.open import StandingWorld
     from testbed.testing.cases import ScenarioCase
-    from testbed.testing.places import OpenWorlds, TestVantage
+    from testbed.testing.sharedworlds import OpenWorlds, TestVantage
     from testbed.truth.expected import Truth
 
 _WORLDS = pytest.StashKey["OpenWorlds"]()
@@ -121,7 +121,7 @@ def world(scenario_case: "ScenarioCase", request: pytest.FixtureRequest) -> Iter
 @pytest.fixture
 def vantage(world: "StandingWorld", scenario_case: "ScenarioCase") -> "TestVantage":
     """The subscriber: `run([...])` as `subprocess.run`, `call(function)`."""
-    from testbed.testing.places import TestVantage
+    from testbed.testing.sharedworlds import TestVantage
 
     return TestVantage(world, scenario_case)
 
@@ -144,7 +144,7 @@ def receipts(world: "StandingWorld", scenario_case: "ScenarioCase") -> Any:
 
 def _worlds(config: pytest.Config) -> "OpenWorlds":
     if _WORLDS not in config.stash:
-        from testbed.testing.places import OpenWorlds
+        from testbed.testing.sharedworlds import OpenWorlds
 
         folder = config.getoption("--testbed-folder")
         config.stash[_WORLDS] = OpenWorlds(Path(folder) if folder else None)
