@@ -19,10 +19,10 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 @click.argument("scenarios", nargs=-1, metavar="[NAME|FILE]...", shell_complete=_complete)
 @click.option(
     "--schema",
-    type=click.Choice(["scenario", "world"]),
+    type=click.Choice(["scenario", "world", "recipe"]),
     is_flag=False,
     flag_value="scenario",
-    help="Print the JSON Schema of scenario (or world) files, for editors, and stop.",
+    help="Print the JSON Schema of scenario (or world, or recipe) files, for editors, and stop.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the problems as a JSON array.")
 def command(*, scenarios: tuple[str, ...], schema: str | None, as_json: bool) -> int:
@@ -35,8 +35,7 @@ def command(*, scenarios: tuple[str, ...], schema: str | None, as_json: bool) ->
     if schema:
         from testbed.scenario import jsonschema
 
-        made = jsonschema.world_schema() if schema == "world" else jsonschema.scenario_schema()
-        click.echo(json.dumps(made, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(jsonschema.SCHEMAS[schema](), indent=2, ensure_ascii=False))
         return Exit.OK
     from testbed.dryrun.agreement import checked
     from testbed.scenario import library

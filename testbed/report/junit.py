@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from testbed.errors import printable
 from testbed.run.result import RunResult
 from testbed.truth.judge import Row
+from testbed.truth.wayjudge import WayRow
 
 
 def document(results: Sequence[RunResult]) -> str:
@@ -28,7 +29,7 @@ def document(results: Sequence[RunResult]) -> str:
 def _suite(result: RunResult) -> Element:
     name = f"{result.scenario}/{result.job.phase}"
     rows = result.judgement.rows if result.judgement else ()
-    suite = Element("testsuite", name=name, tests=str(len(rows) + 1))
+    suite = Element("testsuite", name=name, tests=str(len(rows) + len(result.ways) + 1))
     suite.set("time", f"{result.seconds:.3f}")
     suite.set("timestamp", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(result.started)))
     _property(SubElement(suite, "properties"), "folder", str(result.folder))
@@ -39,9 +40,22 @@ def _suite(result: RunResult) -> Element:
         note(whole, "failure", f"the command's exit status is {result.command_status}")
     for row in rows:
         _row(suite, name, row, valid=result.valid)
+    for way in result.ways:
+        _way(suite, name, way, valid=result.valid)
     for kind, attribute in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
         suite.set(attribute, str(sum(case.find(kind) is not None for case in suite.iter("testcase"))))
     return suite
+
+
+def _way(suite: Element, name: str, way: WayRow, *, valid: bool) -> None:
+    """A method of circumvention; one whose tool is not installed is skipped."""
+    title = f"{way.name}: {way.target}"
+    case = SubElement(suite, "testcase", classname=f"{_dotted(name)}.{way.vantage}.circumvention", name=title)
+    if way.verdict == "skipped" or not valid:
+        note(case, "skipped", way.why or "the run is invalid")
+    elif way.verdict != "ok":
+        must = f"must fail by {way.fails_by}" if way.fails_by else "must get through"
+        note(case, "failure", f"{way.verdict}: it is {way.observed} and {must}", way.why)
 
 
 def _row(suite: Element, name: str, row: Row, *, valid: bool) -> None:

@@ -1,12 +1,14 @@
 """JSON Schema of scenario and world files, for editors: completion and checks while typing."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from testbed.censor.actions import ACTIONS
 from testbed.censor.profiles import PROFILES
 from testbed.scenario.labels import LABELS
 from testbed.scenario.matchparts import PLUGINS, former_names
 from testbed.scenario.schema import ScenarioFile
+from testbed.scenario.wayparts import RecipePart
 from testbed.scenario.worldfile import WorldFile
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -40,3 +42,15 @@ def scenario_schema() -> dict[str, Any]:
 def world_schema() -> dict[str, Any]:
     """The schema of a world file."""
     return {"$schema": DRAFT, **WorldFile.model_json_schema(by_alias=True)}
+
+
+def recipe_schema() -> dict[str, Any]:
+    """The schema of a recipe file."""
+    return {"$schema": DRAFT, **RecipePart.model_json_schema(by_alias=True)}
+
+
+SCHEMAS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
+    "scenario": scenario_schema,
+    "world": world_schema,
+    "recipe": recipe_schema,
+}

@@ -37,11 +37,14 @@ def resolve(
     sources.world = _with_sites(part.sites, sources)
     if part.hosts or sources.world.hosts:
         sources.world = _with_hosts(part.hosts, sources)
+    world_alone = sources.world
+    sources.world = _with_tools(part, world_alone)
     censors = {
         name: None if given is INVALID else CensorCompiler(name, given, sources)
         for name, given in part.censors.items()
     }
     phases = phases_of(part, censors, sources)
+    sources.world = world_alone
     _check_use(part, sources)
     if part.default_phase not in phases and not (part.default_phase == UNKNOWN and problems.found):
         message = f"there is no phase {part.default_phase!r}"
@@ -69,6 +72,15 @@ def resolve(
         path=document.path.resolve(),
         remarks=tuple(dict.fromkeys(sources.remarks)),
     )
+
+
+def _with_tools(part: ScenarioFile, world: World) -> World:
+    """The world with the servers of circumvention, for rules: a run has them only if tools are tried."""
+    if not part.circumvention:
+        return world
+    from testbed.scenario.ways import known_servers
+
+    return replace(world, hosts=(*world.hosts, *known_servers(part.circumvention)))
 
 
 def _ways(

@@ -141,6 +141,11 @@ def _hosts_of(ways: Sequence[Circumvention]) -> tuple[Host, ...]:
     return tuple({way.server.key: way.server for way in ways if way.server}.values())
 
 
+def known_servers(parts: Sequence[WayPart]) -> tuple[Host, ...]:
+    """Where the entries' servers are, if their recipes have some: rules mean them by `country:`, too."""
+    return tuple(_server(part, index) for index, part in enumerate(parts) if part is not INVALID)
+
+
 def with_servers(scenario: Scenario, phase: str, vantages: Sequence[str]) -> Scenario:
     """The scenario with the machines on which the tools of a phase have their servers."""
     ways = [way for way in scenario.circumvention if way.phase == phase and way.vantage in vantages]

@@ -10,6 +10,7 @@ from testbed.report.junit import document
 from testbed.run.job import Job
 from testbed.run.result import RunResult
 from testbed.truth.judge import Judgement, Row
+from testbed.truth.wayjudge import WayRow
 
 GOOD = Row("mts", "https://twitter.com/", "expectation", "tls.sni.rst", "tls.sni.rst", "ok", by="reset")
 BAD = replace(GOOD, vantage="beeline", observed="ok", verdict="differs", trial=2, failure="\x1b[31mred")
@@ -53,3 +54,16 @@ def test_a_commands_run_is_one_case(status: int, failures: str) -> None:
     job = Job("free", phase="all", command=["curl"])
     made = result(judgement=None, job=job, command_status=status, exit_status=status)
     assert counts(ElementTree.fromstring(document([made]))) == ("1", failures, "0", "0")
+
+
+def test_methods_of_circumvention_are_cases() -> None:
+    good = WayRow("split", "split", "mts", "https://x/", "", "tls.sni.rst", "ok", "ok", "ok")
+    bad = replace(good, name="doh", fails_by="reset", verdict="differs")
+    absent = replace(good, name="vpn", verdict="skipped", why="wg is not installed")
+    root = ElementTree.fromstring(document([result(ways=(good, bad, absent))]))
+    assert counts(root) == ("6", "2", "0", "1")
+    _, failure = root.iter("failure")
+    (skipped,) = root.iter("skipped")
+    assert failure.get("message") == "differs: it is ok and must fail by reset"
+    assert skipped.get("message") == "wg is not installed"
+    assert "free.all.mts.circumvention" in {one.get("classname") for one in root.iter("testcase")}

@@ -129,3 +129,22 @@ def test_a_tool_alone_may_be_tried(desk):
     entry = ENTRY.replace("https://twitter.com/", "https://vk.com/").replace("fails_by: reset", "direct: ok")
     (way,) = with_way(desk, entry).circumvention
     assert way.direct == "ok"
+
+
+def test_a_rule_for_a_country_means_a_server_there(desk):
+    rule = "match: {tls.sni: [twitter.com]}"
+    home = 'match: {ip: "country:RU", ports: 443}'
+    block = "outcome: tls.sni.rst, by: reset"
+    entry = (PROXY % ", server: domestic").replace("name: own", "direct: ok, name: own")
+    text = (
+        desk.path.read_text()
+        .replace(rule, home)
+        .replace(block, "outcome: ok")
+        .replace(CONTROLS, f"{CONTROLS}circumvention:\n  - {entry}\n")
+    )
+    desk.path.write_text(text)
+    scenario = desk.load()
+    (place,) = scenario.phases["block"].placements
+    (address,) = scenario.circumvention[0].server.ipv4
+    assert address in str(place.policy.rules[0].match.to_json()["ip"])
+    assert scenario.world.hosts == ()
