@@ -265,12 +265,14 @@ def score_output_options(command: Any) -> Any:
     return command
 
 
-def loaded(name: str, seed: int | None, time_scale: float | None, model: str | None = None) -> "Scenario":
-    """The scenario with the command line's own seed, time scale and inspector model."""
+def loaded(
+    name: str, seed: int | None, time_scale: float | None, model: str | None = None, *, tools: bool = False
+) -> "Scenario":
+    """The scenario with the command line's own seed, time scale and inspector model; `tools` as in `load`."""
     from testbed.scenario.inspection import with_model
     from testbed.scenario.loader import load
 
-    scenario = load(name)
+    scenario = load(name, tools=tools)
     if model is not None:
         scenario = with_model(scenario, model)
     if seed is not None:

@@ -128,11 +128,11 @@ def command(
         from testbed.report.stories import show_played
         from testbed.run.playing import play
 
-        scenarios = [options.loaded(one, seed, time_scale, model) for one in names]
+        scenarios = [options.loaded(one, seed, time_scale, model, tools=circumvention) for one in names]
         results = [play(job, scenarios, speed=speed, begin=begin, until=until)]
         show_played(results[0], scenarios, as_json=as_json, quiet=quiet)
     elif names:
-        scenario = options.loaded(names[0], seed, time_scale, model)
+        scenario = options.loaded(names[0], seed, time_scale, model, tools=circumvention)
         results = [execute(replace(job, scenario=scenario))]
         show(results[0], scenario, as_json=as_json, quiet=quiet)
     else:

@@ -337,6 +337,7 @@ class Recipe:
     server: tuple[HostService, ...] = ()  # on a server of its own, started before the client's
     programs: tuple[str, ...] = ()  # that must be installed
     devices: tuple[str, ...] = ()  # files that must be there and open to the user: /dev/net/tun
+    changes_user: bool = False  # its programs become another user, or change their groups
     together: bool = True  # one server may have several clients at once
     path: Path | None = None  # the file that says so
 

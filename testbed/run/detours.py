@@ -23,6 +23,7 @@ from testbed.run.observe import ToMeasure, observe_each
 from testbed.run.servers import start_host
 from testbed.run.session import Session
 from testbed.truth.wayjudge import WayTrial
+from testbed.vantage.environment import SBIN
 from testbed.vantage.programs import PACKAGES, ProgramError, find_program
 from testbed.world.children import Children
 
@@ -69,7 +70,7 @@ def try_ways(session: Session, laboratory: Laboratory) -> tuple[WayTrial, ...]:
 
 def missing(recipe: Recipe) -> str:
     """What this machine lacks for a recipe, by name; "" if nothing."""
-    path = {"PATH": os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"}
+    path = {"PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), *SBIN])}
     lacking = []
     for program in recipe.programs:
         try:
@@ -84,7 +85,17 @@ def missing(recipe: Recipe) -> str:
         for device in recipe.devices
         if not os.access(device, os.R_OK | os.W_OK)
     ]
+    if recipe.changes_user and _one_user_only():
+        lacking.append("it changes its user, which needs root or subordinate ids (see testbed doctor)")
     return "; ".join(lacking)
+
+
+def _one_user_only() -> bool:
+    """Whether this user namespace has one user, who cannot become another: user_namespaces(7)."""
+    try:
+        return Path("/proc/self/setgroups").read_text("ascii").strip() == "deny"
+    except OSError:
+        return False
 
 
 def _rounds(ways: Sequence[Circumvention]) -> list[tuple[str, ...]]:
@@ -206,7 +217,8 @@ class _Round:
         server = self._ways[0].server
         places = {"TESTBED_SERVER4": server.ipv4[0], "TESTBED_SERVER6": server.ipv6[0]} if server else {}
         folder = {"TESTBED_SHARED": str(self._shared.resolve()), "TESTBED_PYTHON": sys.executable}
-        source = {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+        modules = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
+        source = {"PYTHONPATH": os.pathsep.join(filter(None, modules))}
         return {**places, **folder, **source, "TESTBED_VANTAGE": vantage}
 
 

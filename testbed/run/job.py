@@ -78,7 +78,11 @@ class Job:
 
         Errors: InputError for a scenario, phase or vantage that does not exist.
         """
-        loaded = self.scenario if isinstance(self.scenario, Scenario) else load(self.scenario)
+        loaded = (
+            self.scenario
+            if isinstance(self.scenario, Scenario)
+            else load(self.scenario, tools=self.circumvention)
+        )
         scenario = _adjusted(loaded, self)
         phase = phase_of(scenario, self.phase)
         vantages = vantages_of(scenario, phase, self.vantages, single=self.runs_program)

@@ -16,11 +16,12 @@ from testbed.scenario.schema import ScenarioFile
 from testbed.scenario.worldfile import load_world
 
 
-def load(name_or_path: str | Path) -> Scenario:
+def load(name_or_path: str | Path, *, tools: bool = True) -> Scenario:
     """The scenario of that name in the library, or in that file.
 
     InputError carries every problem of the file and of its world. A scenario with a technique in Python
-    runs that file.
+    runs that file. Without `tools` those of its circumvention are not looked up, which takes a while: there
+    are none then.
     """
     path = name_or_path if isinstance(name_or_path, Path) else library.find(name_or_path)
     document = read(path)
@@ -31,7 +32,7 @@ def load(name_or_path: str | Path) -> Scenario:
         problems.raise_if_any()
     assert part is not None
     assert world is not None
-    return resolve(part, document, *world, problems)
+    return resolve(part, document, *world, problems, tools=tools)
 
 
 def policy_again(path: Path, phase: str, placement: str, model: str = "") -> Policy:
@@ -39,7 +40,7 @@ def policy_again(path: Path, phase: str, placement: str, model: str = "") -> Pol
 
     `model`: the inspector model that the user gave instead of the files'.
     """
-    scenario = load(path)
+    scenario = load(path, tools=False)
     if model:
         scenario = with_model(scenario, model)
     found = scenario.phases.get(phase)

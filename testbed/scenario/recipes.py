@@ -1,6 +1,7 @@
 """Recipes: from a file of recipes/, or from the keys in a scenario, to a `Recipe`."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,7 @@ def _made(name: str, part: RecipePart, document: Document, loc: Loc, problems: P
         server,
         tuple(part.programs),
         tuple(part.devices),
+        part.changes_user,
         part.together,
     )
 
@@ -94,13 +96,13 @@ def _made(name: str, part: RecipePart, document: Document, loc: Loc, problems: P
 def _services(given: list[Any], document: Document, loc: Loc, problems: Problems) -> tuple[HostService, ...]:
     if not given:
         return ()
-    from testbed.scenario.serviceparts import ServicePart, service_of  # slow: only where there are services
+    from testbed.scenario.serviceparts import service_of  # slow: only where there are services
 
     made: list[HostService] = []
     for index, entry in enumerate(given):
         place = (*loc, index)
         try:
-            part = TypeAdapter[Any](ServicePart).validate_python(entry)
+            part = _services_adapter().validate_python(entry)
         except ValidationError as error:
             for detail in error.errors(include_url=False):
                 problems.add(document, (*place, *detail["loc"]), *explain(detail, RecipePart))
@@ -108,3 +110,10 @@ def _services(given: list[Any], document: Document, loc: Loc, problems: Problems
         service = service_of(part, document, place, problems)
         made += [service] if service else []
     return tuple(made)
+
+
+@cache
+def _services_adapter() -> TypeAdapter[Any]:
+    from testbed.scenario.serviceparts import ServicePart
+
+    return TypeAdapter(ServicePart)

@@ -23,9 +23,15 @@ from testbed.scenario.worldfile import note_faults
 
 
 def resolve(
-    part: ScenarioFile, document: Document, world: World, world_document: Document, problems: Problems
+    part: ScenarioFile,
+    document: Document,
+    world: World,
+    world_document: Document,
+    problems: Problems,
+    *,
+    tools: bool = True,
 ) -> Scenario:
-    """The scenario.
+    """The scenario; without `tools` it has no circumvention.
 
     InputError with the problems found before, every reference that leads nowhere, and every rule that
     cannot fire.
@@ -52,7 +58,7 @@ def resolve(
     targets = TargetParser(part.probe_kinds, sources)
     expect = expand(part.expect, phases, targets, sources)
     control = controls(part.controls, targets)
-    ways = _ways(part, phases, expect, targets, sources)
+    ways = _ways(part, phases, expect, targets, sources) if tools else ()
     sources.problems.raise_if_any()
     return Scenario(
         name=document.path.stem,

@@ -53,6 +53,7 @@ class RecipePart(PassagePart):
     server: Services = Field([], description="services on a server, started before the client's")
     programs: OneOrMore = Field([], description="that must be installed")
     devices: OneOrMore = Field([], description="files that must be there: /dev/net/tun")
+    changes_user: bool = Field(default=False, description="its programs become another user or group")
     together: bool = Field(default=True, description="one server may have several clients at once")
 
 

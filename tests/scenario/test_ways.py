@@ -1,8 +1,12 @@
 """Methods of circumvention in a scenario file: what they become, and what is wrong with them."""
 
+from dataclasses import replace
+
 import pytest
 
+from testbed.errors import InputError
 from testbed.measurement.passage import Passage
+from testbed.scenario.loader import load
 from testbed.scenario.summary import way_lines
 from testbed.scenario.tojson import to_json
 from testbed.scenario.ways import with_servers
@@ -148,3 +152,13 @@ def test_a_rule_for_a_country_means_a_server_there(desk):
     (address,) = scenario.circumvention[0].server.ipv4
     assert address in str(place.policy.rules[0].match.to_json()["ip"])
     assert scenario.world.hosts == ()
+
+
+def test_without_tools_the_rest_is_the_same(desk):
+    with_way(desk, ENTRY)
+    plain = load(desk.path, tools=False)
+    assert plain == replace(load(desk.path), circumvention=())
+    desk.path.write_text(desk.path.read_text().replace("fails_by: reset", "fails_by: nothing"))
+    assert load(desk.path, tools=False).circumvention == ()
+    with pytest.raises(InputError, match="no rule 'nothing' is in force"):
+        load(desk.path)
