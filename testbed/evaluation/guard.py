@@ -13,6 +13,7 @@ import json
 import os
 import pty
 import re
+import resource
 import selectors
 import signal
 import struct
@@ -29,6 +30,7 @@ _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, prctl(2)
 _SET_SIZE = 0x5414  # TIOCSWINSZ, ioctl_tty(2)
 _GRACE = 2.0  # seconds between SIGTERM and SIGKILL; our choice
 _TICK = 0.1  # seconds; our choice
+_LARGEST = 1 << 30  # bytes of one file of its own; our choice
 _TAIL = 65536  # bytes in which `stop` is looked for; our choice
 
 
@@ -74,20 +76,29 @@ def _start(argv: list[str], *, tty: bool) -> "tuple[subprocess.Popen[bytes], dic
         try:
             process = subprocess.Popen(
                 argv, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-                preexec_fn=_take_terminal,  # noqa: PLW1509 (this process has one thread)
+                preexec_fn=_with_terminal,  # noqa: PLW1509 (this process has one thread)
             )  # fmt: skip
         finally:
             os.close(slave)
         return process, {master: "out"}
     process = subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    )
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=_limited,  # noqa: PLW1509
+    )  # fmt: skip
     assert process.stdout is not None  # they are pipes
     assert process.stderr is not None
     return process, {process.stdout.fileno(): "out", process.stderr.fileno(): "err"}
 
 
-def _take_terminal() -> None:
+def _limited() -> None:
+    """No file may fill the disk, and no memory image is kept."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST, _LARGEST))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _with_terminal() -> None:
+    _limited()
     ioctl(0, 0x540E, 0)  # TIOCSCTTY
 
 
