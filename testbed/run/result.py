@@ -89,7 +89,7 @@ class RunResult(Findings):
         if self.played:
             rows = [row for one in self.played for row in one.judgement.rows]
             return f"{agreement(rows)} in {len(self.played)} phases"
-        ways = f"; {ways_verdict(self.ways)}" if self.job.circumvention else ""
+        ways = f"; {ways_verdict(self.ways)}" if self.ways else ""
         return f"{verdict(self.judgement)}{ways}" if self.judgement else ""
 
     def summary(self) -> dict[str, Any]:
