@@ -28,7 +28,9 @@ from testbed.cli import options
               help="Seconds for one run of the detector.")  # fmt: skip
 @click.option("--stop", metavar="REGEX", default="", help="Output after which it has said everything.")
 @click.option("--tty", is_flag=True, help="Give it a terminal.")
-@click.option("--client", metavar="NAME", default="", help="What it looks like on the wire, for the score.")
+@click.option(
+    "--client", metavar="SHAPE", help="What its first packets look like, for the score: chrome, go, …"
+)
 @click.option("--env", multiple=True, metavar="NAME[=VALUE]", help="Of its environment. Repeatable.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
@@ -43,7 +45,7 @@ def command(
     jobs: int | None,
     limit: float,
     stop: str,
-    client: str,
+    client: str | None,
     env: tuple[str, ...],
     seed: int,
     out: Path | None,
@@ -67,6 +69,7 @@ def command(
     from testbed.report.progress import Progress
     from testbed.report.scoring import publish, require_outputs
     from testbed.scenario import library
+    from testbed.shapes.known import shape_of
 
     require_outputs(junit, markdown)
     words, reader = detector_of(detector, adapter)
@@ -80,7 +83,7 @@ def command(
         limit=limit,
         stop=regex_of(stop),
         tty=tty,
-        client=client,
+        client=shape_of(client).key if client else reader.client,
         env=env,
     )
     evaluation = Evaluation.open(spec, out)

@@ -46,7 +46,7 @@ class Adapter:
     observes: frozenset[str] = EVERYTHING
     schemes: frozenset[str] = WEB
     command: tuple[str, ...] = ()  # a command line with {target} or {host} that evaluates with it; (): none
-    answers_to: str = ""  # "resolver": its targets are resolvers' URLs; "" for sites
+    client: str = ""  # the shape of its first packets (testbed.shapes), if it always has the same
 
 
 @cache

@@ -82,28 +82,21 @@ class Unit:
                 found.append(replace(one, trials=missing))
         return found
 
-    def _command(self, waiting: list[Round]) -> None:
+    def _command(self, rounds_left: list[Round]) -> None:
         """Make these rounds; a world that has become invalid is replaced by a new one."""
-        tried: dict[int, int] = {}
+        waiting = [(one, 1) for one in rounds_left]  # with the number of the attempt
         while waiting:
             self._seen.clear()
-            with _Opened(self, waiting) as world:
-                while waiting:
-                    current = waiting[0]
-                    tried[id(current)] = tried.get(id(current), 0) + 1
+            with _Opened(self, [one for one, _ in waiting]) as world:
+                fit = True
+                while waiting and fit:
+                    current, attempt = waiting.pop(0)
                     trials, fit = self._round(world, current)
-                    spoiled = [one for one in trials if one.lab_error]
-                    if tried[id(current)] < ATTEMPTS and spoiled:
-                        self._record(one for one in trials if not one.lab_error)
-                        again = {one.place for one in spoiled}
-                        kept = tuple(one for one in current.trials if one.place in again)
-                        waiting[0] = replace(current, trials=kept)
-                        tried[id(waiting[0])] = tried[id(current)]
-                    else:
-                        self._record(trials)
-                        waiting.pop(0)
-                    if not fit:
-                        break
+                    again = {one.place for one in trials if one.lab_error} if attempt < ATTEMPTS else set()
+                    self._record(one for one in trials if one.place not in again)
+                    if again:
+                        left = tuple(one for one in current.trials if one.place in again)
+                        waiting.insert(0, (replace(current, trials=left), attempt + 1))
 
     def _round(self, world: StandingWorld, one: Round) -> tuple[list[Trial], bool]:
         """Run the detector at each vantage at once; the trials, and whether the world may be used again."""

@@ -12,6 +12,7 @@ import pytest
 from testbed.detectors.adapter import EVERYTHING, GROUP, adapter, built_in
 from testbed.detectors.verdicts import layer_of
 from testbed.errors import InputError
+from testbed.shapes.known import SHAPES
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples/adapter"
@@ -43,6 +44,7 @@ def test_a_built_in_adapter_observes_labels_that_there_are(one) -> None:
     assert one.observes <= EVERYTHING
     assert one.observes
     assert one.title
+    assert one.client in ("", *SHAPES)
 
 
 def test_an_adapter_that_there_is_not() -> None:

@@ -115,5 +115,6 @@ CURL = Adapter(
     title="curl, -w '%{json}'",
     read=read,
     observes=EVERYTHING - {"conncount", "vpn.drop"},
+    client="openssl",
     command=("curl", "-4", "-sS", "-o", "/dev/null", "-m", "10", "-w", "%{json}", "{target}"),
 )

@@ -270,10 +270,12 @@ OONI = Adapter(
     read=read,
     observes=EVERYTHING - _BLIND,
     schemes=WEB,
+    client="go",
 )
 PROBE = Adapter(
     name="probe",
     title="the built-in probe, results.jsonl",
+    client="probe",
     read=read,
     observes=EVERYTHING,
     schemes=frozenset({"http", "https", "h3", "dns", "put+http", "put+https"}),
