@@ -6,7 +6,7 @@ What the probe does over sockets, a kind of target does here over a way: the sam
 import errno
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from testbed.dryrun.dryclient import DryClient, DryLog, note_flow
@@ -73,6 +73,10 @@ class DrySteps:
             yield connection
         finally:
             connection.close()
+
+    def datagrams(self, target: Target) -> AbstractContextManager[Connection]:
+        """No server of a dry run speaks what kinds of their own send."""
+        raise NotImplementedError(f"{target.url} cannot be asked without a network")
 
     def secure(self, connection: Connection, name: str) -> "DryTls":
         """Complete a TLS handshake with `name` as SNI; the certificate is verified."""

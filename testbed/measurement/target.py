@@ -64,6 +64,10 @@ class Steps(Protocol):
         """Resolve the target's host and open a TCP connection to its port."""
         ...
 
+    def datagrams(self, target: Target) -> AbstractContextManager[Connection]:
+        """Resolve the target's host; what is sent and received are datagrams to and from its UDP port."""
+        ...
+
     def secure(self, connection: Connection, name: str) -> Connection:
         """Complete a TLS handshake on `connection` with `name` as SNI; the certificate is verified."""
         ...

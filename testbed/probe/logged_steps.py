@@ -10,6 +10,7 @@ from testbed.measurement.passage import DIRECT, Passage
 from testbed.measurement.target import Connection, Target, endpoint_text, is_address
 from testbed.probe import http1, lookup
 from testbed.probe.connection import TcpConnection, TlsConnection, client_context
+from testbed.probe.datagrams import UdpConnection
 from testbed.probe.failure import MeasurementError
 from testbed.probe.http1 import OutgoingRequest
 from testbed.probe.log import MeasurementLog
@@ -66,6 +67,18 @@ class LoggedSteps:
             yield tcp
         finally:
             tcp.close()
+
+    @contextmanager
+    def datagrams(self, target: Target) -> Iterator[UdpConnection]:
+        """Resolve the target's host and take a UDP port for datagrams to it. A proxy carries none."""
+        address = self.resolve(target.host)
+        self.step = "datagrams"
+        udp = UdpConnection(self._log, (address, target.port), self.timeout)
+        try:
+            udp.connect()
+            yield udp
+        finally:
+            udp.close()
 
     def secure(self, connection: Connection, name: str) -> TlsConnection:
         """Complete a TLS handshake on `connection` with `name` as SNI; the certificate is verified."""

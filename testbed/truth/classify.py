@@ -174,7 +174,7 @@ def _plain(seen: Timeline, _: Timeline | None) -> str | None:
     """What happened to a protocol that has no layer of its own here."""
     if seen.failure is None or seen.tls.tried or seen.quic.tried or seen.http.tried:
         return None
-    step = Layer(tried=True, failure=seen.failure, begun=seen.tcp.ended)
+    step = Layer(tried=True, failure=seen.failure, begun=seen.tcp.ended, ended=seen.ended)
     return _ended("ip", seen, step) or _refused(seen.failure)
 
 
@@ -190,9 +190,11 @@ def _silence(layer: str, seen: Timeline, step: Layer) -> str:
     """A step that got no more answer: a trickle that never ended, an answer that stopped, or no answer."""
     times = seen.arrival_times(step.begun)
     pauses = [after - before for before, after in pairwise([0.0, *times])]
-    if step is seen.http and seen.answer is not None:
+    plain = layer == "ip"
+    if plain or (step is seen.http and seen.answer is not None):
         stopped = not times or step.ended - step.begun - times[-1] > _STANDSTILL * max(pauses)
-        return "throttle" if seen.limited and not stopped and times[-1] >= LATE else "freeze"
+        trickles = seen.limited and not stopped and times[-1] >= LATE
+        return "throttle" if trickles else "ip.drop" if plain else "freeze"
     return "throttle" if seen.limited and times and times[-1] >= LATE else f"{layer}.drop"
 
 

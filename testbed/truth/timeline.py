@@ -205,6 +205,11 @@ class Timeline:
             return None
         return round(sum(one.size for one in arrivals(keys.network_events, tried[0])))
 
+    @cached_property
+    def ended(self) -> float:
+        """When the last operation on a socket ended."""
+        return max((one.t or 0.0 for one in self._keys.network_events), default=0.0)
+
     def arrival_times(self, since: float) -> list[float]:
         """When bytes came after `since`, in seconds from then."""
         return [one.at - since for one in arrivals(self._keys.network_events) if one.at > since]

@@ -12,6 +12,7 @@ from testbed.scenario.tojson import to_json
 from tests.scenario.conftest import SCENARIO, WORLD
 
 LIBRARY = [
+    "cloudflare-ech-2024",
     "dns-hijack-2026",
     "dns-outages-2021",
     "eu-rt-sputnik-2022",
@@ -29,6 +30,7 @@ LIBRARY = [
     "twitter-facebook-2022-02",
     "twitter-facebook-block-2022-03",
     "twitter-throttling-2021",
+    "vpn-blocking-2023",
     "youtube-2024",
 ]
 

@@ -1,0 +1,83 @@
+"""Kinds of targets: a ClientHello with Encrypted ClientHello, or without, to any server of TLS or QUIC.
+
+A server without the key goes on with the outer hello (RFC 9849 7.1): any answer shows that it came.
+`ech://NAME/` is over TCP, `ech+quic://NAME/` over QUIC. The path `/off` leaves the extension out, as a client
+does in which ECH is off.
+"""
+
+import os
+import struct
+from typing import ClassVar
+
+from testbed.measurement.target import ProbeKind, Steps, Target
+
+_CIPHERS = (0x1301, 0x1302, 0x1303)
+_SIGNATURES = (0x0403, 0x0804, 0x0401)
+_PAYLOAD = 144  # bytes of the inner hello, encrypted: a size of Chrome's
+
+
+class EchTcp(ProbeKind):
+    """A ClientHello in one segment; success is the server's first bytes."""
+
+    scheme: ClassVar[str] = "ech"
+    form: ClassVar[str] = "ech://NAME/"
+    transport: ClassVar[str] = "tls"
+    port: ClassVar[int] = 443
+
+    def measure(self, target: Target, steps: Steps) -> None:
+        """DNS, TCP, one ClientHello, its answer."""
+        from testbed.shapes.hellobytes import record
+
+        with steps.connect(target) as connection:
+            steps.step = "hello"
+            connection.send(record(_hello(target, quic=False)))
+            if not connection.receive():
+                raise EOFError
+
+
+class EchQuic(EchTcp):
+    """The same hello in a QUIC Initial; success is a datagram of the server's."""
+
+    scheme: ClassVar[str] = "ech+quic"
+    form: ClassVar[str] = "ech+quic://NAME/"
+    transport: ClassVar[str] = "quic"
+
+    def measure(self, target: Target, steps: Steps) -> None:
+        """DNS, one Initial, its answer."""
+        from testbed.shapes.initials import crypto, initial_packet
+
+        with steps.datagrams(target) as flow:
+            steps.step = "hello"
+            flow.send(initial_packet(crypto(_hello(target, quic=True), 0), dcid=os.urandom(8)))
+            flow.receive()
+
+
+def _hello(target: Target, *, quic: bool) -> bytes:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+    from testbed.shapes.hellobytes import (
+        X25519,
+        extension,
+        hello_of,
+        numbers,
+        outer_ech,
+        protocols,
+        server_name,
+        vector,
+    )
+
+    key = X25519PrivateKey.generate().public_key().public_bytes_raw()
+    extensions = [
+        server_name(target.host),
+        extension(0x0A, numbers((X25519,))),
+        extension(0x0D, numbers(_SIGNATURES)),
+        protocols("h3") if quic else protocols("h2", "http/1.1"),
+        extension(0x2B, b"\2\3\4"),
+        extension(0x2D, b"\1\1"),
+        extension(0x33, vector(struct.pack("!HH", X25519, len(key)) + key, 2)),
+    ]
+    if quic:
+        extensions.append(extension(0x39, b"\x0f\0"))  # transport parameters: its connection id is empty
+    if target.path != "/off":
+        extensions.append(outer_ech(_PAYLOAD))
+    return hello_of(extensions, _CIPHERS, session=0 if quic else 32)
