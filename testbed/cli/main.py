@@ -45,6 +45,7 @@ COMMANDS = {
     "down": Entry("testbed.cli.down", "End a held world; what its filters did, by phase.", RUN),
     "evaluate": Entry("testbed.cli.evaluate", "Run a detector over scenarios and score it.", JUDGE),
     "score": Entry("testbed.cli.score", "How often a detector was right.", JUDGE),
+    "verify": Entry("testbed.cli.verify", "Show that rules, expectations and what is seen agree.", JUDGE),
     "check": Entry("testbed.cli.check", "Validate scenario files.", JUDGE),
     "conformance": Entry(
         "testbed.cli.conformance", "Whether the censors do on the wire what was measured.", JUDGE

@@ -8,13 +8,15 @@ import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final
 
+from testbed.censor.policy import Rule
 from testbed.dryrun.ask import Asker, DryAnswer
 from testbed.dryrun.trial import DryPlace
 from testbed.errors import InputError, Problem
 from testbed.measurement.kinds import KINDS
+from testbed.measurement.target import is_address
 from testbed.model import OUTSIDE, Scenario
 from testbed.scenario.labels import CAUSELESS
 from testbed.scenario.loader import load
@@ -80,6 +82,7 @@ class Agreement:
         self.scenario = scenario
         self.unasked: set[str] = set()  # schemes of targets that only their own class can ask for
         self._asker = Asker(scenario)
+        self._addressed: dict[int, bool] = {}  # by the policy's identity
         self._known: dict[tuple[object, ...], list[DryAnswer]] = {}
 
     def problems(self) -> list[Problem]:
@@ -88,7 +91,7 @@ class Agreement:
         for phase in self.scenario.phases:
             for ipv in (4, 6):
                 for one in truth(self.scenario, phase, ipv=ipv):
-                    place = self._written(phase, one, ipv)
+                    place = self._asker.written(phase, one, ipv)
                     for message, remedy in self._faults(phase, one, ipv):
                         fault = found.setdefault((place, one.target.url, remedy), _Fault(message, remedy))
                         fault.where.setdefault(phase, {})[one.vantage] = None
@@ -96,14 +99,6 @@ class Agreement:
             Problem(place, f"{fault.message}, {fault.places}", fault.remedy)
             for (place, *_), fault in found.items()
         ]
-
-    def _written(self, phase: str, one: Truth, ipv: int) -> str:
-        """Where the scenario says so; its file, for a control."""
-        for each in self.scenario.expect:
-            same = (each.phase, each.vantage, each.target.url) == (phase, one.vantage, one.target.url)
-            if same and each.ipv in (None, ipv):
-                return each.place or self.scenario.name
-        return self.scenario.controls_place
 
     def _faults(self, phase: str, one: Truth, ipv: int) -> Iterator[tuple[str, str]]:
         """What is wrong with one expectation: message and remedy."""
@@ -113,9 +108,11 @@ class Agreement:
         if one.vantage == OUTSIDE and one.role != "control":
             return
         place = self._asker.place(phase, one.vantage)
+        if ipv == 6 and not self._by_address(place):
+            return  # rules without addresses do to IPv6 what they do to IPv4
         accepted = {one.outcome, *also_seen(self.scenario, phase, one)}
         first = self._answers(place, one, ipv, 0)
-        if _failing_itself(place, one) and not any(answer.trial.rules for answer in first):
+        if failing_itself(place, one) and not any(answer.trial.rules for answer in first):
             return  # no rule acts, as it must be; the rest only a run can tell
         if one.share is not None:
             yield from self._share(place, one, ipv, accepted)
@@ -153,6 +150,14 @@ class Agreement:
         other = self._answers(place, one, 10 - ipv, 0)[0].label
         return other != self._answers(place, one, ipv, 0)[0].label
 
+    def _by_address(self, place: DryPlace) -> bool:
+        """Whether a box of the vantage knows addresses, which say nothing of the other IP version."""
+        mine = [one.policy for one in place.placements if one.operator == place.vantage]
+        for policy in mine:
+            if id(policy) not in self._addressed:
+                self._addressed[id(policy)] = any(map(_has_addresses, policy.rules))
+        return any(self._addressed[id(policy)] for policy in mine)
+
     def _answers(self, place: DryPlace, one: Truth, ipv: int, draw: int) -> list[DryAnswer]:
         """Asked once for all operators that have the same boxes in the same places."""
         mine = tuple(
@@ -173,11 +178,19 @@ class Agreement:
         return self._known[key]
 
 
-def _failing_itself(place: DryPlace, one: Truth) -> bool:
+def failing_itself(place: DryPlace, one: Truth) -> bool:
     """Whether a dead or lossy link, or an overloaded server, is expected to be the cause."""
     site = place.world.site_of(one.target.host)
     overloaded = site is not None and bool(site.behaviour.silent or site.behaviour.resets)
     return one.outcome == "outage" or (one.outcome == "broken" and overloaded)
+
+
+def _has_addresses(rule: Rule) -> bool:
+    """Whether a rule looks for addresses, or its action has some of its own."""
+    action = rule.action
+    values = [getattr(action, each.name) for each in fields(action)]
+    texts = [text for value in values for text in (value if isinstance(value, tuple) else (value,))]
+    return "ip" in rule.match or any(isinstance(text, str) and is_address(text) for text in texts)
 
 
 def _agrees(answer: DryAnswer, one: Truth, accepted: set[str]) -> bool:

@@ -21,6 +21,7 @@ from testbed.scenario.labels import SEEN_AS
 from testbed.shapes.known import SHAPES, ClientShape
 from testbed.truth.classify import classify
 from testbed.truth.expected import Truth
+from testbed.truth.observable import with_observable
 from testbed.truth.record import TruthRecord, layer_of
 from testbed.truth.timeline import Timeline
 
@@ -82,7 +83,7 @@ class Asker:
         name = self._deciding(place, target, shape, ipv, draw, shown)
         part, info = _Cause.of(place, name, shown.trial), self.scenario.phases[phase]
         mechanism = part.mechanism(label) if part else label
-        return TruthRecord(
+        made = TruthRecord(
             level="policy",
             scenario=self.scenario.name,
             phase=phase,
@@ -103,10 +104,11 @@ class Asker:
             size=Timeline(shown.trial.measurement).received if label == "freeze" else None,
             residual=part.residual if part else None,
             control=_control(self.scenario.controls, target),
-            onset=_moment(info.start),
-            end=_moment(info.end),
+            onset=note_of_time(info.start),
+            end=note_of_time(info.end),
             chances={one: round(number / len(drawn), 4) for one, number in counts.most_common()},
         )
+        return with_observable(made)
 
     def records(
         self, phase: str, expected: Iterable[Truth], clients: Sequence[str] = ("probe",), ipv: int = 4
@@ -116,6 +118,14 @@ class Asker:
             for client in clients:
                 if one.vantage != OUTSIDE and self.speaks(client, one.target):
                     yield self.record(phase, one.vantage, one.target, client=client, ipv=ipv)
+
+    def written(self, phase: str, one: Truth, ipv: int) -> str:
+        """Where the scenario says what it expects there: file, line, and path in the file."""
+        for each in self.scenario.expect:
+            same = (each.phase, each.vantage, each.target.url) == (phase, one.vantage, one.target.url)
+            if same and each.ipv in (None, ipv):
+                return each.place or self.scenario.name
+        return self.scenario.controls_place
 
     def speaks(self, client: str, target: Target) -> bool:
         """Whether a client of this shape can ask for the target at all."""
@@ -234,5 +244,6 @@ def _control(controls: Sequence[Target], target: Target) -> str:
     return alike[0].url if alike else ""
 
 
-def _moment(time: datetime | None) -> str | None:
+def note_of_time(time: datetime | None) -> str | None:
+    """A time as records have it: "2022-03-04T08:00:00Z"."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ") if time else None

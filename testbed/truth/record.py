@@ -92,6 +92,8 @@ class TruthRecord:
     """Outcome -> share of the draws that have it; one entry where nothing is left to chance."""
     observable: Mapping[str, str] = field(default_factory=dict)
     """Detector -> what a perfect run of it reports, "none" where it cannot see this."""
+    measurable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Detector that sees it -> the parameters (rate, size, hop, residual) that it can estimate."""
 
     @property
     def blocked(self) -> bool:

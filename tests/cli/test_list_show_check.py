@@ -15,7 +15,7 @@ def call(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str
     environment = {**os.environ, "NO_COLOR": "1"}
     return subprocess.run(
         [sys.executable, "-c", "from testbed.cli.main import main; main()", *args],
-        capture_output=True, text=True, cwd=cwd, env=environment, timeout=60, check=False,
+        capture_output=True, text=True, cwd=cwd, env=environment, timeout=100, check=False,
     )  # fmt: skip
 
 
