@@ -15,7 +15,7 @@ def call(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str
     environment = {**os.environ, "NO_COLOR": "1"}
     return subprocess.run(
         [sys.executable, "-c", "from testbed.cli.main import main; main()", *args],
-        capture_output=True, text=True, cwd=cwd, env=environment, timeout=100, check=False,
+        capture_output=True, text=True, cwd=cwd, env=environment, timeout=600, check=False,
     )  # fmt: skip
 
 
@@ -78,6 +78,7 @@ def test_show_suggests_the_nearest() -> None:
     assert "did you mean 'free-network'?" in done.stderr
 
 
+@pytest.mark.timeout(660)  # every expectation is asked: 20 s of a processor
 def test_check_all() -> None:
     done = call("check")
     assert done.returncode == 0
