@@ -60,8 +60,9 @@ def command(
     require_outputs(junit, markdown)
     limits = Thresholds(recall, false_positives, inconclusive)
     if results is not None and results.is_dir():
-        detector, known, trials = recorded.of_evaluation(results)
-        found = score(detector, trials, adapter(name or known))
+        detector, known, trials = recorded.of_evaluation(results, adapter(name) if name else None)
+        shown = f"{detector}, read by {known}" if name else detector
+        found = score(shown, trials, adapter(known))
     else:
         if (run_folder is None) is (truth is None):
             raise click.UsageError("give the folder of an evaluation, or RESULTS with --run or with --truth")

@@ -72,6 +72,25 @@ def paired(known: Iterable[Trial], report: ToolReport) -> tuple[list[Trial], lis
     return [one for number, trial in enumerate(waiting) for one in made[number] or [trial]], complaints
 
 
+def answer(known: Trial, report: ToolReport) -> tuple[ToolVerdict | None, tuple[Complaint, ...]]:
+    """What a report says of one trial's target, as one verdict; and every complaint about the report."""
+    mine = [one for one in report.verdicts if about(one, known)]
+    strays = [
+        Complaint("no such target", one.target, f"{one.said}: {one.words}")
+        for one in report.verdicts
+        if one not in mine
+    ]
+    return together(mine), (*report.complaints, *strays)
+
+
+def together(mine: Sequence[ToolVerdict]) -> ToolVerdict | None:
+    """One verdict of several about the same target: blocked if any says so, else free if any does."""
+    for said in ("blocked", "free"):
+        if found := [one for one in mine if one.said == said]:
+            return found[0]
+    return mine[0] if mine else None
+
+
 def about(verdict: ToolVerdict, trial: Trial) -> bool:
     """Whether the verdict is about the trial's target: the same URL, or the name alone for https://NAME/."""
     if verdict.vantage and verdict.vantage != trial.vantage:

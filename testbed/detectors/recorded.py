@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from testbed.detectors.adapter import Adapter, ToolOutput
-from testbed.detectors.pairing import cases, paired
+from testbed.detectors.pairing import answer, cases, paired
 from testbed.detectors.trials import Trial
 from testbed.detectors.verdicts import Complaint, ToolVerdict
 from testbed.errors import InputError
@@ -125,13 +125,32 @@ def _of_record(one: TruthRecord) -> Trial:
     )
 
 
-def of_evaluation(folder: Path) -> tuple[str, str, list[Trial]]:
+def of_evaluation(folder: Path, other: Adapter | None = None) -> tuple[str, str, list[Trial]]:
     """Its detector, the name of the adapter, and its trials; a line that was cut is left out.
 
-    Errors: InputError if it is no evaluation's folder.
+    `other` reads the outputs that were kept once more, in its own way.
+
+    Errors: InputError if it is no evaluation's folder, or if an output is missing.
     """
     plan = _json(folder / PLAN, "score")
-    return plan["detector"], plan["adapter"], list(saved_trials(folder / TRIALS))
+    trials = list(saved_trials(folder / TRIALS))
+    if other is None or other.name == plan["adapter"]:
+        return plan["detector"], plan["adapter"], trials
+    return plan["detector"], other.name, [_read_again(folder, one, other) for one in trials]
+
+
+def _read_again(folder: Path, trial: Trial, other: Adapter) -> Trial:
+    if not trial.raw:
+        return trial
+    file = folder / trial.raw
+    if file.suffix != ".out":  # a run folder's results.jsonl
+        raise InputError.at("--adapter", "the built-in probe has no output to read again", "leave it out")
+    try:
+        text, errors = (file.with_suffix(end).read_text("utf-8", "replace") for end in (".out", ".err"))
+    except OSError as error:
+        raise InputError.at(str(file), str(error.strerror), "score with its own adapter") from error
+    verdict, complaints = answer(trial, other.read(ToolOutput(text, errors, trial.status, trial.target)))
+    return replace(trial, verdict=verdict, complaints=complaints)
 
 
 def saved_trials(file: Path) -> Iterator[Trial]:

@@ -73,6 +73,7 @@ class Trial:
     complaints: tuple[Complaint, ...] = ()
     seconds: float = 0.0  # that the detector ran
     left: int = 0  # processes that it left behind
+    status: int | None = None  # its exit status, as a shell gives it
     raw: str = ""  # file of its output, in the evaluation's folder
     note: str = ""
 

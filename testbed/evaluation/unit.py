@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import Final
 
 from testbed.detectors.adapter import Adapter, adapter
-from testbed.detectors.pairing import about
+from testbed.detectors.pairing import answer
 from testbed.detectors.recorded import PLAN, TRIALS, probe_verdict, probed, saved_trials
 from testbed.detectors.trials import Trial
-from testbed.detectors.verdicts import Complaint, ToolVerdict
 from testbed.errors import InvalidRunError, TestbedError
 from testbed.evaluation.busy import Lateness
 from testbed.evaluation.detectorrun import DetectorRun, run_detector
@@ -147,10 +146,7 @@ class Unit:
 
     def _trial(self, known: Trial, ran: DetectorRun, record: PhaseRecord, acted: Sequence[str]) -> Trial:
         """The trial with what the detector said, and what the rules did to its packets."""
-        report = self.adapter.read(ran.output)
-        mine = [one for one in report.verdicts if about(one, known)]
-        others = [one for one in report.verdicts if one not in mine]
-        strays = [Complaint("no such target", one.target, f"{one.said}: {one.words}") for one in others]
+        verdict, complaints = answer(known, self.adapter.read(ran.output))
         meddling = [note for note in record.notes if note.startswith(f"{known.vantage} has firewall rules")]
         left = [f"processes left: {ran.left}"] if ran.left else []
         return replace(
@@ -158,8 +154,9 @@ class Unit:
             acted=tuple(rule for rule in acted if rule.startswith(f"{known.vantage}/")),
             ending=ran.ending,
             lab_error=ran.lab_error or "; ".join(record.problems),
-            verdict=together(mine),
-            complaints=(*report.complaints, *strays),
+            verdict=verdict,
+            complaints=complaints,
+            status=ran.output.status,
             seconds=ran.seconds,
             left=ran.left,
             raw=self._keep(known, ran),
@@ -231,14 +228,6 @@ class _Opened:
         with suppress(InvalidRunError):  # its trials say so themselves
             self._world.close()
         _moved(self._out, self._unit.folder / "worlds", self._unit.scenario.name)
-
-
-def together(mine: Sequence[ToolVerdict]) -> ToolVerdict | None:
-    """One verdict of several about the same target: blocked if any says so, else free if any does."""
-    for said in ("blocked", "free"):
-        if found := [one for one in mine if one.said == said]:
-            return found[0]
-    return mine[0] if mine else None
 
 
 def _of_result(result: RunResult, known: Mapping[tuple[str, str], Trial], raw: str) -> Iterator[Trial]:

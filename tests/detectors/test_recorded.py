@@ -160,3 +160,20 @@ def test_what_is_wrong_with_the_command_line(tmp_path, monkeypatch, words, messa
     monkeypatch.chdir(tmp_path)
     with pytest.raises(Exception, match=message):
         call(*words)
+
+
+def test_outputs_that_were_kept_are_read_again_by_another_adapter(tmp_path):
+    folder = evaluation(
+        tmp_path / "e", replace(MISS, raw="raw/1.out", status=35), replace(RIGHT, raw="raw/2.out", status=0)
+    )
+    (folder / "raw").mkdir()
+    for name in ("1.out", "1.err", "2.out", "2.err"):
+        (folder / "raw" / name).write_text("")
+    assert call(folder)[0] == 1
+    status, text = call(folder, "--adapter", "exit-status", "--json")
+    score = json.loads(text)
+    assert (status, score["counts"]) == (0, {"hit": 1, "right": 1})
+    assert (score["detector"], score["mechanism_not_named"]) == ("mine, read by exit-status", 1)
+    (folder / "raw/1.out").unlink()
+    with pytest.raises(InputError, match="score with its own adapter"):
+        call(folder, "--adapter", "exit-status")

@@ -114,7 +114,8 @@ CURL = Adapter(
     name="curl",
     title="curl, -w '%{json}'",
     read=read,
-    observes=EVERYTHING - {"conncount", "vpn.drop"},
+    # What is only slow needs something to compare it with, and curl fetches one URL.
+    observes=EVERYTHING - {"throttle", "conncount", "vpn.drop"},
     client="openssl",
     command=("curl", "-4", "-sS", "-o", "/dev/null", "-m", "10", "-w", "%{json}", "{target}"),
 )
