@@ -262,7 +262,8 @@ _EXPERIMENTS: Final[Mapping[str, Callable[[str, Mapping[str, Any], object], list
     "echcheck": _echcheck,
 }
 
-_BLIND: Final = {"conncount", "vpn.drop", "quic.drop", "quic.sni.drop"}  # web_connectivity's blind spots
+_BLIND: Final = {"throttle", "conncount", "vpn.drop", "quic.drop", "quic.sni.drop"}
+"""Of web_connectivity; `throttle`: a page that comes late has come."""
 
 OONI = Adapter(
     name="ooni",

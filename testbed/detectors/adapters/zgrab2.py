@@ -85,5 +85,6 @@ ZGRAB2 = Adapter(
     name="zgrab2",
     title="zgrab2, JSON lines of tls and http",
     read=read,
-    observes=EVERYTHING - {"dns.poison", "throttle", "conncount", "vpn.drop", "quic.drop", "quic.sni.drop"},
+    observes=EVERYTHING
+    - {"dns.poison", "tls.mitm", "throttle", "conncount", "vpn.drop", "quic.drop", "quic.sni.drop"},
 )
