@@ -84,3 +84,14 @@ def test_a_tunnel_is_cut_abroad_and_spared_at_home(name, tmp_path):
     assert found["home"] == ("ok", "ok")
     assert found[name][1] == "ok"
     assert found[name][0] != "ok"
+
+
+def test_a_tunnel_that_is_not_recognised_is_not_cut(tmp_path):
+    needed("wireguard-masked")
+    masked, plain = (
+        {"recipe": "wireguard-masked"},
+        {"recipe": "wireguard", "more": ", fails_by: wireguard-data"},
+    )
+    found = tried(tmp_path, "cut", masked, plain)
+    assert found["wireguard-masked"] == ("ok", "ok")
+    assert found["wireguard"][1] == "ok"
