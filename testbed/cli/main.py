@@ -46,6 +46,9 @@ COMMANDS = {
     "evaluate": Entry("testbed.cli.evaluate", "Run a detector over scenarios and score it.", JUDGE),
     "score": Entry("testbed.cli.score", "How often a detector was right.", JUDGE),
     "verify": Entry("testbed.cli.verify", "Show that rules, expectations and what is seen agree.", JUDGE),
+    "monitor": Entry(
+        "testbed.cli.monitor", "Watch every operator and target over a scenario's dates, and draw it.", JUDGE
+    ),
     "check": Entry("testbed.cli.check", "Validate scenario files.", JUDGE),
     "conformance": Entry(
         "testbed.cli.conformance", "Whether the censors do on the wire what was measured.", JUDGE

@@ -32,7 +32,7 @@ class RunFolder:
                 if any(given.iterdir()):
                     raise InputError.at("--out", f"{given} is not empty", "name a new folder, or empty it")
                 return cls._prepared(given)
-            return cls._prepared(_fresh(Path("runs"), scenario))
+            return cls._prepared(fresh(Path("runs"), scenario))
         except OSError as error:
             where = given or Path("runs")
             remedy = "name a folder that you can write to with --out"
@@ -90,7 +90,8 @@ def _resolved(path: Path) -> Path:
         raise InputError.at("--out", f"{path} cannot be followed: {error}", "name another folder") from error
 
 
-def _fresh(parent: Path, scenario: str) -> Path:
+def fresh(parent: Path, scenario: str) -> Path:
+    """A new folder in `parent`, named after the scenario and the time."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for number in range(1000):
         path = parent / (f"{scenario}-{stamp}" + (f"-{number}" if number else ""))

@@ -1,0 +1,75 @@
+"""From what was seen at one time to states: from one place, a block, an outage and a dead site look alike.
+
+A block chooses: what nobody blocks works beside it. In an outage the controls get no answer either, while
+they work from outside. A site that is down fails outside as well, and one that refuses is there for some.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+from testbed.model import OUTSIDE
+from testbed.monitor.sample import State
+
+SILENT: Final = frozenset(
+    {
+        "dns.drop",
+        "dns.error",
+        "ip.drop",
+        "ip.icmp",
+        "tls.sni.drop",
+        "http.drop",
+        "freeze",
+        "quic.drop",
+        "outage",
+    }
+)
+"""Labels of what an outage may have caused: nothing came, or nothing more."""
+FAILED: Final = "failed"  # label of a detector that only says no
+_STATES: Final[Mapping[str, State]] = {"ok": "ok", "throttle": "slow", "broken": "down", "refused": "refused",
+                                       "outage": "outage"}  # fmt: skip
+
+Labels = Mapping[tuple[str, str], str]  # by vantage and target
+
+
+def state_of(label: str) -> State:
+    """The state that a label is by itself."""
+    return _STATES.get(label, "blocked")
+
+
+def diagnosed(labels: Labels, controls: Collection[str]) -> dict[tuple[str, str], State]:
+    """The state of each vantage and target.
+
+    `labels`: the probe's, or `ok` and `failed` of a detector; those of the vantage `outside` say whether the
+    target works where nobody filters. `controls` are targets that nobody blocks.
+    """
+    out = {vantage for vantage in {vantage for vantage, _ in labels} if _is_out(vantage, labels, controls)}
+    found: dict[tuple[str, str], State] = {}
+    for (vantage, target), label in labels.items():
+        dead = labels.get((OUTSIDE, target), "ok") in (FAILED, "broken")
+        others = [labels[where, what] for where, what in labels if what == target and where != vantage]
+        if vantage == OUTSIDE:
+            found[vantage, target] = _outside(label, others)
+        elif label != "ok" and dead:
+            found[vantage, target] = "down"
+        elif vantage in out and label in (*SILENT, FAILED):
+            found[vantage, target] = "outage"
+        else:
+            found[vantage, target] = state_of(label)
+    return found
+
+
+def _outside(label: str, inside: Iterable[str]) -> State:
+    """Where nothing filters: a server that others reach refuses this side; else it is down."""
+    if label == "ok":
+        return "ok"
+    return "refused" if label == "refused" or "ok" in inside else "down"
+
+
+def _is_out(vantage: str, labels: Labels, controls: Collection[str]) -> bool:
+    """Whether controls that work from outside get no answer at a vantage."""
+    mine = [
+        labels[vantage, control]
+        for control in controls
+        if (vantage, control) in labels and labels.get((OUTSIDE, control)) == "ok"
+    ]
+    return vantage != OUTSIDE and any(label in (*SILENT, FAILED) for label in mine)

@@ -1,0 +1,196 @@
+"""The picture of a monitor: a heat map of operators and targets over time, and their connectivity below it.
+
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart; outage, refusal and a dead site
+are hatched besides.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from io import StringIO
+from typing import TYPE_CHECKING, Final
+
+from testbed.errors import UnsupportedError
+from testbed.model import OUTSIDE
+from testbed.monitor.against import moment_of
+from testbed.monitor.levels import ConnectivityPoint, HeatMap, connectivity, heat_map
+from testbed.monitor.observatory import Watched
+from testbed.monitor.sample import MEANINGS, STATES, State
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS: Final[dict[State, str]] = {
+    "ok": "#e6eef5",
+    "slow": "#e69f00",
+    "blocked": "#d55e00",
+    "outage": "#555555",
+    "down": "#0072b2",
+    "refused": "#cc79a7",
+    "hung": "#f0e442",
+}
+HATCHES: Final[dict[State, str]] = {"outage": "////", "down": "....", "refused": "xxxx", "hung": "++++"}
+_LINES: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
+_STYLES: Final = ("-", "--", "-.", ":")
+_ROW: Final = 0.17  # inches of one row
+_NO_PLOTTING: Final = (
+    "no picture, because matplotlib is not installed; the data are written. "
+    "Install it: pip install 'runet-testbed[plots]'"
+)
+
+
+def picture(watched: Watched, title: str) -> str:
+    """The picture as SVG, which loads nothing. The same samples give the same picture.
+
+    Errors: UnsupportedError without matplotlib.
+    """
+    out = StringIO()
+    figure_of(watched, title).savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    return text[text.index("<svg") :]
+
+
+def figure_of(watched: Watched, title: str) -> "Figure":
+    """The picture as matplotlib has it. UnsupportedError without matplotlib."""
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UnsupportedError(_NO_PLOTTING) from error
+    grid, levels = heat_map(watched.samples), connectivity(watched.samples)
+    rows = max(1, len(grid.rows))
+    heights = [max(1.2, rows * _ROW), 2.2]
+    mpl.rcParams.update(
+        {"svg.hashsalt": "testbed", "svg.fonttype": "path", "font.size": 8, "hatch.linewidth": 0.5}
+    )
+    figure = Figure(figsize=(11, sum(heights) + 2.0), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=heights)
+    figure.suptitle(title, fontsize=11, x=0.01, ha="left")
+    _draw_map(upper, grid, watched.every)
+    _draw_levels(lower, levels, watched.every)
+    for axes, named in ((upper, True), (lower, False)):
+        _draw_phases(axes, watched, named=named)
+    _dates(lower, watched)
+    return figure
+
+
+def _draw_map(axes: "Axes", grid: HeatMap, every: timedelta) -> None:
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+    from matplotlib.patches import Patch, Rectangle
+
+    times = [moment_of(time) for time in grid.times]
+    edges = [_numeric(time) for time in (*times, times[-1] + every)] if times else []
+    colours = ListedColormap([COLOURS[state] for state in STATES])
+    norm = BoundaryNorm([number - 0.5 for number in range(len(STATES) + 1)], len(STATES))
+    seen = {cell for row in grid.cells for cell in row if cell >= 0} | {0}
+    if grid.rows:
+        shown = [[cell if cell >= 0 else float("nan") for cell in row] for row in grid.cells]
+        mesh = axes.pcolormesh(edges, range(len(grid.rows) + 1), shown, cmap=colours, norm=norm)
+        mesh.set_edgecolor("white")
+        mesh.set_linewidth(0.3)
+        for number, row in enumerate(grid.cells):
+            for column, cell in enumerate(row):
+                if cell >= 0 and (hatch := HATCHES.get(STATES[cell])):
+                    width = edges[column + 1] - edges[column]
+                    place = Rectangle(
+                        (edges[column], number), width, 1, fill=False, hatch=hatch, lw=0, ec="white"
+                    )
+                    axes.add_patch(place)
+        axes.set_yticks(
+            [number + 0.5 for number in range(len(grid.rows))], [target for _, target in grid.rows]
+        )
+        axes.tick_params(axis="y", length=0, labelsize=6)
+        axes.set_ylim(len(grid.rows), 0)
+        _name_vantages(axes, grid)
+    else:
+        axes.text(
+            0.5,
+            0.5,
+            "every target was reachable everywhere, at all times",
+            ha="center",
+            transform=axes.transAxes,
+        )
+        axes.set_yticks([])
+    patches = [
+        Patch(facecolor=COLOURS[state], hatch=HATCHES.get(state), edgecolor="white", label=MEANINGS[state])
+        for number, state in enumerate(STATES)
+        if number in seen
+    ]
+    axes.legend(
+        handles=patches, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=7, frameon=False, handleheight=1.2
+    )
+    if grid.rows and grid.always:
+        said = f"and {len(grid.always)} targets that were reachable everywhere, at all times"
+        axes.annotate(
+            said, (1, 1), (0, 6), "axes fraction", "offset points", ha="right", va="bottom", fontsize=7
+        )
+
+
+def _name_vantages(axes: "Axes", grid: HeatMap) -> None:
+    vantages = list(dict.fromkeys(vantage for vantage, _ in grid.rows))
+    each = len(grid.rows) // len(vantages)
+    for number, vantage in enumerate(vantages):
+        if number:
+            axes.axhline(number * each, color="black", lw=0.8)
+        name = axes.text(1.004, (number + 0.5) * each, vantage, va="center", fontweight="bold", fontsize=7)
+        name.set_transform(axes.get_yaxis_transform())
+
+
+def _draw_levels(axes: "Axes", levels: Sequence[ConnectivityPoint], every: timedelta) -> None:
+    vantages = [one for one in dict.fromkeys(point.vantage for point in levels) if one != OUTSIDE]
+    for number, vantage in enumerate(vantages):
+        mine = [point for point in levels if point.vantage == vantage]
+        times = [_numeric(moment_of(point.time)) for point in mine]
+        axes.step(
+            [*times, times[-1] + every / timedelta(days=1)],
+            [100 * share for share in (*(point.share for point in mine), mine[-1].share)],
+            where="post",
+            label=vantage,
+            color=_LINES[number % len(_LINES)],
+            linestyle=_STYLES[number // len(_LINES) % len(_STYLES)]
+            if number >= len(_LINES)
+            else _STYLES[number % 4],
+            lw=1.3,
+        )
+    axes.set_ylim(-3, 105)
+    axes.set_ylabel("reachable, % of the\noperator's best")
+    axes.grid(axis="y", lw=0.3)
+    if vantages:
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=7)
+
+
+def _draw_phases(axes: "Axes", watched: Watched, *, named: bool) -> None:
+    """A line where each phase begins, with its name above the map."""
+    for span in watched.story.spans[1:]:
+        axes.axvline(_numeric(span.start), color="black", lw=0.6, ls=(0, (1, 2)))
+    if not named:
+        return
+    whole = (watched.story.end - watched.story.start).total_seconds()
+    last = -1.0
+    for span in watched.story.spans:
+        at = (span.start - watched.story.start).total_seconds() / whole
+        if at - last < 0.045:  # no room for its name
+            continue
+        last = at
+        name = span.phase.rpartition(":")[2]
+        axes.annotate(
+            name, (_numeric(span.start), 0), (2, -2), ("data", "axes fraction"), "offset points",
+            rotation=25, fontsize=6, va="top", ha="right", annotation_clip=False,
+        )  # fmt: skip
+
+
+def _dates(axes: "Axes", watched: Watched) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(tz="UTC")  # type: ignore[no-untyped-call,unused-ignore]
+    axes.xaxis_date(tz="UTC")
+    axes.xaxis.set_major_locator(locator)
+    formatter = ConciseDateFormatter(locator, tz="UTC")  # type: ignore[no-untyped-call,unused-ignore]
+    axes.xaxis.set_major_formatter(formatter)
+    axes.set_xlim(_numeric(watched.story.start), _numeric(watched.story.end))
+    axes.set_xlabel("the scenario's time, UTC")
+
+
+def _numeric(time: datetime) -> float:
+    """Days since 1970, as matplotlib counts them."""
+    return time.timestamp() / 86_400

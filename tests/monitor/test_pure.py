@@ -1,0 +1,327 @@
+"""What a monitor makes of its samples, without a network: states, incidents, the truth, the journal."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from testbed.errors import InputError
+from testbed.measurement.kinds import parse
+from testbed.model import OUTSIDE, Expectation, Phase, PhaseLinks, Placement
+from testbed.monitor.against import ExpectedStates, compare
+from testbed.monitor.detector import must_have_a_place
+from testbed.monitor.diagnose import diagnosed
+from testbed.monitor.incidents import Incident, incidents
+from testbed.monitor.instants import instants, usual_interval
+from testbed.monitor.journal import Journal, Settings
+from testbed.monitor.levels import connectivity, heat_map
+from testbed.monitor.sample import STATES, Sample, State
+from testbed.scenario.loader import load
+from testbed.scenario.story import PhaseSpan, Story, story
+
+HOUR = timedelta(hours=1)
+BLOCKED, FINE, CONTROL = "https://twitter.com/", "https://www.facebook.com/", "https://vk.com/"
+
+
+def at(day: int, hour: int = 0) -> datetime:
+    return datetime(2022, 3, day, hour, tzinfo=UTC)
+
+
+def written(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@pytest.fixture(scope="module")
+def two() -> Story:
+    """Free on the first of March; from the second on mts blocks one of two targets."""
+    free = load("free-network")
+    block = load("twitter-facebook-block-2022-03").phases["block"].placements
+    mts = next(one for one in block if one.operator == "mts")
+    scenario = replace(
+        free,
+        phases={
+            "free": Phase(start=at(1), end=at(2)),
+            "block": Phase(placements=(Placement("mts", mts.policy),), start=at(2), end=at(4)),
+        },
+        expect=(
+            Expectation("free", "mts", parse(BLOCKED), "ok"),
+            Expectation("block", "mts", parse(BLOCKED), "tls.sni.rst", by="social-reset"),
+        ),
+        controls=(parse(CONTROL),),
+    )
+    return Story(scenario, (PhaseSpan("free", at(1), at(2)), PhaseSpan("block", at(2), at(4))))
+
+
+def series(story: Story, states: dict[tuple[str, str], Sequence[State]], every: timedelta) -> list[Sample]:
+    """Samples from the states of each cell, one after another."""
+    made = []
+    for number, time in enumerate(instants(story, every)):
+        for (vantage, target), given in states.items():
+            label = {"ok": "ok", "slow": "throttle", "blocked": "tls.sni.rst"}.get(
+                given[number], given[number]
+            )
+            phase = story.at(time).phase
+            made.append(Sample(time=written(time), phase=phase, vantage=vantage, target=target,
+                               state=given[number], label=label))  # fmt: skip
+    return made
+
+
+# -- when
+
+
+def test_instants_go_from_the_beginning_to_just_before_the_end(two: Story) -> None:
+    assert instants(two, 24 * HOUR) == (at(1), at(2), at(3))
+    assert len(instants(two, 6 * HOUR)) == 12
+
+
+def test_the_usual_interval_makes_neither_too_many_nor_too_few(two: Story) -> None:
+    assert usual_interval(two) == HOUR
+    block = story([load("twitter-facebook-2022-02"), load("twitter-facebook-block-2022-03")], until=at(30))
+    assert usual_interval(block) == 12 * HOUR
+    assert len(instants(block, usual_interval(block))) <= 72
+
+
+@pytest.mark.parametrize(
+    ("every", "said"), [(HOUR / 60, "is too short"), (99 * HOUR, "is longer than the story")]
+)
+def test_intervals_that_make_no_sense_are_refused(two: Story, every: timedelta, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        instants(two, every)
+
+
+# -- what it was
+
+
+@pytest.mark.parametrize(
+    ("labels", "state"),
+    [
+        ({("mts", BLOCKED): "tls.sni.drop"}, "blocked"),
+        ({("mts", BLOCKED): "throttle"}, "slow"),
+        ({("mts", BLOCKED): "tls.sni.drop", ("mts", CONTROL): "ip.drop"}, "outage"),
+        (
+            {("mts", BLOCKED): "tls.sni.rst", ("mts", CONTROL): "ip.drop"},
+            "blocked",
+        ),  # nobody resets in an outage
+        ({("mts", BLOCKED): "broken", (OUTSIDE, BLOCKED): "broken"}, "down"),
+        ({("mts", BLOCKED): "failed", (OUTSIDE, BLOCKED): "failed"}, "down"),
+        ({("mts", BLOCKED): "refused"}, "refused"),
+        ({("mts", BLOCKED): "failed"}, "blocked"),
+        ({("mts", BLOCKED): "failed", ("mts", CONTROL): "failed"}, "outage"),
+        # A control that is down for everybody shows no outage.
+        ({("mts", BLOCKED): "failed", ("mts", CONTROL): "failed", (OUTSIDE, CONTROL): "failed"}, "blocked"),
+    ],
+)
+def test_a_block_an_outage_and_a_dead_site_are_told_apart(
+    labels: dict[tuple[str, str], str], state: State
+) -> None:
+    fine = {("mts", CONTROL): "ok", (OUTSIDE, BLOCKED): "ok", (OUTSIDE, CONTROL): "ok"}
+    assert diagnosed({**fine, **labels}, {CONTROL})["mts", BLOCKED] == state
+
+
+def test_outside_a_server_that_others_reach_refuses() -> None:
+    labels = {(OUTSIDE, BLOCKED): "broken", ("mts", BLOCKED): "ok"}
+    assert diagnosed(labels, ())[OUTSIDE, BLOCKED] == "refused"
+    assert diagnosed({**labels, ("mts", BLOCKED): "broken"}, ())[OUTSIDE, BLOCKED] == "down"
+
+
+# -- since when
+
+
+def test_an_onset_lies_between_the_last_good_and_the_first_bad(two: Story) -> None:
+    states: list[State] = [
+        "ok",
+        "ok",
+        "ok",
+        "ok",
+        "blocked",
+        "blocked",
+        "slow",
+        "slow",
+        "ok",
+        "ok",
+        "ok",
+        "slow",
+    ]
+    found = incidents(series(two, {("mts", BLOCKED): states}, 6 * HOUR))
+    assert [(one.kind, one.last_before, one.first, one.last, one.first_after) for one in found] == [
+        ("blocked", written(at(1, 18)), written(at(2)), written(at(2, 6)), written(at(2, 12))),
+        ("slow", written(at(2, 6)), written(at(2, 12)), written(at(2, 18)), written(at(3))),
+        ("slow", written(at(3, 12)), written(at(3, 18)), written(at(3, 18)), None),
+    ]
+
+
+def test_an_outage_is_one_of_its_operator_and_a_dead_site_one_of_the_site(two: Story) -> None:
+    out: list[State] = ["ok", "outage", "ok"]
+    down: list[State] = ["ok", "down", "down"]
+    states = {("mts", BLOCKED): out, ("mts", CONTROL): out, ("mts", FINE): down, ("beeline", FINE): down,
+              (OUTSIDE, FINE): down}  # fmt: skip
+    found = incidents(series(two, states, 24 * HOUR))
+    assert [(one.kind, one.vantage, one.target, one.samples) for one in found] == [
+        ("down", "", FINE, 6),
+        ("outage", "mts", "", 2),
+    ]
+
+
+# -- against the truth
+
+
+def judged(two: Story, states: list[State], control: list[State] | None = None) -> dict[str, int]:
+    cells: dict[tuple[str, str], Sequence[State]] = {("mts", BLOCKED): states}
+    if control is not None:
+        cells["mts", CONTROL] = control
+    samples = series(two, cells, 12 * HOUR)
+    found = compare(samples, incidents(samples), ExpectedStates(two), 12 * HOUR)
+    counts = {
+        name: len(value) for name, value in found.to_json().items() if isinstance(value, tuple) and value
+    }
+    return counts | {"agreeing": found.agreeing}
+
+
+B: State = "blocked"
+
+
+@pytest.mark.parametrize(
+    ("states", "expected"),
+    [
+        (["ok", "ok", B, B, B, B], {"onsets": 1, "agreeing": 6}),
+        (["ok", "ok", "slow", "slow", "slow", "slow"], {"agreeing": 6}),
+        (["ok", "ok", "ok", B, B, B], {"missed": 1, "onsets": 1, "late": 1, "agreeing": 5}),
+        (["ok", B, B, B, B, B], {"false_alarms": 1, "agreeing": 5}),
+        (["ok", "ok", "outage", B, B, B], {"mistaken": 1, "onsets": 1, "late": 1, "agreeing": 5}),
+        (["ok", "ok", "hung", B, B, B], {"hung": 1, "onsets": 1, "late": 1, "agreeing": 5}),
+        (["down", "ok", B, B, B, B], {"mistaken": 1, "onsets": 1, "agreeing": 5}),
+    ],
+)
+def test_each_fault_is_found(two: Story, states: list[State], expected: dict[str, int]) -> None:
+    assert judged(two, states) == expected
+
+
+def test_an_alarm_at_a_control_is_false(two: Story) -> None:
+    right: list[State] = ["ok", "ok", "blocked", "blocked", "blocked", "blocked"]
+    wrong: list[State] = ["ok", "ok", "ok", "ok", "ok", "slow"]
+    assert judged(two, right, control=wrong)["false_alarms"] == 1
+
+
+def test_where_the_scenario_says_nothing_the_wire_does(two: Story) -> None:
+    one = Sample(
+        time=written(at(3)), phase="block", vantage="mts", target=FINE, state="blocked", label="ip.drop"
+    )
+    expected = ExpectedStates(two)
+    assert expected.at("block", "mts", FINE) is None
+    assert compare([one], (), expected, HOUR).false_alarms == (
+        f"2022-03-03T00:00:00Z {FINE} from mts is blocked (ip.drop)",
+    )
+    assert compare([replace(one, acted=("mts/tspu/x",))], (), expected, HOUR).fine
+    assert compare([one], (), expected, HOUR, wire=False).fine
+
+
+def test_where_nobody_filters_everything_is_expected_to_work_unless_the_link_is_changed(two: Story) -> None:
+    assert ExpectedStates(two).at("free", "mts", FINE) == {"ok"}
+    phases = {**two.scenario.phases, "free": Phase(links={"mts": PhaseLinks()})}
+    changed = replace(two, scenario=replace(two.scenario, phases=phases))
+    assert ExpectedStates(changed).at("free", "mts", FINE) is None
+
+
+# -- what the pictures show
+
+
+def test_connectivity_is_a_share_of_the_operators_best(two: Story) -> None:
+    states: dict[tuple[str, str], Sequence[State]] = {
+        ("mts", BLOCKED): ["ok", "blocked", "slow"],
+        ("mts", CONTROL): ["ok", "ok", "ok"],
+        ("mts", FINE): ["ok", "down", "ok"],  # says nothing of the operator
+    }
+    samples = series(two, states, 24 * HOUR)
+    samples[-3] = replace(samples[-3], rate=1e5, outside_rate=4e5)
+    assert [(one.time[:10], round(one.share, 3)) for one in connectivity(samples)] == [
+        ("2022-03-01", 1.0),
+        ("2022-03-02", 0.5),
+        ("2022-03-03", 0.75),
+    ]
+
+
+def test_the_map_has_rows_for_what_ever_failed_somewhere(two: Story) -> None:
+    states: dict[tuple[str, str], Sequence[State]] = {
+        (vantage, target): ["ok", "blocked", "blocked"]
+        if (vantage, target) == ("mts", BLOCKED)
+        else ["ok"] * 3
+        for vantage in ("mts", OUTSIDE, "beeline")
+        for target in (BLOCKED, FINE)
+    }
+    grid = heat_map(series(two, states, 24 * HOUR))
+    assert grid.rows == (("mts", BLOCKED), ("beeline", BLOCKED), (OUTSIDE, BLOCKED))
+    assert grid.cells[0] == (0, STATES.index("blocked"), STATES.index("blocked"))
+    assert grid.always == (FINE,)
+
+
+# -- the journal
+
+
+SETTINGS = Settings(scenarios=("free-network",), every=3600.0, vantages=("mts",), targets=(BLOCKED,))
+ONE = Sample(
+    time=written(at(1)), phase="free", vantage="mts", target=BLOCKED, state="ok", label="ok", acted=("a/b",)
+)
+
+
+def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+    Journal.create(tmp_path / "m", SETTINGS).add(ONE.time, "free", [ONE], {"seconds": 1.0})
+    journal, settings = Journal.open(tmp_path / "m")
+    assert (settings, journal.samples(), journal.done()) == (SETTINGS, [ONE], [ONE.time])
+
+
+@pytest.mark.parametrize("cut", ["", '{"time": "2022-03-02T00:00'])
+def test_an_instant_that_was_not_completed_is_dropped(tmp_path: Path, cut: str) -> None:
+    journal = Journal.create(tmp_path, SETTINGS)
+    journal.add(ONE.time, "free", [ONE], {})
+    second = replace(ONE, time=written(at(2)))
+    with (tmp_path / "samples.jsonl").open("a") as file:
+        file.write(json.dumps(second.to_json()) + "\n" + cut)
+    again, _ = Journal.open(tmp_path)
+    assert (again.samples(), again.done()) == ([ONE], [ONE.time])
+    again.add(second.time, "free", [second], {})
+    assert again.samples() == [ONE, second]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "has no monitor.json; name a monitor's folder"),
+        ('{"format": "other"}', "is not a monitor's"),
+        (
+            '{"format": "testbed-monitor", "version": 99}',
+            "made by another testbed: version 99, this one has 1",
+        ),
+        ('{"format": "testbed-monitor", "version": 1, "vantages": []}', "monitor.json: 'scenarios'"),
+    ],
+)
+def test_another_folder_is_refused(tmp_path: Path, content: str | None, said: str) -> None:
+    if content is not None:
+        (tmp_path / "monitor.json").write_text(content)
+    with pytest.raises(InputError) as error:
+        Journal.open(tmp_path)
+    assert said in str(error.value)
+
+
+def test_a_scenario_that_has_changed_is_refused(tmp_path: Path) -> None:
+    free = load("free-network")
+    journal = Journal.create(tmp_path, SETTINGS)
+    with pytest.raises(InputError, match=r"another than when it was begun: free-network\.yaml"):
+        journal.must_be_of(free, SETTINGS)
+    journal.must_be_of(free, replace(SETTINGS, files=dict(free.files)))
+
+
+@pytest.mark.parametrize(
+    ("command", "said"), [("curl -sS", "has no {target}"), ("curl '{target}", "No closing")]
+)
+def test_a_detector_needs_a_place_for_its_target(command: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        must_have_a_place(command)
+
+
+def test_an_incident_is_plain_json() -> None:
+    one = Incident(kind="slow", vantage="mts", target=FINE, labels=("throttle",), last_before=None,
+                   first="a", last="b", first_after=None, samples=1, phase="free")  # fmt: skip
+    assert json.loads(json.dumps(one.to_json()))["labels"] == ["throttle"]
