@@ -15,19 +15,23 @@ from testbed.monitor.diagnose import diagnosed
 from testbed.monitor.journal import Journal, Settings
 from testbed.monitor.sample import Sample, State
 from testbed.run.laboratory import Laboratory
-from testbed.run.observe import observe
+from testbed.run.observe import ToMeasure, observe_each
 from testbed.run.result import Findings
 from testbed.run.session import Session, Work
 from testbed.scenario.story import Story
 from testbed.truth.classify import classify
 from testbed.truth.proofs import CensorReceipts, fired_on, on_flows
 from testbed.truth.proofs import problems as receipt_problems
+from testbed.truth.references import serves_inside_only
 from testbed.vantage.environment import Environment
 from testbed.world.pressure import Pressure
 from testbed.world.scenarioclock import iso
 
 Cell = tuple[str, str]  # vantage and target
 _AGAIN = 2  # how often what is doubtful is measured again; our choice
+_FROM_OUTSIDE = (
+    3  # tries from outside each time: a server that fails at times shows it there, too; our choice
+)
 
 
 @dataclass(slots=True)
@@ -103,9 +107,9 @@ class Watch:
     def _probe(self) -> dict[Cell, list[Measurement]]:
         """Every target by the built-in probe. What is otherwise than at the instant before is measured again,
         each time with more patience, until two in a row agree: a change is confirmed, and a moment in which
-        this machine was busy is none.
+        this machine was busy, or the server, is none.
         """
-        made = self._observe(dict.fromkeys(self.settings.vantages, self.targets))
+        made = self._observe(dict.fromkeys((*self.settings.vantages, OUTSIDE), self.targets))
         for number in range(_AGAIN):
             states = diagnosed(
                 {cell: _label(of[-1], cell, made) for cell, of in made.items()}, self._controls()
@@ -118,6 +122,8 @@ class Watch:
                         doubtful.setdefault(vantage, []).append(target)
             if not doubtful:
                 break
+            again = {url: one for some in doubtful.values() for url, one in ((one.url, one) for one in some)}
+            doubtful[OUTSIDE] = [one for one in again.values() for _ in range(_FROM_OUTSIDE)]
             for cell, second in self._observe(doubtful, number + 2).items():
                 made[cell] += second
         return made
@@ -125,8 +131,11 @@ class Watch:
     def _observe(
         self, asked: Mapping[str, Sequence[Target]], patience: int = 1
     ) -> dict[Cell, list[Measurement]]:
+        machines = self.laboratory.beside
+        wanted = [ToMeasure(vantage, targets, machines(vantage)) for vantage, targets in asked.items()]
         made: dict[Cell, list[Measurement]] = {}
-        for one in observe(self.laboratory, asked, patience * self.settings.timeout, 4):
+        timeout = patience * self.settings.timeout
+        for one in observe_each(self.laboratory, wanted, "results.jsonl", timeout, ipv=4):
             made.setdefault((one.vantage, one.target), []).append(one)
         return made
 
@@ -208,9 +217,16 @@ def _label(
     one: Measurement, cell: Cell, made: Mapping[Cell, Sequence[Measurement]], *, acted: bool = True
 ) -> str:
     """`acted`: whether a rule acted on its flows, as far as one knows."""
+    outside = made.get((OUTSIDE, cell[1]), ())
     if cell[0] == OUTSIDE:
+        inside = [of[-1] for (vantage, url), of in made.items() if url == cell[1] and vantage != OUTSIDE]
+        if serves_inside_only(outside, inside):
+            return "refused"
         return "ok" if classify(one, None) == "ok" else "broken"
-    return classify(one, _reference(cell[1], made), limited=acted)
+    label = classify(one, _reference(cell[1], made), limited=acted)
+    if label != "ok" and not acted and any(each.failure is not None for each in outside):
+        return "broken"  # a server that fails outside, too, at times
+    return label
 
 
 def _reference(target: str, made: Mapping[Cell, Sequence[Measurement]]) -> Measurement | None:
