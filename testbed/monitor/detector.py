@@ -28,7 +28,7 @@ HUNG: Final = "hung"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DetectorWord:
     """What a detector said about one target: `ok`, `failed`, or a label of its own last line."""
 
     vantage: str
@@ -65,7 +65,7 @@ def ask(
     asked: Sequence[tuple[str, str]],
     limit: float,
     environments: dict[str, Environment],
-) -> list[Answer]:
+) -> list[DetectorWord]:
     """Run the command for each vantage and target; the answers in the order of their ends.
 
     A command that ends with 0 says `ok`, any other status `failed`; if its last line is a JSON object with
@@ -74,7 +74,7 @@ def ask(
 
     Errors: InputError if the program cannot be started.
     """
-    waiting, running, answers = list(asked), list[_Job](), list[Answer]()
+    waiting, running, answers = list(asked), list[_Job](), list[DetectorWord]()
     try:
         while waiting or running:
             while waiting and len(running) < TOGETHER:
@@ -115,7 +115,7 @@ def _start(
     return _Job(vantage, target, process, os.pidfd_open(process.pid), output, begun)
 
 
-def _end(job: _Job) -> Answer:
+def _end(job: _Job) -> DetectorWord:
     """Its answer; what still runs of it is killed."""
     status = job.process.poll()
     with suppress(ProcessLookupError, PermissionError):
@@ -133,7 +133,7 @@ def _end(job: _Job) -> Answer:
     if status is not None and isinstance(said.get("label"), str):
         label = said["label"]
         rate = float(said["rate"]) if isinstance(said.get("rate"), int | float) else None
-    return Answer(job.vantage, job.target, label, seconds, status, rate)
+    return DetectorWord(job.vantage, job.target, label, seconds, status, rate)
 
 
 def _last_object(printed: bytes) -> dict[str, Any]:

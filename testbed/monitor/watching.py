@@ -48,7 +48,7 @@ class _Seen:
 
 
 @dataclass(slots=True)
-class Watch:
+class Watcher:
     """A monitor at work."""
 
     story: Story
@@ -208,7 +208,7 @@ def watching(
     """The work of a monitor's world."""
 
     def work(session: Session, laboratory: Laboratory) -> Findings:
-        return Watch(story, settings, targets, journal, session, laboratory, say).through(instants)
+        return Watcher(story, settings, targets, journal, session, laboratory, say).through(instants)
 
     return work
 
