@@ -52,6 +52,8 @@ class Evaluation:
     spec: EvaluationSpec
     scenarios: tuple[Scenario, ...]
     expected: tuple[Trial, ...] = field(init=False)  # every trial, without verdicts
+    _read: int = 0  # bytes of trials.jsonl
+    _recorded: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.expected = tuple(
@@ -137,8 +139,20 @@ class Evaluation:
         return [found.get((one.place, one.repeat)) or replace(one, lab_error=lost) for one in self.expected]
 
     def done(self) -> int:
-        """How many trials are recorded."""
-        return sum(1 for _ in saved_trials(self.folder / TRIALS))
+        """How many trials are recorded. Only what was appended since the last call is read."""
+        file = self.folder / TRIALS
+        if not file.exists():
+            return 0
+        with file.open("rb") as lines:
+            lines.seek(self._read)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                self._read += len(line)
+                with suppress(ValueError, TypeError, KeyError):  # a line that was cut
+                    one = Trial.from_json(json.loads(line))
+                    self._recorded.add((one.place, one.repeat))
+        return len(self._recorded)
 
     def _units(self) -> list[UnitKey]:
         """The units that have something to do, those with many trials first."""

@@ -45,7 +45,7 @@ if "ok.ru" in target:
     print(json.dumps({"target": target, "verdict": "free"})[:-9])
     sys.exit()
 if "vk.com" in target: subprocess.Popen(["sleep", "600"], start_new_session=True)
-quiet = subprocess.run(["curl", "-4", "-sS", "-m", "9", "-o", "/dev/null", target], stderr=subprocess.PIPE)
+quiet = subprocess.run(["curl", "-4", "-sS", "-m", "30", "-o", "/dev/null", target], stderr=subprocess.PIPE)
 print(json.dumps({"target": target, "verdict": bool(quiet.returncode), "mechanism": "tls.sni.rst"}))
 """
 
@@ -63,7 +63,7 @@ def line(folder: Path, *more: str) -> list[str]:
         "--scenarios",
         f"{folder}/{SECRET}.yaml",
     ]
-    return [TESTBED, *words, "--limit", "3", "--jobs", "1", "--out", str(folder / "out"), *more]
+    return [TESTBED, *words, "--limit", "8", "--jobs", "1", "--out", str(folder / "out"), *more]
 
 
 def lines(file: Path) -> list[str]:
