@@ -354,8 +354,14 @@ class Circumvention:
     fails_by: str = ""  # "policy/rule" or "rule"; "": it must get through
     direct: Literal["blocked", "ok"] = "blocked"  # what the way that it is compared with must be
     instead_of: Passage = DIRECT  # that way
+    other_target: Target | None = None  # its target, if it is another one
     server: Host | None = None  # where the recipe's server services run; None: it needs none
     notes: str = ""
+
+    @property
+    def compared_target(self) -> Target:
+        """What is measured by the way that it is compared with."""
+        return self.other_target or self.target
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def _measure_direct(session: Session, laboratory: Laboratory, ways: Sequence[Cir
     asked: dict[tuple[str, Passage], dict[str, Target]] = {}
     for way in ways:
         for vantage in (way.vantage, OUTSIDE):
-            asked.setdefault((vantage, way.instead_of), {})[way.target.url] = way.target
+            asked.setdefault((vantage, way.instead_of), {})[way.compared_target.url] = way.compared_target
     wanted = [
         ToMeasure(vantage, tuple(targets.values()), laboratory.beside(vantage), passage)
         for (vantage, passage), targets in asked.items()
@@ -246,8 +246,8 @@ def _trial(
         flows = dict.fromkeys(through.test_keys.flows or ())
     return WayTrial(
         way,
-        direct[way.vantage, way.instead_of, way.target.url],
-        direct[OUTSIDE, way.instead_of, way.target.url],
+        direct[way.vantage, way.instead_of, way.compared_target.url],
+        direct[OUTSIDE, way.instead_of, way.compared_target.url],
         through,
         free.by_url[way.target.url],
         tuple(flows),

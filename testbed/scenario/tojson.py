@@ -113,7 +113,7 @@ def _way(way: Circumvention) -> dict[str, Any]:
         "target": way.target.url,
         "fails_by": way.fails_by,
         "direct": way.direct,
-        "instead_of": dataclasses.asdict(way.instead_of),
+        "instead_of": {**dataclasses.asdict(way.instead_of), "target": way.compared_target.url},
         "server": [*way.server.ipv4, *way.server.ipv6] if way.server else None,
         "recipe": {
             "name": recipe.name,

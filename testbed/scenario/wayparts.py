@@ -66,6 +66,12 @@ class SpotPart(Part):
     country: str = "FI"
 
 
+class ComparedPart(PassagePart):
+    """The way that a tool is compared with."""
+
+    target: str = Field("", description="its target, if it is another one")
+
+
 class WayPart(Part):
     """One circumvention, for every combination of the listed phases, vantages and targets."""
 
@@ -76,6 +82,6 @@ class WayPart(Part):
     target: OneOrMore = Field(description="https://, http://, h3://")
     fails_by: str = Field("", description="the rule by which it must fail; default: it must get through")
     direct: Literal["blocked", "ok"] = Field("blocked", description="what the direct way must be there")
-    instead_of: PassagePart | None = Field(None, description="what it is compared with; default: directly")
+    instead_of: ComparedPart | None = Field(None, description="what it is compared with; default: directly")
     server: Literal["abroad", "domestic"] | SpotPart = Field("abroad", description="where its server is")
     notes: Text | None = None

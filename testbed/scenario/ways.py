@@ -61,6 +61,8 @@ def _each(
     loc: Loc = ("circumvention", index)
     parsed = [targets.target(url, (*loc, "target", number)) for number, url in enumerate(part.target)]
     instead_of = _compared(part, loc, sources)
+    url = part.instead_of.target if part.instead_of else ""
+    other = targets.target(url, (*loc, "instead_of", "target")) if url else None
     for phase in chosen(part.phase, list(phases), "phase", loc, sources):
         operators = [operator.key for operator in sources.world.operators]
         for vantage in chosen(part.vantage, operators, "vantage", loc, sources):
@@ -79,11 +81,12 @@ def _each(
                     part.fails_by,
                     part.direct,
                     instead_of,
+                    other,
                     _server(part, index) if recipe.server else None,
                     part.notes or "",
                 )
                 if (phase, vantage) not in sources.broken and not _blocked(way, phases, expect):
-                    message = f"{target.url} is not blocked at {vantage} in phase {phase!r}"
+                    message = f"{way.compared_target.url} is not blocked at {vantage} in phase {phase!r}"
                     remedy = "remove the entry, or write 'direct: ok' if the tool alone is tried"
                     sources.add(loc, message, remedy)
                 yield way
@@ -109,7 +112,7 @@ def _blocked(way: Circumvention, phases: Phases, expect: Sequence[Expectation]) 
         one.phase == way.phase
         and one.vantage == way.vantage
         and one.outcome not in CAUSELESS
-        and one.target.host == way.target.host
+        and one.target.host == way.compared_target.host
         for one in expect
     )
 

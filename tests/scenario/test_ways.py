@@ -162,3 +162,14 @@ def test_without_tools_the_rest_is_the_same(desk):
     assert load(desk.path, tools=False).circumvention == ()
     with pytest.raises(InputError, match="no rule 'nothing' is in force"):
         load(desk.path)
+
+
+def test_compared_with_another_target(desk):
+    entry = ENTRY.replace("fails_by: reset", 'instead_of: {target: "https://twitter.com/"}').replace(
+        'target: "https://twitter.com/", instead', 'target: "https://vk.com/", instead'
+    )
+    (way,) = with_way(desk, entry).circumvention
+    assert (way.target.url, way.compared_target.url) == ("https://vk.com/", "https://twitter.com/")
+    assert "no site of the world 'small' answers to 'twiter.com'" in fault(
+        desk, entry.replace('{target: "https://twitter', '{target: "https://twiter')
+    )
