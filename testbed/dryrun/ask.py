@@ -125,7 +125,8 @@ class Asker:
             same = (each.phase, each.vantage, each.target.url) == (phase, one.vantage, one.target.url)
             if same and each.ipv in (None, ipv):
                 return each.place or self.scenario.name
-        return self.scenario.controls_place
+        control = any(one.target.url == target.url for target in self.scenario.controls)
+        return self.scenario.controls_place if control else self.scenario.name
 
     def speaks(self, client: str, target: Target) -> bool:
         """Whether a client of this shape can ask for the target at all."""

@@ -58,7 +58,7 @@ class Action(Generic[S]):
 
     key: ClassVar[str] = ""  # how a scenario names it: "police"
     keeps_inspecting: ClassVar[bool] = False  # content rules above may still take a held flow over
-    cause: ClassVar[str] = ""  # the label (`testbed.scenario.labels`) of what one measurement does not show
+    cause: ClassVar[str | None] = None  # label of the cause that one measurement does not show: "conncount"
     exempts: ClassVar[bool] = False  # what it takes is left alone: rules below wait until it is decided
     either_opener: ClassVar[bool] = (
         False  # a header rule with it also holds flows that were opened from outside

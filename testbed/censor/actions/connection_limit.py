@@ -38,7 +38,7 @@ class ConnectionLimit(Action[Admission]):
     """
 
     key: ClassVar[str] = "connection-limit"
-    cause: ClassVar[str] = "conncount"
+    cause: ClassVar[str | None] = "conncount"
 
     flows: int = 12  # N4P#546: 12-24; DPICH tries 4
     window: Seconds = Seconds(10)  # "a short window" (N4P#546); the number is our choice
