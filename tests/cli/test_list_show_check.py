@@ -31,6 +31,7 @@ def test_list(folder: Path) -> None:
     assert done.returncode == 0
     assert "twitter-throttling-2021" in done.stdout
     assert "phases: before, substring*, suffix, exact" in done.stdout
+    assert "circumvention: split-segments, split-records, padded-hello" in done.stdout
 
 
 def test_list_json(folder: Path) -> None:
@@ -39,6 +40,7 @@ def test_list_json(folder: Path) -> None:
     assert row["phases"] == ["before", "substring", "suffix", "exact", "mobile-only"]
     assert row["default_phase"] == "substring"
     assert row["vantages"][-1] == "outside"
+    assert row["circumvention"][:2] == ["split-segments", "split-records"]
 
 
 def test_list_names_a_broken_scenario_and_lists_the_others(folder: Path) -> None:
@@ -107,6 +109,21 @@ def test_check_json(folder: Path) -> None:
             "remedy": "did you mean 't22'?",
         }
     ]
+
+
+def test_show_names_the_tools() -> None:
+    shown = call("show", "twitter-throttling-2021").stdout.partition("\ncircumvention\n")[2]
+    assert (
+        "substring: split-segments  https://abs.twimg.com/bytes/140000 from mts, obit must get through"
+        in shown
+    )
+    assert "other-resolver  https://abs.twimg.com/bytes/140000 from mts must fail by twitter-policer" in shown
+
+
+def test_the_schema_of_recipes() -> None:
+    schema = json.loads(call("check", "--schema", "recipe").stdout)
+    assert {"client", "server", "proxy", "resolver", "programs"} <= schema["properties"].keys()
+    assert "ServiceCall" in schema["$defs"]
 
 
 @pytest.mark.parametrize("what", [[], ["scenario"], ["world"]])
