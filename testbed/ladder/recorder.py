@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from testbed.errors import InputError, InvalidRunError
-from testbed.measurement.kinds import parse
+from testbed.measurement.kinds import KINDS, parse
+from testbed.measurement.target import Target
 from testbed.model import LinkQuality, Placement, Scenario
 from testbed.probe.log import ProbePlace
 from testbed.probe.many import preload
@@ -86,7 +87,7 @@ def capture_run(options: RunOptions) -> CapturedRun:
     # There must be a hop beyond the censor, because the last hop's outer link has the delay.
     operators = tuple(replace(one, hops=max(one.hops, placement.hop + 1)) for one in world.operators)
     scenario = replace(options.scenario, world=replace(world, operators=operators))
-    preload(map(parse, options.targets))
+    preload(targets_of(options))
     with tempfile.TemporaryDirectory(prefix="diagram-") as folder:
         run = RunFolder.create(Path(folder, "run"), scenario.name)
 
@@ -106,6 +107,12 @@ def capture_run(options: RunOptions) -> CapturedRun:
         return CapturedRun(
             tuple(packets), vantage, phase, placement, fired, world.backbone.delay, delayed=delayed
         )
+
+
+def targets_of(options: RunOptions) -> list[Target]:
+    """What the probe measures, by the kinds of the scenario, too. InputError for what is no target."""
+    own = {each.target.kind.scheme: each.target.kind for each in options.scenario.expect}
+    return [parse(target, {**KINDS, **own}) for target in options.targets]
 
 
 def _placement(scenario: Scenario, phase: str, vantage: str, name: str) -> Placement:
@@ -148,9 +155,9 @@ def _probe(
     authority.write_text(laboratory.authority.root_pem)
 
     def probe() -> None:
-        for target in options.targets:
+        for target in targets_of(options):
             measure(
-                parse(target),
+                target,
                 resolver=laboratory.resolvers(vantage),
                 timeout=options.timeout,
                 ca_file=str(authority),

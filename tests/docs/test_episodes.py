@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.measurement.kinds import parse
+from testbed.ladder.recorder import RunOptions, targets_of
 from testbed.model import Scenario
 from testbed.scenario import library
 from testbed.scenario.loader import load
@@ -128,7 +128,8 @@ def test_the_commands_are_valid(name: str) -> None:
         assert (options["--vantage"], options["--censor"]) in {
             (one.operator, one.policy.name) for one in places
         }
-        assert parse(rest[-1]).url == rest[-1]
+        run_options = RunOptions(scenario, targets=(rest[-1],))
+        assert [one.url for one in targets_of(run_options)] == [rest[-1]]
     assert run == set(scenario.phases)
 
 
