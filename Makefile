@@ -20,7 +20,7 @@ JOBS ?=#          workers for the pure tests:    make test JOBS=1  (default: one
 
 vantages = $(foreach vantage,$(1),--vantage $(vantage))
 
-.PHONY: help setup demo test test-all fuzz pictures diagrams episodes conformance check lint types locked scenarios-valid format scenarios bench lock clean
+.PHONY: help setup demo test test-all fuzz pictures diagrams episodes methods conformance check lint types locked scenarios-valid format scenarios bench lock clean
 
 help:             ## print this list
 	@awk -F ':[^#]*## ' '/^[a-z][a-zA-Z\/%-]*:.*##/ {sub("%", "NAME", $$1); printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ diagrams: setup   ## make the pictures of docs/mechanisms again, from real runs 
 
 episodes: setup   ## make docs/episodes again, from real runs (ARGS=NAME…, or ARGS=--text without runs)
 	@.venv/bin/python tools/episodes.py $(ARGS)
+
+methods: setup    ## renew the table of docs/circumvention.md, from real runs (ARGS=NAME…)
+	@.venv/bin/python tools/methods.py $(ARGS)
 
 conformance: setup ## every documented behaviour as a case, on the core (ARGS=--live: through the kernel)
 	@$(TESTBED) conformance $(ARGS)
