@@ -55,14 +55,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("scenario_case", [case for case, _ in found], ids=ids, indirect=True)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With pytest-xdist and --dist loadgroup, tests that share a world run on one worker."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        if (case := _case_of(item)) is not None:
+            item.add_marker(pytest.mark.xdist_group(name=" ".join(map(str, case.world))))
+
+
+def _case_of(item: pytest.Item) -> "ScenarioCase | None":
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("scenario_case") if callspec else None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """A world has every vantage that a test of this session asks for, so that all of them can share it."""
     needed: dict[tuple[Any, ...], set[str]] = {}
     for item in session.items:
-        callspec = getattr(item, "callspec", None)
-        case = callspec.params.get("scenario_case") if callspec else None
-        if case is not None:
+        if (case := _case_of(item)) is not None:
             needed.setdefault(case.world, set()).add(case.vantage)
     if needed:
         _worlds(session.config).vantages = needed

@@ -63,7 +63,7 @@ def line(folder: Path, *more: str) -> list[str]:
         "--scenarios",
         f"{folder}/{SECRET}.yaml",
     ]
-    return [TESTBED, *words, "--limit", "8", "--jobs", "1", "--out", str(folder / "out"), *more]
+    return [TESTBED, *words, "--limit", "5", "--jobs", "1", "--out", str(folder / "out"), *more]
 
 
 def lines(file: Path) -> list[str]:
