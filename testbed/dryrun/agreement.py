@@ -102,7 +102,7 @@ class Agreement:
 
     def _faults(self, phase: str, one: Truth, ipv: int) -> Iterator[tuple[str, str]]:
         """What is wrong with one expectation: message and remedy."""
-        if one.target.kind.scheme not in KINDS or one.target.kind.transport == "udp":
+        if one.target.kind.scheme not in KINDS:
             self.unasked.add(one.target.kind.scheme)
             return
         if one.vantage == OUTSIDE and one.role != "control":

@@ -6,12 +6,12 @@ What the probe does over sockets, a kind of target does here over a way: the sam
 import errno
 import json
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Final
 
 from testbed.dryrun.dryclient import DryClient, DryLog, note_flow
 from testbed.dryrun.dryfetch import fetch
-from testbed.dryrun.drystreams import DryConnection, DryQuic, DryTls
+from testbed.dryrun.drystreams import DryConnection, DryDatagrams, DryQuic, DryTls
 from testbed.measurement import codec
 from testbed.measurement.ooni import TestKeys
 from testbed.measurement.target import Connection, Target, is_address
@@ -74,9 +74,16 @@ class DrySteps:
         finally:
             connection.close()
 
-    def datagrams(self, target: Target) -> AbstractContextManager[Connection]:
-        """No server of a dry run speaks what kinds of their own send."""
-        raise NotImplementedError(f"{target.url} cannot be asked without a network")
+    @contextmanager
+    def datagrams(self, target: Target) -> Iterator["DryDatagrams"]:
+        """Resolve the target's host; what is sent and received are datagrams to and from its UDP port."""
+        address = self.resolve(target.host)
+        self.step = "datagrams"
+        talk = DryDatagrams(self.log, self._client, (address, target.port), self.timeout)
+        try:
+            yield talk
+        finally:
+            talk.close()
 
     def secure(self, connection: Connection, name: str) -> "DryTls":
         """Complete a TLS handshake with `name` as SNI; the certificate is verified."""

@@ -247,6 +247,47 @@ class DryQuic(_Stream):
         return self._peer.receive(datagram)
 
 
+class DryDatagrams(_Stream):
+    """Datagrams to and from one port, each as it is."""
+
+    def __init__(
+        self, log: MeasurementLog, client: DryClient, address: tuple[str, int], silence: float
+    ) -> None:
+        super().__init__(log, client, address, silence)
+        self._came: list[bytes] = []
+        self._unreachable = False
+        self._send = client.udp(self.ends, self._take)
+        note_flow(log, self.ends, "udp")
+
+    def send(self, data: bytes) -> None:
+        """Send one datagram."""
+        self._send(data)
+        self.log.event("write_to", self.log.now(), address=self.where, proto="udp", size=len(data))
+
+    def receive(self) -> bytes:
+        """The next datagram; TimeoutError on silence."""
+        begun = self.log.now()
+        came = lambda: bool(self._came or self._unreachable)  # noqa: E731
+        if not self.agenda.wait(came, self.agenda.now + self.silence):
+            self.log.event("read_from", begun, address=self.where, proto="udp", failure=failure.TIMEOUT)
+            raise TimeoutError
+        if not self._came:
+            raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        data = self._came.pop(0)
+        self.log.event("read_from", begun, address=self.where, proto="udp", size=len(data))
+        return data
+
+    def close(self) -> None:
+        """Forget it."""
+        self.client.close(self.ends)
+
+    def _take(self, datagram: bytes | None) -> None:
+        if datagram is None:
+            self._unreachable = True
+        else:
+            self._came.append(datagram)
+
+
 def refusal(proof: bytes, name: str) -> str | None:
     """Why a client refuses a server's certificate, as a df-007 string; None if it is right."""
     try:

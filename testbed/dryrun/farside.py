@@ -23,6 +23,7 @@ from testbed.dryrun.way import DryAct, Way
 from testbed.internet.behaviour import behaving
 from testbed.internet.hosts import far_hosts, surroundings
 from testbed.internet.pages import Application, host_pages
+from testbed.internet.services.tunnel import Tunnel
 from testbed.internet.zone import Zone, answer, for_udp
 from testbed.model import Host, Placement, World
 from testbed.model.addressing import addresses_of
@@ -163,7 +164,14 @@ class FarSide:
                 cut = for_udp(packet.payload, reply)
                 self._way.down(udp(Endpoints.replying_to(packet), cut, IpForm()))
         elif self._has(address, "udp", packet.dport):
-            if any(one.key in ("http3", "doh") for one in self._far.hosts[address].services):
+            services = self._far.hosts[address].services
+            tunnels = [
+                one for one in services if ("udp", packet.dport) in one.ports() and isinstance(one, Tunnel)
+            ]
+            if tunnels:
+                reply = tunnels[0].answer(packet.dport, packet.payload)
+                self._way.down(udp(Endpoints.replying_to(packet), reply, IpForm()))
+            elif any(one.key in ("http3", "doh") for one in self._far.hosts[address].services):
                 self._quic_datagram(address, packet)
         elif address in self._far.hosts:
             self._way.down(icmp_unreachable(packet, "port-unreachable", IpForm()))

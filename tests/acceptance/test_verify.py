@@ -13,14 +13,16 @@ from tests.dryrun.conftest import text
 
 pytestmark = pytest.mark.world
 
-HALF = (  # of the library: DNS, addresses, names, pages, crawling, freezes, servers' faults, no filter
+HALF = (  # of the library: DNS, addresses, names, pages, crawling, freezes, faults and outages, no filter
+    "cloudflare-ech-2024",
     "dns-hijack-2026",
     "eu-rt-sputnik-2022",
     "false-friends",
     "free-network",
     "freeze-16kb-2025",
+    "kharkiv-outages-2022",
+    "kremlin-site-down-2022",
     "linkedin-ban-2016",
-    "tor-block-2021",
     "twitter-facebook-2022-02",
 )
 

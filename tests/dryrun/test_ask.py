@@ -2,6 +2,9 @@
 
 import pytest
 
+from testbed.dryrun.ask import Asker
+from testbed.measurement.kinds import parse
+from testbed.scenario.loader import load
 from tests.dryrun.conftest import Asks
 
 SNI = "{tls.sni: twitter.com}"
@@ -142,3 +145,12 @@ def test_of_two_rules_that_acted_the_one_that_decides_is_named(ask: Asks) -> Non
     found = ask(f"{{dns.qname: twitter.com}}\n        {late}", "drop", HTTPS)
     assert found.rules == ("mts/box/rule", "mts/box/silence")
     assert (found.outcome, found.rule) == ("tls.sni.drop", "mts/box/silence")
+
+
+@pytest.mark.parametrize("url", ["openvpn://vpn.foreign.example/", "wireguard://vpn.foreign.example/"])
+def test_a_tunnel_and_its_twin_on_a_line_without_a_box(url: str) -> None:
+    asker = Asker(load("vpn-blocking-2023"))
+    cut = asker.record("wave", "mts", parse(url))
+    assert (cut.mechanism, cut.layer) == ("vpn.drop", "protocol")
+    assert cut.rule.endswith(f"/{url.partition(':')[0]}-data")
+    assert asker.record("wave", "rostelecom", parse(url)).outcome == "ok"

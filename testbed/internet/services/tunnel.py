@@ -30,6 +30,10 @@ class Tunnel(Service):
         """UDP, one port for each."""
         return tuple(("udp", port) for port in (self.wireguard, self.openvpn) if port is not None)
 
+    def answer(self, port: int, data: bytes) -> bytes:
+        """What a datagram to one of its ports is answered with."""
+        return (_wireguard if port == self.wireguard else _openvpn)(data, ("", 0))
+
     async def serve(self, place: Place, ready: ReportReady) -> None:
         """Answer forever."""
         from testbed.internet.transports import new_failure, serve_datagrams
