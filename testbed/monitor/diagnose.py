@@ -59,10 +59,13 @@ def diagnosed(labels: Labels, controls: Collection[str]) -> dict[tuple[str, str]
 
 
 def _outside(label: str, inside: Iterable[str]) -> State:
-    """Where nothing filters: a server that others reach refuses this side; else it is down."""
+    """Where nothing filters: a server that is down, or that refuses this side.
+
+    The probe sees which; of a detector that only says no, others must reach it.
+    """
     if label == "ok":
         return "ok"
-    return "refused" if label == "refused" or "ok" in inside else "down"
+    return "refused" if label == "refused" or (label == FAILED and "ok" in inside) else "down"
 
 
 def _is_out(vantage: str, labels: Labels, controls: Collection[str]) -> bool:

@@ -109,14 +109,15 @@ class Watcher:
         each time with more patience, until two in a row agree: a change is confirmed, and a moment in which
         this machine was busy, or the server, is none.
         """
-        made = self._observe(dict.fromkeys((*self.settings.vantages, OUTSIDE), self.targets))
+        vantages = (*self._vantages, OUTSIDE)
+        made = self._observe(dict.fromkeys(vantages, self.targets))
         for number in range(_AGAIN):
             states = diagnosed(
                 {cell: _label(of[-1], cell, made) for cell, of in made.items()}, self._controls()
             )
             doubtful: dict[str, list[Target]] = {}
             for target in self.targets:
-                for vantage in (*self.settings.vantages, OUTSIDE):
+                for vantage in vantages:
                     cell = vantage, target.url
                     if states[cell] != self._states.get(cell, "ok") and not _settled(made[cell], cell, made):
                         doubtful.setdefault(vantage, []).append(target)
@@ -141,7 +142,7 @@ class Watcher:
 
     def _ask(self) -> dict[Cell, _Seen]:
         """Every target by the detector, from outside too."""
-        asked = [(vantage, one.url) for one in self.targets for vantage in (*self.settings.vantages, OUTSIDE)]
+        asked = [(vantage, one.url) for one in self.targets for vantage in (*self._vantages, OUTSIDE)]
         answers = ask(self.laboratory, self.settings.detector, asked, self.settings.limit, self._environments)
         return {
             (one.vantage, one.target): _Seen(one.label, rate=one.rate, seconds=one.seconds) for one in answers
@@ -189,6 +190,12 @@ class Watcher:
         with (self.journal.path / "changes.jsonl").open("a", encoding="utf-8") as file:
             file.writelines(lines)
         (self.session.folder.path / "results.jsonl").unlink(missing_ok=True)  # all of them would fill a disk
+
+    @property
+    def _vantages(self) -> list[str]:
+        """The operators that the phase's scenario has."""
+        phase = self.laboratory.phase
+        return [one for one in self.settings.vantages if self.story.takes_part(one, phase)]
 
     def _controls(self) -> set[str]:
         return {control.url for control in self.story.scenario.controls}

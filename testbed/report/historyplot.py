@@ -61,7 +61,7 @@ def figure_of(watched: Watched, title: str) -> "Figure":
     rows = max(1, len(grid.rows))
     heights = [max(1.2, rows * _ROW), 2.2]
     mpl.rcParams.update(
-        {"svg.hashsalt": "testbed", "svg.fonttype": "path", "font.size": 8, "hatch.linewidth": 0.5}
+        {"svg.hashsalt": "testbed", "svg.fonttype": "none", "font.size": 8, "hatch.linewidth": 0.5}
     )
     figure = Figure(figsize=(11, sum(heights) + 2.0), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=heights)

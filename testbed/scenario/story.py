@@ -4,7 +4,7 @@ Nothing here waits or reads a clock: dates in, dates out.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final
@@ -41,6 +41,11 @@ class Story:
     scenario: Scenario
     spans: tuple[PhaseSpan, ...]
     left_out: tuple[str, ...] = ()  # phases without a date, beside others that have one
+    operators: Mapping[str, frozenset[str]] = field(default_factory=dict)  # by phase, if not all take part
+
+    def takes_part(self, operator: str, phase: str) -> bool:
+        """Whether the scenario of this phase says anything of the operator."""
+        return operator in self.operators.get(phase, (operator,))
 
     @property
     def start(self) -> datetime:
@@ -84,7 +89,16 @@ def story(
         free = Phase(title="no phase has this time: nobody filters")
         scenario = replace(joined, phases={**joined.phases, BETWEEN: free})
     left_out = tuple(name for name in joined.phases if name not in dated) if dated else ()
-    return Story(scenario, tuple(_cut(spans, begin, until)), left_out)
+    return Story(scenario, tuple(_cut(spans, begin, until)), left_out, _operators(scenarios))
+
+
+def _operators(scenarios: Sequence[Scenario]) -> dict[str, frozenset[str]]:
+    """Of several scenarios, who takes part in each phase: the joined world has more."""
+    return {
+        f"{one.name}:{phase}": frozenset(operator.key for operator in one.world.operators)
+        for one in (scenarios if len(scenarios) > 1 else ())
+        for phase in one.phases
+    }
 
 
 def _must_have_dates(scenarios: Sequence[Scenario]) -> None:

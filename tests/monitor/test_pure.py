@@ -122,9 +122,12 @@ def test_a_block_an_outage_and_a_dead_site_are_told_apart(
 
 
 def test_outside_a_server_that_others_reach_refuses() -> None:
-    labels = {(OUTSIDE, BLOCKED): "broken", ("mts", BLOCKED): "ok"}
+    labels = {(OUTSIDE, BLOCKED): "failed", ("mts", BLOCKED): "ok"}
     assert diagnosed(labels, ())[OUTSIDE, BLOCKED] == "refused"
-    assert diagnosed({**labels, ("mts", BLOCKED): "broken"}, ())[OUTSIDE, BLOCKED] == "down"
+    assert diagnosed({**labels, ("mts", BLOCKED): "failed"}, ())[OUTSIDE, BLOCKED] == "down"
+    # The probe has seen whether the server turned it away.
+    assert diagnosed({**labels, (OUTSIDE, BLOCKED): "refused"}, ())[OUTSIDE, BLOCKED] == "refused"
+    assert diagnosed({**labels, (OUTSIDE, BLOCKED): "broken"}, ())[OUTSIDE, BLOCKED] == "down"
 
 
 # -- since when

@@ -113,5 +113,7 @@ def test_the_threat_the_throttling_and_the_block_are_one_story() -> None:
     assert {"rostelecom", "tele2", "yota", "ertelecom"} <= keys
     block = next(span for span in found.spans if span.phase == "twitter-facebook-block-2022-03:block")
     assert (found.at(day(4, 7)).phase, block.start) == ("twitter-facebook-2022-02:first-resets", day(4, 8))
+    assert found.takes_part("tele2", "twitter-facebook-2022-02:twitter")
+    assert not found.takes_part("tele2", "twitter-facebook-block-2022-03:block")
     phases = {one.phase for one in found.scenario.expect}
     assert phases == {f"{one.name}:{phase}" for one in loaded for phase in one.phases}
