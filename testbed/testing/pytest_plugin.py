@@ -51,18 +51,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         found = list(cases_of(marker.args, marker.kwargs))
     except InputError as error:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: {error}") from error
-    ids = [name or case.phase for case, name in found]
-    metafunc.parametrize("scenario_case", [case for case, _ in found], ids=ids, indirect=True)
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With pytest-xdist and --dist loadgroup, tests that share a world run on one worker."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        if (case := _case_of(item)) is not None:
-            item.add_marker(pytest.mark.xdist_group(name=" ".join(map(str, case.world))))
+    made = [pytest.param(case, id=name or case.phase) for case, name in found]
+    metafunc.parametrize("scenario_case", made, indirect=True)
 
 
 def _case_of(item: pytest.Item) -> "ScenarioCase | None":

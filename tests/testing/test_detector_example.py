@@ -44,7 +44,7 @@ def run(folder: Path, *words: str, **variables: str) -> "subprocess.CompletedPro
 
 def test_it_is_green_on_two_workers_with_a_world_each(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    done = run(tmp_path, "-q", "-n", "2", "--dist", "loadgroup")
+    done = run(tmp_path, "-q", "-n", "2")
     assert (done.returncode, "5 passed" in done.stdout) == (0, True), done.stdout + done.stderr
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("testbed-")] == []
 
