@@ -16,7 +16,7 @@ from testbed.censor.handover import MOST_PER_RULE, PASS_ON, Drop, Handover, Pass
 from testbed.censor.inspect import NOTHING, Content, Kind, Reading
 from testbed.censor.inspectors import Inspector
 from testbed.censor.match import CompiledRule, compiled, wanted
-from testbed.censor.packet import TCP, UDP, Packet, parse
+from testbed.censor.packet import SYN, TCP, UDP, Packet, parse
 from testbed.censor.policy import Policy
 from testbed.censor.profile import Profile
 from testbed.censor.unread import Watch
@@ -181,20 +181,20 @@ class Censor:
         """The same decision, with an event if a listed name has gone by; the flow stays here until then."""
         if watch.over:
             return decision
-        if direction is not flow.asks or not packet.has_payload:
+        if not packet.has_payload or packet.flags & SYN:
             return PASS
-        hello = watch.add(packet)
-        if hello is None:
+        if direction is not flow.asks:
+            watch.over = packet.protocol == TCP  # the server has an answer: it read the beginning
             return decision if watch.over else PASS
-        content = Content(Kind.TLS, hello.server_name or "", hello=hello)
-        index = next(
-            (one for one in self._plain if self._shown(one, Reading((content,)), packet, flow)), None
-        )
+        content = watch.add(packet)
+        if content is None:
+            return decision if watch.over else PASS
+        reading = Reading((content,))
+        index = next((one for one in self._plain if self._shown(one, reading, packet, flow)), None)
         if index is None or index in self._exempting:
             return decision
-        box = f"this box (model {self._inspector.model_of(flow).key}) does not put segments together"
-        why = f"its ClientHello came in {watch.segments} segments, and {box}"
-        detail = {"name": content.name, "why": why}
+        box = f"this box (model {self._inspector.model_of(flow).key})"
+        detail = {"name": content.name, "why": watch.why.replace("this box", box)}
         event = Event("unread", self.policy.rules[index].name, str(flow.key), detail)
         return replace(decision, events=(*decision.events, event))
 

@@ -79,6 +79,9 @@ CARES: Final = {
 }
 
 
+_ALL: Final = 1 << 32  # sequence numbers
+
+
 class FlowKey(NamedTuple):
     """A 4-tuple and its protocol, oriented: the inside host first."""
 
@@ -144,7 +147,8 @@ class Inspection:
     answers: int = 0  # the server's segments in which a certificate was looked for
     judged_up: Judged | None = None  # what the client has shown to a model that reads segment by segment
     judged_down: Judged | None = None  # what the server has shown
-    watch: Watch | None = None  # of a ClientHello that came incomplete, for the report alone
+    begun: bool = False  # the client's first data have been looked at
+    watch: Watch | None = None  # of a beginning that the box does not read whole, for the report alone
     shown: "dict[int, Content] | None" = None  # by rule: what it looks for, where its history is undecided
 
     def judge(self, packet: Packet, direction: Direction) -> None:
@@ -188,6 +192,7 @@ class Flow:
     model: Model | None = None  # how this flow is read; chosen per pair of hosts
     facts: FlowFacts | None = None  # for models that check segments
     past: History | None = None  # kept only if a rule needs it
+    first: int | None = None  # sequence number of the client's first byte; None if its SYN was not seen
 
     @property
     def history(self) -> History:
@@ -269,6 +274,8 @@ class FlowTable:
                 flow.midway = False
                 flow.read_afresh()
                 flow.past = None
+            if direction is flow.asks:
+                flow.first = (packet.seq + 1) % _ALL
         elif flow.stage < ESTABLISHED and (direction is flow.client) is (flow.stage == ANSWERED):
             flow.stage += 1
         flow.seen = now
@@ -295,6 +302,8 @@ class FlowTable:
             key.outside_port if asks is Direction.UP else key.inside_port,
             asks,
         )
+        if opens and packet.protocol == TCP:
+            flow.first = (packet.seq + 1) % _ALL
         self._flows[key] = flow
         return flow
 

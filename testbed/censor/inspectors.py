@@ -10,11 +10,11 @@ from testbed.censor.inspect import NOTHING, Content, Kind, Reading, Wanted, read
 from testbed.censor.match import CompiledRule
 from testbed.censor.models import MODELS, Model
 from testbed.censor.packet import SYN, TCP, Packet
-from testbed.censor.parsers import Unread
+from testbed.censor.parsers import Unread, http
 from testbed.censor.parsers.certificate import server_names
 from testbed.censor.profile import Profile
 from testbed.censor.segments import FlowFacts, valid
-from testbed.censor.stream import Stream, whole_hello
+from testbed.censor.stream import HANDSHAKE, Stream, whole_hello
 from testbed.censor.unread import Watch
 
 _PORT_DNS: Final = 53
@@ -95,7 +95,7 @@ class Inspector:
             return self._datagram(packet, direction, flow, port)
         model = self.model_of(flow)
         if model.view == "bytes":
-            return self._search(packet, port)
+            return self._search(packet, direction, flow)
         if direction is not flow.asks and self._answers(packet, flow):
             return self._answer(packet, flow)
         if flow.inspection.decided:
@@ -109,7 +109,7 @@ class Inspector:
             reading = read_tcp(packet.payload, port, self._wanted, first=flow.inspection.budget is None)
             if model.view == "flow":
                 flow.inspection.judge(packet, direction)
-            _watch_the_rest(reading, direction, flow)
+            self._watch_the_rest(reading, packet, direction, flow)
         # Each query is judged by itself, however many come.
         if not (again or port == _PORT_DNS or _asks(reading)):
             self._go_on(packet, flow, model, reading)
@@ -132,12 +132,14 @@ class Inspector:
             flow.reading = not names and inspection.answers < _ANSWERS
         return Reading(tuple(Content(Kind.CERTIFICATE, name) for name in names), recognised=bool(names))
 
-    def _search(self, packet: Packet, port: int) -> Reading:
+    def _search(self, packet: Packet, direction: Direction, flow: Flow) -> Reading:
         payload = packet.payload
         found = dict.fromkeys(name for rule in self._rules for name in rule.keywords(payload))
+        if not found:
+            self._watch_the_rest(NOTHING, packet, direction, flow)
         kinds = (Kind.TLS, Kind.HTTP)
         contents = [Content(kind, name, payload=payload, url=name) for name in found for kind in kinds]
-        if self._wanted.on(Kind.PAYLOAD, port):
+        if self._wanted.on(Kind.PAYLOAD, flow.port):
             contents.append(Content(Kind.PAYLOAD, payload=payload))
         return Reading(tuple(contents)) if contents else NOTHING
 
@@ -183,9 +185,27 @@ class Inspector:
             inspection.budget = (inspection.budget or 1) - 1
             more = hello is Unread.MORE and inspection.budget > 0
             flow.reading = more or self._stateless
+            if not more and inspection.watch is None and not self._stateless:
+                inspection.watch = Watch()
             return NOTHING if more or not is_initial(packet.payload) else _UNREADABLE
         named = Content(Kind.INITIAL, hello.server_name or "", hello=hello)
         return Reading((named,) if hello.server_name else (named, *_UNREADABLE.contents), decided=True)
+
+    def _watch_the_rest(self, reading: Reading, packet: Packet, direction: Direction, flow: Flow) -> None:
+        """What begins in a form that this box does not read whole is put together for the report."""
+        inspection = flow.inspection
+        if inspection.begun or direction is not flow.asks:
+            return
+        inspection.begun = True
+        early = flow.first is not None and packet.seq != flow.first
+        if not reading.decided and (early or self._cut(packet.payload, flow.port)):
+            inspection.watch = Watch(flow.first if early else packet.seq)
+
+    def _cut(self, payload: bytes, port: int) -> bool:
+        """Whether it is the beginning of what rules look for, of which the rest comes later or elsewhere."""
+        if self._wanted.on(Kind.TLS, port) and payload.startswith(HANDSHAKE):
+            return True
+        return self._wanted.on(Kind.HTTP, port) and http.host(payload) is Unread.MORE
 
     def _go_on(self, packet: Packet, flow: Flow, model: Model, reading: Reading) -> None:
         if model.view == "packet" or self._stateless:
@@ -213,9 +233,3 @@ class Inspector:
 def _asks(reading: Reading) -> bool:
     """Whether it is a DNS query, on whatever port."""
     return any(content.kind is Kind.DNS for content in reading.contents)
-
-
-def _watch_the_rest(reading: Reading, direction: Direction, flow: Flow) -> None:
-    """A ClientHello came incomplete: what goes by unread is reported."""
-    if reading.more and flow.inspection.watch is None and direction is flow.asks:
-        flow.inspection.watch = Watch()

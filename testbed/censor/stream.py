@@ -6,6 +6,7 @@ from typing import Final, Literal
 from testbed.censor.packet import SYN, URG, Packet
 
 LIMIT: Final = 16_384  # bytes inspected; our choice: a ClientHello over several records fits
+HANDSHAKE: Final = b"\x16"  # a TLS record's type
 _ALL: Final = 1 << 32
 _HALF: Final = 1 << 31
 
@@ -24,6 +25,10 @@ class Stream:
     _data: bytearray = field(default_factory=bytearray)
     _known: bytearray = field(default_factory=bytearray)  # 1 for each byte of _data that has arrived
     _urgent: set[int] = field(default_factory=set)  # places that are no data, though they count in sequence
+
+    def begin(self, at: int) -> None:
+        """Byte 0 has this sequence number."""
+        self._start = at
 
     def add(self, packet: Packet) -> None:
         """Take a segment. Without a SYN the first data segment is the start."""
@@ -82,14 +87,24 @@ class Stream:
 
 def whole_hello(prefix: bytes) -> bytes:
     """The handshake records at the beginning of a stream as one record, if several; else `prefix`."""
-    body, at = b"", 0
-    while prefix[at : at + 1] == b"\x16" and len(prefix) >= at + 5:
+    body, records = _first_message(prefix)
+    return prefix[:3] + len(body).to_bytes(2, "big") + body if records else prefix
+
+
+def hello_records(prefix: bytes) -> int:
+    """How many records the handshake message at the beginning of a stream takes; 0 if it is not whole."""
+    return _first_message(prefix)[1]
+
+
+def _first_message(prefix: bytes) -> tuple[bytes, int]:
+    body, at, records = b"", 0, 0
+    while prefix[at : at + 1] == HANDSHAKE and len(prefix) >= at + 5:
         size = int.from_bytes(prefix[at + 3 : at + 5], "big")
         if len(prefix) < at + 5 + size:
             break
         body += prefix[at + 5 : at + 5 + size]
         at += 5 + size
+        records += 1
         if len(body) >= 4 and len(body) >= 4 + int.from_bytes(body[1:4], "big"):
-            body = body[: 4 + int.from_bytes(body[1:4], "big")]
-            return prefix[:3] + len(body).to_bytes(2, "big") + body
-    return prefix
+            return body[: 4 + int.from_bytes(body[1:4], "big")], records
+    return b"", 0
