@@ -16,6 +16,7 @@ from testbed.dryrun.ask import Asker, DryAnswer
 from testbed.dryrun.trial import DryPlace
 from testbed.errors import InputError, Problem
 from testbed.measurement.kinds import KINDS
+from testbed.measurement.kinds.dns import DnsKind, question
 from testbed.measurement.target import is_address
 from testbed.model import OUTSIDE, Scenario
 from testbed.scenario.labels import CAUSELESS
@@ -179,10 +180,16 @@ class Agreement:
 
 
 def failing_itself(place: DryPlace, one: Truth) -> bool:
-    """Whether a dead or lossy link, or an overloaded server, is expected to be the cause."""
-    site = place.world.site_of(one.target.host)
-    overloaded = site is not None and bool(site.behaviour.silent or site.behaviour.resets)
-    return one.outcome == "outage" or (one.outcome == "broken" and overloaded)
+    """Whether no rule is the cause: a lossy link, an overloaded server, answers that differ by resolver.
+
+    Without a network nobody knows whose the addresses are that another resolver gives.
+    """
+    asked = question(one.target) if isinstance(one.target.kind, DnsKind) else one.target.host
+    site = place.world.site_of(asked)
+    if one.outcome == "outage" or site is None:
+        return one.outcome == "outage"
+    overloaded = bool(site.behaviour.silent or site.behaviour.resets)
+    return (one.outcome == "broken" and overloaded) or (one.outcome == "ok" and site.answers == "by resolver")
 
 
 def _has_addresses(rule: Rule) -> bool:

@@ -50,8 +50,8 @@ def _site(site: Site, world: World) -> Host:
     return Host(
         site.name,
         site.names,
-        (site.ipv4,),
-        (site.ipv6,),
+        tuple(address for address in site.addresses if ":" not in address),
+        tuple(address for address in site.addresses if ":" in address),
         site.asn,
         site.country,
         certificate=site.certificate,

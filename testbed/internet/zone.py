@@ -1,8 +1,10 @@
 """The names of the emulated Internet and the truthful answers about them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import count
+from zlib import crc32
 
 import dns.exception
 import dns.flags
@@ -16,7 +18,7 @@ import dns.rdatatype
 import dns.reversename
 import dns.rrset
 
-from testbed.model import Host, Site, World
+from testbed.model import DnsAnswers, Host, Site, World
 from testbed.model.addressing import addresses_of
 
 MAX_MESSAGE = 65535  # bytes
@@ -37,6 +39,8 @@ class Zone:
     pointers: Mapping[str, str] = field(default_factory=dict)  # "1.0.0.127.in-addr.arpa" -> name
     services: Mapping[str, str] = field(default_factory=dict)  # name -> its HTTPS record (RFC 9460)
     delegations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # zone -> its server's addresses
+    answers: Mapping[str, DnsAnswers] = field(default_factory=dict)  # name -> which addresses, if not all
+    asked: Iterator[int] = field(default_factory=count, compare=False)  # numbers the answers that rotate
     egress: str = ""  # IPv4 address of the resolver that answers, for `WHOAMI`; "" leaves them out
     parents: frozenset[str] = field(init=False)  # names that exist only because something is below them
 
@@ -49,7 +53,8 @@ class Zone:
     def from_world(cls, world: World) -> "Zone":
         """Names of sites, public resolvers and hosts, forward and reverse (by the main name)."""
         owners: list[tuple[tuple[str, ...], tuple[str, ...]]]
-        owners = [(site.names, (site.ipv4, site.ipv6)) for site in world.sites]
+        listed = [site for site in world.sites if site.in_dns]
+        owners = [(site.names, site.addresses) for site in listed]
         owners += [(each.names, (*each.ipv4, *each.ipv6)) for each in world.resolvers]
         owners += [(host.names, addresses_of(host, world)) for host in world.hosts if host.names]
         addresses = {name.lower(): owned for names, owned in owners for name in names}
@@ -59,7 +64,7 @@ class Zone:
             for address in owned
         }
         servers: list[tuple[Site | Host, tuple[str, ...]]]
-        servers = [(site, (site.ipv4, site.ipv6)) for site in world.sites]
+        servers = [(site, site.addresses) for site in listed]
         servers += [(host, addresses_of(host, world)) for host in world.hosts]
         services = {
             name.lower(): _service(server.https_record, addresses, server.ech)
@@ -68,7 +73,10 @@ class Zone:
             for name in server.names
         }
         delegations = {zone: addresses_of(host, world) for host in world.hosts for zone in host.zones}
-        return cls(addresses, pointers, services, delegations)
+        answers = {
+            name.lower(): site.answers for site in listed if site.answers != "all" for name in site.names
+        }
+        return cls(addresses, pointers, services, delegations, answers=answers)
 
     def seen_from(self, egress: str) -> "Zone":
         """The same zone for the resolver that asks from `egress`, and never itself."""
@@ -86,7 +94,18 @@ class Zone:
             return (_rdata(kind, self.services[name]),)
         if kind not in {dns.rdatatype.A, dns.rdatatype.AAAA}:
             return ()
-        return tuple(_rdata(kind, a) for a in owned if (":" in a) == (kind == dns.rdatatype.AAAA))
+        fitting = [address for address in owned if (":" in address) == (kind == dns.rdatatype.AAAA)]
+        return tuple(_rdata(kind, address) for address in self._chosen(name, fitting))
+
+    def _chosen(self, name: str, addresses: list[str]) -> list[str]:
+        """Those of a name's addresses that the resolver is given, in their order."""
+        how = self.answers.get(name, "all")
+        if how == "all" or not addresses:
+            return addresses
+        if how == "by resolver":
+            return [addresses[crc32(self.egress.encode()) % len(addresses)]]
+        first = next(self.asked) % len(addresses)
+        return addresses[first:] + addresses[:first]
 
 
 def _service(protocols: Sequence[str], addresses: Sequence[str], ech: str) -> str:

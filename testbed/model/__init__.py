@@ -131,6 +131,13 @@ ShownCertificate = Literal[
 ]
 
 
+DnsAnswers = Literal[
+    "all",
+    "rotating",  # all, another one first each time
+    "by resolver",  # one, by the resolver that asks: a content network's
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """One server of the far side: its names (the first is the main one) and its two addresses."""
@@ -145,6 +152,14 @@ class Site:
     https_record: tuple[str, ...] = ()  # protocols of its HTTPS record (RFC 9460), "h3" and "h2"; (): none
     ech: str = ""  # ECHConfigList in that record, base64
     stun: int | None = None  # UDP port of a STUN server, which is then all that it serves
+    in_dns: bool = True  # otherwise its names do not exist, for anybody
+    edges: tuple[str, ...] = ()  # further addresses of both IP versions, where the same is served
+    answers: DnsAnswers = "all"  # which of its addresses resolvers give
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All its addresses, the two main ones first."""
+        return (self.ipv4, self.ipv6, *self.edges)
 
     @property
     def name(self) -> str:

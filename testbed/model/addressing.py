@@ -57,9 +57,7 @@ def is_domestic(country: str, world: World) -> bool:
 
 def served_addresses(world: World, *, domestic: bool) -> tuple[str, ...]:
     """The addresses of all sites and public resolvers at home, or abroad."""
-    owners: list[tuple[str, tuple[str, ...]]] = [
-        (each.country, (each.ipv4, each.ipv6)) for each in world.sites
-    ]
+    owners: list[tuple[str, tuple[str, ...]]] = [(each.country, each.addresses) for each in world.sites]
     owners += [(each.country, (*each.ipv4, *each.ipv6)) for each in world.resolvers]
     return tuple(
         str(ip_address(address))

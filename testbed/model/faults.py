@@ -157,6 +157,8 @@ def _given(world: World) -> Iterator[tuple[Path, str, int, str]]:
     for index, site in enumerate(world.sites):
         yield ("sites", index, "ipv4"), site.ipv4, 4, site.name
         yield ("sites", index, "ipv6"), site.ipv6, 6, site.name
+        for place, text in enumerate(site.edges):
+            yield ("sites", index, "edges", place), text, 6 if ":" in text else 4, site.name
     for section, owners in (
         ("resolvers", [(each.name, each.name, each.ipv4, each.ipv6) for each in world.resolvers]),
         ("hosts", [(each.key, f"host {each.key!r}", each.ipv4, each.ipv6) for each in world.hosts]),

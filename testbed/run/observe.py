@@ -94,7 +94,7 @@ def _routes(world: World) -> RoutingTable:
     """Whose the addresses of the world are. Autonomous systems have names only where they are operators'."""
     names = {operator.asn: operator.name for operator in world.operators}
     servers: list[tuple[tuple[str, ...], int]] = [
-        *(((site.ipv4, site.ipv6), site.asn) for site in world.sites),
+        *((site.addresses, site.asn) for site in world.sites),
         *(((*one.ipv4, *one.ipv6), one.asn) for one in world.resolvers),
         *(((*one.ipv4, *one.ipv6), one.asn) for one in world.hosts if one.asn),
     ]

@@ -28,6 +28,7 @@ LABELS: Final[dict[str, str]] = {
     "conncount": "one connection works, several at once do not",
     "vpn.drop": "a tunnel's protocol gets no answer, or none later",
     "outage": "no answer here, nor from the controls: the operator's own network is out",
+    "portal": "the access network answers itself, for the controls too: one must log in first",
     "refused": "the server itself turns this vantage away: another page than elsewhere, or from outside none",
     "broken": "fails outside as well: not censorship",
 }
@@ -39,6 +40,7 @@ SEEN_AS: Final[dict[str, tuple[str, ...]]] = {
     "quic.sni.drop": ("quic.drop",),
     "conncount": ("ip.drop", "tls.sni.drop", "http.drop", "freeze", "quic.drop"),
     "vpn.drop": ("ip.drop", "ip.rst"),
+    "portal": ("http.page", "tls.mitm"),
 }
 """Labels of a cause that one measurement alone does not show: what it shows instead.
 

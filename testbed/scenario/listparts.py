@@ -186,7 +186,7 @@ def _addresses(entry: str, world: World) -> tuple[list[str], list[str]]:
     """The world's addresses behind `site:NAME` or `country:XX`, and what might have been written."""
     kind, _, wanted = entry.partition(":")
     servers: list[tuple[tuple[str, ...], str, tuple[str, ...]]]
-    servers = [(site.names, site.country, (site.ipv4, site.ipv6)) for site in world.sites]
+    servers = [(site.names, site.country, site.addresses) for site in world.sites]
     servers += [(each.names, each.country, (*each.ipv4, *each.ipv6)) for each in world.resolvers]
     abroad = [host for host in world.hosts if not host.at]
     servers += [(host.names, host.country, (*host.ipv4, *host.ipv6)) for host in abroad]

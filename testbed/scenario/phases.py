@@ -14,7 +14,7 @@ from testbed.scenario.moments import with_ends
 from testbed.scenario.policies import CensorCompiler
 from testbed.scenario.problems import Loc
 from testbed.scenario.schema import PhasePart, ScenarioFile
-from testbed.scenario.serverpart import ServerPart, server_fields
+from testbed.scenario.serverpart import SiteChangePart, server_fields
 from testbed.scenario.sources import Sources
 
 PHASE_KEYS: Final = tuple(field.alias or name for name, field in PhasePart.model_fields.items())
@@ -47,7 +47,7 @@ def _phase(name: str, part: PhasePart, censors: Compilers, sources: Sources) -> 
 
 
 def sites_with(
-    given: Mapping[str, ServerPart], loc: Loc, sources: Sources, *, lasting: bool = True
+    given: Mapping[str, SiteChangePart], loc: Loc, sources: Sources, *, lasting: bool = True
 ) -> dict[str, Site]:
     """The sites of the world that the file changes, by main name. Not `lasting`: in one phase only."""
     known = {name: site for site in sources.world.sites for name in site.names}
@@ -58,6 +58,9 @@ def sites_with(
             continue
         site = known[name]
         changed[site.name] = replace(changed.get(site.name, site), **server_fields(part))
+        if part.edges and not lasting:
+            message = "a phase cannot give a site further addresses"
+            sources.add((*loc, name, "edges"), message, "give them under the file's own 'sites'")
         for field in () if lasting else ("window", "mss"):
             if getattr(part.behaviour, field):
                 message = f"a server announces its {field} from its start on: a phase cannot change it"

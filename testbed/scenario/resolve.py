@@ -16,7 +16,7 @@ from testbed.scenario.phases import phases_of, sites_with
 from testbed.scenario.policies import CensorCompiler
 from testbed.scenario.problems import Problems
 from testbed.scenario.schema import ScenarioFile
-from testbed.scenario.serverpart import ServerPart
+from testbed.scenario.serverpart import SiteChangePart
 from testbed.scenario.sources import Sources
 from testbed.scenario.targets import TargetParser
 from testbed.scenario.worldfile import note_faults
@@ -103,7 +103,7 @@ def _ways(
     return ways_of(part.circumvention, phases, expect, targets, sources)
 
 
-def _with_sites(given: Mapping[str, ServerPart], sources: Sources) -> World:
+def _with_sites(given: Mapping[str, SiteChangePart], sources: Sources) -> World:
     """The world with the behaviour that the file gives to its sites."""
     changed = sites_with(given, ("sites",), sources)
     return replace(sources.world, sites=tuple(changed.get(site.name, site) for site in sources.world.sites))

@@ -14,7 +14,7 @@ from testbed.scenario.matchparts import MatchPart
 from testbed.scenario.moments import Moment
 from testbed.scenario.part import Part
 from testbed.scenario.period import Period
-from testbed.scenario.serverpart import ServerPart
+from testbed.scenario.serverpart import SiteChangePart
 from testbed.scenario.values import (
     Key,
     OctetsRange,
@@ -92,7 +92,7 @@ class PhasePart(Part):
     until: Moment | None = Field(None, description="UTC; default: when the next phase begins")
     sources: dict[Text, Confidence] = Field({}, description="key of docs/sources.md: H, M or L")
     notes: str = Field("", description="where press and measurements differ, what is our choice")
-    sites: dict[Text, ServerPart] = Field({}, description="how sites of the world behave in this phase only")
+    sites: dict[Text, SiteChangePart] = Field({}, description="how sites of the world behave in this phase")
     links: dict[Key, PhaseLinksPart] = Field({}, description="links of operators that differ in this phase")
 
     @property
@@ -132,7 +132,7 @@ class ScenarioFile(Part):
     operators: OneOrMore | None = Field(
         None, description="those of the world that take part; default: those at home"
     )
-    sites: dict[Text, ServerPart] = Field(
+    sites: dict[Text, SiteChangePart] = Field(
         default_factory=dict, description="how sites of the world behave in this scenario, by their names"
     )
     hosts: HostsField = Field(

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from testbed.model import ORDINARY, Behaviour, ShownCertificate
+from testbed.model import ORDINARY, Behaviour, DnsAnswers, ShownCertificate
+from testbed.scenario.addresses import Address4, Address6
 from testbed.scenario.part import Part
 from testbed.scenario.problems import fault, shown
 from testbed.scenario.values import as_list, for_hint, given
@@ -42,7 +43,19 @@ class ServerPart(Part):
     )
 
 
+class SiteChangePart(ServerPart):
+    """The same of a site, with what DNS says of it."""
+
+    in_dns: bool = Field(default=True, description="false: its names do not exist, for anybody")
+    edges: Annotated[list[Address4 | Address6], BeforeValidator(as_list)] = Field(
+        [], description="further addresses where the same is served"
+    )
+    answers: DnsAnswers = Field("all", description="which of its addresses resolvers give")
+
+
 def server_fields(part: ServerPart) -> dict[str, Any]:
     """What was given, as fields of `Site` and `Host`."""
-    own = {name: value for name, value in given(part).items() if name in ServerPart.model_fields}
+    own = {name: value for name, value in given(part).items() if name in SiteChangePart.model_fields}
+    if "edges" in own:
+        own["edges"] = [str(address) for address in own["edges"]]
     return {name: tuple(value) if isinstance(value, list) else value for name, value in own.items()}

@@ -24,7 +24,7 @@ from testbed.scenario.hostfield import HostsField
 from testbed.scenario.linkparts import LinkPart
 from testbed.scenario.part import Part, parse
 from testbed.scenario.problems import Problems
-from testbed.scenario.serverpart import ServerPart, server_fields
+from testbed.scenario.serverpart import SiteChangePart, server_fields
 from testbed.scenario.values import Key, ParsedShare, Text, as_list
 
 
@@ -52,7 +52,7 @@ class OperatorPart(Part):
     )
 
 
-class SitePart(ServerPart):
+class SitePart(SiteChangePart):
     """A server with its names and its two addresses."""
 
     names: Annotated[list[Text], BeforeValidator(as_list), Field(min_length=1)]

@@ -98,7 +98,8 @@ def _lies(lookup: SeenLookup, seen: Timeline, outside: Timeline | None) -> bool:
     if not lookup.addresses:
         return False
     if outside is not None:
-        return bool(outside.addresses) and lookup.addresses.isdisjoint(outside.addresses)
+        disjoint = bool(outside.addresses) and lookup.addresses.isdisjoint(outside.addresses)
+        return disjoint and not _of_the_same_server(lookup, seen, outside)
     if any(is_address(one) and not ip_address(one).is_global for one in lookup.addresses):
         return True
     # Another resolver has others, and those can be connected to while these cannot.
@@ -109,6 +110,17 @@ def _lies(lookup: SeenLookup, seen: Timeline, outside: Timeline | None) -> bool:
         one.addresses == lookup.addresses or one.addresses.isdisjoint(lookup.addresses) for one in same
     )
     return apart and bool(tried) and not any(tried) and any(seen.reached.get(one) for one in others)
+
+
+def _of_the_same_server(lookup: SeenLookup, seen: Timeline, outside: Timeline) -> bool:
+    """Whether other addresses are the site's all the same: a content network answers by the resolver.
+
+    They are if they show a certificate that is trusted for the name, or are of the same network.
+    """
+    secured = seen.tls if seen.tls.tried else seen.quic
+    networks = frozenset[int]().union(*(other.networks for other in outside.lookups))
+    sealed = secured.tried and secured.failure is None and not _block_page(seen, outside)
+    return sealed or not lookup.networks.isdisjoint(networks)
 
 
 def _tcp(seen: Timeline, _: Timeline | None) -> str | None:

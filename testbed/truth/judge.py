@@ -12,7 +12,7 @@ from testbed.scenario.labels import CAUSELESS, SEEN_AS
 from testbed.truth import proofs
 from testbed.truth.classify import classify, slow
 from testbed.truth.expected import Role, Truth, truth
-from testbed.truth.outage import SILENT, silent_share
+from testbed.truth.outage import OTHERS_ANSWER, SILENT, silent_share
 from testbed.truth.references import reference, serves_inside_only
 from testbed.truth.timeline import Timeline
 
@@ -117,6 +117,8 @@ def judge(
         each = _turned_away(each, one, made)
         if _partly_out(one.vantage, controls, made, receipts):
             each = [_in_outage(row, one) for row in each]
+        if _behind_portal(one.vantage, controls, made):
+            each = [_at_portal(row, one) for row in each]
         for row in [_together(each, one)] if one.share else each:
             lossy = "loss" in excuse or "dead" in excuse
             unowned, late = row.unowned and not lossy, row.slow and not excuse
@@ -208,6 +210,28 @@ def _partly_out(
         if not proofs.fired_on(proofs.on_flows(receipts, one.test_keys.flows or ()))
     ]
     return silent_share(labels) > 0
+
+
+def _behind_portal(vantage: str, controls: Sequence[str], made: ByVantageAndUrl) -> bool:
+    """Whether somebody else answers in place of every control, though they are themselves from outside."""
+    labels = [
+        classify(one, outside[0])
+        for url in controls
+        if vantage != OUTSIDE and (outside := made.get((OUTSIDE, url)))
+        for one in made.get((vantage, url), ())
+    ]
+    return bool(labels) and set(labels) <= OTHERS_ANSWER
+
+
+def _at_portal(row: Row, one: Truth) -> Row:
+    """The row of a vantage whose access network answers for everybody until one logs in."""
+    if row.observed not in OTHERS_ANSWER:
+        return row
+    if one.outcome != "portal":
+        return replace(
+            row, observed="portal", verdict="control harmed" if one.role == "control" else "differs"
+        )
+    return replace(row, observed="portal")
 
 
 def _in_outage(row: Row, one: Truth) -> Row:

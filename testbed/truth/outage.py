@@ -13,6 +13,10 @@ SILENT: Final = frozenset(
 """Labels of a measurement that an outage may have caused: nothing came, or nothing more."""
 
 
+OTHERS_ANSWER: Final = frozenset({"http.page", "tls.mitm"})
+"""Labels of an answer that is somebody else's. If that befalls every control, it is a portal's."""
+
+
 def silent_share(labels: Iterable[str]) -> float:
     """The share of a vantage's controls that got no answer, by their labels; 0 without controls."""
     given = list(labels)

@@ -69,6 +69,7 @@ class SeenLookup:
     name: str
     layer: Layer
     addresses: frozenset[str]  # in shortest form
+    networks: frozenset[int] = frozenset()  # AS numbers of these, where the record has them
 
 
 class Timeline:
@@ -132,7 +133,7 @@ class Timeline:
             asked.setdefault((query.hostname, query.engine, query.resolver_address), []).append(query)
         layers = ((_layer(queries), queries) for queries in asked.values())
         return tuple(
-            SeenLookup(queries[0].hostname or "", layer, _addresses_in(queries))
+            SeenLookup(queries[0].hostname or "", layer, _addresses_in(queries), _networks_in(queries))
             for layer, queries in layers
             if layer.tried
         )
@@ -241,6 +242,12 @@ def _page(exchange: HttpExchange) -> SeenPage | None:
 def _addresses_in(queries: Sequence[Query]) -> frozenset[str]:
     answers = [one for query in queries if query.failure is None for one in query.answers]
     return frozenset(_shortest(text) for one in answers for text in (one.ipv4, one.ipv6) if text)
+
+
+def _networks_in(queries: Sequence[Query]) -> frozenset[int]:
+    return frozenset(
+        one.asn for query in queries if query.failure is None for one in query.answers if one.asn
+    )
 
 
 def _layer(entries: Sequence[_Attempt]) -> Layer:

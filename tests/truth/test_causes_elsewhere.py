@@ -106,3 +106,14 @@ def test_the_blocked_site_is_still_found_in_a_healthy_network(scenario, measurem
     assert {row.observed for row in found.rows if row.target == BLOCKED and row.vantage == "mts"} == {
         "tls.sni.rst"
     }
+
+
+def test_a_portal_answers_for_the_controls_too(scenario):
+    other = {"issuer": "hotspot", "leaf": 9}
+    at_portal = [fine(SITE, "mts", tls=None, **other), fine(CONTROL, "mts", tls=None, **other)]
+    usual = [fine(url, vantage, tls=None) for url in (SITE, CONTROL) for vantage in ("tele2", "outside")]
+    found, _ = rows(expecting(scenario, "portal"), "plain", *at_portal, *usual)
+    assert (found["mts", SITE][0], found["mts", CONTROL][0]) == ("portal", "portal")
+    blocked = [at_portal[0], fine(CONTROL, "mts", tls=None)]
+    found, _ = rows(expecting(scenario, "portal"), "plain", *blocked, *usual)
+    assert found["mts", SITE][0] == "tls.mitm"

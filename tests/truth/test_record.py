@@ -105,7 +105,7 @@ def test_blocked_follows_from_the_outcome() -> None:
 
 
 def test_every_label_has_a_layer() -> None:
-    assert {label for label in LABELS if layer_of(label) == "none"} == {"ok", "refused", "broken"}
+    assert {label for label in LABELS if layer_of(label) == "none"} == {"ok", "portal", "refused", "broken"}
     assert {layer_of("tls.sni.rst"), layer_of("http.page"), layer_of("quic.sni.drop")} == {
         "tls",
         "http",
