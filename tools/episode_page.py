@@ -21,6 +21,7 @@ PICTURES = FOLDER / "pictures"
 END: Final = "<!-- end -->"
 MEASURED: Final = "Measured: "  # the line of a block with what differs from run to run, besides packets
 _WIDTH = 120
+_FEBRUARY_TO_APRIL = ("twitter-facebook-2022-02", "twitter-facebook-block-2022-03")  # of docs/monitoring
 _SENTENCES = 3  # of a paragraph, at least
 _POINTS_BACK = re.compile(r"(That|This|These|They|It|Its|Here|There|Others?|Then)\b")
 _RUN = re.compile(r"<!-- run: ([\w-]+) -->\n.*?" + re.escape(END), re.DOTALL)
@@ -255,8 +256,11 @@ def _pictures(scenario: Scenario) -> list[str]:
         shown.append(
             f"![The packets of one flow, before and behind the filter](pictures/{scenario.name}.svg)"
         )
+    if scenario.name in _FEBRUARY_TO_APRIL:
+        shown.append("What a monitor draws of February to April 2022 ([how](../monitor.md)):")
+        shown.append("![Operators and targets over time](../monitoring/history.svg)")
     if (PICTURES / f"{scenario.name}-monitor.svg").exists():
-        shown.append("What `testbed monitor` draws of it:")
+        shown.append(f"What `testbed monitor {scenario.name}` draws of it ([how](../monitor.md)):")
         shown.append(f"![Operators and targets over time](pictures/{scenario.name}-monitor.svg)")
     return shown
 
