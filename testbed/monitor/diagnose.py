@@ -53,9 +53,16 @@ def diagnosed(labels: Labels, controls: Collection[str]) -> dict[tuple[str, str]
             found[vantage, target] = "down"
         elif vantage in out and label in (*SILENT, FAILED):
             found[vantage, target] = "outage"
+        elif label == "http.page" and labels.get((vantage, _sealed(target))) == "refused":
+            found[vantage, target] = "refused"  # over TLS the server shows that it does so itself
         else:
             found[vantage, target] = state_of(label)
     return found
+
+
+def _sealed(target: str) -> str:
+    """The same page over TLS."""
+    return target.replace("http://", "https://", 1)
 
 
 def _outside(label: str, inside: Iterable[str]) -> State:

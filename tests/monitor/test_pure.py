@@ -121,6 +121,20 @@ def test_a_block_an_outage_and_a_dead_site_are_told_apart(
     assert diagnosed({**fine, **labels}, {CONTROL})["mts", BLOCKED] == state
 
 
+@pytest.mark.parametrize(
+    ("sealed", "state"), [("refused", "refused"), ("tls.sni.rst", "blocked"), ("ok", "blocked")]
+)
+def test_another_page_over_http_is_the_servers_if_it_gives_it_over_tls_too(sealed: str, state: State) -> None:
+    page = BLOCKED.replace("https", "http")
+    labels = {
+        ("mts", page): "http.page",
+        ("mts", BLOCKED): sealed,
+        (OUTSIDE, page): "ok",
+        (OUTSIDE, BLOCKED): "ok",
+    }
+    assert diagnosed(labels, ())["mts", page] == state
+
+
 def test_outside_a_server_that_others_reach_refuses() -> None:
     labels = {(OUTSIDE, BLOCKED): "failed", ("mts", BLOCKED): "ok"}
     assert diagnosed(labels, ())[OUTSIDE, BLOCKED] == "refused"
