@@ -13,6 +13,7 @@ from typing import Final
 
 from testbed.censor.policy import Rule
 from testbed.dryrun.ask import Asker, DryAnswer
+from testbed.dryrun.farside import PLAYED
 from testbed.dryrun.trial import DryPlace
 from testbed.errors import InputError, Problem
 from testbed.measurement.kinds import KINDS
@@ -182,9 +183,15 @@ class Agreement:
 def failing_itself(place: DryPlace, one: Truth) -> bool:
     """Whether no rule is the cause: a lossy link, an overloaded server, answers that differ by resolver.
 
-    Without a network nobody knows whose the addresses are that another resolver gives.
+    Without a network nobody knows whose the addresses are that another resolver gives, nor what a program
+    that serves would say.
     """
     asked = question(one.target) if isinstance(one.target.kind, DnsKind) else one.target.host
+    if any(
+        asked in host.names and {service.key for service in host.services} - PLAYED
+        for host in place.world.hosts
+    ):
+        return True
     site = place.world.site_of(asked)
     if one.outcome == "outage" or site is None:
         return one.outcome == "outage"

@@ -69,6 +69,10 @@ class FarWorld:
         return behaving(host_pages(quick, addresses), quick, self.country_of)
 
 
+PLAYED: Final = frozenset({"dns", "doh", "http3", "tunnel", "web"})
+"""Services whose answers are known without running them; of others only that they listen."""
+
+
 class FarSide:
     """The far end of a way: receives what has come through, and answers."""
 
