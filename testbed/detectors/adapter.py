@@ -18,7 +18,10 @@ from testbed.errors import InputError, nearest
 from testbed.scenario.labels import CAUSELESS, LABELS
 
 GROUP: Final = "testbed.detectors"
-EVERYTHING: Final = frozenset(label for label in LABELS if label not in CAUSELESS)
+EVERYTHING: Final = frozenset(LABELS) - {
+    *CAUSELESS,
+    "portal",
+}  # of a portal the controls speak, not one target
 WEB: Final = frozenset({"http", "https"})
 
 

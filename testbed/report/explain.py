@@ -38,8 +38,13 @@ EXPLANATIONS: Final[dict[str, str]] = {
     "measurement shows silence; how many of many tries do, shows the limit.",
     "vpn.drop": "A tunnel's handshake or its data got no answer: the TSPU recognizes the protocol, "
     "not the host.",
+    "outage": "Nothing answered here, nor did the controls, while it works from elsewhere: the operator's "
+    "own network is out, at least in part. No censorship.",
+    "portal": "Somebody on the path answered instead of the site, and instead of every control, too: the "
+    "access network wants its visitors to log in first. No censorship.",
     "refused": "Another page came than outside, over TLS with the site's own certificate. Nobody on the path "
-    "can do that: the server refuses visitors from here, as many do since 2022 (USX23). No censorship.",
+    "can do that: the server refuses visitors from here, as many do since 2022 (USX23). The same if it "
+    "serves everybody but the outside. No censorship.",
     "broken": "It fails from outside as well: no censorship.",
 }
 

@@ -45,8 +45,8 @@ def test_what_a_kind_reads_from_the_rest_of_the_url():
     ("url", "problem"),
     [
         ("", ("target: '' is not a target; write one of https://NAME/, dns://RESOLVER/NAME, "
-             "dns+tcp://RESOLVER/NAME, h3://NAME/, http://NAME/, "
-             "put+http://NAME/upload?bytes=N, put+https://NAME/upload?bytes=N")),
+             "dns+tcp://RESOLVER/NAME, h3://NAME/, http://NAME/, openvpn://NAME:1194/, "
+             "put+http://NAME/upload?bytes=N, put+https://NAME/upload?bytes=N, wireguard://NAME:51820/")),
         ("twitter.com", "target: 'twitter.com' is not a target; write one of"),
         ("ftp://a/", "target: 'ftp://a/' is not a target; write one of"),
         ("https://", "target: 'https://' is not a target; write one of"),
@@ -96,6 +96,8 @@ def test_transports():
         "put+http": "http",
         "dns": "dns/udp",
         "dns+tcp": "dns/tcp",
+        "openvpn": "udp",
+        "wireguard": "udp",
     }
 
 
