@@ -7,6 +7,7 @@ completion and `--version` must feel instant. A command returns its exit status,
 import errno
 import importlib
 import os
+import resource
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
@@ -165,7 +166,7 @@ def _status(args: Sequence[str]) -> int:
         return error.exit_status
     except BrokenPipeError:
         raise
-    except (OSError, MemoryError) as error:
+    except (OSError, MemoryError, SystemError, ImportError) as error:
         found = _exhausted(error)
         if found is None:
             return _bug()
@@ -176,9 +177,9 @@ def _status(args: Sequence[str]) -> int:
     return result if isinstance(result, int) else Exit.OK
 
 
-def _exhausted(error: OSError | MemoryError) -> tuple[str, int] | None:
+def _exhausted(error: Exception) -> tuple[str, int] | None:
     """What this machine, or a limit on this process, has no more of, and the exit status; None for a bug."""
-    number = errno.ENOMEM if isinstance(error, MemoryError) else error.errno
+    number = errno.ENOMEM if _without_memory(error) else getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EDQUOT):
         where = getattr(error, "filename", None) or "standard output"
         return f"{os.strerror(number)} at {where}; make room there, or name another folder", Exit.INVALID
@@ -187,6 +188,14 @@ def _exhausted(error: OSError | MemoryError) -> tuple[str, int] | None:
     if number == errno.ENOMEM:
         return "out of memory; raise the limit (ulimit -v), or use a machine with more", Exit.UNSUPPORTED
     return None
+
+
+def _without_memory(error: Exception) -> bool:
+    """Whether memory ran out: below a limit some C code forgets to say it, and a library cannot be mapped."""
+    if isinstance(error, SystemError):
+        return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    mapped = isinstance(error, ImportError) and "failed to map segment" in str(error)
+    return mapped or isinstance(error, MemoryError)
 
 
 def _bug() -> int:

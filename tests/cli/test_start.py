@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.cli import main
 from testbed.cli.start import LEAST_OPEN_FILES
 
 PROGRAM = [sys.executable, "-P", "-c", "from testbed.cli.start import main; main()"]
@@ -99,6 +100,27 @@ def test_too_few_open_files_for_a_world(tmp_path: Path):
     done = run("run", "free-network", "--vantage", "mts", "--", "true", preexec_fn=few, cwd=tmp_path)
     assert done.returncode == 4
     assert done.stderr.startswith("testbed: only 100 open files are allowed here (ulimit -n); a world needs")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), SystemError("NULL without exception set")])
+def test_memory_that_runs_out_in_c_code(error, monkeypatch, capsys):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(main.testbed, "make_context", fail)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (40_000 << 10, 40_000 << 10))
+    assert main._status(["list"]) == 4
+    assert capsys.readouterr().err.startswith("testbed: out of memory; raise the limit")
+
+
+def test_without_a_limit_it_is_a_bug(monkeypatch, capsys):
+    def fail(*_):
+        raise SystemError("NULL without exception set")
+
+    monkeypatch.setattr(main.testbed, "make_context", fail)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY,) * 2)
+    assert main._status(["list"]) == 3
+    assert "this is a bug in testbed" in capsys.readouterr().err
 
 
 def test_little_memory():
