@@ -1,8 +1,8 @@
 """Run the tests: python tools/run_tests.py [-m MARKS] [--jobs N] [pytest options].
 
-First the pure ones, then those that build worlds, each on every core. Worlds measure times, and neighbours
-disturb them: a test of a world that fails is repeated, with the same seed, when nothing else runs, and has
-failed if it fails again. Every repeated test is named. The last line has the sums, in pytest's form.
+First the pure ones, then those that build worlds, each on every core. Neighbours disturb what measures times:
+a test that fails is repeated, with the same seed, when nothing else runs, and has failed if it fails again.
+Every repeated test is named. The last line has the sums, in pytest's form.
 """
 
 import argparse
@@ -51,26 +51,29 @@ def main(arguments: Sequence[str]) -> int:
     os.environ.setdefault(SEED, str(random.SystemRandom().randrange(2**32)))
     parallel = ["-n", str(own.jobs)] if own.jobs > 1 else []
     began = time.monotonic()
-    pure = run(own.marks, "not world", [*parallel, *options])
-    parts = [pure] if pure.status == INTERRUPTED else [pure, worlds(own.marks, parallel, options)]
+    parts = list[PytestCall]()
+    for part, how in (("not world", []), ("world", ["--dist", "loadfile"])):
+        parts.append(run_part(own.marks, part, [*parallel, *how] if parallel else [], options))
+        if parts[-1].status == INTERRUPTED:
+            break
     print(closing_line(sum((part.counts for part in parts), Counter()), time.monotonic() - began))
     return status_of([part.status for part in parts])
 
 
-def worlds(marks: str, parallel: Sequence[str], options: Sequence[str]) -> PytestCall:
-    """The tests that build worlds, and once more those that failed beside others."""
+def run_part(marks: str, part: str, parallel: Sequence[str], options: Sequence[str]) -> PytestCall:
+    """One part, and once more those of its tests that failed beside others."""
     with tempfile.TemporaryDirectory(prefix="tests-") as cache:
         kept = ["-o", f"cache_dir={cache}", *options]
-        part = run(marks, "world", [*parallel, *(["--dist", "loadfile"] if parallel else []), *kept])
-        if part.status != FAILED or not parallel:
-            return part
+        call = run(marks, part, [*parallel, *kept])
+        if call.status != FAILED or not parallel:
+            return call
         print(
-            f"{len(part.failed)} tests failed beside others and run again, alone:", *part.failed, sep="\n  "
+            f"{len(call.failed)} tests failed beside others and run again, alone:", *call.failed, sep="\n  "
         )
-        repeat = run(marks, "world", ["--last-failed", "--last-failed-no-failures=none", *kept])
-        for test in sorted({*part.failed} - {*repeat.failed}):
+        repeat = run(marks, part, ["--last-failed", "--last-failed-no-failures=none", *kept])
+        for test in sorted({*call.failed} - {*repeat.failed}):
             print(f"passed alone: {test}")
-        return part.after(repeat)
+        return call.after(repeat)
 
 
 def run(marks: str, part: str, options: Sequence[str]) -> PytestCall:

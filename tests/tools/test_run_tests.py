@@ -60,26 +60,20 @@ def test_both_parts_run_on_every_core(suite, capfd) -> None:
     assert "3 passed, 1 skipped" in capfd.readouterr().out.splitlines()[-1]
 
 
-def test_a_pure_test_that_fails_has_failed(suite, capfd) -> None:
-    assert suite(FILE.replace("def test_pure():", "def test_pure():\n    assert 0")) == 1
-    lines = capfd.readouterr().out.splitlines()
-    assert "1 failed, 2 passed, 1 skipped" in lines[-1]
-    assert not any("again" in line for line in lines)
-
-
-def test_a_world_that_fails_beside_others_and_passes_alone_has_passed_and_is_named(suite, capfd) -> None:
+@pytest.mark.parametrize("name", ["pure", "world"])
+def test_what_fails_beside_others_and_passes_alone_has_passed_and_is_named(suite, capfd, name: str) -> None:
     alone = '    assert "PYTEST_XDIST_WORKER" not in os.environ'
-    assert suite(FILE.replace("def test_world():", f"def test_world():\n{alone}")) == 0
+    assert suite(FILE.replace(f"def test_{name}():", f"def test_{name}():\n{alone}")) == 0
     lines = capfd.readouterr().out.splitlines()
     assert "3 passed, 1 skipped" in lines[-1]
     at = lines.index("1 tests failed beside others and run again, alone:")
-    assert lines[at + 1] == "  test_it::test_world"
-    assert "passed alone: test_it::test_world" in lines
+    assert lines[at + 1] == f"  test_it::test_{name}"
+    assert f"passed alone: test_it::test_{name}" in lines
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_world_that_fails_twice_has_failed(suite, capfd, jobs: int) -> None:
-    assert suite(FILE.replace("def test_world():", "def test_world():\n    assert 0"), jobs) == 1
+@pytest.mark.parametrize(("name", "jobs"), [("pure", 2), ("world", 2), ("world", 1)])
+def test_what_fails_twice_has_failed(suite, capfd, name: str, jobs: int) -> None:
+    assert suite(FILE.replace(f"def test_{name}():", f"def test_{name}():\n    assert 0"), jobs) == 1
     lines = capfd.readouterr().out.splitlines()
     assert "1 failed, 2 passed, 1 skipped" in lines[-1]
     assert not any("passed alone" in line for line in lines)
