@@ -71,6 +71,9 @@ def run_part(marks: str, part: str, parallel: Sequence[str], options: Sequence[s
             f"{len(call.failed)} tests failed beside others and run again, alone:", *call.failed, sep="\n  "
         )
         repeat = run(marks, part, ["--last-failed", "--last-failed-no-failures=none", *kept])
+        if repeat.counts["tests"] < len({*call.failed}):
+            print("not all of them could be repeated: they have failed")
+            return call
         for test in sorted({*call.failed} - {*repeat.failed}):
             print(f"passed alone: {test}")
         return call.after(repeat)

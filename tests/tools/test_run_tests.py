@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.run_tests import closing_line, main, status_of
+from tools import run_tests
+from tools.run_tests import PytestCall, closing_line, main, status_of
 
 FILE = """\
 import os
@@ -77,3 +78,10 @@ def test_what_fails_twice_has_failed(suite, capfd, name: str, jobs: int) -> None
     lines = capfd.readouterr().out.splitlines()
     assert "1 failed, 2 passed, 1 skipped" in lines[-1]
     assert not any("passed alone" in line for line in lines)
+
+
+def test_what_could_not_be_repeated_has_failed(monkeypatch, capfd) -> None:
+    calls = [PytestCall(1, Counter(failures=1, tests=3), ("test_it::test_world",)), PytestCall(5)]
+    monkeypatch.setattr(run_tests, "run", lambda *_: calls.pop(0))
+    assert run_tests.run_part("", "world", ["-n", "2"], []).status == 1
+    assert "not all of them could be repeated: they have failed" in capfd.readouterr().out
