@@ -8,12 +8,14 @@ from functools import cache
 from typing import Any
 from zlib import crc32
 
+from testbed.internet.repository import repository_file
 from testbed.model import Host
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+FileAt = Callable[[str], bytes | None]  # a file by its path, None if there is none
 
 BLOCK = bytes(range(256)) * 1024  # byte i of /bytes/N is i mod 256; 256 KiB a write keeps the server fast
 MAX_BYTES = 1 << 30
@@ -21,6 +23,7 @@ MAX_BYTES_HTTP3 = 64 << 20  # hypercorn holds a whole HTTP/3 answer in memory
 
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
+BINARY = "application/octet-stream"
 
 # Our choice: more than what the freeze of 2025 lets pass (16 KB), as most pages have.
 _SMALLEST, _SPREAD = 24_000, 32_000  # bytes
@@ -39,7 +42,7 @@ def host_pages(host: Host, addresses: Sequence[str]) -> Application:
         return page(given.title or names[0], _about(host, names), given.size or ordinary_size(names[0]))
 
     status = given.status or (302 if given.redirect else 200)
-    return pages(welcome, status, given.redirect)
+    return pages(welcome, status, given.redirect, repository_file if given.repositories else _no_file)
 
 
 def ordinary_size(name: str) -> int:
@@ -59,7 +62,13 @@ def page(title: str, body: str = "", size: int = 0) -> bytes:
     return lead + text[:missing].encode() + tail
 
 
-def pages(welcome: Callable[[], bytes], status: int = 200, redirect: str = "") -> Application:
+def _no_file(_: str) -> None:
+    """A server has no files."""
+
+
+def pages(
+    welcome: Callable[[], bytes], status: int = 200, redirect: str = "", file_at: FileAt = _no_file
+) -> Application:
     """The pages of a server that answers `/` with `status`, and `welcome()` as HTML or a redirect."""
     location = {"location": redirect} if redirect else {}
 
@@ -72,10 +81,13 @@ def pages(welcome: Callable[[], bytes], status: int = 200, redirect: str = "") -
                 return await refuse(send, 405, "only PUT and POST here", allow="PUT, POST")
             body = json.dumps({"bytes": count, "sha256": digest}).encode() + b"\n"
             return await reply(send, 200, body, "application/json")
-        if path != "/" and not path.startswith("/bytes/"):
+        file = file_at(path)
+        if file is None and path != "/" and not path.startswith("/bytes/"):
             return await refuse(send, 404, "no such page")
         if method not in {"GET", "HEAD"}:
             return await refuse(send, 405, "only GET and HEAD here", allow="GET, HEAD")
+        if file is not None:
+            return await reply(send, 200, file, TEXT if file.isascii() else BINARY)
         if path == "/":
             return await reply(send, status, page(f"{status}") if redirect else welcome(), HTML, **location)
         return await _send_bytes(send, path.removeprefix("/bytes/"), scope)
@@ -115,7 +127,7 @@ async def _send_bytes(send: Send, number: str, scope: Scope) -> None:
     if not (number.isascii() and number.isdecimal() and len(number) <= 20 and int(number) <= limit):
         return await refuse(send, 400, f"/bytes/N takes a whole number N from 0 to {limit}")
     count = int(number)
-    await _start(send, 200, count, "application/octet-stream")
+    await _start(send, 200, count, BINARY)
     if scope["method"] == "HEAD":
         count = 0
     while count > len(BLOCK):

@@ -112,6 +112,7 @@ class Behaviour:
     serves: tuple[_Country, ...] = ()  # clients from elsewhere are refused; (): nobody is
     refusal: _Status = 403  # what those get who are refused
     early_answer: _Status | None = None  # to an upload, before its body is read
+    repositories: bool = False  # /OWNER/NAME is a git repository, for all owners and names
     wait: Seconds = Seconds(0.0)  # before each answer
     pace: BitsPerSecond | None = None  # of each answer's body
     resets: Share = Share(0.0)  # of TCP connections, right after the handshake: an overloaded server

@@ -26,6 +26,7 @@ BEHAVIOURS = {
     "window": Behaviour(window=100),
     "mss": Behaviour(mss=88),
     "published": Behaviour(),
+    "repositories": Behaviour(repositories=True),
 }
 
 
