@@ -26,7 +26,7 @@ LAYERS = (  # bottom to top; a package imports only from layers below its own
     {"middlebox", "probe", "truth", "vantage"},
     {"dryrun"},
     {"detectors", "run"},
-    {"conformance", "doctor", "evaluation", "ladder", "monitor", "replay"},
+    {"conformance", "doctor", "evaluation", "ladder", "matrix", "monitor", "replay"},
     {"report"},
     {"cli", "testing"},
 )

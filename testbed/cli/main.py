@@ -50,6 +50,7 @@ COMMANDS = {
     "monitor": Entry(
         "testbed.cli.monitor", "Watch every operator and target over a scenario's dates, and draw it.", JUDGE
     ),
+    "matrix": Entry("testbed.cli.matrix", "Which tool gets through which box, and what decided it.", JUDGE),
     "check": Entry("testbed.cli.check", "Validate scenario files.", JUDGE),
     "conformance": Entry(
         "testbed.cli.conformance", "Whether the censors do on the wire what was measured.", JUDGE

@@ -1,11 +1,13 @@
-"""What a strategy needs to know of a TLS ClientHello: where record and server name begin and end. Pure."""
+"""What a strategy needs to know of a client's first bytes: where record and host name begin and end. Pure."""
 
+import re
 from dataclasses import dataclass
+from itertools import cycle
 
 HANDSHAKE, CLIENT_HELLO, SERVER_NAME = 0x16, 1, 0  # RFC 8446 sections 5.1, 4; RFC 6066 section 3
 RECORD_HEADER = 5  # bytes: type, version, length
 _RANDOM = 32
-AT_NAME = "name"  # a place to cut: in the middle of the server name
+_HOST = re.compile(rb"\r\nhost:[ \t]*([^\r\n:]+)", re.IGNORECASE)  # RFC 9112 section 3.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +30,29 @@ class Hello:
         body = data[RECORD_HEADER:end]
         return cls(data[1:3], body, _name_in(body), data[end:])
 
-    def place(self, cut: str) -> int:
-        """Where to cut the body: after so many bytes, or in the middle of the name (without one, of all)."""
-        if cut.isdecimal():
-            return int(cut)
-        begin, end = self.name or (0, len(self.body))
-        return (begin + end) // 2
-
 
 def record(version: bytes, body: bytes) -> bytes:
     """One TLS record of type handshake."""
     return bytes([HANDSHAKE]) + version + len(body).to_bytes(2, "big") + body
 
 
-def checked_cut(value: str) -> None:
-    """ValueError unless `value` is a place to cut: a number of bytes, `name`, or "" for the same."""
-    if value not in ("", AT_NAME) and not (value.isascii() and value.isdecimal() and int(value)):
-        raise ValueError(f"write a number of bytes, or {AT_NAME}")
+def name_within(data: bytes) -> tuple[int, int] | None:
+    """Where the host name is in what a client sends first: of a ClientHello, or of an HTTP/1.1 request."""
+    if hello := Hello.read(data):
+        return hello.name and (RECORD_HEADER + hello.name[0], RECORD_HEADER + hello.name[1])
+    found = _HOST.search(data)
+    return found.span(1) if found else None
+
+
+def with_other_name(data: bytes) -> bytes:
+    """The same with another name of the same length, which is on no list; zeros where no name is found."""
+    if (place := name_within(data)) is None:
+        return bytes(len(data))
+    begin, end = place
+    letters = cycle(b"example")
+    *labels, last = data[begin:end].split(b".")
+    other = b".".join([*(bytes(next(letters) for _ in label) for label in labels), last])
+    return data[:begin] + other + data[end:]
 
 
 def _name_in(body: bytes) -> tuple[int, int] | None:

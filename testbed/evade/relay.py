@@ -10,7 +10,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 
 from testbed.evade.hello import HANDSHAKE, RECORD_HEADER
-from testbed.evade.strategy import CutPlan
+from testbed.evade.strategy import EvadePlan
 
 _CHUNK = 65536
 _MOST_HEAD = 16384  # bytes of an HTTP head; our choice
@@ -26,7 +26,7 @@ class _RefusedError(Exception):
     """The client asks for something else than a connection; the number of RFC 1928's reply."""
 
 
-async def serve_relay(host: str, port: int, plan: CutPlan) -> asyncio.Server:
+async def serve_relay(host: str, port: int, plan: EvadePlan) -> asyncio.Server:
     """A proxy that listens there and uses `plan` towards servers. OSError if it cannot listen."""
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -38,7 +38,7 @@ async def serve_relay(host: str, port: int, plan: CutPlan) -> asyncio.Server:
     return await asyncio.start_server(converse, host, port, limit=_MOST_HEAD)
 
 
-async def _converse(client: Streams, plan: CutPlan) -> None:
+async def _converse(client: Streams, plan: EvadePlan) -> None:
     first = await client[0].readexactly(1)
     socks = first[0] == _SOCKS
     try:
@@ -93,16 +93,16 @@ async def _reply(writer: asyncio.StreamWriter, number: int, *, socks: bool) -> N
     await writer.drain()
 
 
-async def _up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, plan: CutPlan) -> None:
+async def _up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, plan: EvadePlan) -> None:
     if plan.steps:
         await _send_first(reader, writer, plan)
     await _pump(reader, writer)
 
 
-async def _send_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, plan: CutPlan) -> None:
+async def _send_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, plan: EvadePlan) -> None:
     """What the client sends first, in the plan's pieces, each a write of its own."""
-    for piece in plan.pieces(await _first_of(reader)):
-        writer.write(piece)
+    for one in plan.flight(await _first_of(reader)):
+        writer.write(one.data)
         await writer.drain()
 
 

@@ -83,7 +83,7 @@ def test_http_connect():
 
 def test_a_strategy_is_used_towards_the_server():
     _, arrived = talk(socks, "records")
-    assert b"".join(arrived) == parse_plan(["records"]).pieces(HELLO)[0]
+    assert b"".join(arrived) == parse_plan(["records"]).flight(HELLO)[0].data
     assert b"".join(arrived) != HELLO
 
 

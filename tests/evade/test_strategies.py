@@ -15,7 +15,7 @@ REQUEST = b"GET / HTTP/1.1\r\nHost: twitter.com\r\n\r\n"
 
 
 def pieces(first: bytes, *texts: str) -> tuple[bytes, ...]:
-    return parse_plan(texts).pieces(first)
+    return tuple(one.data for one in parse_plan(texts).flight(first))
 
 
 def messages(record_bytes: bytes) -> bytes:
@@ -93,8 +93,8 @@ def test_a_hello_that_is_cut_short(size, text):
     ("text", "said"),
     [
         ("segment", "there is no strategy 'segment'; did you mean 'segments'?"),
-        ("segments:0", "'segments:0' cannot be; write a number of bytes, or name"),
-        ("records:x", "'records:x' cannot be; write a number of bytes, or name"),
+        ("segments:0", "'segments:0' cannot be; write numbers of bytes, name, name+1, or every=20"),
+        ("records:x", "'records:x' cannot be; write numbers of bytes, name, name+1, or every=20"),
         ("before:now", "'before:now' cannot be; write it without a value"),
     ],
 )

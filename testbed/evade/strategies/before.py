@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from testbed.evade.hello import Hello
-from testbed.evade.strategy import Pieces, Strategy
+from testbed.evade.segment import Flight, lay_out
+from testbed.evade.strategy import Strategy
 
 CHANGE_CIPHER_SPEC = bytes.fromhex("140303000101")
 
@@ -18,12 +19,8 @@ class Before(Strategy):
     """One piece: the record, then the hello as it is."""
 
     key: ClassVar[str] = "before"
+    ordinary: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        """ValueError for a value: there is nothing to choose."""
-        if self.value:
-            raise ValueError("write it without a value")
-
-    def cut(self, piece: bytes) -> Pieces:
+    def send(self, flight: Flight) -> Flight:
         """The hello after the record."""
-        return (CHANGE_CIPHER_SPEC + piece if Hello.read(piece) else piece,)
+        return lay_out(CHANGE_CIPHER_SPEC + one.data if Hello.read(one.data) else one.data for one in flight)

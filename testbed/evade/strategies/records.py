@@ -1,4 +1,4 @@
-"""records: the ClientHello in two TLS records of one segment. Boxes that read one record find no name.
+"""records: the ClientHello in several TLS records of one segment. Boxes that read one record find no name.
 
 RFC 8446 section 5.1 lets a handshake message be split over records; servers put it together.
 """
@@ -6,24 +6,21 @@ RFC 8446 section 5.1 lets a handshake message be split over records; servers put
 from dataclasses import dataclass
 from typing import ClassVar
 
-from testbed.evade.hello import Hello, checked_cut, record
-from testbed.evade.strategy import Pieces, Strategy
+from testbed.evade.cutplaces import cut_at, cuts
+from testbed.evade.hello import Hello, record
+from testbed.evade.strategy import Cut, Pieces
 
 
 @dataclass(frozen=True, slots=True)
-class Records(Strategy):
-    """Cut after so many bytes of the message (`records:1`), or in the middle of the server name."""
+class Records(Cut):
+    """Cut after so many bytes of the message (`records:1`), within the server name, every so many bytes."""
 
     key: ClassVar[str] = "records"
 
-    def __post_init__(self) -> None:
-        """ValueError for what is no place to cut."""
-        checked_cut(self.value)
-
     def cut(self, piece: bytes) -> Pieces:
-        """One piece of two records."""
+        """One piece of several records."""
         hello = Hello.read(piece)
-        if hello is None or not 0 < (at := hello.place(self.value)) < len(hello.body):
+        if hello is None:
             return (piece,)
-        first, second = hello.body[:at], hello.body[at:]
-        return (record(hello.version, first) + record(hello.version, second) + hello.rest,)
+        bodies = cut_at(hello.body, cuts(self.value, len(hello.body), hello.name))
+        return (b"".join(record(hello.version, body) for body in bodies) + hello.rest,)

@@ -1,0 +1,81 @@
+"""`testbed matrix`: tools and strategies by boxes."""
+
+import json
+from pathlib import Path
+
+import click
+
+from testbed.cli import options
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(
+    short_help="Which tool gets through which box, and what decided it.",
+    epilog=options.examples(
+        "testbed matrix --core",
+        "testbed matrix --core 'segments:name disorder' low-ttl chrome --against t26",
+        "testbed matrix --core --expect kept.json",
+    ),
+)
+@click.argument("tools", nargs=-1, metavar="[TOOL]...")
+@click.option("--core", is_flag=True, help="Without a world: strategy and box are functions. Seconds.")
+@click.option("--against", default="models", show_default=True, metavar="A,B",
+              help="models, profiles, or some of either: R, t24.")  # fmt: skip
+@click.option("--repeats", type=click.IntRange(1, 1000), help="Tries of each cell.")
+@click.option("--expect", type=_FILE, metavar="FILE", help="Compare with a matrix that --json printed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--csv", "csv_file", type=_FILE, metavar="FILE", help="Also write it as CSV.")
+@click.option("--markdown", type=_FILE, metavar="FILE", help="Also write it as Markdown.")
+@click.option("--html", type=_FILE, metavar="FILE", help="Also write it as a page with colours.")
+def command(
+    tools: tuple[str, ...],
+    against: str,
+    repeats: int | None,
+    expect: Path | None,
+    csv_file: Path | None,
+    markdown: Path | None,
+    html: Path | None,
+    *,
+    core: bool,
+    as_json: bool,
+) -> int:
+    """Try every TOOL against every box, and print what it came to.
+
+    A TOOL is a strategy, as `python -m testbed.evade` takes it ('segments:name disorder'), with a client
+    before it if it is not OpenSSL's ('chrome', 'http segments:name', 'quic:decoy'). Without one: the
+    reference rows.
+
+    Exit status: 0, or 1 if --expect names another matrix.
+    """
+    from testbed.errors import Exit
+    from testbed.matrix.changes import changes, kept_cells
+    from testbed.matrix.purebox import boxes_of
+    from testbed.matrix.purecells import pure_table
+    from testbed.matrix.reference import reference_rows, row
+    from testbed.report.matrixtable import matrix_csv, matrix_html, matrix_markdown, show_matrix
+    from testbed.report.outputfile import require_writable, write_text
+
+    forms = {
+        "--csv": (csv_file, matrix_csv),
+        "--markdown": (markdown, matrix_markdown),
+        "--html": (html, matrix_html),
+    }
+    if not core:
+        raise click.UsageError("add --core: only the pure matrix is here")
+    require_writable({option: path for option, (path, _) in forms.items() if path})
+    kept = kept_cells(expect) if expect else None
+    table = pure_table(
+        [row(text) for text in tools] or reference_rows(), boxes_of(against.split(",")), repeats
+    )
+    for option, (path, form) in forms.items():
+        if path:
+            write_text(path, form(table), option)
+    if as_json:
+        click.echo(json.dumps(table.to_json(), ensure_ascii=False, indent=1))
+    else:
+        show_matrix(table)
+    found = changes(table, kept) if kept is not None else ()
+    for line in found:
+        click.echo(line, err=True)
+    return Exit.UNEXPECTED if found else Exit.OK

@@ -1,0 +1,105 @@
+"""What is tried in the pure matrix: a client's form, and what is done to its packets."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from testbed.errors import InputError, nearest
+from testbed.evade.strategy import EvadePlan, parse_plan
+from testbed.shapes.hellobytes import X25519, hello_of, outer_ech, padded, record, server_name, shares
+from testbed.shapes.initials import crypto, initial_packet
+from testbed.shapes.known import SHAPES
+
+BLOCKED_NAME: Final = "www.blocked.example"
+FREE_NAME: Final = "public.example"
+LineKind = Literal["tls", "http", "quic"]
+
+NO_PLAN: Final = EvadePlan()
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A row. For TCP `first` is what the client sends; for QUIC `datagrams` are."""
+
+    name: str
+    kind: LineKind
+    first: bytes = b""
+    plan: EvadePlan = NO_PLAN
+    datagrams: tuple[bytes, ...] = ()
+    ignored: int = 0  # so many of the datagrams are not the client's: the server has to ignore them
+    stands_for: str = ""  # the tool and options whose packets these are
+    varies: bool = False  # the client's connections differ
+
+
+def first_bytes(client: str, number: int = 0, name: str = BLOCKED_NAME) -> bytes:
+    """What a client sends first over TCP: a shape of `testbed.shapes`, or padded, ech, http."""
+    if client in _MADE:
+        return _MADE[client](name)
+    made = SHAPES[client].hello if client in SHAPES else None
+    if made is None:
+        known = [*_MADE, *(key for key, shape in SHAPES.items() if shape.hello)]
+        raise InputError.at("strategy", f"no client {client!r} speaks over TCP", nearest(client, known))
+    return made(name, number)
+
+
+def contender(
+    text: str, name: str = "", stands_for: str = "", number: int = 0, place: str = "strategy"
+) -> Contender:
+    """The row that is written CLIENT STRATEGY…: "openssl segments:name disorder", "chrome", "quic:decoy".
+
+    Without a client it is openssl. `number`: of the connection, for a client whose connections differ.
+    """
+    words = text.split()
+    title = name or text or "plain"
+    if words and words[0].partition(":")[0] == "quic":
+        return _quic(words[0].partition(":")[2], title, stands_for, place)
+    client = words.pop(0) if words and (words[0] in SHAPES or words[0] in _MADE) else "openssl"
+    plan = parse_plan(words, place)
+    varies = client in SHAPES and SHAPES[client].varies
+    kind: LineKind = "http" if client == "http" else "tls"
+    return Contender(title, kind, first_bytes(client, number), plan, stands_for=stands_for, varies=varies)
+
+
+def direct(kind: LineKind) -> Contender:
+    """The connection that must be blocked where a cell is to say something."""
+    return contender({"tls": "", "http": "http", "quic": "quic"}[kind])
+
+
+def _quic(how: str, title: str, stands_for: str, place: str) -> Contender:
+    flight = SHAPES["chrome-2022"].flight  # every era's boxes read it
+    assert flight is not None
+    whole = flight(BLOCKED_NAME, 0)
+    if not how:
+        return Contender(title, "quic", datagrams=whole, stands_for=stands_for)
+    if how == "decoy":
+        decoy = bytes(range(16))
+        return Contender(title, "quic", datagrams=(decoy, *whole), ignored=1, stands_for=stands_for)
+    if how == "fake":
+        fake = flight(FREE_NAME, 0)
+        return Contender(title, "quic", datagrams=(*fake, *whole), ignored=len(fake), stands_for=stands_for)
+    if how == "split":
+        return Contender(title, "quic", datagrams=_split_initial(), stands_for=stands_for)
+    raise InputError.at(place, f"'quic:{how}' is no form", "write quic, quic:decoy, quic:fake or quic:split")
+
+
+def _split_initial() -> tuple[bytes, ...]:
+    message = first_bytes("openssl")[5:]
+    at = message.index(BLOCKED_NAME.encode()) + 4
+    pieces = ((message[:at], 0), (message[at:], at))
+    return tuple(initial_packet(crypto(data, begin), number=n) for n, (data, begin) in enumerate(pieces))
+
+
+def _padded(name: str) -> bytes:
+    return record(padded([server_name(name), shares((X25519, 32))], _CIPHERS, 2000))
+
+
+def _ech(_: str) -> bytes:
+    """The outer ClientHello has a public name; the blocked one is encrypted (RFC 9849, as drafts had it)."""
+    return record(hello_of([server_name(FREE_NAME), shares((X25519, 32)), outer_ech(176)], _CIPHERS))
+
+
+def _http(name: str) -> bytes:
+    return f"GET / HTTP/1.1\r\nHost: {name}\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n\r\n".encode()
+
+
+_CIPHERS: Final = (0x1301, 0x1302, 0x1303)
+_MADE: Final = {"padded": _padded, "ech": _ech, "http": _http}

@@ -1,0 +1,90 @@
+"""The boxes of the pure matrix: each of the ten models, or each profile, with one name on its list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from testbed.censor.actions.base import AnyAction
+from testbed.censor.actions.policer import Policer
+from testbed.censor.actions.rst import InjectRst
+from testbed.censor.actions.rst_rewrite import RewriteRst
+from testbed.censor.actions.silent_drop import SilentDrop
+from testbed.censor.cited import our_choice
+from testbed.censor.models import MODELS
+from testbed.censor.names import NameList
+from testbed.censor.policy import Match, Policy, Rule
+from testbed.censor.profile import Profile
+from testbed.censor.profiles import PROFILES
+from testbed.censor.units import BitsPerSecond
+from testbed.errors import InputError, nearest
+from testbed.matrix.contender import BLOCKED_NAME
+
+_OF_MODELS: Final = "t22"  # the profile whose inspector is exchanged, as in the reference
+_WITHOUT_NAMES: Final = {"outage", "mob-wl", "leg-dns", "leg-mitm"}
+"""No box, an allow-list, a resolver, a box that ends TLS itself: a name's spelling does not decide there."""
+_POLICED: Final = BitsPerSecond(140_000)  # IMC21 section 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PureBox:
+    """A column. Each is equal to itself alone."""
+
+    key: str
+    policy: Policy
+
+    @property
+    def hop(self) -> int:
+        """Where it is: the router behind which packets meet it, counted from the client."""
+        return self.policy.profile.default_hop
+
+    @property
+    def draws(self) -> bool:
+        """Whether its nodes differ, so that one pair of hosts says nothing of the next."""
+        return len(self.policy.profile.models.value) > 1
+
+
+def boxes_of(against: Sequence[str]) -> Sequence[PureBox]:
+    """`models`, `profiles`, or the keys of some of either. InputError for another."""
+    known = {**{key: model_box(key) for key in MODELS}, **{key: profile_box(key) for key in _profiles()}}
+    found: list[PureBox] = []
+    for key in against:
+        if key in ("models", "profiles"):
+            found += [known[one] for one in (MODELS if key == "models" else _profiles())]
+        elif key in known:
+            found.append(known[key])
+        else:
+            remedy = nearest(key, ["models", "profiles", *known])
+            raise InputError.at("--against", f"there is no box {key!r}", remedy)
+    return list(dict.fromkeys(found))
+
+
+def model_box(key: str) -> PureBox:
+    """A box of 2022 that inspects by one model."""
+    profile = replace(PROFILES[_OF_MODELS], models=our_choice(((key, 1.0),)))
+    return PureBox(key, _policy(profile))
+
+
+def profile_box(key: str) -> PureBox:
+    """A box as the profile describes it."""
+    return PureBox(key, _policy(PROFILES[key]))
+
+
+def _profiles() -> list[str]:
+    return [key for key in PROFILES if key not in _WITHOUT_NAMES]
+
+
+def _policy(profile: Profile) -> Policy:
+    names, does = NameList((BLOCKED_NAME,)), _action(profile)
+    rules = (
+        Rule("name", Match(tls_sni=names), does),
+        Rule("host", Match(http_host=names), does),
+        Rule("quic", Match(quic_sni=names), SilentDrop() if profile.in_path else does),
+    )
+    return Policy("box", profile, rules)
+
+
+def _action(profile: Profile) -> AnyAction:
+    """What the era did to a name: tspu.md 2.1."""
+    if profile.kind != "tspu":
+        return InjectRst()
+    return Policer(_POLICED) if profile.name in ("t21", "t22w") else RewriteRst()

@@ -1,0 +1,116 @@
+"""The matrix for people: a table of endings on a terminal, CSV, Markdown, and HTML with colours."""
+
+import csv
+import sys
+from io import StringIO
+from typing import IO, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from testbed.errors import printable
+from testbed.matrix.cell import Ending, MatrixCell, MatrixTable
+
+_STYLES: Final = {
+    Ending.THROUGH: "black on #9fd8a4",
+    Ending.BLOCKED: "white on #b5403a",
+    Ending.DEGRADED: "black on #f0c75e",
+    Ending.BROKEN: "white on #6b6b6b",
+    Ending.INVALID: "black on #c9c9c9",
+    Ending.SKIPPED: "dim",
+}
+_OTHERS: Final = "white on #7a4fa3"  # a crash, a hang, what was left behind
+_FIELDS: Final = (
+    *("tool", "box", "ending", "hits", "tries", "low", "high"),
+    *("rule", "packet", "reason", "speed", "free_speed"),
+)
+
+
+def show_matrix(table: MatrixTable, *, file: IO[str] | None = None) -> None:
+    """Print the table, in colour on a terminal, and below it what was not tried."""
+    out = file or sys.stdout
+    console = Console(file=out, highlight=False, width=None if out.isatty() else 10_000)
+    console.print(_grid(table))
+    for line in legend(table):
+        console.print(Text(printable(line), style="dim"), soft_wrap=True)
+
+
+def matrix_html(table: MatrixTable) -> str:
+    """A page with the table as a heat map; what decided a cell is in the list below it."""
+    console = Console(file=StringIO(), record=True, width=40 + 14 * len(table.boxes), highlight=False)
+    console.print(_grid(table))
+    for cell in table.cells:
+        console.print(Text(_sentence(cell)), soft_wrap=True)
+    return console.export_html(inline_styles=True)
+
+
+def matrix_csv(table: MatrixTable) -> str:
+    """A line for each cell."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_FIELDS)
+    for cell in table.cells:
+        share, one = cell.share, cell.decided
+        low, high = share.interval
+        speeds = ["" if value is None else round(value) for value in (one.speed, one.free_speed)]
+        counts = [share.hits, share.of, round(low, 4), round(high, 4)]
+        writer.writerow(
+            [cell.tool, cell.box, cell.ending, *counts, one.rule, one.packet, one.reason, *speeds]
+        )
+    return out.getvalue()
+
+
+def matrix_markdown(table: MatrixTable) -> str:
+    """A table of Markdown."""
+    rows = [["", *table.boxes], ["---"] * (len(table.boxes) + 1)]
+    for tool in table.tools:
+        cells = [table.at(tool, box) for box in table.boxes]
+        rows.append([tool.replace("|", "\\|"), *(short(cell) if cell else "" for cell in cells)])
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    notes = [f"\n{line}" for line in legend(table)]
+    return "\n".join([*lines, *notes]) + "\n"
+
+
+def short(cell: MatrixCell) -> str:
+    """As in the table: "blocked", with the count where tries differ."""
+    share = cell.share
+    return cell.ending if share.hits == share.of else f"{cell.ending} {share.hits}/{share.of}"
+
+
+def legend(table: MatrixTable) -> list[str]:
+    """Shares with their intervals where tries differ; reasons; what was left out."""
+    lines = [
+        f"{cell.tool} × {cell.box}: {cell.ending} {cell.share}"
+        for cell in table.cells
+        if cell.share.hits != cell.share.of
+    ]
+    reasons: dict[str, None] = {}
+    for cell in table.cells:
+        if cell.decided.reason and cell.ending is not Ending.THROUGH:
+            reasons[f"{cell.tool}: {cell.ending}: {cell.decided.reason}"] = None
+    return [*lines, *reasons, *table.left_out]
+
+
+def _grid(table: MatrixTable) -> Table:
+    grid = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
+    grid.add_column("", no_wrap=True)
+    for box in table.boxes:
+        grid.add_column(box, no_wrap=True)
+    for tool in table.tools:
+        cells = [table.at(tool, box) for box in table.boxes]
+        grid.add_row(
+            Text(printable(tool)),
+            *(
+                Text(short(cell), style=_STYLES.get(cell.ending, _OTHERS)) if cell else Text()
+                for cell in cells
+            ),
+        )
+    return grid
+
+
+def _sentence(cell: MatrixCell) -> str:
+    one = cell.decided
+    parts = [f"{cell.tool} × {cell.box}: {cell.ending}, {cell.share}"]
+    parts += [f"packet {one.packet}, rule {one.rule}"] if one.packet else []
+    return printable("; ".join([*parts, *filter(None, [one.reason])]))
