@@ -23,16 +23,14 @@ class EchTcp(ProbeKind):
     form: ClassVar[str] = "ech://NAME/"
     transport: ClassVar[str] = "tls"
     port: ClassVar[int] = 443
+    steps_only: ClassVar[bool] = True
 
     def measure(self, target: Target, steps: Steps) -> None:
         """DNS, TCP, one ClientHello, its answer."""
         from testbed.shapes.hellobytes import record
 
         with steps.connect(target) as connection:
-            steps.step = "hello"
-            connection.send(record(_hello(target, quic=False)))
-            if not connection.receive():
-                raise EOFError
+            steps.offer(connection, record(_hello(target, quic=False)), target.host)
 
 
 class EchQuic(EchTcp):
@@ -47,9 +45,8 @@ class EchQuic(EchTcp):
         from testbed.shapes.initials import crypto, initial_packet
 
         with steps.datagrams(target) as flow:
-            steps.step = "hello"
-            flow.send(initial_packet(crypto(_hello(target, quic=True), 0), dcid=os.urandom(8)))
-            flow.receive()
+            hello = initial_packet(crypto(_hello(target, quic=True), 0), dcid=os.urandom(8))
+            steps.offer(flow, hello, target.host)
 
 
 def _hello(target: Target, *, quic: bool) -> bytes:

@@ -34,6 +34,7 @@ from testbed.errors import InputError
 @options.from_option
 @options.until_option
 @options.vantage_option
+@click.option("-6", "ipv6", is_flag=True, help="Measure over IPv6; a detector chooses for itself.")
 @click.option("--target", "targets", multiple=True, metavar="URL", help="Only this target. Repeatable.")
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path, file_okay=False),
@@ -64,6 +65,7 @@ def command(
     seed: int | None,
     timeout: float,
     *,
+    ipv6: bool,
     as_json: bool,
 ) -> int:
     """Play the scenarios NAME… on their own dates and measure every target from every operator at intervals.
@@ -76,7 +78,18 @@ def command(
     from testbed.report.monitored import show_watched, write_files
 
     if resume is not None:
-        if names or every or detector or begin or until or vantages or targets or out or seed is not None:
+        if (
+            names
+            or every
+            or detector
+            or begin
+            or until
+            or vantages
+            or targets
+            or out
+            or ipv6
+            or seed is not None
+        ):
             raise click.UsageError("--resume goes on with what was asked for; leave the rest out")
         observatory = Observatory.resume(resume)
     else:
@@ -93,6 +106,7 @@ def command(
             limit=_time(limit, "--limit"),
             timeout=timeout,
             seed=seed,
+            ipv=6 if ipv6 else 4,
         )
         observatory = Observatory.begin(settings, out, begin, until)
     watched = observatory.run(lambda line: click.echo(line, err=as_json))

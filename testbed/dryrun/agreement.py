@@ -12,11 +12,10 @@ from dataclasses import dataclass, field, fields
 from typing import Final
 
 from testbed.censor.policy import Rule
-from testbed.dryrun.ask import Asker, DryAnswer
+from testbed.dryrun.ask import Asker, DryAnswer, askable
 from testbed.dryrun.farside import PLAYED
 from testbed.dryrun.trial import DryPlace
 from testbed.errors import InputError, Problem
-from testbed.measurement.kinds import KINDS
 from testbed.measurement.kinds.dns import DnsKind, question
 from testbed.measurement.target import is_address
 from testbed.model import OUTSIDE, Scenario
@@ -104,7 +103,7 @@ class Agreement:
 
     def _faults(self, phase: str, one: Truth, ipv: int) -> Iterator[tuple[str, str]]:
         """What is wrong with one expectation: message and remedy."""
-        if one.target.kind.scheme not in KINDS:
+        if not askable(one.target):
             self.unasked.add(one.target.kind.scheme)
             return
         if one.vantage == OUTSIDE and one.role != "control":
@@ -181,7 +180,7 @@ class Agreement:
 
 
 def failing_itself(place: DryPlace, one: Truth) -> bool:
-    """Whether no rule is the cause: a lossy link, an overloaded server, answers that differ by resolver.
+    """Whether only a run can tell: answers that differ by resolver, or a program that serves.
 
     Without a network nobody knows whose the addresses are that another resolver gives, nor what a program
     that serves would say.
@@ -193,10 +192,7 @@ def failing_itself(place: DryPlace, one: Truth) -> bool:
     ):
         return True
     site = place.world.site_of(asked)
-    if one.outcome == "outage" or site is None:
-        return one.outcome == "outage"
-    overloaded = bool(site.behaviour.silent or site.behaviour.resets)
-    return (one.outcome == "broken" and overloaded) or (one.outcome == "ok" and site.answers == "by resolver")
+    return site is not None and one.outcome == "ok" and site.answers == "by resolver"
 
 
 def _has_addresses(rule: Rule) -> bool:

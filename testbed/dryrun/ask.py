@@ -15,6 +15,7 @@ from testbed.censor.decision import Direction
 from testbed.censor.policy import Policy, Rule
 from testbed.dryrun.trial import DryPlace, DryTrial, try_out
 from testbed.measurement.kinds import KINDS
+from testbed.measurement.ooni import Measurement
 from testbed.measurement.target import Target
 from testbed.model import OUTSIDE, Placement, Scenario, World
 from testbed.scenario.labels import SEEN_AS
@@ -22,12 +23,19 @@ from testbed.shapes.known import SHAPES, ClientShape
 from testbed.truth.classify import classify
 from testbed.truth.expected import Truth
 from testbed.truth.observable import with_observable
+from testbed.truth.outage import OTHERS_ANSWER, SILENT
 from testbed.truth.record import TruthRecord, layer_of
+from testbed.truth.references import reference
 from testbed.truth.timeline import Timeline
 
 DRAWS: Final = 20  # of what is left to chance; our choice
 _FEW: Final = 3  # draws that show whether anything is
 _TUNNELS: Final = {"wireguard", "openvpn", "ikev2", "l2tp"}
+
+
+def askable(target: Target) -> bool:
+    """Whether a target can be asked for without a network: built in, or one that says so of itself."""
+    return target.kind.scheme in KINDS or target.kind.steps_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,7 @@ class Asker:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self._worlds: dict[str, World] = {}
-        self._references: dict[tuple[int, str, int, str, int], DryTrial] = {}
+        self._outsides: dict[tuple[int, str, int, str, int], list[Measurement]] = {}
 
     def place(self, phase: str, vantage: str) -> DryPlace:
         """A vantage in a phase. KeyError if there is no such phase."""
@@ -66,9 +74,9 @@ class Asker:
         without: str = "",
     ) -> list[DryAnswer]:
         """The label of each try, as a detector that also measures from outside gives it."""
-        reference = self._reference(place, target, shape, ipv, draw)
+        outside = self.outside(place, target, shape, ipv=ipv, draw=draw)
         found = try_out(place, target, shape, ipv=ipv, tries=tries, draw=draw, without=without)
-        return [DryAnswer(self._label(one, reference), one) for one in found]
+        return [DryAnswer(_label(place, one, outside, number), one) for number, one in enumerate(found)]
 
     def record(
         self, phase: str, vantage: str, target: Target, *, client: str = "probe", ipv: int = 4
@@ -83,6 +91,8 @@ class Asker:
         name = self._deciding(place, target, shape, ipv, draw, shown)
         part, info = _Cause.of(place, name, shown.trial), self.scenario.phases[phase]
         mechanism = part.mechanism(label) if part else label
+        if label in OTHERS_ANSWER and self._behind_portal(place, ipv):
+            mechanism = "portal"
         made = TruthRecord(
             level="policy",
             scenario=self.scenario.name,
@@ -131,8 +141,10 @@ class Asker:
     def speaks(self, client: str, target: Target) -> bool:
         """Whether a client of this shape can ask for the target at all."""
         shape = SHAPES[client]
+        if not askable(target):
+            return False
         if target.kind.scheme not in KINDS:
-            return client == "probe"
+            return client == "probe"  # it makes its own first bytes
         needed = {"tls": shape.hello, "quic": shape.flight}.get(target.kind.transport, True)
         return needed is not None and (target.kind.transport in ("tls", "quic") or shape.hello is not None)
 
@@ -140,12 +152,19 @@ class Asker:
         """As many draws as are needed; the first has the scenario's own seed."""
         found = self._some(place, target, shape, ipv, range(1))
         policies = [one.policy for one in place.placements if one.operator == place.vantage]
-        chance = shape.varies and bool(policies)
+        chance = (shape.varies and bool(policies)) or overloaded(place.world, target) or _lossy(place)
         if chance or found[0].trial.rules or any(map(_left_to_chance, policies)):
             found += self._some(place, target, shape, ipv, range(1, _FEW))
             if chance or any(map(_left_to_chance, policies)) or len({one.label for one in found}) > 1:
                 found += self._some(place, target, shape, ipv, range(_FEW, DRAWS))
         return found
+
+    def _behind_portal(self, place: DryPlace, ipv: int) -> bool:
+        """Whether somebody else answers there in place of every control."""
+        labels = {
+            self.answers(place, one, ipv=ipv)[0].label for one in self.scenario.controls if askable(one)
+        }
+        return bool(labels) and labels <= OTHERS_ANSWER
 
     def _some(
         self, place: DryPlace, target: Target, shape: ClientShape, ipv: int, draws: range
@@ -165,17 +184,22 @@ class Asker:
                 return name
         return rules[0]
 
-    def _reference(
-        self, place: DryPlace, target: Target, shape: ClientShape, ipv: int, draw: int
-    ) -> DryTrial:
+    def outside(
+        self,
+        place: DryPlace,
+        target: Target,
+        shape: ClientShape = SHAPES["probe"],
+        *,
+        ipv: int = 4,
+        draw: int = 0,
+    ) -> list[Measurement]:
+        """The target from outside: of a server that fails at times, so often that it shows."""
         key = (id(place.world), target.url, ipv, shape.key, draw if shape.varies else 0)
-        if key not in self._references:
-            self._references[key] = try_out(place.outside, target, shape, ipv=ipv, draw=draw)[0]
-        return self._references[key]
-
-    @staticmethod
-    def _label(trial: DryTrial, reference: DryTrial) -> str:
-        return classify(trial.measurement, reference.measurement, limited=bool(trial.rules))
+        if key not in self._outsides:
+            tries = DRAWS if overloaded(place.world, target) else 1
+            made = try_out(place.outside, target, shape, ipv=ipv, draw=draw, tries=tries)
+            self._outsides[key] = [one.measurement for one in made]
+        return self._outsides[key]
 
 
 @dataclass(frozen=True)
@@ -238,6 +262,30 @@ class _Cause:
 def _left_to_chance(policy: Policy) -> bool:
     """Whether a box misses some flows, stands on some paths only, or reads flows in several ways."""
     return bool(any(policy.miss.values()) or policy.bypass or len(policy.profile.models.value) > 1)
+
+
+def overloaded(world: World, target: Target) -> bool:
+    """Whether the target's server fails at times."""
+    site = world.site_of(target.host)
+    given = [one.behaviour for one in world.hosts if target.host in one.names]
+    given += [site.behaviour] if site else []
+    return any(one.silent or one.resets for one in given)
+
+
+def _label(place: DryPlace, trial: DryTrial, outside: Sequence[Measurement], number: int) -> str:
+    """As `testbed.truth.judge` labels a real one: what is silent without a rule, over a bad link, is out."""
+    compared = reference(trial.measurement, number, outside, alike=len(outside) > 1)
+    label = classify(trial.measurement, compared, limited=bool(trial.rules))
+    return "outage" if label in SILENT and not trial.rules and _lossy(place) else label
+
+
+def _lossy(place: DryPlace) -> bool:
+    """Whether a link of the vantage loses packets, or all of them."""
+    if place.vantage == OUTSIDE:
+        return False
+    operator = place.world.operator(place.vantage)
+    links = operator.access, operator.uplink or place.world.backbone
+    return any(one.loss or one.dead for one in links)
 
 
 def _control(controls: Sequence[Target], target: Target) -> str:

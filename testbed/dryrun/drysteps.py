@@ -15,7 +15,7 @@ from testbed.dryrun.drystreams import DryConnection, DryDatagrams, DryQuic, DryT
 from testbed.measurement import codec
 from testbed.measurement.ooni import TestKeys
 from testbed.measurement.target import Connection, Target, is_address
-from testbed.probe import failure
+from testbed.probe import failure, firstflight
 from testbed.probe.failure import MeasurementError
 from testbed.probe.http1 import OutgoingRequest
 from testbed.probe.log import MeasurementLog
@@ -95,6 +95,13 @@ class DrySteps:
         connection.allow(PATIENCE * self.timeout)
         tls.handshake(self._shape.hello(name, self._draw))
         return tls
+
+    def offer(self, flow: Connection, hello: bytes, name: str) -> bytes:
+        """Send a ClientHello or an Initial as it is; the first bytes that come back."""
+        assert isinstance(flow, DryConnection | DryDatagrams)
+        secure = isinstance(flow, DryConnection)
+        self.step = "tls" if secure else "quic"
+        return firstflight.offer(flow, hello, name, "tcp" if secure else "udp")
 
     def fetch(self, connection: Connection, target: Target, *, upload: int = 0) -> None:
         """One HTTP/1.1 GET of the target's path, or a PUT of `upload` bytes."""

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from ipaddress import ip_address
-from typing import Any, Final
+from random import Random
+from typing import Any, Final, Literal
 
 from testbed.censor.decision import Direction
 from testbed.censor.inspect import Content, Kind
@@ -76,11 +77,18 @@ PLAYED: Final = frozenset({"dns", "doh", "http3", "tunnel", "web"})
 class FarSide:
     """The far end of a way: receives what has come through, and answers."""
 
-    def __init__(self, far: FarWorld, way: Way, lying: Mapping[str, Placement], flight: int = 1) -> None:
-        """`lying`: resolvers with rules, by operator. `flight`: datagrams of a client's first flight."""
+    def __init__(
+        self, far: FarWorld, way: Way, lying: Mapping[str, Placement], flight: int = 1, seed: int = 0
+    ) -> None:
+        """`lying`: resolvers with rules, by operator. `flight`: datagrams of a client's first flight.
+
+        `seed`: of what overloaded servers do to a connection.
+        """
+        self._chance = Random(seed)
         self._far, self._way, self._lying, self._flight = far, way, lying, flight
         self._connections: dict[Endpoints, TcpPeer] = {}
         self._quic: dict[Endpoints, tuple[QuicPeer, set[bytes]]] = {}
+        self._ignored: set[Endpoints] = set()  # QUIC that an overloaded server does not answer
         way.to_server = self.receive
 
     def receive(self, raw: bytes) -> None:
@@ -120,10 +128,23 @@ class FarSide:
                 self._way.agenda, self._way.down, ends, _START, window=window, mss=(given and given.mss) or 0
             )
             self._connections[ends] = peer
-            serve(peer)
+            fate = self._fate(host)
+            if fate == "reset":
+                peer.on_open = peer.abort
+            elif fate == "served":
+                serve(peer)
             peer.accept(packet, announced_mss(packet))
         else:
             self._way.down(reset_sender(packet, IpForm(dont_fragment=True)))
+
+    def _fate(self, host: Host | None) -> Literal["served", "reset", "silent"]:
+        """What becomes of a connection, or of a flow: an overloaded server's choice (`internet.overload`)."""
+        if host is None or not (host.behaviour.resets or host.behaviour.silent):
+            return "served"
+        drawn = self._chance.random()
+        if drawn < host.behaviour.resets:
+            return "reset"
+        return "silent" if drawn < host.behaviour.resets + host.behaviour.silent else "served"
 
     def _tcp_service(self, address: str, packet: Packet) -> Callable[[TcpPeer], None] | None:
         if address in self._far.resolvers:
@@ -191,7 +212,12 @@ class FarSide:
         if ends not in self._quic:
             peer = QuicPeer(self._way.agenda, lambda data: self._way.down(udp(ends, data, IpForm())))
             self._quic[ends] = peer, set()
+            silent = self._far.hosts[address].behaviour.silent
+            if silent and self._chance.random() < silent:
+                self._ignored.add(ends)
         peer, initials = self._quic[ends]
+        if ends in self._ignored:
+            return
         if packet.payload[0] & 0xF0 == 0xC0 and len(packet.payload) >= 1200:
             fresh = packet.payload not in initials
             initials.add(packet.payload)

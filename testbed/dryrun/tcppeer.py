@@ -58,6 +58,7 @@ class TcpPeer:
         self.total = 0  # bytes that came in order, in all
         self.segments_in = 0
         self.on_data: Callable[[], None] = lambda: None
+        self.on_open: Callable[[], None] = lambda: None  # a server's: the handshake is complete
         self._agenda, self._send, self._start = agenda, send, start
         self._window, self._mss = window, mss or (MSS4 if len(ends.source) == 4 else MSS6)
         self._outbox = Outbox(agenda, self._transmit, self._mss - len(_STAMPS))
@@ -95,6 +96,12 @@ class TcpPeer:
         """Close after what was put; the FIN is sent once all of it is acknowledged."""
         self._fin_sent = True
         self._push_fin()
+
+    def abort(self) -> None:
+        """Reset it."""
+        seq = self._start + 1 + self._outbox.sent
+        self._send(segment(self.ends, seq, self._expected, RST | ACK, window=0))
+        self.drop()
 
     def drop(self) -> None:
         """Forget the connection."""
@@ -146,7 +153,9 @@ class TcpPeer:
             self._syn_ack(_SYN_TRIES)  # again: ours was lost
         elif packet.flags & ACK and packet.ack == (self._start + 1) & 0xFFFFFFFF:
             self.open = True
-            self._established(packet)
+            self.on_open()
+            if not self.failure:
+                self._established(packet)
 
     def _established(self, packet: Packet) -> None:
         if packet.flags & SYN:

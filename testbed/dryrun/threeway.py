@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from testbed.dryrun.agreement import failing_itself
-from testbed.dryrun.ask import Asker, note_of_time
-from testbed.measurement.kinds import KINDS
+from testbed.dryrun.ask import Asker, askable, note_of_time
 from testbed.model import OUTSIDE
 from testbed.truth.expected import Truth, truth
 from testbed.truth.judge import Row, also_seen
@@ -109,7 +108,7 @@ def _about(rows: Sequence[Row]) -> list[str]:
 
 
 def _policy(asker: Asker, phase: str, one: Truth, ipv: int) -> TruthRecord | None:
-    if one.vantage == OUTSIDE or one.target.kind.scheme not in KINDS:
+    if one.vantage == OUTSIDE or not askable(one.target):
         return None
     return asker.record(phase, one.vantage, one.target, ipv=ipv)
 

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Final
 
 from testbed.dryrun.agenda import Agenda
@@ -90,7 +91,7 @@ def try_out(
     way = Way(agenda, list(_stations(place, target, without)), _links(place))
     client = DryClient(agenda, way, _addresses(place))
     lying = {one.operator: one for one in _left(place.placements, without) if one.at == "resolver"}
-    FarSide(far, way, lying, len(shape.flight(target.host, draw)) if shape.flight else 1)
+    FarSide(far, way, lying, len(shape.flight(target.host, draw)) if shape.flight else 1, place.seed)
     found = []
     for number in range(tries):
         way.acts.clear()
@@ -128,8 +129,10 @@ def _links(place: DryPlace) -> list[DryLink]:
     if place.vantage == OUTSIDE:
         return []
     operator = place.world.operator(place.vantage)
-    both = operator.access, operator.uplink or place.world.backbone
-    return [DryLink(one, place.seed + number) for number, one in enumerate(both) if one.delayed or one.rate]
+    own = {ip_address(one).packed for one in (operator.resolver4, operator.resolver6)}
+    uplink = operator.uplink or place.world.backbone
+    both = DryLink(operator.access, place.seed), DryLink(uplink, place.seed + 1, own)
+    return [one for one in both if one.acts]
 
 
 def _is_target(host: Host, target: Target, world: World) -> bool:

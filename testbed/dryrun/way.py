@@ -4,7 +4,7 @@ What a subscriber sends meets the censors first to last, what comes from outside
 core and a soft kernel. Every act on a packet is noted with its rule.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -55,13 +55,23 @@ class Station:
 class DryLink:
     """What a link of the world does to packets of each direction; see `LinkQuality`."""
 
-    def __init__(self, quality: LinkQuality, seed: int) -> None:
-        self._quality, self._chance = quality, Random(seed)
+    def __init__(self, quality: LinkQuality, seed: int, before: Collection[bytes] = ()) -> None:
+        """`before`: addresses on the client's side of the link, whose packets do not cross it."""
+        self._quality, self._chance, self._before = quality, Random(seed), before
         self._busy_until = {True: 0.0, False: 0.0}
 
-    def passes(self, size: int, now: float, *, to_server: bool) -> float | None:
+    @property
+    def acts(self) -> bool:
+        """Whether it does anything to packets."""
+        return self._quality.delayed or bool(self._quality.rate)
+
+    def passes(self, raw: bytes, now: float, *, to_server: bool) -> float | None:
         """Seconds that a packet takes; None if it is lost."""
-        given = self._quality
+        given, size = self._quality, len(raw)
+        if self._before and (_far_end(raw, to_server=to_server) in self._before):
+            return 0.0
+        if raw[0] >> 4 in given.dead:
+            return None
         if given.loss and self._chance.random() < given.loss:
             return None
         if not given.rate:
@@ -93,7 +103,7 @@ class Way:
         """The links first: what they do has no order with what the censors do. Our choice."""
         late = 0.0
         for link in self._links:
-            took = link.passes(len(raw), self.agenda.now + late, to_server=to_server)
+            took = link.passes(raw, self.agenda.now + late, to_server=to_server)
             if took is None:
                 return
             late += took
@@ -143,6 +153,13 @@ class Way:
 
     def _note(self, station: Station, index: int, direction: Direction, what: Sequence[str]) -> None:
         self.acts += [DryAct(station.rule(index), direction, one, self.agenda.now) for one in what]
+
+
+def _far_end(raw: bytes, *, to_server: bool) -> bytes:
+    """The address of a packet that is not the client's."""
+    if raw[0] >> 4 == 4:
+        return raw[16:20] if to_server else raw[12:16]
+    return raw[24:40] if to_server else raw[8:24]
 
 
 def _acts(outcome: Outcome) -> list[str]:

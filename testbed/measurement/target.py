@@ -72,6 +72,13 @@ class Steps(Protocol):
         """Complete a TLS handshake on `connection` with `name` as SNI; the certificate is verified."""
         ...
 
+    def offer(self, flow: Connection, hello: bytes, name: str) -> bytes:
+        """Send a ClientHello of the kind's own making (or an Initial) as it is; the first of the answer.
+
+        Logged as a handshake for `name` that is done when the server answers; EOFError if it closes instead.
+        """
+        ...
+
     def fetch(self, connection: Connection, target: Target, *, upload: int = 0) -> None:
         """One HTTP/1.1 GET of the target's path, or a PUT of `upload` bytes. Redirects are not followed."""
         ...
@@ -113,6 +120,7 @@ class ProbeKind(ABC):
     transport: ClassVar[str] = ""  # what carries it, for truth.json and tables: "tls"
     port: ClassVar[int] = 0  # where the URL has none; 0: it must have one
     any_port: ClassVar[bool] = False  # a scenario may name a port; else only `port`, where the sites listen
+    steps_only: ClassVar[bool] = False  # `measure` touches nothing but its steps: policy truth is asked of it
     modules: ClassVar[tuple[str, ...]] = ()  # slow to import: imported once, before the probe forks
 
     def __eq__(self, other: object) -> bool:

@@ -5,9 +5,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from testbed.measurement.target import Target
 from testbed.model import OUTSIDE
 from testbed.monitor.diagnose import state_of
 from testbed.monitor.incidents import Incident
+from testbed.monitor.policystates import PolicyStates
 from testbed.monitor.sample import INTERFERENCE, Sample, State
 from testbed.scenario.story import PhaseSpan, Story
 from testbed.world.scenarioclock import iso
@@ -16,34 +18,27 @@ _OK: frozenset[State] = frozenset({"ok"})
 
 
 class ExpectedStates:
-    """What the scenario says of each vantage and target in each phase."""
+    """What is true of each vantage and target in each phase: as written, else as the rules give."""
 
-    def __init__(self, story: Story, ipv: int = 4) -> None:
+    def __init__(self, story: Story, targets: Iterable[Target] = (), ipv: int = 4) -> None:
+        """`targets`: those that are watched."""
         self._story = story
+        self._policy = PolicyStates(story.scenario, targets, ipv)
         scenario = story.scenario
         self._said: dict[tuple[str, str, str], frozenset[State]] = {}
         for one in scenario.expect:
             if one.ipv in (None, ipv):
                 states = {state_of(one.outcome), *(("ok",) if one.share else ())}
                 self._said[one.phase, one.vantage, one.target.url] = frozenset(states)
-        # Where the server itself fails at every operator, it fails outside as well.
-        for phase in scenario.phases:
-            for target in {url for of, _, url in self._said if of == phase}:
-                mine = {states for (of, where, url), states in self._said.items()
-                        if (of, url) == (phase, target) and where != OUTSIDE}  # fmt: skip
-                if len(mine) == 1 and "down" in (only := next(iter(mine))):
-                    self._said.setdefault((phase, OUTSIDE, target), only)
 
     def at(self, phase: str, vantage: str, target: str) -> frozenset[State] | None:
-        """The states that may be seen; None where neither an expectation nor the absence of a filter says."""
+        """The states that may be seen; None where nothing is written and the rules cannot be asked."""
         said = self._said.get((phase, vantage, target))
         if said is not None:
             return said
         if target in {control.url for control in self._story.scenario.controls} and vantage != OUTSIDE:
             return _OK
-        part = self._story.scenario.phases[phase]
-        untouched = vantage == OUTSIDE or not any(one.operator == vantage for one in part.placements)
-        return _OK if untouched and not part.sites and vantage not in part.links else None
+        return self._policy.at(phase, vantage, target)
 
     def since(self, time: datetime, vantage: str, target: str, state: State) -> datetime | None:
         """The beginning of the phases, up to the one at `time`, in which this state is expected."""
@@ -77,7 +72,7 @@ class Comparison:
     """What became of all samples. Each text names time, vantage and target."""
 
     agreeing: int
-    judged: int  # samples of which the scenario says something
+    judged: int  # samples of which something is true that can be asked
     false_alarms: tuple[str, ...] = ()  # interference seen where there was none
     missed: tuple[str, ...] = ()  # interference that was there and not seen
     mistaken: tuple[str, ...] = ()  # another kind: an outage as a block, a refusal as an outage
@@ -100,19 +95,13 @@ def compare(
     found: Iterable[Incident],
     expected: ExpectedStates,
     every: timedelta,
-    *,
-    wire: bool = True,
 ) -> Comparison:
-    """Each sample against what the scenario says; each onset against the beginning of its phase.
-
-    Where the scenario says nothing, the wire does: what no rule acted on is a false alarm. Not `wire`: which
-    rules acted is not known of single samples, as of a detector whose flows nobody knows.
-    """
+    """Each sample against the truth; each onset against the beginning of its phase."""
     lists: dict[str, list[str]] = {"false_alarms": [], "missed": [], "mistaken": [], "hung": []}
     agreeing = judged = 0
     for one in samples:
         may = expected.at(one.phase, one.vantage, one.target)
-        fault = _fault(one, may, wire=wire)
+        fault = _fault(one, may)
         judged += may is not None
         agreeing += may is not None and fault is None
         if fault is not None:
@@ -127,12 +116,12 @@ def compare(
     return Comparison(agreeing=agreeing, judged=judged, onsets=tuple(onsets), late=tuple(late), **texts)
 
 
-def _fault(one: Sample, may: frozenset[State] | None, *, wire: bool) -> str | None:
+def _fault(one: Sample, may: frozenset[State] | None) -> str | None:
     if one.state == "hung":
         return "hung"
     alarm = one.state in INTERFERENCE
     if may is None:
-        return "false_alarms" if alarm and wire and not one.acted else None
+        return None
     if one.state in may or (alarm and not may.isdisjoint(INTERFERENCE)):
         return None  # a trickle that never gets through its handshake may be slow, or blocked
     if may == _OK or not alarm:

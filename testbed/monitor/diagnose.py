@@ -1,7 +1,8 @@
 """From what was seen at one time to states: from one place, a block, an outage and a dead site look alike.
 
 A block chooses: what nobody blocks works beside it. In an outage the controls get no answer either, while
-they work from outside. A site that is down fails outside as well, and one that refuses is there for some.
+they work from outside; behind a portal somebody else answers in place of every control, too. A site that is
+down fails outside as well, and one that refuses is there for some.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -9,6 +10,7 @@ from typing import Final
 
 from testbed.model import OUTSIDE
 from testbed.monitor.sample import State
+from testbed.truth.outage import OTHERS_ANSWER
 
 SILENT: Final = frozenset(
     {
@@ -26,7 +28,7 @@ SILENT: Final = frozenset(
 """Labels of what an outage may have caused: nothing came, or nothing more."""
 FAILED: Final = "failed"  # label of a detector that only says no
 _STATES: Final[Mapping[str, State]] = {"ok": "ok", "throttle": "slow", "broken": "down", "refused": "refused",
-                                       "outage": "outage"}  # fmt: skip
+                                       "outage": "outage", "portal": "portal"}  # fmt: skip
 
 Labels = Mapping[tuple[str, str], str]  # by vantage and target
 
@@ -43,6 +45,9 @@ def diagnosed(labels: Labels, controls: Collection[str]) -> dict[tuple[str, str]
     target works where nobody filters. `controls` are targets that nobody blocks.
     """
     out = {vantage for vantage in {vantage for vantage, _ in labels} if _is_out(vantage, labels, controls)}
+    caught = {
+        vantage for vantage in {vantage for vantage, _ in labels} if _is_caught(vantage, labels, controls)
+    }
     found: dict[tuple[str, str], State] = {}
     for (vantage, target), label in labels.items():
         dead = labels.get((OUTSIDE, target), "ok") in (FAILED, "broken")
@@ -53,6 +58,8 @@ def diagnosed(labels: Labels, controls: Collection[str]) -> dict[tuple[str, str]
             found[vantage, target] = "down"
         elif vantage in out and label in (*SILENT, FAILED):
             found[vantage, target] = "outage"
+        elif vantage in caught and label in OTHERS_ANSWER:
+            found[vantage, target] = "portal"
         elif label == "http.page" and labels.get((vantage, _sealed(target))) == "refused":
             found[vantage, target] = "refused"  # over TLS the server shows that it does so itself
         else:
@@ -77,9 +84,19 @@ def _outside(label: str, inside: Iterable[str]) -> State:
 
 def _is_out(vantage: str, labels: Labels, controls: Collection[str]) -> bool:
     """Whether controls that work from outside get no answer at a vantage."""
-    mine = [
+    return any(label in (*SILENT, FAILED) for label in _of_controls(vantage, labels, controls))
+
+
+def _is_caught(vantage: str, labels: Labels, controls: Collection[str]) -> bool:
+    """Whether somebody else answers there in place of every control that works from outside."""
+    mine = _of_controls(vantage, labels, controls)
+    return bool(mine) and all(label in OTHERS_ANSWER or label == "portal" for label in mine)
+
+
+def _of_controls(vantage: str, labels: Labels, controls: Collection[str]) -> list[str]:
+    """The labels at a vantage of the controls that work from outside."""
+    return [
         labels[vantage, control]
         for control in controls
-        if (vantage, control) in labels and labels.get((OUTSIDE, control)) == "ok"
+        if vantage != OUTSIDE and (vantage, control) in labels and labels.get((OUTSIDE, control)) == "ok"
     ]
-    return vantage != OUTSIDE and any(label in (*SILENT, FAILED) for label in mine)

@@ -7,6 +7,7 @@ from typing import Any
 
 from testbed.monitor.sample import Sample, State
 
+_OF_AN_OPERATOR: tuple[State, ...] = ("outage", "portal")
 _OF_A_CELL: tuple[State, ...] = ("slow", "blocked", "refused", "hung")
 EVERYWHERE = ""  # vantage of a site that is down, target of an operator that is out
 
@@ -32,13 +33,14 @@ class Incident:
 
 
 def incidents(samples: Iterable[Sample]) -> tuple[Incident, ...]:
-    """Every incident, by its time. An outage is one of its operator, a site that is down one of the site."""
+    """Every incident, by its time. An outage or a portal is its operator's, one that is down the site's."""
     every = list(samples)
     times = sorted({one.time for one in every})
     found: list[Incident] = []
-    for vantage in dict.fromkeys(one.vantage for one in every if one.state == "outage"):
-        mine = [one for one in every if one.vantage == vantage]
-        found += _runs("outage", vantage, EVERYWHERE, mine, times)
+    for kind in _OF_AN_OPERATOR:
+        for vantage in dict.fromkeys(one.vantage for one in every if one.state == kind):
+            mine = [one for one in every if one.vantage == vantage]
+            found += _runs(kind, vantage, EVERYWHERE, mine, times)
     for target in dict.fromkeys(one.target for one in every if one.state == "down"):
         mine = [one for one in every if one.target == target]
         found += _runs("down", EVERYWHERE, target, mine, times)

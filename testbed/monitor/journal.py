@@ -28,6 +28,7 @@ class Settings:
     detector: str = ""  # a command with {target}; "": the built-in probe
     limit: float = 30.0  # seconds that a detector may take
     timeout: float = 4.0  # seconds for each step of the probe
+    ipv: int = 4  # IP version that the probe uses
     seed: int | None = None
     files: Mapping[str, str] = field(default_factory=dict)  # of the scenarios -> sha256
 

@@ -64,6 +64,7 @@ class Watched:
             "from": iso(self.story.start),
             "until": iso(self.story.end),
             "every": self.settings.every,
+            "ipv": self.settings.ipv,
             "detector": self.settings.detector or "the built-in probe",
             "instants": {"planned": self.planned, "done": self.done},
             "samples": len(self.samples),
@@ -151,6 +152,7 @@ class Observatory:
             phase=first,
             vantages=self.settings.vantages,
             timeout=self.settings.timeout,
+            ipv=self.settings.ipv,
             out=self.journal.world(),
         )
         settled, scenario = job.settled()
@@ -162,9 +164,9 @@ class Observatory:
     def _watched(self, result: RunResult | None) -> Watched:
         samples = tuple(self.journal.samples())
         found = incidents(samples)
-        expected = ExpectedStates(self.story)
+        expected = ExpectedStates(self.story, self.targets, self.settings.ipv)
         every = timedelta(seconds=self.settings.every)
-        comparison = compare(samples, found, expected, every, wire=not self.settings.detector)
+        comparison = compare(samples, found, expected, every)
         lines = self.journal.instants()
         problems = [f"{one['time']}: {problem}" for one in lines for problem in one.get("problems", ())]
         if result is not None and result.exit_status <= 128:

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-State = Literal["ok", "slow", "blocked", "outage", "down", "refused", "hung"]
+State = Literal["ok", "slow", "blocked", "outage", "portal", "down", "refused", "hung"]
 STATES: tuple[State, ...] = get_args(State)
 MEANINGS: Mapping[State, str] = {
     "ok": "reachable",
     "slow": "slowed down",
     "blocked": "blocked",
     "outage": "the operator is out",
+    "portal": "a portal wants a login",
     "down": "down for everybody",
     "refused": "the server refuses",
     "hung": "the detector hung",
@@ -32,6 +33,7 @@ class Sample:
     rate: float | None = None  # bit/s, of a bulk transfer
     outside_rate: float | None = None  # the same from outside
     acted: tuple[str, ...] = ()  # rules that acted on its flows, "mts/tspu/rule": the wire's truth
+    ipv: int = 4  # IP version that the probe used
     tries: int = 1  # 2: what came first was measured once more, because no rule had acted
     seconds: float | None = None  # real ones, that it took
 

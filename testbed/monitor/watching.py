@@ -30,7 +30,7 @@ from testbed.world.scenarioclock import iso
 Cell = tuple[str, str]  # vantage and target
 _AGAIN = 2  # how often what is doubtful is measured again; our choice
 _FROM_OUTSIDE = (
-    3  # tries from outside each time: a server that fails at times shows it there, too; our choice
+    8  # tries from outside each time: a server that fails at times shows it there, too; our choice
 )
 
 
@@ -136,7 +136,7 @@ class Watcher:
         wanted = [ToMeasure(vantage, targets, machines(vantage)) for vantage, targets in asked.items()]
         made: dict[Cell, list[Measurement]] = {}
         timeout = patience * self.settings.timeout
-        for one in observe_each(self.laboratory, wanted, "results.jsonl", timeout, ipv=4):
+        for one in observe_each(self.laboratory, wanted, "results.jsonl", timeout, ipv=self.settings.ipv):
             made.setdefault((one.vantage, one.target), []).append(one)
         return made
 
@@ -163,6 +163,7 @@ class Watcher:
             Sample(
                 time=instant,
                 phase=phase,
+                ipv=self.settings.ipv,
                 vantage=vantage,
                 target=target,
                 state=states.get((vantage, target), "hung"),

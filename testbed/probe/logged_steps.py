@@ -8,7 +8,7 @@ from testbed.measurement import codec
 from testbed.measurement.ooni import TestKeys
 from testbed.measurement.passage import DIRECT, Passage
 from testbed.measurement.target import Connection, Target, endpoint_text, is_address
-from testbed.probe import http1, lookup
+from testbed.probe import firstflight, http1, lookup
 from testbed.probe.connection import TcpConnection, TlsConnection, client_context
 from testbed.probe.datagrams import UdpConnection
 from testbed.probe.failure import MeasurementError
@@ -90,6 +90,13 @@ class LoggedSteps:
         connection.allow(PATIENCE * self.timeout)
         tls.handshake()
         return tls
+
+    def offer(self, flow: Connection, hello: bytes, name: str) -> bytes:
+        """Send a ClientHello or an Initial as it is; the first bytes that come back."""
+        assert isinstance(flow, TcpConnection | UdpConnection)
+        secure = isinstance(flow, TcpConnection)
+        self.step = "tls" if secure else "quic"
+        return firstflight.offer(flow, hello, name, "tcp" if secure else "udp")
 
     def fetch(self, connection: Connection, target: Target, *, upload: int = 0) -> None:
         """One HTTP/1.1 GET of the target's path, or a PUT of `upload` bytes. Redirects are not followed."""

@@ -1,12 +1,13 @@
 """The picture of a monitor: a heat map of operators and targets over time, and their connectivity below it.
 
-Colours are those of Okabe and Ito, which colour-blind readers can tell apart; outage, refusal and a dead site
-are hatched besides.
+Colours are those of Okabe and Ito, which colour-blind readers can tell apart; outage, portal, refusal and a
+dead site are hatched besides. Cells that follow each other in one state are one rectangle: files stay small.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from io import StringIO
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from testbed.errors import UnsupportedError
@@ -25,11 +26,18 @@ COLOURS: Final[dict[State, str]] = {
     "slow": "#e69f00",
     "blocked": "#d55e00",
     "outage": "#555555",
+    "portal": "#009e73",
     "down": "#0072b2",
     "refused": "#cc79a7",
     "hung": "#f0e442",
 }
-HATCHES: Final[dict[State, str]] = {"outage": "////", "down": "....", "refused": "xxxx", "hung": "++++"}
+HATCHES: Final[dict[State, str]] = {
+    "outage": "////",
+    "portal": "||||",
+    "down": "....",
+    "refused": "xxxx",
+    "hung": "++++",
+}
 _LINES: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 _STYLES: Final = ("-", "--", "-.", ":")
 _ROW: Final = 0.17  # inches of one row
@@ -75,27 +83,26 @@ def figure_of(watched: Watched, title: str) -> "Figure":
 
 
 def _draw_map(axes: "Axes", grid: HeatMap, every: timedelta) -> None:
-    from matplotlib.colors import BoundaryNorm, ListedColormap
     from matplotlib.patches import Patch, Rectangle
 
     times = [moment_of(time) for time in grid.times]
     edges = [_numeric(time) for time in (*times, times[-1] + every)] if times else []
-    colours = ListedColormap([COLOURS[state] for state in STATES])
-    norm = BoundaryNorm([number - 0.5 for number in range(len(STATES) + 1)], len(STATES))
     seen = {cell for row in grid.cells for cell in row if cell >= 0} | {0}
     if grid.rows:
-        shown = [[cell if cell >= 0 else float("nan") for cell in row] for row in grid.cells]
-        mesh = axes.pcolormesh(edges, range(len(grid.rows) + 1), shown, cmap=colours, norm=norm)
-        mesh.set_edgecolor("white")
-        mesh.set_linewidth(0.3)
         for number, row in enumerate(grid.cells):
-            for column, cell in enumerate(row):
-                if cell >= 0 and (hatch := HATCHES.get(STATES[cell])):
-                    width = edges[column + 1] - edges[column]
-                    place = Rectangle(
-                        (edges[column], number), width, 1, fill=False, hatch=hatch, lw=0, ec="white"
+            for cell, begins, ends in _runs_of(row):
+                state, place = STATES[cell], (edges[begins], number)
+                axes.add_patch(
+                    Rectangle(
+                        place,
+                        edges[ends] - edges[begins],
+                        1,
+                        facecolor=COLOURS[state],
+                        hatch=HATCHES.get(state),
+                        edgecolor="white",
+                        linewidth=0.3,
                     )
-                    axes.add_patch(place)
+                )
         axes.set_yticks(
             [number + 0.5 for number in range(len(grid.rows))], [target for _, target in grid.rows]
         )
@@ -124,6 +131,14 @@ def _draw_map(axes: "Axes", grid: HeatMap, every: timedelta) -> None:
         axes.annotate(
             said, (1, 1), (0, 6), "axes fraction", "offset points", ha="right", va="bottom", fontsize=7
         )
+
+
+def _runs_of(row: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """The state, first column and end of each run of measured cells in one state."""
+    for cell, group in groupby(enumerate(row), key=lambda one: one[1]):
+        columns = [number for number, _ in group]
+        if cell >= 0:
+            yield cell, columns[0], columns[-1] + 1
 
 
 def _name_vantages(axes: "Axes", grid: HeatMap) -> None:

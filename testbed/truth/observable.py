@@ -12,7 +12,6 @@ from typing import Final
 from testbed.truth.record import NOTHING_SEEN, TruthRecord
 
 _WEB: Final = frozenset({"https", "http"})
-_ALL: Final = frozenset({"https", "http", "h3", "dns", "dns+tcp", "put+https", "put+http"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +38,8 @@ DETECTORS: Final[tuple[KnownDetector, ...]] = (
     KnownDetector(
         "probe",
         {},  # the label itself: see `observable`
-        _ALL,
-        frozenset({"rate", "size"}),
-        {"hop": _ONE_SHOT["hop"], "residual": _ONE_SHOT["residual"]},
+        measures=frozenset({"rate", "size"}),
+        blind={"hop": _ONE_SHOT["hop"], "residual": _ONE_SHOT["residual"]},
     ),
     KnownDetector(
         "curl",
@@ -188,10 +186,10 @@ def with_observable(record: TruthRecord) -> TruthRecord:
 
 def _word(detector: KnownDetector, record: TruthRecord) -> str:
     scheme = record.target.partition("://")[0]
+    if detector.key == "probe":
+        return record.outcome  # scenarios' own kinds of targets included
     if scheme not in detector.schemes:
         return NOTHING_SEEN
-    if detector.key == "probe":
-        return record.outcome
     if not record.blocked:
         return NOTHING_SEEN if "*" in detector.blind else _FREE.get(detector.key, "ok")
     return detector.says.get(record.outcome, NOTHING_SEEN)

@@ -10,7 +10,7 @@ import pytest
 
 from testbed.errors import InputError
 from testbed.measurement.kinds import parse
-from testbed.model import OUTSIDE, Expectation, Phase, PhaseLinks, Placement
+from testbed.model import OUTSIDE, Expectation, Phase, Placement
 from testbed.monitor.against import ExpectedStates, compare
 from testbed.monitor.detector import must_have_a_place
 from testbed.monitor.diagnose import diagnosed
@@ -108,6 +108,15 @@ def test_intervals_that_make_no_sense_are_refused(two: Story, every: timedelta, 
         ({("mts", BLOCKED): "broken", (OUTSIDE, BLOCKED): "broken"}, "down"),
         ({("mts", BLOCKED): "failed", (OUTSIDE, BLOCKED): "failed"}, "down"),
         ({("mts", BLOCKED): "refused"}, "refused"),
+        # Behind a portal somebody else answers for the controls, too; silence there is none of it.
+        ({("mts", BLOCKED): "http.page", ("mts", CONTROL): "tls.mitm"}, "portal"),
+        ({("mts", BLOCKED): "tls.mitm", ("mts", CONTROL): "portal"}, "portal"),
+        ({("mts", BLOCKED): "tls.mitm"}, "blocked"),
+        ({("mts", BLOCKED): "tls.sni.rst", ("mts", CONTROL): "tls.mitm"}, "blocked"),
+        (
+            {("mts", BLOCKED): "tls.mitm", ("mts", CONTROL): "tls.mitm", (OUTSIDE, CONTROL): "broken"},
+            "blocked",
+        ),
         ({("mts", BLOCKED): "failed"}, "blocked"),
         ({("mts", BLOCKED): "failed", ("mts", CONTROL): "failed"}, "outage"),
         # A control that is down for everybody shows no outage.
@@ -170,15 +179,17 @@ def test_an_onset_lies_between_the_last_good_and_the_first_bad(two: Story) -> No
     ]
 
 
-def test_an_outage_is_one_of_its_operator_and_a_dead_site_one_of_the_site(two: Story) -> None:
+def test_an_outage_or_a_portal_is_one_of_its_operator_and_a_dead_site_one_of_the_site(two: Story) -> None:
     out: list[State] = ["ok", "outage", "ok"]
     down: list[State] = ["ok", "down", "down"]
+    caught: list[State] = ["ok", "ok", "portal"]
     states = {("mts", BLOCKED): out, ("mts", CONTROL): out, ("mts", FINE): down, ("beeline", FINE): down,
-              (OUTSIDE, FINE): down}  # fmt: skip
+              (OUTSIDE, FINE): down, ("yota", BLOCKED): caught, ("yota", CONTROL): caught}  # fmt: skip
     found = incidents(series(two, states, 24 * HOUR))
     assert [(one.kind, one.vantage, one.target, one.samples) for one in found] == [
         ("down", "", FINE, 6),
         ("outage", "mts", "", 2),
+        ("portal", "yota", "", 2),
     ]
 
 
@@ -222,24 +233,62 @@ def test_an_alarm_at_a_control_is_false(two: Story) -> None:
     assert judged(two, right, control=wrong)["false_alarms"] == 1
 
 
-def test_where_the_scenario_says_nothing_the_wire_does(two: Story) -> None:
-    one = Sample(
-        time=written(at(3)), phase="block", vantage="mts", target=FINE, state="blocked", label="ip.drop"
-    )
-    expected = ExpectedStates(two)
-    assert expected.at("block", "mts", FINE) is None
-    assert compare([one], (), expected, HOUR).false_alarms == (
-        f"2022-03-03T00:00:00Z {FINE} from mts is blocked (ip.drop)",
-    )
-    assert compare([replace(one, acted=("mts/tspu/x",))], (), expected, HOUR).fine
-    assert compare([one], (), expected, HOUR, wire=False).fine
+OTHER = "https://www.wikipedia.org/"  # nobody writes what is expected of it; the rules of MTS do not know it
 
 
-def test_where_nobody_filters_everything_is_expected_to_work_unless_the_link_is_changed(two: Story) -> None:
-    assert ExpectedStates(two).at("free", "mts", FINE) == {"ok"}
-    phases = {**two.scenario.phases, "free": Phase(links={"mts": PhaseLinks()})}
-    changed = replace(two, scenario=replace(two.scenario, phases=phases))
-    assert ExpectedStates(changed).at("free", "mts", FINE) is None
+@pytest.mark.parametrize(
+    ("target", "state", "acted", "fault"),
+    [
+        (OTHER, "blocked", (), "false_alarms"),
+        (OTHER, "blocked", ("mts/tspu/x",), "false_alarms"),  # a rule that acts where it should not
+        (OTHER, "ok", (), None),
+        (FINE, "blocked", ("mts/tspu/x",), None),  # Facebook is on the list
+        (FINE, "ok", (), "missed"),
+        (FINE, "outage", (), "mistaken"),
+    ],
+)
+def test_where_the_scenario_writes_nothing_its_rules_are_asked(
+    two: Story, target: str, state: State, acted: tuple[str, ...], fault: str | None
+) -> None:
+    one = Sample(time=written(at(3)), phase="block", vantage="mts", target=target, state=state,
+                 label="ip.drop", acted=acted)  # fmt: skip
+    expected = ExpectedStates(two, [parse(target)])
+    found = compare([one], (), expected, HOUR)
+    lists = {name: value for name, value in found.to_json().items() if isinstance(value, tuple) and value}
+    assert (found.judged, list(lists)) == (1, [fault] if fault else [])
+    assert ExpectedStates(two).at("block", "mts", target) is None, "a target that is not watched"
+
+
+def test_faults_that_are_nobodys_block_are_asked_for_as_well() -> None:
+    """The expectations are left out: what is said comes from rules, links and servers alone."""
+    friends = replace(load("false-friends"), expect=())
+    targets = [parse(url) for url in (BLOCKED, CONTROL, "http://example.com/", "https://example.com/",
+                                      "https://www.linkedin.com/", "https://meduza.io/")]  # fmt: skip
+    told = replace(friends, controls=())
+    states = ExpectedStates(Story(told, ()), targets)
+    assert {
+        (phase, vantage, url): set(states.at(phase, vantage, url) or ()) for phase, vantage, url in ASKED
+    } == ASKED
+    six = ExpectedStates(Story(told, ()), targets, 6)
+    assert six.at("broken-ipv6", "mts", BLOCKED) == {"outage"}
+    assert six.at("broken-ipv6", "rostelecom", BLOCKED) == {"ok"}
+    portal = ExpectedStates(Story(friends, ()), targets)  # a portal shows itself at the controls
+    assert portal.at("portal", "mts", BLOCKED) == {"portal"}
+    assert portal.at("portal", "rostelecom", BLOCKED) == {"ok"}
+
+
+ASKED = {
+    ("broken-ipv6", "mts", BLOCKED): {"ok"},
+    ("portal", "mts", BLOCKED): {"blocked"},
+    ("refused-by-country", "mts", "https://example.com/"): {"refused"},
+    ("refused-by-country", "mts", "http://example.com/"): {"refused"},
+    ("refused-by-country", OUTSIDE, "https://example.com/"): {"ok"},
+    ("expired-certificate", "mts", "https://www.linkedin.com/"): {"down"},
+    ("expired-certificate", OUTSIDE, "https://www.linkedin.com/"): {"down"},
+    ("overloaded", "mts", "https://meduza.io/"): {"ok", "down"},
+    ("overloaded", OUTSIDE, "https://meduza.io/"): {"ok", "down"},
+    ("overloaded", "mts", "https://www.linkedin.com/"): {"ok"},
+}
 
 
 # -- what the pictures show

@@ -20,23 +20,23 @@ from testbed.report.monitored import write_files
 from testbed.scenario.loader import load
 from testbed.scenario.story import story
 
-STATES: list[State] = ["ok", "slow", "blocked", "outage", "down", "refused", "hung", "ok"]
+STATES: list[State] = ["ok", "slow", "blocked", "outage", "portal", "down", "refused", "hung", "ok"]
 
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Watched:
-    """A target of mts in every state, three hours apart, and another that always worked."""
+    """A target of mts in every state, two hours apart, and another that always worked."""
     free = story([load("free-network")])
     samples = [
-        Sample(time=f"2022-01-01T{3 * number:02}:00:00Z", phase="free", vantage="mts", target=target,
+        Sample(time=f"2022-01-01T{2 * number:02}:00:00Z", phase="free", vantage="mts", target=target,
                state=state if target.endswith("1/") else "ok", label="ok")
         for number, state in enumerate(STATES)
         for target in ("https://site1/", "https://site2/")
     ]  # fmt: skip
-    found, every = incidents(samples), timedelta(hours=3)
+    found, every = incidents(samples), timedelta(hours=2)
     comparison = compare(samples, found, ExpectedStates(free), every)
     settings = Settings(scenarios=("free-network",), every=every.total_seconds())
-    return Watched(free, settings, tmp_path, tuple(samples), found, comparison, 8, 8)
+    return Watched(free, settings, tmp_path, tuple(samples), found, comparison, len(STATES), len(STATES))
 
 
 def test_tables_page_and_picture_say_the_same(watched: Watched) -> None:
