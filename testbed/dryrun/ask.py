@@ -113,7 +113,7 @@ class Asker:
             rate=part.rate if part and label == "throttle" else None,
             size=Timeline(shown.trial.measurement).received if label == "freeze" else None,
             residual=part.residual if part else None,
-            control=_control(self.scenario.controls, target),
+            control=control_beside(self.scenario.controls, target),
             onset=note_of_time(info.start),
             end=note_of_time(info.end),
             chances={one: round(number / len(drawn), 4) for one, number in counts.most_common()},
@@ -242,12 +242,8 @@ class _Cause:
     @cached_property
     def residual(self) -> float | None:
         """How long it holds a 4-tuple, s; None if it holds none."""
-        if self.placement.at == "resolver":
-            return None
-        policy: Policy = self.placement.policy
         tcp = any(one.startswith("tcp") for one in self.trial.measurement.test_keys.flows or ())
-        profile = policy.profiles_of(self.rule)[0 if tcp else -1]
-        return self.rule.action.holds_for(profile) or None
+        return residual_of(self.placement, self.rule, tcp=tcp)
 
     def mechanism(self, label: str) -> str:
         """The label of the cause, by what the rule looks for."""
@@ -257,6 +253,20 @@ class _Cause:
         if label in SEEN_AS["vpn.drop"] and _TUNNELS & set(match.get("protocol") or ()):
             return "vpn.drop"
         return cause if cause and label in SEEN_AS.get(cause, ()) else label
+
+
+def residual_of(placement: Placement, rule: Rule, *, tcp: bool) -> float | None:
+    """How long a rule holds a 4-tuple, s; None if it holds none."""
+    if placement.at == "resolver":
+        return None
+    profile = placement.policy.profiles_of(rule)[0 if tcp else -1]
+    return rule.action.holds_for(profile) or None
+
+
+def control_beside(controls: Sequence[Target], target: Target) -> str:
+    """A control of the same kind, or any; "" without controls."""
+    alike = [one for one in controls if one.kind == target.kind] or list(controls)
+    return alike[0].url if alike else ""
 
 
 def _left_to_chance(policy: Policy) -> bool:
@@ -286,11 +296,6 @@ def _lossy(place: DryPlace) -> bool:
     operator = place.world.operator(place.vantage)
     links = operator.access, operator.uplink or place.world.backbone
     return any(one.loss or one.dead for one in links)
-
-
-def _control(controls: Sequence[Target], target: Target) -> str:
-    alike = [one for one in controls if one.kind == target.kind] or list(controls)
-    return alike[0].url if alike else ""
 
 
 def note_of_time(time: datetime | None) -> str | None:

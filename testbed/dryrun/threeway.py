@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from testbed.censor.policy import Rule
 from testbed.dryrun.agreement import failing_itself
-from testbed.dryrun.ask import Asker, askable, note_of_time
-from testbed.model import OUTSIDE
+from testbed.dryrun.ask import Asker, askable, control_beside, note_of_time, residual_of
+from testbed.model import OUTSIDE, Placement
 from testbed.truth.expected import Truth, truth
 from testbed.truth.judge import Row, also_seen
+from testbed.truth.observable import with_observable
 from testbed.truth.proofs import is_rule
 from testbed.truth.record import TruthRecord, layer_of
 
@@ -68,8 +70,9 @@ def wire_records(asker: Asker, phase: str, rows: Sequence[Row], ipv: int) -> Ite
         if one is None or row.vantage == OUTSIDE or row.verdict == "not measured":
             continue
         rules = acting(asker, phase, row)
+        cause = _rule_named(asker, phase, rules[0]) if rules else None
         label = one.outcome if row.verdict == "ok" else row.observed
-        yield TruthRecord(
+        made = TruthRecord(
             level="wire",
             scenario=scenario.name,
             phase=phase,
@@ -83,13 +86,18 @@ def wire_records(asker: Asker, phase: str, rows: Sequence[Row], ipv: int) -> Ite
             layer=layer_of(label),
             rule=rules[0] if rules else "",
             rules=rules,
-            hop=_hop(asker, phase, rules[0]) if rules else None,
+            action=cause[1].action.key if cause else "",
+            direction=row.directions.get(rules[0], "") if rules else "",
+            hop=cause[0].hop if cause and cause[0].at == "hop" else None,
             rate=row.rate,
             size=row.received if row.observed == "freeze" else None,
+            residual=residual_of(*cause, tcp=one.transport not in ("quic", "dns/udp")) if cause else None,
+            control=control_beside(scenario.controls, one.target),
             onset=note_of_time(info.start),
             end=note_of_time(info.end),
             chances={row.observed: 1.0},
         )
+        yield with_observable(made)
 
 
 def acting(asker: Asker, phase: str, row: Row) -> tuple[str, ...]:
@@ -150,8 +158,10 @@ def _place(asker: Asker, phase: str, one: Truth, ipv: int) -> str:
     return asker.written(phase, one, ipv)
 
 
-def _hop(asker: Asker, phase: str, rule: str) -> int | None:
+def _rule_named(asker: Asker, phase: str, name: str) -> tuple[Placement, Rule] | None:
+    """The rule "mts/tspu/rule", and where it is."""
     for place in asker.scenario.phases[phase].placements:
-        if rule.startswith(f"{place.name}/"):
-            return place.hop if place.at == "hop" else None
+        for rule in place.policy.rules:
+            if f"{place.name}/{rule.name}" == name:
+                return place, rule
     return None

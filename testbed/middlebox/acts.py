@@ -23,6 +23,8 @@ class FlowActs:
 
     claimed: int = 0  # decisions that acted or handed the flow over
     kernel: int = 0  # packets that the kernel saw leave changed or forged, or dropped
+    up: int = 0  # packets from inside that were acted on: decided, or dropped by the kernel after a handover
+    down: int = 0  # the same of packets from outside
 
 
 @dataclass(slots=True)
@@ -33,10 +35,14 @@ class Acts:
     unjoined: int = 0  # decisions about flows beyond the limit: they are in the rules' sums only
     _by_rule: list[dict[FlowKey, FlowActs]] = field(init=False)
     _left_as: list[dict[bytes, FlowActs]] = field(init=False)  # by the 4-tuples that the kernel sees
+    _decided: list[dict[FlowKey, list[int]]] = field(init=False)  # packets up and down that decisions changed
+    _handed: list[dict[bytes, tuple[FlowKey, int]]] = field(init=False)  # 4-tuple -> flow, and 0 for up
 
     def __post_init__(self) -> None:
         self._by_rule = [{} for _ in range(self.rules)]
         self._left_as = [{} for _ in range(self.rules)]
+        self._decided = [{} for _ in range(self.rules)]
+        self._handed = [{} for _ in range(self.rules)]
 
     def note(self, decision: Decision, raw: bytes) -> None:
         """A decision in a rule's name is about to be carried out on the packet `raw`."""
@@ -53,10 +59,16 @@ class Acts:
         left_as = self._left_as[rule]
         replaced = decision.packet if decision.verdict is Verdict.REPLACE else None
         left_as.setdefault(wire_key(replaced or raw), acts)
+        key = wire_key(raw)
+        upwards = key.startswith(flow.inside + flow.inside_port.to_bytes(2, "big"))
+        if decision.verdict is not Verdict.PASS or decision.inject or decision.release_at is not None:
+            self._decided[rule].setdefault(flow, [0, 0])[0 if upwards else 1] += 1
         for injection in decision.inject:
             left_as.setdefault(wire_key(injection.packet), acts)
         if decision.handover is not None and not isinstance(decision.handover, Pass):
-            left_as.setdefault(reversed_key(wire_key(raw)), acts)
+            left_as.setdefault(reversed_key(key), acts)
+            self._handed[rule].setdefault(key, (flow, 0 if upwards else 1))
+            self._handed[rule].setdefault(reversed_key(key), (flow, 1 if upwards else 0))
 
     def joined(self, seen: Sequence[Mapping[bytes, int]]) -> list[dict[str, FlowActs]]:
         """For each rule, what it did by flow; `seen` has what the kernel counted by rule and 4-tuple."""
@@ -67,6 +79,13 @@ class Acts:
             for key, packets in counted.items():
                 if key in acts:
                     acts[key].kernel += packets
+        for rule, mine in enumerate(self._by_rule):
+            both = {flow: list(counts) for flow, counts in self._decided[rule].items()}
+            for key, (flow, way) in self._handed[rule].items():
+                given = both.setdefault(flow, [0, 0])
+                given[way] = max(given[way], seen[rule].get(key, 0))
+            for flow, (up, down) in both.items():
+                mine[flow].up, mine[flow].down = up, down
         return [{str(flow): acts for flow, acts in one.items()} for one in self._by_rule]
 
 

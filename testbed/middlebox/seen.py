@@ -47,7 +47,7 @@ class SeenReplies:
                 seen[rule, self._askers[identity]] += self._waiting[identity]
         found: list[dict[str, FlowActs]] = [{} for _ in range(rules)]
         for (rule, flow), number in seen.items():
-            found[rule][str(flow)] = FlowActs(number, number)
+            found[rule][str(flow)] = FlowActs(number, number, down=number)
         return found
 
     @staticmethod

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from testbed.errors import Exit
@@ -13,6 +13,7 @@ from testbed.truth import proofs
 from testbed.truth.classify import classify, slow
 from testbed.truth.expected import Role, Truth, truth
 from testbed.truth.outage import OTHERS_ANSWER, SILENT, silent_share
+from testbed.truth.proofs import FlowDirection
 from testbed.truth.references import reference, serves_inside_only
 from testbed.truth.timeline import Timeline
 
@@ -40,6 +41,9 @@ class Row:
     claimed: int = 0  # decisions of the rule about this measurement's flows
     kernel: int = 0  # packets of these flows that the kernel counted for it
     others: tuple[str, ...] = ()  # further rules that acted on these flows, "mts/tspu/rule"
+    directions: Mapping[str, FlowDirection] = field(
+        default_factory=dict
+    )  # rule that acted -> up, down or both
     unowned: bool = False  # interference that no rule of any censor had a part in
     slow: bool = False  # slower than outside, although no rule acted on its flows
     failure: str = ""  # df-007 string of the step that failed
@@ -189,6 +193,7 @@ def _row(
         claimed=mine.claimed,
         kernel=mine.kernel,
         others=tuple(name for name in acted if not one.by or not proofs.is_rule(name, one.vantage, one.by)),
+        directions={name: acts[name].direction for name in acted if acts[name].direction},
         unowned=not acted and observed in _OF_A_FILTER and not (agrees and not one.by),
         slow=not acted and slow(measurement, reference),
         failure=Timeline(measurement).failure or "",
@@ -255,6 +260,7 @@ def _together(rows: Sequence[Row], one: Truth) -> Row:
         claimed=sum(row.claimed for row in rows),
         kernel=sum(row.kernel for row in rows),
         others=tuple(dict.fromkeys(other for row in rows for other in row.others)),
+        directions={name: way for row in rows for name, way in row.directions.items()},
         unowned=any(row.unowned for row in rows),
         slow=any(row.slow for row in rows),
         trial=None,

@@ -7,7 +7,7 @@ counted by flow as well, so that a measurement is proven by what happened to its
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 Receipt = Mapping[str, Any]
 CensorReceipts = Mapping[str, Receipt]  # by censor: "mts/tspu"
@@ -21,12 +21,17 @@ _LOSSES = {
 }
 
 
+FlowDirection = Literal["", "up", "down", "both"]
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What one rule did, as both places count it."""
 
     claimed: int  # decisions
     kernel: int  # packets that left changed, forged or late, or did not leave
+    up: int = 0  # of them, of a flow: those from inside that were acted on
+    down: int = 0
 
     @property
     def fired(self) -> bool:
@@ -34,7 +39,19 @@ class Proof:
         return self.claimed > 0 and self.kernel > 0
 
     def __add__(self, other: "Proof") -> "Proof":
-        return Proof(self.claimed + other.claimed, self.kernel + other.kernel)
+        return Proof(
+            self.claimed + other.claimed,
+            self.kernel + other.kernel,
+            self.up + other.up,
+            self.down + other.down,
+        )
+
+    @property
+    def direction(self) -> FlowDirection:
+        """Whose packets it acted on: the inside host's (up), the other's, both; "" where nobody counted."""
+        if self.up and self.down:
+            return "both"
+        return "up" if self.up else "down" if self.down else ""
 
 
 NOTHING = Proof(0, 0)
@@ -50,7 +67,7 @@ def on_flows(receipts: CensorReceipts, flows: Collection[str]) -> dict[str, Proo
     for censor, receipt in receipts.items():
         for rule, counts in receipt.get("rules", {}).items():
             acts = counts.get("flows", {})
-            mine = [Proof(acts[name]["claimed"], acts[name]["kernel"]) for name in names if name in acts]
+            mine = [Proof(**acts[name]) for name in names if name in acts]
             if mine:
                 found[f"{censor}/{rule}"] = sum(mine, NOTHING)
     return found

@@ -73,7 +73,8 @@ class TruthRecord:
     action: str = ""
     """The technique of `rule`: "rst-rewrite"."""
     direction: Literal["", "up", "down", "both"] = ""
-    """Which packets `rule` acted on: the client's (up), the server's, both."""
+    """Which packets `rule` acted on: those from inside its box (up, the client's), from outside, or both. Wire:
+    by the receipts of these flows."""
     hop: int | None = None
     """The router where `rule` is, 1 is the subscriber's first; None at the operator's resolver."""
     rate: float | None = None
@@ -81,7 +82,8 @@ class TruthRecord:
     size: int | None = None
     """Bytes that come before the exchange stops (freeze)."""
     residual: float | None = None
-    """Seconds for which `rule` holds the 4-tuple after its last act, on the censor's clock."""
+    """Seconds for which `rule` holds the 4-tuple after its last act, on the censor's clock, as it is set: one
+    measurement does not wait for its end."""
     control: str = ""
     """A target with the same transport, or any, that must work from the same vantage."""
     onset: str | None = None

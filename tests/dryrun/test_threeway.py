@@ -62,12 +62,21 @@ def test_a_rule_that_fired_where_nothing_is_expected(asker: Asker) -> None:
 
 
 def test_what_the_wire_saw_has_the_shape_of_policys_record(asker: Asker) -> None:
-    (wire,) = wire_records(asker, "on", [SEEN], 4)
+    seen = replace(SEEN, directions={RULE: "down"})
+    (wire,) = wire_records(asker, "on", [seen], 4)
     policy = next(asker.records("on", [one for one in _expected(asker) if one.vantage == "mts"]))
     same = {"scenario", "phase", "vantage", "target", "transport", "ipv", "client", "outcome", "mechanism"}
-    same |= {"layer", "rule", "rules", "hop", "onset", "end"}
+    same |= {"layer", "rule", "rules", "action", "direction", "hop", "residual", "control", "onset", "end"}
+    same |= {"chances", "observable", "measurable"}
     assert {name: getattr(wire, name) for name in same} == {name: getattr(policy, name) for name in same}
     assert (policy.level, wire.level) == ("policy", "wire")
+    assert (wire.action, wire.direction, wire.residual) == ("rst-rewrite", "down", 75.0)
+
+
+def test_without_an_act_the_wire_has_neither_rule_nor_direction(asker: Asker) -> None:
+    free = replace(SEEN, observed="ok", verdict="differs", claimed=0, kernel=0)
+    (wire,) = wire_records(asker, "on", [free], 4)
+    assert (wire.rule, wire.action, wire.direction, wire.hop, wire.residual) == ("", "", "", None, None)
 
 
 def _expected(asker: Asker):  # type: ignore[no-untyped-def]

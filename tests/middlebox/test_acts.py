@@ -54,7 +54,7 @@ def test_what_the_kernel_counts_belongs_to_the_flow_whose_packets_left_so():
     acts.note(Decision(Verdict.DROP, inject=(Injection(forged, DOWN),), rule=0, flow=flow), one)
     acts.note(Decision(Verdict.DROP, handover=Drop(1.0), rule=0, flow=flow), one)
     counted = {wire_key(one): 2, wire_key(forged): 1, reversed_key(wire_key(one)): 7, wire_key(other): 40}
-    assert acts.joined([counted]) == [{str(flow): FlowActs(claimed=2, kernel=10)}]
+    assert acts.joined([counted]) == [{str(flow): FlowActs(claimed=2, kernel=10, up=2, down=7)}]
 
 
 def test_flows_beyond_the_limit_are_counted(monkeypatch):
@@ -63,7 +63,7 @@ def test_flows_beyond_the_limit_are_counted(monkeypatch):
     for sport in (4000, 4001, 4000):
         raw = datagram(sport=sport)
         acts.note(Decision(Verdict.DROP, rule=0, flow=flow_of(raw)), raw)
-    assert (acts.unjoined, acts.joined([{}])) == (1, [{str(flow_of(datagram())): FlowActs(2, 0)}])
+    assert (acts.unjoined, acts.joined([{}])) == (1, [{str(flow_of(datagram())): FlowActs(2, 0, up=2)}])
 
 
 PROFILE = PROFILES["t22"]

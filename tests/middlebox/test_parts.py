@@ -116,7 +116,7 @@ def test_a_second_receipt_has_what_came_after_the_first(tmp_path):
     written = json.loads(path.read_text())
     assert (written["packets"], written["faults"], written["faults_in_words"]) == (2, 1, ["two"])
     assert written["rules"]["r0"]["claimed"]["drop"] == written["rules"]["r0"]["kernel"]["drop"] == 1
-    assert written["rules"]["r0"]["flows"] == {"tcp a > b": {"claimed": 0, "kernel": 2}}
+    assert written["rules"]["r0"]["flows"] == {"tcp a > b": {"claimed": 0, "kernel": 2, "up": 0, "down": 0}}
 
 
 @pytest.mark.parametrize("seen", [3, 2])
@@ -130,7 +130,7 @@ def test_a_receipt_holds_both_places(tmp_path, seen):
     counts = written.pop("rules")["r0"]
     assert counts["claimed"] == {"drop": 3, "replace": 0, "inject": 0, "police": 0, "delay": 0}
     assert (counts["kernel"]["drop"], counts["kernel"]["policed_drop"]) == (seen, 9)
-    assert counts["flows"] == {flow: {"claimed": 3, "kernel": seen}}
+    assert counts["flows"] == {flow: {"claimed": 3, "kernel": seen, "up": 0, "down": 0}}
     nothing = {"queue_dropped": 0, "user_dropped": 0, "undecided": 0, "unjoined": 0}
     nothing |= {"evictions": 0, "fragments_discarded": 0}
     assert written == {"censor": "mts/tspu", "packets": 7, "faults": 1, "faults_in_words": []} | nothing
