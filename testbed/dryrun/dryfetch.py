@@ -110,7 +110,8 @@ class _Meter:
         """Whether anything crossed in the last `silence` seconds."""
         self.look()
         at, size = self._samples[-1]
-        return size > 0 and self._agenda.now - self._started - at < silence - 1e-6
+        since = self._agenda.now - self._started - at
+        return size > 0 and since < min(silence, BULK_BOUND / 2) - 1e-6
 
     def speed(self, *, complete: bool) -> TransferSpeed:
         """Of the whole, and without the first burst."""

@@ -122,7 +122,7 @@ def _fault(one: Sample, may: frozenset[State] | None) -> str | None:
     alarm = one.state in INTERFERENCE
     if may is None:
         return None
-    if one.state in may or (alarm and not may.isdisjoint(INTERFERENCE)):
+    if one.state in may or (one.state == "blocked" and "slow" in may):
         return None  # a trickle that never gets through its handshake may be slow, or blocked
     if may == _OK or not alarm:
         if alarm:

@@ -35,8 +35,12 @@ class Speedometer:
             self._samples[-1] = (at, size)
 
     def moving(self, silence: float) -> bool:
-        """Whether anything arrived in the last `silence` seconds."""
-        return bool(self._last[1]) and time.monotonic() - self._begun - self._last[0] < silence
+        """Whether anything arrived lately: in the last `silence` seconds, half of the bound at most.
+
+        However patient the probe is, what stopped soon after the request has not moved until the end.
+        """
+        since = time.monotonic() - self._begun - self._last[0]
+        return bool(self._last[1]) and since < min(silence, BULK_BOUND / 2)
 
     def close(self, *, complete: bool) -> None:
         """Log the speed; bits_per_second leaves the first burst out, overall_ does not."""

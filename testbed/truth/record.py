@@ -73,7 +73,7 @@ class TruthRecord:
     action: str = ""
     """The technique of `rule`: "rst-rewrite"."""
     direction: Literal["", "up", "down", "both"] = ""
-    """Which packets `rule` acted on: those from inside its box (up, the client's), from outside, or both. Wire:
+    """Which packets `rule` acted on: the client's (up), the server's, both; as its box sees it. Wire:
     by the receipts of these flows."""
     hop: int | None = None
     """The router where `rule` is, 1 is the subscriber's first; None at the operator's resolver."""

@@ -215,7 +215,7 @@ B: State = "blocked"
     ("states", "expected"),
     [
         (["ok", "ok", B, B, B, B], {"onsets": 1, "agreeing": 6}),
-        (["ok", "ok", "slow", "slow", "slow", "slow"], {"agreeing": 6}),
+        (["ok", "ok", "slow", "slow", "slow", "slow"], {"mistaken": 4, "agreeing": 2}),
         (["ok", "ok", "ok", B, B, B], {"missed": 1, "onsets": 1, "late": 1, "agreeing": 5}),
         (["ok", B, B, B, B, B], {"false_alarms": 1, "agreeing": 5}),
         (["ok", "ok", "outage", B, B, B], {"mistaken": 1, "onsets": 1, "late": 1, "agreeing": 5}),

@@ -114,3 +114,18 @@ def test_lumps_and_a_first_burst_do_not_bend_the_rate(monkeypatch, lump, burst):
         at += lump * 8 / 140_000
     meter.close(complete=True)
     assert log.speed.bits_per_second == pytest.approx(140_000, rel=0.03)
+
+
+def test_a_transfer_that_stopped_early_is_a_failure_however_patient_the_probe_is(lab, short, monkeypatch):
+    """Silence that is longer than the bound is no reason to call it slow: SNI-II lets some packets by."""
+
+    def behave(sock):
+        read_head(sock)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + bytes(500))
+        time.sleep(30)
+
+    monkeypatch.setattr(speed, "BULK_BOUND", 1.2)
+    url = f"http://127.0.0.1:{lab.start(behave)}/bytes/1000000"
+    assert measure(url, resolver=(), timeout=5.0).failure == "generic_timeout_error"
+    url = f"http://127.0.0.1:{lab.start(paced(500, 2000))}/bytes/1000000"  # the twin goes on
+    assert measure(url, resolver=(), timeout=5.0).failure is None
