@@ -295,9 +295,12 @@ class Censor:
     ) -> Decision:
         """A rule matches: hold the flow and let the action decide, unless the box misses."""
         rule = self.policy.rules[index]
-        detail = {"action": rule.action.key}
+        detail: dict[str, object] = {"action": rule.action.key}
         if content is not None and content.name:
             detail["name"] = content.name
+        if packet.protocol == TCP and flow.first is not None and direction is flow.asks:
+            ahead = (packet.seq - flow.first + (1 << 31)) % (1 << 32) - (1 << 31)
+            detail |= {"place": ahead, "bytes": packet.end - packet.payload_at}
         share = self.policy.missed_share(rule.action.key, content.kind if content is not None else None)
         if self._draw(flow, f"miss {rule.name}") < share:
             if not self._stateless:

@@ -13,6 +13,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command(
     short_help="Which tool gets through which box, and what decided it.",
     epilog=options.examples(
+        "testbed matrix",
+        "testbed matrix shadowsocks split-records 'segments:name disorder' --against t24,t26",
         "testbed matrix --core",
         "testbed matrix --core 'segments:name disorder' low-ttl chrome --against t26",
         "testbed matrix --core --expect kept.json",
@@ -23,6 +25,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--against", default="models", show_default=True, metavar="A,B",
               help="models, profiles, or some of either: R, t24.")  # fmt: skip
 @click.option("--repeats", type=click.IntRange(1, 1000), help="Tries of each cell.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Tries at once, live.")
 @click.option("--expect", type=_FILE, metavar="FILE", help="Compare with a matrix that --json printed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--csv", "csv_file", type=_FILE, metavar="FILE", help="Also write it as CSV.")
@@ -32,6 +35,7 @@ def command(
     tools: tuple[str, ...],
     against: str,
     repeats: int | None,
+    jobs: int,
     expect: Path | None,
     csv_file: Path | None,
     markdown: Path | None,
@@ -42,6 +46,7 @@ def command(
 ) -> int:
     """Try every TOOL against every box, and print what it came to.
 
+    Live it runs in worlds; a TOOL is then the name of a recipe, its file, or a strategy.
     A TOOL is a strategy, as `python -m testbed.evade` takes it ('segments:name disorder'), with a client
     before it if it is not OpenSSL's ('chrome', 'http segments:name', 'quic:decoy'). Without one: the
     reference rows.
@@ -61,13 +66,15 @@ def command(
         "--markdown": (markdown, matrix_markdown),
         "--html": (html, matrix_html),
     }
-    if not core:
-        raise click.UsageError("add --core: only the pure matrix is here")
     require_writable({option: path for option, (path, _) in forms.items() if path})
     kept = kept_cells(expect) if expect else None
-    table = pure_table(
-        [row(text) for text in tools] or reference_rows(), boxes_of(against.split(",")), repeats
-    )
+    if core:
+        rows = [row(text) for text in tools] or reference_rows()
+        table = pure_table(rows, boxes_of(against.split(",")), repeats)
+    else:
+        from testbed.matrix.livetable import bench
+
+        table = bench(tools, against.split(","), repeats or 1, jobs)
     for option, (path, form) in forms.items():
         if path:
             write_text(path, form(table), option)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from testbed.errors import Exit, InputError
+from testbed.errors import TestbedError
+from testbed.evade.rawsend import require_raw
 from testbed.evade.relay import serve_relay
 from testbed.evade.strategy import EvadePlan, parse_plan
 
@@ -21,6 +22,10 @@ def main(listen: str, strategies: Sequence[str]) -> None:
     segments[:PLACES]  the ClientHello in several TCP segments
     records[:PLACES]   the ClientHello in several TLS records
     before             a ChangeCipherSpec record before it, in the same segment
+    disorder           the last packet first
+    low-ttl[:N], bad-checksum, bad-sequence, md5-option, old-timestamp, no-ack
+                       first a decoy that the server does not take, for that reason
+    overlap[:behind], out-of-band
     PLACES are N, -N, name or name+N with commas between them, or every=N.
     """
     host, _, port = listen.rpartition(":")
@@ -29,10 +34,10 @@ def main(listen: str, strategies: Sequence[str]) -> None:
     try:
         plan = parse_plan(strategies)
         if plan.forged:
-            raise InputError.at("strategy", f"{plan.forged!r} needs packets that a socket cannot send")
-    except InputError as error:
+            require_raw()
+    except TestbedError as error:
         click.echo(str(error), err=True)
-        sys.exit(Exit.INPUT)
+        sys.exit(error.exit_status)
     asyncio.run(_serve(host.strip("[]"), int(port), plan))
 
 

@@ -6,10 +6,12 @@ What the client sends first leaves in the pieces of a plan; everything after it 
 import asyncio
 import errno
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
 
 from testbed.evade.hello import HANDSHAKE, RECORD_HEADER
+from testbed.evade.rawsend import send_flight
 from testbed.evade.strategy import EvadePlan
 
 _CHUNK = 65536
@@ -26,19 +28,25 @@ class _RefusedError(Exception):
     """The client asks for something else than a connection; the number of RFC 1928's reply."""
 
 
-async def serve_relay(host: str, port: int, plan: EvadePlan) -> asyncio.Server:
-    """A proxy that listens there and uses `plan` towards servers. OSError if it cannot listen."""
+async def serve_relay(
+    host: str, port: int, plan: EvadePlan, opened: Callable[[int], None] = lambda _: None
+) -> asyncio.Server:
+    """A proxy that listens there and uses `plan` towards servers. OSError if it cannot listen.
+
+    `opened` is called with our port of each connection to a server.
+    """
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
-            await _converse((reader, writer), plan)
+        given_up = (asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError)
+        with suppress(OSError, ValueError, *given_up):  # asyncio of 3.11 prints a cancelled conversation
+            await _converse((reader, writer), plan, opened)
         with suppress(OSError):
             writer.close()
 
     return await asyncio.start_server(converse, host, port, limit=_MOST_HEAD)
 
 
-async def _converse(client: Streams, plan: EvadePlan) -> None:
+async def _converse(client: Streams, plan: EvadePlan, opened: Callable[[int], None]) -> None:
     first = await client[0].readexactly(1)
     socks = first[0] == _SOCKS
     try:
@@ -51,6 +59,7 @@ async def _converse(client: Streams, plan: EvadePlan) -> None:
         await _reply(client[1], _REPLIES.get(error.errno or 0, _FAILED), socks=socks)
         return
     try:
+        opened(server[1].get_extra_info("sockname")[1])
         await _reply(client[1], _OK, socks=socks)
         server[1].get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.gather(_up(client[0], server[1], plan), _pump(server[0], client[1]))
@@ -100,8 +109,12 @@ async def _up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, plan: 
 
 
 async def _send_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, plan: EvadePlan) -> None:
-    """What the client sends first, in the plan's pieces, each a write of its own."""
-    for one in plan.flight(await _first_of(reader)):
+    """What the client sends first, as the plan says: each piece a write, or packets of our own making."""
+    flight = plan.flight(await _first_of(reader))
+    if plan.forged:
+        send_flight(writer, flight)
+        return
+    for one in flight:
         writer.write(one.data)
         await writer.drain()
 

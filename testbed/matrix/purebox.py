@@ -43,9 +43,12 @@ class PureBox:
         return len(self.policy.profile.models.value) > 1
 
 
-def boxes_of(against: Sequence[str]) -> Sequence[PureBox]:
-    """`models`, `profiles`, or the keys of some of either. InputError for another."""
-    known = {**{key: model_box(key) for key in MODELS}, **{key: profile_box(key) for key in _profiles()}}
+def boxes_of(against: Sequence[str], name: str = BLOCKED_NAME) -> Sequence[PureBox]:
+    """Boxes that block this name: `models`, `profiles`, or some of either by key. InputError for another."""
+    known = {
+        **{key: model_box(key, name) for key in MODELS},
+        **{key: profile_box(key, name) for key in _profiles()},
+    }
     found: list[PureBox] = []
     for key in against:
         if key in ("models", "profiles"):
@@ -58,23 +61,23 @@ def boxes_of(against: Sequence[str]) -> Sequence[PureBox]:
     return list(dict.fromkeys(found))
 
 
-def model_box(key: str) -> PureBox:
+def model_box(key: str, name: str = BLOCKED_NAME) -> PureBox:
     """A box of 2022 that inspects by one model."""
     profile = replace(PROFILES[_OF_MODELS], models=our_choice(((key, 1.0),)))
-    return PureBox(key, _policy(profile))
+    return PureBox(key, _policy(profile, name))
 
 
-def profile_box(key: str) -> PureBox:
+def profile_box(key: str, name: str = BLOCKED_NAME) -> PureBox:
     """A box as the profile describes it."""
-    return PureBox(key, _policy(PROFILES[key]))
+    return PureBox(key, _policy(PROFILES[key], name))
 
 
 def _profiles() -> list[str]:
     return [key for key in PROFILES if key not in _WITHOUT_NAMES]
 
 
-def _policy(profile: Profile) -> Policy:
-    names, does = NameList((BLOCKED_NAME,)), _action(profile)
+def _policy(profile: Profile, name: str) -> Policy:
+    names, does = NameList((name,)), _action(profile)
     rules = (
         Rule("name", Match(tls_sni=names), does),
         Rule("host", Match(http_host=names), does),

@@ -20,6 +20,7 @@ _STYLES: Final = {
     Ending.INVALID: "black on #c9c9c9",
     Ending.SKIPPED: "dim",
 }
+_PLAIN: Final = (Ending.THROUGH, Ending.BLOCKED, Ending.DEGRADED)  # their reasons are in the files
 _OTHERS: Final = "white on #7a4fa3"  # a crash, a hang, what was left behind
 _FIELDS: Final = (
     *("tool", "box", "ending", "hits", "tries", "low", "high"),
@@ -87,7 +88,7 @@ def legend(table: MatrixTable) -> list[str]:
     ]
     reasons: dict[str, None] = {}
     for cell in table.cells:
-        if cell.decided.reason and cell.ending is not Ending.THROUGH:
+        if cell.decided.reason and cell.ending not in _PLAIN:
             reasons[f"{cell.tool}: {cell.ending}: {cell.decided.reason}"] = None
     return [*lines, *reasons, *table.left_out]
 

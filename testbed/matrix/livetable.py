@@ -1,0 +1,34 @@
+"""The live matrix: what is asked for becomes rows, boxes and a table."""
+
+from collections.abc import Sequence
+
+from testbed.errors import InputError
+from testbed.matrix.cell import MatrixCell, MatrixTable
+from testbed.matrix.livecells import NAME, LiveRow, at_operators, live_cells, live_row
+from testbed.matrix.purebox import boxes_of
+from testbed.matrix.recipecells import recipe_column, recipe_named
+from testbed.matrix.reference import ROWS
+from testbed.model import Recipe
+
+
+def bench(tools: Sequence[str], against: Sequence[str], repeats: int, jobs: int) -> MatrixTable:
+    """Recipes, by name or file, and strategies against boxes, in worlds. Without tools: the reference rows.
+
+    Errors: InputError for what there is not, UnsupportedError for a machine without worlds.
+    """
+    boxes, left_out = at_operators(boxes_of(against, NAME))
+    strategies: list[LiveRow] = []
+    recipes: list[Recipe] = []
+    for title, text in [(text, text) for text in tools] or [(title, text) for title, _, text in ROWS]:
+        if text and (recipe := recipe_named(text)):
+            recipes.append(recipe)
+        elif isinstance(row := live_row(text, title), str):
+            left_out.append(row)
+        else:
+            strategies.append(row)
+    if not boxes or not (strategies or recipes):
+        raise InputError.at("matrix", "nothing of it can be tried live", "; ".join(left_out))
+    cells: list[MatrixCell] = live_cells(strategies, boxes, repeats, jobs) if strategies else []
+    columns = [recipe_column(recipes, box, repeats) for box in boxes] if recipes else []
+    cells += [cell for row in zip(*columns, strict=True) for cell in row]
+    return MatrixTable(tuple(cells), "live", tuple(left_out))
