@@ -76,7 +76,7 @@ def bench_scenario(boxes: Sequence[PureBox]) -> Scenario:
     return replace(base, name="matrix", phases=phases, default_phase=_FREE, expect=(), path=None)
 
 
-Tried = Mapping[str, Sequence[LiveTry]]
+TriesByRow = Mapping[str, Sequence[LiveTry]]
 _DIRECT: Final = LiveRow("", EvadePlan())
 
 
@@ -93,7 +93,7 @@ def _tried(
 
 
 def _column(
-    world: StandingWorld, box: PureBox, rows: Sequence[LiveRow], free: Tried, repeats: int, jobs: int
+    world: StandingWorld, box: PureBox, rows: Sequence[LiveRow], free: TriesByRow, repeats: int, jobs: int
 ) -> list[MatrixCell]:
     log = world.folder / "events.jsonl"
     start = log.stat().st_size if log.exists() else 0
