@@ -24,6 +24,7 @@ MAX_BYTES_HTTP3 = 64 << 20  # hypercorn holds a whole HTTP/3 answer in memory
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 BINARY = "application/octet-stream"
+JSON = "application/json"
 
 # Our choice: more than what the freeze of 2025 lets pass (16 KB), as most pages have.
 _SMALLEST, _SPREAD = 24_000, 32_000  # bytes
@@ -42,7 +43,13 @@ def host_pages(host: Host, addresses: Sequence[str]) -> Application:
         return page(given.title or names[0], _about(host, names), given.size or ordinary_size(names[0]))
 
     status = given.status or (302 if given.redirect else 200)
-    return pages(welcome, status, given.redirect, repository_file if given.repositories else _no_file)
+    further = {path: text.encode() + b"\n" for path, _, text in (one.partition(" ") for one in given.pages)}
+
+    def file_at(path: str) -> bytes | None:
+        found = further.get(path)
+        return repository_file(path) if found is None and given.repositories else found
+
+    return pages(welcome, status, given.redirect, file_at)
 
 
 def ordinary_size(name: str) -> int:
@@ -80,14 +87,15 @@ def pages(
             if method not in {"PUT", "POST"}:
                 return await refuse(send, 405, "only PUT and POST here", allow="PUT, POST")
             body = json.dumps({"bytes": count, "sha256": digest}).encode() + b"\n"
-            return await reply(send, 200, body, "application/json")
+            return await reply(send, 200, body, JSON)
         file = file_at(path)
         if file is None and path != "/" and not path.startswith("/bytes/"):
             return await refuse(send, 404, "no such page")
         if method not in {"GET", "HEAD"}:
             return await refuse(send, 405, "only GET and HEAD here", allow="GET, HEAD")
         if file is not None:
-            return await reply(send, 200, file, TEXT if file.isascii() else BINARY)
+            kind = JSON if file[:1] in (b"{", b"[") else TEXT if file.isascii() else BINARY
+            return await reply(send, 200, file, kind)
         if path == "/":
             return await reply(send, status, page(f"{status}") if redirect else welcome(), HTML, **location)
         return await _send_bytes(send, path.removeprefix("/bytes/"), scope)

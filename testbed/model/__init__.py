@@ -96,6 +96,7 @@ class Operator:
 
 _Status = Annotated[int, Between(200, 599)]
 _Header = Annotated[str, Form(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n]*", "a header", "x-cache: HIT")]
+_Page = Annotated[str, Form(r"/[!-~]* \S[^\r\n]*", "a path and what is served there", '/status {"up": true}')]
 _Country = Annotated[str, Form(r"[A-Z]{2}", "a country", "RU")]
 
 
@@ -107,6 +108,7 @@ class Behaviour:
     status: _Status | None = None  # of `/`; default: 200, with a redirect 302
     size: Octets | None = None  # of the page at `/`; default: 24 to 56 kB, by the name
     title: str = ""  # of the page at `/`; default: the main name
+    pages: tuple[_Page, ...] = ()  # further ones: path and text, which is JSON if it begins as such
     headers: tuple[_Header, ...] = ()  # of every answer, instead of ours of that name; without a value: none
     refuses: tuple[_Country, ...] = ()  # clients from there are refused, whatever they ask for
     serves: tuple[_Country, ...] = ()  # clients from elsewhere are refused; (): nobody is

@@ -1,8 +1,8 @@
 """OONI's measurements.
 
-Of web_connectivity the keys and flags are those that miniooni and oohelperd gave for OONI's 13 published
-vectors in our worlds; the records around them are made here. urlgetter's are real ones of our probe, which
-writes the same format. The others are made after OONI's specification (ts-024, ts-028, ts-037, ts-039).
+In `data` are real ones: miniooni 3.31 in each phase of `ooni-vectors`, without the bodies of answers and `x_doh`,
+which are large. The probe's own, which have urlgetter's format, are real, too. The others are made after OONI's
+specification (ts-024, ts-028, ts-037, ts-039).
 """
 
 import json
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.detectors.ooni_vectors import KEYS, PLAIN, PUBLISHED, SITE
 from tests.detectors.say import complaints, read, short
 
+DATA = Path(__file__).with_name("data")
 RESULTS = Path(__file__).parents[1] / "measurement/data/results.jsonl"
-SITE = "https://twitter.com/"
-PLAIN = "http://www.bbc.com/"
 
 
 def measurement(name, target, /, **keys):
@@ -29,34 +29,37 @@ def web(target, blocking, flags, *, accessible=False, dns=None, http=None):
     )
 
 
-RESET, SILENT, REFUSED, NONE = (
-    "connection_reset",
-    "generic_timeout_error",
-    "connection_refused",
-    "dns_nxdomain_error",
-)
+RESET, SILENT = "connection_reset", "generic_timeout_error"
+MEASURED = dict(zip(PUBLISHED, (DATA / "ooni-vectors.jsonl").read_text("utf-8").splitlines(), strict=True))
 VECTORS = {
-    "v01": (web(SITE, "http-failure", (4, 0), http=RESET), "blocked", "tls", ("tls.sni.rst",)),
-    "v02": (web(SITE, "dns", (5, 4), http=RESET), "blocked", "dns", ("dns.poison", "tls.sni.rst")),
-    "v03": (web(SITE, "tcp_ip", (2, 0), http=SILENT), "blocked", "ip", ("ip.drop",)),
-    "v04": (web(PLAIN, "dns", (35, 4), http=REFUSED), "blocked", "dns", ("dns.poison", "ip.rst")),
-    "v05": (web(SITE, "dns", (33, 2), dns=NONE, http=NONE), "blocked", "dns", ("dns.nxdomain",)),
-    "v06": (web(SITE, "dns", (33, 5), http=SILENT), "blocked", "dns", ("dns.poison",)),
-    "v07": (web(PLAIN, "http-failure", (8, 0), http=RESET), "blocked", "http", ("http.rst",)),
-    "v08": (web(PLAIN, "http-diff", (16, 0)), "blocked", "http", ("http.page",)),
-    "v09": (web(PLAIN, "dns", (17, 4)), "blocked", "dns", ("dns.poison", "http.page")),
-    "v10": (web(SITE, "http-failure", (8, 0), http=SILENT), "blocked", "http", ("tls.sni.drop", "throttle")),
-    "v11": (web(SITE, False, (33, 4), accessible=True), "free", "", ()),
-    "v12": (web("http://itsat.info/", False, (0, 0), dns=NONE), "free", "", ()),
-    "v13": (web("http://www.bbc.com:8080/", False, (0, 0), http=REFUSED), "free", "", ()),
+    "v01": ("blocked", "tls", ("tls.sni.rst",)),
+    "v02": ("blocked", "dns", ("dns.poison", "tls.sni.rst")),
+    "v03": ("blocked", "ip", ("ip.drop",)),
+    "v04": ("blocked", "dns", ("dns.poison", "ip.rst")),
+    "v05": ("blocked", "dns", ("dns.nxdomain",)),
+    "v06": ("blocked", "dns", ("dns.poison",)),
+    "v07": ("blocked", "http", ("http.rst",)),
+    "v08": ("blocked", "http", ("http.page",)),
+    "v09": ("blocked", "dns", ("dns.poison", "http.page")),
+    "v10": ("blocked", "http", ("freeze", "throttle")),
+    "v11": ("free", "", ()),
+    "v12": ("free", "", ()),
+    "v13": ("free", "", ()),
 }
 
 
 @pytest.mark.parametrize("vector", VECTORS)
 def test_oonis_published_vectors(vector):
-    record, said, layer, found = VECTORS[vector]
-    (verdict,) = read("ooni", [record]).verdicts
-    assert (verdict.said, verdict.layer, verdict.mechanisms) == (said, layer, found)
+    report = read("ooni", MEASURED[vector] + "\n")
+    (verdict,) = report.verdicts
+    assert (verdict.said, verdict.layer, verdict.mechanisms) == VECTORS[vector]
+    assert complaints(report) == []
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+def test_the_saved_measurements_are_what_ooni_publishes(vector):
+    record = json.loads(MEASURED[vector])
+    assert (record["input"], *(record["test_keys"][key] for key in KEYS)) == PUBLISHED[vector]
 
 
 def test_version_0_4_has_no_flags():
@@ -188,3 +191,17 @@ def test_what_cannot_be_read():
         ("unknown field", "'mood'"), ("unknown failure", "quantum_decoherence_error"),
     ]  # fmt: skip
     assert short(report) == {SITE: ("blocked", ())}  # OONI says blocked; by what is not guessed
+
+
+def test_other_experiments_as_miniooni_measured_them():
+    """In phase v01: Twitter is reset by a box behind 5 routers, dns.google and vk.com are free."""
+    report = read("ooni", (DATA / "ooni-others.jsonl").read_text("utf-8"))
+    assert [(one.target, one.said, one.mechanisms) for one in report.verdicts] == [
+        (SITE, "blocked", ("tls.sni.rst",)),  # web_connectivity 0.4
+        (SITE, "blocked", ("tls.sni.rst",)),  # urlgetter
+        ("https://vk.com/", "free", ()),
+        ("tlstrace://twitter.com", "blocked", ("tls.sni.rst",)),
+        ("https://dns.google/dns-query", "free", ()),
+    ]
+    assert report.verdicts[3].parameters == {"hop": 5.0}
+    assert complaints(report) == []

@@ -27,6 +27,7 @@ BEHAVIOURS = {
     "mss": Behaviour(mss=88),
     "published": Behaviour(),
     "repositories": Behaviour(repositories=True),
+    "further": Behaviour(pages=('/status {"up": true}', "/robots.txt User-agent: *")),
 }
 
 

@@ -68,6 +68,20 @@ def test_headers_are_added_replaced_and_removed(far_side):
 
 
 @world
+def test_further_pages(far_side):
+    found = {
+        path: get(far_side, ODD["further"], path=path) for path in ("/status", "/robots.txt", "/", "/none")
+    }
+    assert {path: status for path, (_, _, status, _) in found.items()} == {
+        "/status": 200, "/robots.txt": 200, "/": 200, "/none": 404,
+    }  # fmt: skip
+    assert [found[path][3]["content-type"] for path in ("/status", "/robots.txt")] == [
+        "application/json", "text/plain; charset=utf-8",
+    ]  # fmt: skip
+    assert get(far_side, TWITTER, path="/status")[2] == 404
+
+
+@world
 def test_behaviours_hold_over_http3(far_side):
     for name, status in (("redirect", "302"), ("gone", "451")):
         site = ODD[name]

@@ -24,6 +24,7 @@ LIBRARY = [
     "kremlin-site-down-2022",
     "linkedin-ban-2016",
     "mobile-allowlist-2025",
+    "ooni-vectors",
     "still-blocked-2022-12",
     "telegram-ip-blocking-2018",
     "tor-block-2021",

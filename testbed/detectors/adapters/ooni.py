@@ -128,14 +128,9 @@ def _lie(keys: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _answered(keys: Mapping[str, Any]) -> bool:
-    """Whether an answer had begun when its request failed."""
+    """Whether an answer had begun when its request failed: 0.5 keeps its status."""
     asked = [object_of(one) for one in items_of(keys.get("requests"))]
-    return any(
-        one.get("failure") and (object_of(one.get("response")).get("code") or 0) > 0 for one in asked
-    ) or any(
-        object_of(event).get("operation") == "http_transaction_start"
-        for event in items_of(keys.get("network_events"))
-    )
+    return any(one.get("failure") and (object_of(one.get("response")).get("code") or 0) > 0 for one in asked)
 
 
 def _is_https(target: str) -> bool:
