@@ -1,8 +1,8 @@
 """OONI's measurements.
 
-In `data` are real ones: miniooni 3.31 in each phase of `ooni-vectors`, without the bodies of answers and `x_doh`,
-which are large. The probe's own, which have urlgetter's format, are real, too. The others are made after OONI's
-specification (ts-024, ts-028, ts-037, ts-039).
+In `data` are real ones: miniooni 3.31 in each phase of `ooni-vectors`, without `x_doh` and the bodies of
+answers, which are large. The probe's own, which have urlgetter's format, are real, too. The others are made
+after OONI's specification (ts-024, ts-028, ts-037, ts-039).
 """
 
 import json
