@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from testbed.errors import InvalidRunError
 from testbed.internet.authority import Authority
 from testbed.middlebox.deadlinks import DeadLinks
+from testbed.middlebox.linkproofs import LinkProofs
 from testbed.model import OUTSIDE, OUTSIDE_HOST, Placement, Scenario
 from testbed.model.addressing import addresses_of, served_addresses, twin
 from testbed.run.folder import RunFolder
@@ -57,7 +58,7 @@ class Laboratory:
         self._twins, self._switches, self.date = twins, switches, date
         self.scenario, self.operators, self.folder = scenario, operators, folder
         self._worlds = PhaseWorlds(scenario, phase, operators, twins=twins)
-        self._dead_links = DeadLinks()
+        self._dead_links, self._link_proofs = DeadLinks(), LinkProofs()
         self.phase, self.placements = phase, self._placements(phase)
         self.authority = authority or Authority.create()
         self.started_at = time.monotonic()
@@ -95,7 +96,7 @@ class Laboratory:
             self._services.spawn("timer", pressure.service(self.folder.path))
             if counting:
                 counting.wait()
-            self._dead_links.begin(self.world)
+            self._watch_links()
             self._rule_sets.note(self._routers())
         except BaseException:
             self._stack.close()
@@ -113,7 +114,7 @@ class Laboratory:
 
     def finish(self) -> list[str]:
         """Stop everything, so that receipts are written; what went wrong while stopping, or had before."""
-        return self._rule_sets.changed() + self._dead_links.end(self.world) + self._stop(None)
+        return self._rule_sets.changed() + self._links_proven() + self._stop(None)
 
     def end_phase(self, following: str | None = None) -> list[str]:
         """Stop the phase's censors and lying resolvers, so that receipts are written; what went wrong.
@@ -127,7 +128,7 @@ class Laboratory:
             place for place in self.placements if place in kept and (same_names or place.at == "hop")
         )
         leaving = [place for place in self.placements if place not in self._kept]
-        problems = self._rule_sets.changed() + self._dead_links.end(self.world)
+        problems = self._rule_sets.changed() + self._links_proven()
         problems += self._stop([_service_of(place) for place in leaving])
         self._remove_rules(leaving)
         self._places.leave(leaving)
@@ -154,8 +155,16 @@ class Laboratory:
             self._start_changing()
         self._start_phase(resolvers={*before, *again})
         self.services.wait_ready(READY_WITHIN)
-        self._dead_links.begin(self.world)
+        self._watch_links()
         self._rule_sets.note(self._routers())
+
+    def _links_proven(self) -> list[str]:
+        """What links let pass, or did not do, that they should."""
+        return self._dead_links.end(self.world) + self._link_proofs.end(self.world)
+
+    def _watch_links(self) -> None:
+        self._dead_links.begin(self.world)
+        self._link_proofs.begin(self.world)
 
     def _settle(self, places: Sequence[Placement]) -> list[str]:
         """Let these write their receipts and go on; what went wrong."""
