@@ -16,6 +16,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
         "testbed matrix",
         "testbed matrix shadowsocks split-records 'segments:name disorder' --against t24,t26",
         "testbed matrix --core",
+        "testbed matrix --search evade --core --against t26",
         "testbed matrix --core 'segments:name disorder' low-ttl chrome --against t26",
         "testbed matrix --core --expect kept.json",
     ),
@@ -26,6 +27,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
               help="models, profiles, or some of either: R, t24.")  # fmt: skip
 @click.option("--repeats", type=click.IntRange(1, 1000), help="Tries of each cell.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Tries at once, live.")
+@click.option("--search", metavar="RECIPE", help="Try the recipe's whole grid, and print what works by cost.")
+@click.option("--confirm", type=click.IntRange(0, 100), default=5, show_default=True,
+              help="With --search --core: so many of the best are tried live.")  # fmt: skip
 @click.option("--expect", type=_FILE, metavar="FILE", help="Compare with a matrix that --json printed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--csv", "csv_file", type=_FILE, metavar="FILE", help="Also write it as CSV.")
@@ -36,6 +40,8 @@ def command(
     against: str,
     repeats: int | None,
     jobs: int,
+    search: str | None,
+    confirm: int,
     expect: Path | None,
     csv_file: Path | None,
     markdown: Path | None,
@@ -51,8 +57,18 @@ def command(
     before it if it is not OpenSSL's ('chrome', 'http segments:name', 'quic:decoy'). Without one: the
     reference rows.
 
-    Exit status: 0, or 1 if --expect names another matrix.
+    Exit status: 0, or 1 if --expect names another matrix, or a search found nothing for a box.
     """
+    if search:
+        from testbed.matrix.livetable import search_all
+        from testbed.report.matrixtable import show_found
+
+        results = search_all(search, against.split(","), confirm, jobs, core=core)
+        if as_json:
+            click.echo(json.dumps([one.to_json() for one in results], ensure_ascii=False, indent=1))
+        else:
+            show_found(results)
+        return 0 if all(one.ranked for one in results) else 1
     from testbed.errors import Exit
     from testbed.matrix.changes import changes, kept_cells
     from testbed.matrix.purebox import boxes_of

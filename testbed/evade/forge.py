@@ -5,6 +5,7 @@ Not the censor's own code: what is tested must not make its evidence.
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -54,7 +55,7 @@ class SenderFlow:
         offset = (20 + len(options)) // 4 << 4
         head = struct.pack("!HHIIBBHHH", self.sport, self.dport, seq, ack, offset, flags, 65535, 0, urgent)
         body = head + options + data
-        ends = ip_address(self.source).packed + ip_address(self.destination).packed
+        ends = _packed(self.source) + _packed(self.destination)
         right = _sum(ends + struct.pack("!II", len(body), _TCP) + body)
         body = body[:16] + struct.pack("!H", right ^ 0x5555 if wrong else right) + body[18:]
         if len(ends) == 32:
@@ -72,6 +73,11 @@ class SenderFlow:
         if self.stamp is None:
             return b""
         return struct.pack("!BBBBII", 1, 1, 8, 10, (self.stamp - past) % _ALL, 0)
+
+
+@lru_cache(maxsize=64)
+def _packed(address: str) -> bytes:
+    return ip_address(address).packed
 
 
 def _sum(data: bytes) -> int:

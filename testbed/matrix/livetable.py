@@ -8,6 +8,7 @@ from testbed.matrix.livecells import NAME, LiveRow, at_operators, live_cells, li
 from testbed.matrix.purebox import boxes_of
 from testbed.matrix.recipecells import recipe_column, recipe_named
 from testbed.matrix.reference import ROWS
+from testbed.matrix.search import Found, confirm, search_live, search_purely
 from testbed.model import Recipe
 
 
@@ -32,3 +33,23 @@ def bench(tools: Sequence[str], against: Sequence[str], repeats: int, jobs: int)
     columns = [recipe_column(recipes, box, repeats) for box in boxes] if recipes else []
     cells += [cell for row in zip(*columns, strict=True) for cell in row]
     return MatrixTable(tuple(cells), "live", tuple(left_out))
+
+
+def search_all(name: str, against: Sequence[str], most: int, jobs: int, *, core: bool) -> list[Found]:
+    """A recipe's grid against every box. With `core`, purely, and the best `most` of each then live.
+
+    Errors: InputError for a recipe that there is not, or that has no grid.
+    """
+    recipe = recipe_named(name)
+    if recipe is None:
+        raise InputError.at("--search", f"there is no recipe {name!r}", "name one of recipes/, or a file")
+    boxes = boxes_of(against, NAME)
+    if not core:
+        boxes, _ = at_operators(boxes)
+        return [search_live(recipe, box) for box in boxes]
+    pure = [search_purely(recipe, box) for box in boxes_of(against)]
+    here = {box.key: box for box in at_operators(boxes)[0]}
+    return [
+        confirm(found, here[found.box], most, jobs) if most and found.ranked and found.box in here else found
+        for found in pure
+    ]

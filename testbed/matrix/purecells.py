@@ -23,11 +23,14 @@ def pure_cell(row: Numbered, box: PureBox, repeats: int | None = None) -> Matrix
     """A cell. Without differences between connections or nodes one try says everything."""
     first = row(0)
     count = repeats or (DRAWS if first.varies or box.draws else 1)
-    tries = tuple(_judged(row(number) if first.varies else first, box, number) for number in range(count))
+    tries = tuple(
+        tried_purely(row(number) if first.varies else first, box, number) for number in range(count)
+    )
     return MatrixCell(first.name, box.key, tries)
 
 
-def _judged(given: Contender, box: PureBox, number: int) -> MatrixTry:
+def tried_purely(given: Contender, box: PureBox, number: int) -> MatrixTry:
+    """A try that counts: the tool works without the box, and the direct connection is blocked by it."""
     if _free(given) is not Ending.THROUGH:
         return MatrixTry(Ending.BROKEN, reason="it fails without a box, too")
     if not _blocks(given.kind, box, number):

@@ -78,7 +78,9 @@ class _Connection:
             return Ending.BROKEN
         if opinion == "waits" or self._reset:
             return Ending.BLOCKED
-        came = [self._answers(number) for number in range(_ANSWER if self._line.rule else _SHORT)]
+        came: list[bool] = []
+        while len(came) < (_ANSWER if self._line.rule else _SHORT) and not self._reset:
+            came.append(self._answers(len(came)))
         self._line.now += _LATER
         came.append(self._answers(len(came)))
         if self._reset:

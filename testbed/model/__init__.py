@@ -358,6 +358,9 @@ class Recipe:
     changes_user: bool = False  # its programs become another user, or change their groups
     together: bool = True  # one server may have several clients at once
     path: Path | None = None  # the file that says so
+    grid: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # option -> the values it may have
+    settings: Mapping[str, str] = field(default_factory=dict)  # option -> its value; in a scenario the first
+    strategy: str = ""  # what it does to packets, as `testbed.evade` writes it, with $OPTION
 
 
 @dataclass(frozen=True, slots=True)

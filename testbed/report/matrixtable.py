@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from collections.abc import Sequence
 from io import StringIO
 from typing import IO, Final
 
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from testbed.errors import printable
 from testbed.matrix.cell import Ending, MatrixCell, MatrixTable
+from testbed.matrix.search import Found
 
 _STYLES: Final = {
     Ending.THROUGH: "black on #9fd8a4",
@@ -20,6 +22,7 @@ _STYLES: Final = {
     Ending.INVALID: "black on #c9c9c9",
     Ending.SKIPPED: "dim",
 }
+_SHOWN: Final = 10  # lines of what a search found
 _PLAIN: Final = (Ending.THROUGH, Ending.BLOCKED, Ending.DEGRADED)  # their reasons are in the files
 _OTHERS: Final = "white on #7a4fa3"  # a crash, a hang, what was left behind
 _FIELDS: Final = (
@@ -35,6 +38,25 @@ def show_matrix(table: MatrixTable, *, file: IO[str] | None = None) -> None:
     console.print(_grid(table))
     for line in legend(table):
         console.print(Text(printable(line), style="dim"), soft_wrap=True)
+
+
+def show_found(results: Sequence[Found], *, file: IO[str] | None = None) -> None:
+    """Print what a search found against each box: the cheapest first, and what was not tried."""
+    out = file or sys.stdout
+    console = Console(file=out, highlight=False, width=None if out.isatty() else 10_000)
+    for found in results:
+        head = f"{found.box}: {len(found.ranked)} of {found.of} candidates work"
+        console.print(Text(head, style="bold"))
+        grid = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+        for column in ("cost", "worked", "live", ""):
+            grid.add_column(column, no_wrap=True)
+        for one in found.ranked[:_SHOWN]:
+            live = found.confirmed.get(one.candidate, "")
+            grid.add_row(f"{one.cost:g}", f"{one.worked} of {one.tried}", str(live), Text(str(one.candidate)))
+        console.print(grid)
+        more = len(found.ranked) - _SHOWN
+        for line in (*found.left_out, *([f"{more} more work and cost more: see --json"] if more > 0 else [])):
+            console.print(Text(line, style="dim"), soft_wrap=True)
 
 
 def matrix_html(table: MatrixTable) -> str:

@@ -219,7 +219,8 @@ class _Round:
         folder = {"TESTBED_SHARED": str(self._shared.resolve()), "TESTBED_PYTHON": sys.executable}
         modules = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
         source = {"PYTHONPATH": os.pathsep.join(filter(None, modules))}
-        return {**places, **folder, **source, "TESTBED_VANTAGE": vantage}
+        own = self._recipe.settings
+        return {**own, **places, **folder, **source, "TESTBED_VANTAGE": vantage}
 
 
 def _trial(

@@ -90,6 +90,9 @@ def _made(name: str, part: RecipePart, document: Document, loc: Loc, problems: P
         tuple(part.devices),
         part.changes_user,
         part.together,
+        grid={name: tuple(values) for name, values in part.grid.items()},
+        settings={name: values[0] for name, values in part.grid.items()},
+        strategy=part.strategy,
     )
 
 

@@ -45,6 +45,10 @@ class _ServicesSchema:
 Services = Annotated[list[Any], _ServicesSchema]
 
 
+Variable = Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]{0,30}$")]
+Choices = Annotated[list[str], Field(min_length=1, max_length=1000)]
+
+
 class RecipePart(PassagePart):
     """How a tool is started and used."""
 
@@ -55,6 +59,10 @@ class RecipePart(PassagePart):
     devices: OneOrMore = Field([], description="files that must be there: /dev/net/tun")
     changes_user: bool = Field(default=False, description="its programs become another user or group")
     together: bool = Field(default=True, description="one server may have several clients at once")
+    grid: dict[Variable, Choices] = Field(
+        {}, description="options: each a variable of the commands, with the values that it may have"
+    )
+    strategy: str = Field("", description="what it does to packets, as testbed.evade writes it: $CUT $DECOY")
 
 
 class SpotPart(Part):

@@ -43,7 +43,8 @@ def test_recipes_load_and_have_a_title(path) -> None:
 
 def test_every_recipe_is_used_and_named() -> None:
     used = {way.recipe.name for name in library.names() for way in load(name).circumvention}
-    assert {path.stem for path in RECIPES} - used == set()
+    searched = {path.stem for path in RECIPES if load_recipe(path).grid}  # by `testbed matrix --search`
+    assert {path.stem for path in RECIPES} - used - searched == set()
 
 
 @pytest.mark.parametrize("model", [RecipePart, WayPart])
