@@ -24,7 +24,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.argument("tools", nargs=-1, metavar="[TOOL]...")
 @click.option("--core", is_flag=True, help="Without a world: strategy and box are functions. Seconds.")
 @click.option("--against", default="models", show_default=True, metavar="A,B",
-              help="models, profiles, or some of either: R, t24.")  # fmt: skip
+              help="models, profiles, some of either (R, t24), or scenarios.")  # fmt: skip
 @click.option("--repeats", type=click.IntRange(1, 1000), help="Tries of each cell.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Tries at once, live.")
 @click.option("--search", metavar="RECIPE", help="Try the recipe's whole grid, and print what works by cost.")
@@ -71,9 +71,9 @@ def command(
         return 0 if all(one.ranked for one in results) else 1
     from testbed.errors import Exit
     from testbed.matrix.changes import changes, kept_cells
-    from testbed.matrix.purebox import boxes_of
     from testbed.matrix.purecells import pure_table
     from testbed.matrix.reference import reference_rows, row
+    from testbed.matrix.scenarioboxes import boxes_named
     from testbed.report.matrixtable import matrix_csv, matrix_html, matrix_markdown, show_matrix
     from testbed.report.outputfile import require_writable, write_text
 
@@ -86,7 +86,7 @@ def command(
     kept = kept_cells(expect) if expect else None
     if core:
         rows = [row(text) for text in tools] or reference_rows()
-        table = pure_table(rows, boxes_of(against.split(",")), repeats)
+        table = pure_table(rows, boxes_named(against.split(",")), repeats)
     else:
         from testbed.matrix.livetable import bench
 

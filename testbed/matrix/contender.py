@@ -42,32 +42,36 @@ def first_bytes(client: str, number: int = 0, name: str = BLOCKED_NAME) -> bytes
 
 
 def contender(
-    text: str, name: str = "", stands_for: str = "", number: int = 0, place: str = "strategy"
+    text: str, name: str = "", stands_for: str = "", number: int = 0, host: str = BLOCKED_NAME
 ) -> Contender:
     """The row that is written CLIENT STRATEGY…: "openssl segments:name disorder", "chrome", "quic:decoy".
 
-    Without a client it is openssl. `number`: of the connection, for a client whose connections differ.
+    Without a client it is openssl. `number`: of the connection, for a client whose connections differ;
+    `host`: whose name it says. InputError for what cannot be.
     """
+    place = "strategy"
     words = text.split()
     title = name or text or "plain"
     if words and words[0].partition(":")[0] == "quic":
-        return _quic(words[0].partition(":")[2], title, stands_for, place)
+        return _quic(words[0].partition(":")[2], title, stands_for, host)
     client = words.pop(0) if words and (words[0] in SHAPES or words[0] in _MADE) else "openssl"
     plan = parse_plan(words, place)
     varies = client in SHAPES and SHAPES[client].varies
     kind: LineKind = "http" if client == "http" else "tls"
-    return Contender(title, kind, first_bytes(client, number), plan, stands_for=stands_for, varies=varies)
+    return Contender(
+        title, kind, first_bytes(client, number, host), plan, stands_for=stands_for, varies=varies
+    )
 
 
-def direct(kind: LineKind) -> Contender:
+def direct(kind: LineKind, host: str = BLOCKED_NAME) -> Contender:
     """The connection that must be blocked where a cell is to say something."""
-    return contender({"tls": "", "http": "http", "quic": "quic"}[kind])
+    return contender({"tls": "", "http": "http", "quic": "quic"}[kind], host=host)
 
 
-def _quic(how: str, title: str, stands_for: str, place: str) -> Contender:
+def _quic(how: str, title: str, stands_for: str, host: str) -> Contender:
     flight = SHAPES["chrome-2022"].flight  # every era's boxes read it
     assert flight is not None
-    whole = flight(BLOCKED_NAME, 0)
+    whole = flight(host, 0)
     if not how:
         return Contender(title, "quic", datagrams=whole, stands_for=stands_for)
     if how == "decoy":
@@ -77,13 +81,15 @@ def _quic(how: str, title: str, stands_for: str, place: str) -> Contender:
         fake = flight(FREE_NAME, 0)
         return Contender(title, "quic", datagrams=(*fake, *whole), ignored=len(fake), stands_for=stands_for)
     if how == "split":
-        return Contender(title, "quic", datagrams=_split_initial(), stands_for=stands_for)
-    raise InputError.at(place, f"'quic:{how}' is no form", "write quic, quic:decoy, quic:fake or quic:split")
+        return Contender(title, "quic", datagrams=_split_initial(host), stands_for=stands_for)
+    raise InputError.at(
+        "strategy", f"'quic:{how}' is no form", "write quic, quic:decoy, quic:fake or quic:split"
+    )
 
 
-def _split_initial() -> tuple[bytes, ...]:
-    message = first_bytes("openssl")[5:]
-    at = message.index(BLOCKED_NAME.encode()) + 4
+def _split_initial(host: str) -> tuple[bytes, ...]:
+    message = first_bytes("openssl", 0, host)[5:]
+    at = message.index(host.encode()) + 4
     pieces = ((message[:at], 0), (message[at:], at))
     return tuple(initial_packet(crypto(data, begin), number=n) for n, (data, begin) in enumerate(pieces))
 

@@ -59,7 +59,7 @@ def live_cells(
         TemporaryDirectory(prefix="matrix-") as folder,
         open_world(bench_scenario(boxes), phase=_FREE, vantages=[_FROM], out=Path(folder) / "run") as world,
     ):
-        free = _tried(world, rows, repeats, jobs)
+        free = _tried(world, NAME, rows, repeats, jobs)
         for box in boxes:
             world.phase(box.key)
             for row, cell in zip(rows, _column(world, box, rows, free, repeats, jobs), strict=True):
@@ -81,11 +81,11 @@ _DIRECT: Final = LiveRow("", EvadePlan())
 
 
 def _tried(
-    world: StandingWorld, rows: Sequence[LiveRow], repeats: int, jobs: int
+    world: StandingWorld, name: str, rows: Sequence[LiveRow], repeats: int, jobs: int
 ) -> dict[str, list[LiveTry]]:
     """What each row came to, and the direct connection, under the title ""."""
     every = [one for one in (_DIRECT, *rows) for _ in range(repeats)]
-    made = world.call(partial(try_all, [one.plan for one in every], NAME, SIZE, jobs), vantage=_FROM)
+    made = world.call(partial(try_all, [one.plan for one in every], name, SIZE, jobs), vantage=_FROM)
     found: dict[str, list[LiveTry]] = {}
     for row, one in zip(every, made, strict=True):
         found.setdefault(row.title, []).append(one)
@@ -97,7 +97,7 @@ def _column(
 ) -> list[MatrixCell]:
     log = world.folder / "events.jsonl"
     start = log.stat().st_size if log.exists() else 0
-    made = _tried(world, rows, repeats, jobs)
+    made = _tried(world, box.name, rows, repeats, jobs)
     noted = _by_port(list(events(log, start)) if log.exists() else [])
     usual = median([one.speed for one in free[""] if one.speed] or [0.0])
     direct = [_judged(one, noted, usual) for one in made[""]]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from testbed.errors import InputError
 from testbed.matrix.cell import MatrixCell, MatrixTable
 from testbed.matrix.livecells import NAME, LiveRow, at_operators, live_cells, live_row
-from testbed.matrix.purebox import boxes_of
 from testbed.matrix.recipecells import recipe_column, recipe_named
 from testbed.matrix.reference import ROWS
+from testbed.matrix.scenarioboxes import boxes_named
 from testbed.matrix.search import Found, confirm, search_live, search_purely
 from testbed.model import Recipe
 
@@ -17,7 +17,7 @@ def bench(tools: Sequence[str], against: Sequence[str], repeats: int, jobs: int)
 
     Errors: InputError for what there is not, UnsupportedError for a machine without worlds.
     """
-    boxes, left_out = at_operators(boxes_of(against, NAME))
+    boxes, left_out = at_operators(boxes_named(against, NAME))
     strategies: list[LiveRow] = []
     recipes: list[Recipe] = []
     for title, text in [(text, text) for text in tools] or [(title, text) for title, _, text in ROWS]:
@@ -43,11 +43,11 @@ def search_all(name: str, against: Sequence[str], most: int, jobs: int, *, core:
     recipe = recipe_named(name)
     if recipe is None:
         raise InputError.at("--search", f"there is no recipe {name!r}", "name one of recipes/, or a file")
-    boxes = boxes_of(against, NAME)
+    boxes = boxes_named(against, NAME)
     if not core:
         boxes, _ = at_operators(boxes)
         return [search_live(recipe, box) for box in boxes]
-    pure = [search_purely(recipe, box) for box in boxes_of(against)]
+    pure = [search_purely(recipe, box) for box in boxes_named(against)]
     here = {box.key: box for box in at_operators(boxes)[0]}
     return [
         confirm(found, here[found.box], most, jobs) if most and found.ranked and found.box in here else found

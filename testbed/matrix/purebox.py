@@ -31,11 +31,13 @@ class PureBox:
 
     key: str
     policy: Policy
+    name: str = BLOCKED_NAME  # what it blocks
+    own_hop: int = 0  # 0: the profile's
 
     @property
     def hop(self) -> int:
         """Where it is: the router behind which packets meet it, counted from the client."""
-        return self.policy.profile.default_hop
+        return self.own_hop or self.policy.profile.default_hop
 
     @property
     def draws(self) -> bool:
@@ -56,7 +58,7 @@ def boxes_of(against: Sequence[str], name: str = BLOCKED_NAME) -> Sequence[PureB
         elif key in known:
             found.append(known[key])
         else:
-            remedy = nearest(key, ["models", "profiles", *known])
+            remedy = f"{nearest(key, ['models', 'profiles', *known])} Scenarios are boxes, too"
             raise InputError.at("--against", f"there is no box {key!r}", remedy)
     return list(dict.fromkeys(found))
 
@@ -64,12 +66,12 @@ def boxes_of(against: Sequence[str], name: str = BLOCKED_NAME) -> Sequence[PureB
 def model_box(key: str, name: str = BLOCKED_NAME) -> PureBox:
     """A box of 2022 that inspects by one model."""
     profile = replace(PROFILES[_OF_MODELS], models=our_choice(((key, 1.0),)))
-    return PureBox(key, _policy(profile, name))
+    return PureBox(key, _policy(profile, name), name)
 
 
 def profile_box(key: str, name: str = BLOCKED_NAME) -> PureBox:
     """A box as the profile describes it."""
-    return PureBox(key, _policy(PROFILES[key], name))
+    return PureBox(key, _policy(PROFILES[key], name), name)
 
 
 def _profiles() -> list[str]:

@@ -10,8 +10,8 @@ from testbed.matrix.puretry import try_purely
 
 DRAWS = 20  # tries where client or box differ from one connection to the next: our choice
 
-Numbered = Callable[[int], Contender]
-"""A contender's connection of that number: the first bytes of some clients differ."""
+Numbered = Callable[[int, str], Contender]
+"""A contender's connection of that number, to that host: the first bytes of some clients differ."""
 
 
 def pure_table(rows: Sequence[Numbered], boxes: Sequence[PureBox], repeats: int | None = None) -> MatrixTable:
@@ -21,10 +21,10 @@ def pure_table(rows: Sequence[Numbered], boxes: Sequence[PureBox], repeats: int 
 
 def pure_cell(row: Numbered, box: PureBox, repeats: int | None = None) -> MatrixCell:
     """A cell. Without differences between connections or nodes one try says everything."""
-    first = row(0)
+    first = row(0, box.name)
     count = repeats or (DRAWS if first.varies or box.draws else 1)
     tries = tuple(
-        tried_purely(row(number) if first.varies else first, box, number) for number in range(count)
+        tried_purely(row(number, box.name) if first.varies else first, box, number) for number in range(count)
     )
     return MatrixCell(first.name, box.key, tries)
 
@@ -45,5 +45,5 @@ def _free(given: Contender) -> Ending:
 
 @cache
 def _blocks(kind: str, box: PureBox, number: int) -> bool:
-    ending = try_purely(direct(kind), box, number).ending  # type: ignore[arg-type]
+    ending = try_purely(direct(kind, box.name), box, number).ending  # type: ignore[arg-type]
     return ending in (Ending.BLOCKED, Ending.DEGRADED)

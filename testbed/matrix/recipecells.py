@@ -9,7 +9,7 @@ from typing import Final
 
 from testbed.errors import InvalidRunError
 from testbed.matrix.cell import Ending, MatrixCell, MatrixTry
-from testbed.matrix.livecells import NAME, bench_scenario
+from testbed.matrix.livecells import bench_scenario
 from testbed.matrix.purebox import PureBox
 from testbed.measurement.kinds import parse
 from testbed.model import Circumvention, Host, Recipe
@@ -20,8 +20,8 @@ from testbed.scenario.recipes import load_recipe
 from testbed.truth.wayjudge import NOT_READY, WayRow
 
 _FROM: Final = "mts"
-_TARGET: Final = f"https://{NAME}/"
-_QUIC: Final = f"h3://{NAME}/"
+_TARGET: Final = "https://{}/bytes/60000"  # beyond a policer's burst
+_QUIC: Final = "h3://{}/"
 _ABROAD: Final = ("95.216.3.{}", "2a01:4f9:0:3::{:x}", 24940, "FI")  # Hetzner's, as other servers of tools
 _ELSEWHERE: Final = re.compile(r"it listens on (?!nothing)")
 
@@ -47,7 +47,7 @@ def recipe_column(recipes: Sequence[Recipe], box: PureBox, repeats: int) -> list
 
 
 def _rows(recipes: Sequence[Recipe], box: PureBox) -> Sequence[WayRow]:
-    ways = tuple(_way(recipe, box.key, number) for number, recipe in enumerate(recipes, 1))
+    ways = tuple(_way(recipe, box, number) for number, recipe in enumerate(recipes, 1))
     scenario = replace(bench_scenario([box]), circumvention=ways)
     with tempfile.TemporaryDirectory(prefix="matrix-") as folder:
         out = Path(folder) / "run"
@@ -57,12 +57,12 @@ def _rows(recipes: Sequence[Recipe], box: PureBox) -> Sequence[WayRow]:
     return result.ways
 
 
-def _way(recipe: Recipe, phase: str, number: int) -> Circumvention:
+def _way(recipe: Recipe, box: PureBox, number: int) -> Circumvention:
     four, six, asn, country = _ABROAD
     place = ((four.format(number),), (six.format(number),), asn, country)
     server = Host(f"tool{number}", (f"tool{number}.example.net",), *place) if recipe.server else None
-    target = parse(_QUIC if recipe.passage.quic else _TARGET)
-    return Circumvention(recipe.name, phase, _FROM, target, recipe, server=server)
+    target = parse((_QUIC if recipe.passage.quic else _TARGET).format(box.name))
+    return Circumvention(recipe.name, box.key, _FROM, target, recipe, server=server)
 
 
 def _judged(row: WayRow) -> MatrixTry:
@@ -80,7 +80,8 @@ def _judged(row: WayRow) -> MatrixTry:
         return MatrixTry(Ending.THROUGH, rule)
     if not row.acted:
         return MatrixTry(Ending.UNEXPLAINED, reason=f"{row.observed}, and no rule acted on its flows")
-    return MatrixTry(Ending.BLOCKED, rule, reason=row.observed)
+    ending = Ending.DEGRADED if row.observed == "throttle" else Ending.BLOCKED
+    return MatrixTry(ending, rule, reason=row.observed)
 
 
 def _not_ready(why: str) -> Ending:

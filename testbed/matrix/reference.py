@@ -51,5 +51,5 @@ def row(text: str, title: str = "", stands_for: str = "") -> Numbered:
     return partial(_numbered, text, title, stands_for)
 
 
-def _numbered(text: str, title: str, stands_for: str, number: int) -> Contender:
-    return contender(text, title, stands_for, number)
+def _numbered(text: str, title: str, stands_for: str, number: int, host: str) -> Contender:
+    return contender(text, title, stands_for, number, host)

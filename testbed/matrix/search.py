@@ -124,7 +124,7 @@ def search_live(recipe: Recipe, box: PureBox) -> Found:
 
 
 def _works(one: Candidate, box: PureBox, number: int) -> bool:
-    return tried_purely(contender(one.strategy), box, number).ending is Ending.THROUGH
+    return tried_purely(contender(one.strategy, host=box.name), box, number).ending is Ending.THROUGH
 
 
 def _cost(one: Candidate) -> float:
