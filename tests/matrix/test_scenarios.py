@@ -1,4 +1,4 @@
-"""Scenarios as boxes: one for each phase that blocks a name over TLS, with that name and the box's own hop."""
+"""Scenarios as boxes: one for each phase that blocks a name over TLS, with that name."""
 
 import pytest
 
