@@ -24,7 +24,7 @@ LAYERS = (  # bottom to top; a package imports only from layers below its own
     {"internet"},
     {"scenario"},
     {"middlebox", "probe", "truth", "vantage"},
-    {"dryrun"},
+    {"containers", "dryrun"},
     {"detectors", "run"},
     {"conformance", "doctor", "evaluation", "ladder", "matrix", "monitor", "replay"},
     {"report"},

@@ -217,6 +217,26 @@ serve_option = click.option(
     metavar="HOST[:PORT]='CMD'",
     help="Run CMD as a server on HOST: a vantage, a host of the scenario, or a new one abroad. Repeatable.",
 )
+image_option = click.option(
+    "--image",
+    default="",
+    metavar="IMAGE",
+    help="Run the command in a container of IMAGE (Docker's or Podman's), which is the subscriber.",
+)
+volume_option = click.option(
+    "--volume",
+    "volumes",
+    multiple=True,
+    metavar="HERE:THERE[:ro]",
+    help="Show the container a file or folder. Repeatable.",
+)
+env_option = click.option(
+    "--env",
+    "variables",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="A variable of the container's; without a value, as it is here. Repeatable.",
+)
 authority_option = click.option(
     "--authority",
     metavar="DIR",

@@ -18,6 +18,7 @@ from testbed.cli import options
         "testbed run --all --junit results.xml",
         "testbed run twitter-facebook-2022-02 twitter-facebook-block-2022-03 --timeline --until 2022-05-01",
         "testbed run twitter-throttling-2021 --vantage beeline -- curl -O https://abs.twimg.com/bytes/400000",
+        "testbed run twitter-facebook-block-2022-03 --vantage mts --image debian:12 -- apt-get update",
     ),
 )
 @click.argument("names", nargs=-1, metavar="[NAME]…", shell_complete=options.complete_scenario)
@@ -36,6 +37,9 @@ from testbed.cli import options
 @options.model_option
 @options.time_scale_option
 @options.serve_option
+@options.image_option
+@options.volume_option
+@options.env_option
 @options.authority_option
 @options.out_option
 @click.option(
@@ -67,6 +71,9 @@ def command(
     model: str | None,
     time_scale: float | None,
     serve: tuple[str, ...],
+    image: str,
+    volumes: tuple[str, ...],
+    variables: tuple[str, ...],
     authority: Path | None,
     out: Path | None,
     timeout: float,
@@ -95,8 +102,10 @@ def command(
     from testbed.run.job import Job
     from testbed.run.result import most_serious
 
-    if command_line:
+    if command_line or image:
         options.must_be_one(vantages)
+    if image and (timeline or not names):
+        raise click.UsageError("--image runs one container, in one phase of one scenario")
     options.one_or_all(names, command_line, every=every, timeline=timeline)
     options.must_be_played(timeline, {"--speed": speed, "--from": begin, "--until": until})
     if timeline and (phase is not None or circumvention):
@@ -121,6 +130,9 @@ def command(
         ipv=6 if ipv6 else 4,
         circumvention=circumvention,
         serve=serve,
+        image=image,
+        volumes=volumes,
+        variables=variables,
         authority=authority,
         out=out,
     )

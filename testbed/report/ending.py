@@ -108,7 +108,7 @@ def whose_status(result: RunResult) -> str:
     status = result.command_status
     if status is None or not (status in _OURS or result.status_of == "testbed"):
         return ""
-    command = result.job.command[0] if result.job.command else "the shell"
+    command = result.job.command[0] if result.job.command else result.job.image or "the shell"
     if result.status_of == "command":
         return f"; exit status {status} is that of {command}"
     return f"; exit status {result.exit_status} is testbed's, that of {command} was {status}"

@@ -11,7 +11,7 @@ from testbed.run.choose import phase_of, vantages_of
 from testbed.scenario.inspection import with_model
 from testbed.scenario.loader import load
 
-_WORDS = ("vantages", "command", "serve")  # fields that are tuples of text
+_WORDS = ("vantages", "command", "serve", "volumes", "variables")  # fields that are tuples of text
 _PATHS = ("authority", "out")
 TIMEOUT = (0.2, 60.0)  # seconds
 TIME_SCALE = (0.001, 100_000.0)
@@ -37,6 +37,11 @@ class Job:
     model: str | None = None  # the inspector model of every censor at a hop; None: the scenario's
     circumvention: bool = False  # with the built-in probe: prove the phase's methods of circumvention, too
     serve: tuple[str, ...] = ()  # servers to add: "HOST=COMMAND" or "HOST:PORT=COMMAND"
+    image: str = ""  # the command runs in a container of this image, as the subscriber; None: the image's own
+    volumes: tuple[str, ...] = ()  # of the container: "/here:/there", "/here:/there:ro"
+    variables: tuple[
+        str, ...
+    ] = ()  # of the container: "NAME=VALUE", or "NAME" for the value that it has here
     authority: Path | None = None  # folder of a certificate authority that is kept over runs
     out: Path | None = None  # the run folder, new or empty; None: runs/<scenario>-<time>
 
@@ -50,11 +55,17 @@ class Job:
         for name in _PATHS:
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, Path(value))
+        self._must_fit()
         _must_be_within("timeout", self.timeout, *TIMEOUT)
         if self.time_scale is not None:
             _must_be_within("time_scale", self.time_scale, *TIME_SCALE)
         if self.ipv not in (4, 6):
             raise InputError.at("ipv", f"{self.ipv!r} is no IP version", "give 4 or 6")
+
+    def _must_fit(self) -> None:
+        """InputError for fields that do not go together."""
+        if not self.image and (self.volumes or self.variables):
+            raise InputError.at("image", "volumes and variables are a container's", "name its image")
         if self.circumvention and self.runs_program:
             message = "methods of circumvention are tried by the built-in probe"
             raise InputError.at("circumvention", message, "leave the command out")
@@ -65,8 +76,8 @@ class Job:
 
     @property
     def runs_program(self) -> bool:
-        """Whether a command or a shell runs, and not the built-in probe."""
-        return self.shell or self.command is not None
+        """Whether a command, a shell or a container runs, and not the built-in probe."""
+        return self.shell or self.command is not None or bool(self.image)
 
     @property
     def operators(self) -> tuple[str, ...]:

@@ -3,10 +3,10 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from testbed.errors import InvalidRunError
@@ -50,15 +50,18 @@ class Laboratory:
         twins: bool = False,
         switches: bool = False,
         date: ScenarioClock | None = None,
+        networks: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         """`twins`: with a second subscriber at each vantage, for the controls beside a command.
 
         `switches`: the phase will change. `date`: the scenario's clock, which events and measurements carry.
+        `networks`: vantages whose network namespaces exist already, with a descriptor of each.
         """
         self._twins, self._switches, self.date = twins, switches, date
         self.scenario, self.operators, self.folder = scenario, operators, folder
         self._worlds = PhaseWorlds(scenario, phase, operators, twins=twins)
         self._dead_links, self._link_proofs = DeadLinks(), LinkProofs()
+        self._networks = networks
         self.phase, self.placements = phase, self._placements(phase)
         self.authority = authority or Authority.create()
         self.started_at = time.monotonic()
@@ -87,7 +90,7 @@ class Laboratory:
     def __enter__(self) -> Self:
         self._services = self._stack.enter_context(Children(self.folder.path / "logs"))
         try:
-            self._world = build(self._worlds.plan)
+            self._world = build(self._worlds.plan, self._networks)
             counting = self._count_reached() if self._twins else None
             self._start_world()
             self._start_phase(resolvers=self.operators)

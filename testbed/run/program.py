@@ -34,8 +34,12 @@ def run_shell(session: Session, laboratory: Laboratory) -> Findings:
 def _run(session: Session, laboratory: Laboratory, argv: Sequence[str]) -> Findings:
     vantage = session.job.vantages[0]
     error = ""
+    environment = laboratory.environment(vantage)
     try:
-        status = run_as(laboratory.world.namespaces[vantage], argv, laboratory.environment(vantage))
+        if session.container:
+            status = session.container.run(environment)
+        else:
+            status = run_as(laboratory.world.namespaces[vantage], argv, environment)
     except ProgramError as refused:
         status, error = refused.status, str(refused)
     laboratory.check()

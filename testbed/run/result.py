@@ -131,7 +131,7 @@ class RunResult(Findings):
             found |= {"agreeing": agreeing, "total": len(rows), "verdict": self.verdict, "rows": rows}
         if job.runs_program:
             found |= {
-                "command": list(job.command or ("(shell)",)),
+                "command": list(job.command or (job.image or "(shell)",)),
                 "command_status": self.command_status,
                 "command_error": self.command_error,
                 "controls": dict(self.controls),

@@ -2,10 +2,11 @@
 
 import errno
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from testbed.errors import Exit, InvalidRunError, RunInterrupted, TestbedError
 from testbed.internet.authority import Authority
@@ -23,6 +24,9 @@ from testbed.world import interrupt
 from testbed.world.enter import isolated_call
 from testbed.world.scenarioclock import ScenarioClock
 
+if TYPE_CHECKING:
+    from testbed.containers.contained import Contained
+
 T = TypeVar("T")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -38,6 +42,7 @@ class Session:
     twins: bool = False  # with a second subscriber at each vantage: a command may do anything to the first
     switches: bool = False  # the world will change its phase
     date: ScenarioClock | None = None  # the scenario's time, where it has one
+    container: "Contained | None" = None  # which is the subscriber
 
     @classmethod
     def prepare(cls, job: Job) -> "Session":
@@ -86,6 +91,7 @@ class Session:
             twins=self.twins,
             switches=self.switches,
             date=self.date,
+            networks={self.job.vantages[0]: self.container.network} if self.container else {},
         )
 
 
@@ -109,7 +115,8 @@ def _carry_out(session: Session, work: Work) -> RunResult:
     started = time.time()
     error: Exception | None = None
     try:
-        findings = isolated_call(lambda: _work(session, work))
+        with _with_container(session) as contained:
+            findings = isolated_call(lambda: _work(contained, work))
         status = exit_status(findings)
     except RunInterrupted as signal:
         findings, status = Findings(problems=("interrupted",)), 128 + signal.number
@@ -126,6 +133,21 @@ def _carry_out(session: Session, work: Work) -> RunResult:
     if error is not None and not _is_failure(error):
         raise error
     return result
+
+
+@contextmanager
+def _with_container(session: Session) -> Iterator[Session]:
+    """The session with the container that its job names. It is there before the world and until after it."""
+    job = session.job
+    if not job.image:
+        yield session
+        return
+    from testbed.containers.contained import contained, variables  # few runs need it
+    from testbed.containers.engine import Wanted
+
+    wanted = Wanted(job.image, job.command or (), job.vantages[0], job.volumes, variables(job.variables))
+    with contained(wanted, session.folder.path) as container:
+        yield replace(session, container=container)
 
 
 def _work(session: Session, work: Work) -> Findings:

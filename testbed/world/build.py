@@ -1,11 +1,12 @@
 """Building a planned world: namespaces, links, addresses, routes, neighbours, settings."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from threading import Thread
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from testbed.world import interrupt
@@ -35,8 +36,10 @@ class BuiltWorld:
     namespaces: dict[str, Namespace]
 
 
-def build(plan: Plan) -> BuiltWorld:
+def build(plan: Plan, networks: Mapping[str, int] = MappingProxyType({})) -> BuiltWorld:
     """Build `plan` in the private namespaces that the caller has entered (see `testbed.world.enter`).
+
+    `networks`: hosts whose network namespaces exist already and are empty, with a descriptor of each.
 
     Errors: InvalidRunError if the kernel refuses a step or offloads stay on; UnsupportedError for a missing
     kernel feature; RunInterrupted.
@@ -45,8 +48,9 @@ def build(plan: Plan) -> BuiltWorld:
     importing = Thread(target=_import_netlink)
     importing.start()
     try:
-        hosts = [node.name for node in plan.nodes if node.host]
+        hosts = [node.name for node in plan.nodes if node.host and node.name not in networks]
         made = Namespace.create_hosts(hosts)
+        made += [Namespace.adopt(name, descriptor) for name, descriptor in networks.items()]
         made += [Namespace.create(node.name) for node in plan.nodes if not node.host]
         namespaces = {namespace.name: namespace for namespace in made}
         cpus = _cpus(plan)

@@ -1,6 +1,7 @@
 """Network namespaces of a world: creating and entering them, and verifying that one belongs to this world."""
 
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +47,20 @@ class Namespace:
             made.append(cls._named(name, f"/proc/self/fd/{fd}"))
             os.close(fd)
             (_HOSTS / name).touch()
+        return made
+
+    @classmethod
+    def adopt(cls, name: str, fd: int) -> "Namespace":
+        """Take a container's into the world; commands of other hosts cannot enter it.
+
+        Errors: InvalidRunError unless it is empty: this must not be the machine's own.
+        """
+        _assert_world(name)
+        made = cls._named(name, f"/proc/self/fd/{fd}")
+        with inside(made):
+            found = sorted(name for _, name in socket.if_nameindex())
+        if found != ["lo"]:
+            raise InvalidRunError(f"the network of {name} has interfaces already: {', '.join(found)}")
         return made
 
     @classmethod

@@ -1,0 +1,127 @@
+"""A run's container, seen from the run: its network namespace, what it finds there, and its command."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from socket import socket, socketpair
+from typing import Any
+
+from testbed.containers.engine import INSIDE, Shared, Wanted
+from testbed.errors import Exit, InputError, InvalidRunError, UnsupportedError
+from testbed.internet.bundles import SYSTEM_BUNDLES
+from testbed.vantage.environment import Environment
+from testbed.world import interrupt, linux
+
+_RESOLVERS, _BUNDLE, _ROOT, _GO = "resolv.conf", "bundle.pem", "root.pem", "go"
+_TRUST = {
+    "SSL_CERT_FILE": _BUNDLE,
+    "REQUESTS_CA_BUNDLE": _BUNDLE,
+    "CURL_CA_BUNDLE": _BUNDLE,
+    "NODE_EXTRA_CA_CERTS": _ROOT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contained:
+    """A container that waits for its network."""
+
+    network: int  # its network namespace, a descriptor
+    _shared: Path
+    _line: socket
+
+    def run(self, environment: Environment) -> int:
+        """Give it the subscriber's resolver and authorities, let it go, wait; its exit status.
+
+        Ctrl-C goes to it; a signal to the run is passed on and ends the run. Errors: InvalidRunError if its
+        holder ended; RunInterrupted.
+        """
+        home = environment.scratch.parent
+        for name, source in (
+            (_RESOLVERS, environment.tree / "etc/resolv.conf"),
+            (_BUNDLE, home / _BUNDLE),
+            (_ROOT, home / _ROOT),
+        ):
+            (self._shared / name).write_bytes(source.read_bytes())  # the same file: it is mounted already
+        self._line.sendall(b'{"go": true}\n')
+        with interrupt.listening():
+            interrupt.wait_for_command(self._line.fileno(), self._send)
+        return int(_answer(self._line)["exit"])
+
+    def _send(self, number: int) -> None:
+        self._line.sendall(json.dumps({"signal": int(number)}).encode() + b"\n")
+
+
+@contextmanager
+def contained(wanted: Wanted, run_dir: Path) -> Iterator[Contained]:
+    """Create a container that waits for its network, and remove it in the end. Call it outside a world.
+
+    Errors: UnsupportedError without rights or engine; InputError for what is wrong with the image.
+    """
+    if not linux.may_administer():
+        raise UnsupportedError(
+            "containers: an engine's containers can join a world of its own user's only; remedy: with Docker "
+            "sudo, with rootless Podman start it by 'podman unshare'"
+        )
+    folder = run_dir.resolve() / "container"
+    folder.mkdir()
+    for file in (_RESOLVERS, _BUNDLE, _ROOT):
+        (folder / file).touch()
+    os.mkfifo(folder / _GO)
+    mounts = {"/etc/resolv.conf": _RESOLVERS, **dict.fromkeys(SYSTEM_BUNDLES, _BUNDLE)}
+    trust = {variable: f"{INSIDE}/{file}" for variable, file in _TRUST.items()}
+    wanted = replace(wanted, environment={**trust, **wanted.environment})
+    asked = {"wanted": asdict(wanted), "shared": asdict(Shared(str(folder), mounts))}
+    ours, theirs = socketpair()
+    with ours, theirs:
+        holder = subprocess.Popen(
+            [sys.executable, "-m", "testbed.containers.holder", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+        )
+        theirs.close()
+        try:
+            ours.sendall(json.dumps(asked).encode() + b"\n")
+            network = os.open(f"/proc/{_answer(ours)['pid']}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                yield Contained(network, folder, ours)
+            finally:
+                os.close(network)
+        finally:
+            ours.close()
+            holder.wait()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def variables(given: Sequence[str]) -> dict[str, str]:
+    """What "NAME=VALUE" and "NAME" (for the value that it has here) say. InputError for another form."""
+    found = {}
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not name:
+            raise InputError.at("--env", f"{one!r} names no variable", "give NAME=VALUE, or NAME for ours")
+        found[name] = value if equals else os.environ.get(name, "")
+    return found
+
+
+_ERRORS: dict[int, Callable[[str], Exception]] = {
+    Exit.INPUT: partial(InputError.at, ""),
+    Exit.UNSUPPORTED: UnsupportedError,
+}
+
+
+def _answer(line: socket) -> dict[str, Any]:
+    data = b""
+    while not data.endswith(b"\n"):
+        if not (more := line.recv(1 << 16)):
+            raise InvalidRunError("the process that holds the container ended")
+        data += more
+    answer: dict[str, Any] = json.loads(data)
+    if "error" in answer:
+        raise _ERRORS.get(answer["status"], InvalidRunError)(answer["error"])
+    return answer

@@ -1,0 +1,176 @@
+"""The container engine of this machine: found, and asked to create what a run needs."""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from testbed.errors import InputError, UnsupportedError
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from docker.models.containers import Container
+
+OWNER = "testbed.owner"  # a container's label: the process that holds it, as "PID START"
+INSIDE = "/.testbed"  # where a container sees the folder of `Shared`
+# It waits until its network is there; a FIFO leaves stdin alone.
+_WAITING = ("/bin/sh", "-c", f'read -r _ <{INSIDE}/go && exec "$@"', "sh")
+_TUN = "/dev/net/tun"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A container as its user wants it."""
+
+    image: str
+    command: tuple[str, ...]  # (): the image's own
+    name: str  # its host name
+    volumes: tuple[str, ...]  # as Docker takes them: "/here:/there:ro"
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a container sees of the run."""
+
+    folder: str  # with `go`, a FIFO, and files to be mounted
+    mounts: Mapping[str, str]  # a file's path in the container -> its name in the folder
+
+
+@contextmanager
+def engine() -> Iterator["DockerClient"]:
+    """The engine that DOCKER_HOST names, or Docker's or Podman's at its usual place.
+
+    Errors: UnsupportedError with the remedy, if the Python package or the engine is missing.
+    """
+    try:
+        import docker
+        from requests.exceptions import RequestException
+    except ImportError as missing:
+        raise UnsupportedError(
+            f"containers: the Python package {missing.name} is missing; "
+            "remedy: pip install 'runet-testbed[containers]'"
+        ) from missing
+    place = next((place for place in _places() if place), "")
+    if not place:
+        raise UnsupportedError(
+            "containers: no engine answers on this machine; remedy: start Docker (sudo systemctl start "
+            "docker) or Podman's socket (systemctl start podman.socket), or name it in DOCKER_HOST"
+        )
+    try:
+        _must_listen(place)
+        client = docker.DockerClient(base_url=place, timeout=60)  # it asks for the version
+    except (OSError, docker.errors.DockerException, RequestException) as error:
+        raise UnsupportedError(
+            f"containers: the engine at {place} does not answer ({error}); "
+            "remedy: start it, or name another in DOCKER_HOST"
+        ) from error
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _must_listen(place: str) -> None:
+    """OSError if nobody listens at a Unix socket: the package would leave one of its own open."""
+    kind, _, path = place.partition("://")
+    if kind == "unix":
+        with socket.socket(socket.AF_UNIX) as any_socket:
+            any_socket.connect(path)
+
+
+def _places() -> Iterator[str]:
+    yield os.environ.get("DOCKER_HOST", "") or os.environ.get("CONTAINER_HOST", "")
+    own = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
+    for path in ("/var/run/docker.sock", "/run/podman/podman.sock", f"{own}/podman/podman.sock"):
+        if os.access(path, os.R_OK | os.W_OK):
+            yield f"unix://{path}"
+
+
+def create(client: "DockerClient", wanted: Wanted, shared: Shared, *, terminal: bool) -> "Container":
+    """A container that waits for its network: it has none but loopback.
+
+    Errors: InputError for an image that this machine does not have, or that cannot be used.
+    """
+    from docker.errors import APIError, ImageNotFound
+
+    try:
+        image = client.images.get(wanted.image)
+    except ImageNotFound as missing:
+        known = ", ".join(sorted(tag for one in client.images.list() for tag in one.tags)) or "none"
+        remedy = f"load it first (docker pull, docker import); there are: {known}"
+        raise InputError.at("--image", f"no image {wanted.image!r} on this machine", remedy) from missing
+    program = _program(wanted, image.attrs.get("Config") or {})
+    files = [f"{shared.folder}/{name}:{path}" for path, name in shared.mounts.items()]
+    try:
+        return client.containers.create(
+            image.id,
+            list(program),
+            entrypoint=list(_WAITING),
+            network_mode="none",
+            hostname=wanted.name,
+            environment=dict(wanted.environment),
+            volumes=[f"{shared.folder}:{INSIDE}", *files, *wanted.volumes],
+            cap_add=["NET_ADMIN", "NET_RAW"],  # of its own network, as every subscriber has
+            devices=[f"{_TUN}:{_TUN}:rwm"] if Path(_TUN).exists() else [],
+            labels={OWNER: _owner_mark()},
+            stdin_open=True,
+            tty=terminal,
+        )
+    except APIError as refused:
+        raise InputError.at("--image", f"{wanted.image}: {_words(refused)}") from refused
+
+
+def start(container: "Container", image: str) -> int:
+    """Start it; its process, as this machine numbers it. InputError if the image has no shell."""
+    from docker.errors import APIError
+
+    try:
+        container.start()
+    except APIError as refused:
+        lacking = "no such file" in str(refused) and "/bin/sh" in str(refused)
+        remedy = (
+            "a container waits for its network in /bin/sh: choose an image that has one" if lacking else ""
+        )
+        raise InputError.at("--image", f"{image}: {_words(refused)}", remedy) from refused
+    container.reload()
+    return int(container.attrs["State"]["Pid"])
+
+
+def sweep(client: "DockerClient") -> None:
+    """Remove containers whose holder has been killed."""
+    for container in client.containers.list(all=True, filters={"label": OWNER}):
+        if not _lives(container.labels[OWNER]):
+            container.remove(force=True)
+
+
+def _owner_mark() -> str:
+    """This process, so that another with its number is not taken for it."""
+    return f"{os.getpid()} {_started(os.getpid())}"
+
+
+def _lives(mark: str) -> bool:
+    pid, _, began = mark.partition(" ")
+    return _started(int(pid)) == began
+
+
+def _started(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def _program(wanted: Wanted, config: Mapping[str, Any]) -> Sequence[str]:
+    own = wanted.command or tuple(config.get("Cmd") or ())
+    program = (*(config.get("Entrypoint") or ()), *own)
+    if not program:
+        raise InputError.at("--image", f"{wanted.image} has no command of its own", "give one after --")
+    return program
+
+
+def _words(refused: Any) -> str:
+    return str(refused.explanation or refused)
