@@ -13,7 +13,7 @@ from pathlib import Path
 from socket import socket, socketpair
 from typing import Any
 
-from testbed.containers.engine import INSIDE, Shared, Wanted
+from testbed.containers.engine import INSIDE, Shared, Requested
 from testbed.errors import Exit, InputError, InvalidRunError, UnsupportedError
 from testbed.internet.bundles import SYSTEM_BUNDLES
 from testbed.vantage.environment import Environment
@@ -59,7 +59,7 @@ class Contained:
 
 
 @contextmanager
-def contained(wanted: Wanted, run_dir: Path) -> Iterator[Contained]:
+def contained(requested: Requested, run_dir: Path) -> Iterator[Contained]:
     """Create a container that waits for its network, and remove it in the end. Call it outside a world.
 
     Errors: UnsupportedError without rights or engine; InputError for what is wrong with the image.
@@ -76,8 +76,8 @@ def contained(wanted: Wanted, run_dir: Path) -> Iterator[Contained]:
     os.mkfifo(folder / _GO)
     mounts = {"/etc/resolv.conf": _RESOLVERS, **dict.fromkeys(SYSTEM_BUNDLES, _BUNDLE)}
     trust = {variable: f"{INSIDE}/{file}" for variable, file in _TRUST.items()}
-    wanted = replace(wanted, environment={**trust, **wanted.environment})
-    asked = {"wanted": asdict(wanted), "shared": asdict(Shared(str(folder), mounts))}
+    requested = replace(requested, environment={**trust, **requested.environment})
+    asked = {"requested": asdict(requested), "shared": asdict(Shared(str(folder), mounts))}
     ours, theirs = socketpair()
     with ours, theirs:
         holder = subprocess.Popen(

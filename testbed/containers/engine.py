@@ -22,8 +22,8 @@ _TUN = "/dev/net/tun"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A container as its user wants it."""
+class Requested:
+    """A container as its user asks for it."""
 
     image: str
     command: tuple[str, ...]  # (): the image's own
@@ -90,7 +90,7 @@ def _places() -> Iterator[str]:
             yield f"unix://{path}"
 
 
-def create(client: "DockerClient", wanted: Wanted, shared: Shared, *, terminal: bool) -> "Container":
+def create(client: "DockerClient", requested: Requested, shared: Shared, *, terminal: bool) -> "Container":
     """A container that waits for its network: it has none but loopback.
 
     Errors: InputError for an image that this machine does not have, or that cannot be used.
@@ -98,12 +98,12 @@ def create(client: "DockerClient", wanted: Wanted, shared: Shared, *, terminal: 
     from docker.errors import APIError, ImageNotFound
 
     try:
-        image = client.images.get(wanted.image)
+        image = client.images.get(requested.image)
     except ImageNotFound as missing:
         known = ", ".join(sorted(tag for one in client.images.list() for tag in one.tags)) or "none"
         remedy = f"load it first (docker pull, docker import); there are: {known}"
-        raise InputError.at("--image", f"no image {wanted.image!r} on this machine", remedy) from missing
-    program = _program(wanted, image.attrs.get("Config") or {})
+        raise InputError.at("--image", f"no image {requested.image!r} on this machine", remedy) from missing
+    program = _program(requested, image.attrs.get("Config") or {})
     files = [f"{shared.folder}/{name}:{path}" for path, name in shared.mounts.items()]
     try:
         return client.containers.create(
@@ -111,9 +111,9 @@ def create(client: "DockerClient", wanted: Wanted, shared: Shared, *, terminal: 
             list(program),
             entrypoint=list(_WAITING),
             network_mode="none",
-            hostname=wanted.name,
-            environment=dict(wanted.environment),
-            volumes=[f"{shared.folder}:{INSIDE}", *files, *wanted.volumes],
+            hostname=requested.name,
+            environment=dict(requested.environment),
+            volumes=[f"{shared.folder}:{INSIDE}", *files, *requested.volumes],
             cap_add=["NET_ADMIN", "NET_RAW"],  # of its own network, as every subscriber has
             devices=[f"{_TUN}:{_TUN}:rwm"] if Path(_TUN).exists() else [],
             labels={OWNER: _owner_mark()},
@@ -121,7 +121,7 @@ def create(client: "DockerClient", wanted: Wanted, shared: Shared, *, terminal: 
             tty=terminal,
         )
     except APIError as refused:
-        raise InputError.at("--image", f"{wanted.image}: {_words(refused)}") from refused
+        raise InputError.at("--image", f"{requested.image}: {_words(refused)}") from refused
 
 
 def start(container: "Container", image: str) -> int:
@@ -164,11 +164,11 @@ def _started(pid: int) -> str:
         return ""
 
 
-def _program(wanted: Wanted, config: Mapping[str, Any]) -> Sequence[str]:
-    own = wanted.command or tuple(config.get("Cmd") or ())
+def _program(requested: Requested, config: Mapping[str, Any]) -> Sequence[str]:
+    own = requested.command or tuple(config.get("Cmd") or ())
     program = (*(config.get("Entrypoint") or ()), *own)
     if not program:
-        raise InputError.at("--image", f"{wanted.image} has no command of its own", "give one after --")
+        raise InputError.at("--image", f"{requested.image} has no command of its own", "give one after --")
     return program
 
 

@@ -1,7 +1,7 @@
 """The process that holds a run's container, outside of the world: the engine's socket does not exist inside.
 
 It is a program of its own, so that it outlives a run that is killed, and removes the container then, too.
-Both sides write lines of JSON. The run names what it wants; the holder answers the container's process; the
+Both sides write lines of JSON. The run names what it asks for; the holder answers the container's process; the
 run says `go` once the network is there; the holder answers the exit status. In between come signals.
 """
 
@@ -14,7 +14,7 @@ from socket import socket
 from typing import TYPE_CHECKING, Any
 
 from testbed.containers import attach
-from testbed.containers.engine import Shared, Wanted, create, engine, start, sweep
+from testbed.containers.engine import Shared, Requested, create, engine, start, sweep
 from testbed.errors import TestbedError
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def main() -> int:
 def _hold(client: "DockerClient", line: socket, *, terminal: bool) -> None:
     sweep(client)
     asked = json.loads(_line(line))
-    wanted, shared = Wanted(**asked["wanted"]), Shared(**asked["shared"])
-    container = create(client, wanted, shared, terminal=terminal)
+    requested, shared = Requested(**asked["requested"]), Shared(**asked["shared"])
+    container = create(client, requested, shared, terminal=terminal)
     try:
-        _say(line, pid=start(container, wanted.image))
+        _say(line, pid=start(container, requested.image))
         _line(line)  # "go"
         _say(line, exit=_run(client, container, line, Path(shared.folder, "go"), terminal=terminal))
         _line(line)  # the end of the run

@@ -143,10 +143,12 @@ def _with_container(session: Session) -> Iterator[Session]:
         yield session
         return
     from testbed.containers.contained import contained, variables  # few runs need it
-    from testbed.containers.engine import Wanted
+    from testbed.containers.engine import Requested
 
-    wanted = Wanted(job.image, job.command or (), job.vantages[0], job.volumes, variables(job.variables))
-    with contained(wanted, session.folder.path) as container:
+    requested = Requested(
+        job.image, job.command or (), job.vantages[0], job.volumes, variables(job.variables)
+    )
+    with contained(requested, session.folder.path) as container:
         yield replace(session, container=container)
 
 
