@@ -13,7 +13,7 @@ from pathlib import Path
 from socket import socket, socketpair
 from typing import Any
 
-from testbed.containers.engine import INSIDE, Shared, Requested
+from testbed.containers.engine import INSIDE, Requested, Shared
 from testbed.errors import Exit, InputError, InvalidRunError, UnsupportedError
 from testbed.internet.bundles import SYSTEM_BUNDLES
 from testbed.vantage.environment import Environment

@@ -1,8 +1,9 @@
 """The process that holds a run's container, outside of the world: the engine's socket does not exist inside.
 
 It is a program of its own, so that it outlives a run that is killed, and removes the container then, too.
-Both sides write lines of JSON. The run names what it asks for; the holder answers the container's process; the
-run says `go` once the network is there; the holder answers the exit status. In between come signals.
+Both sides write lines of JSON. The run names what it asks for; the holder answers the number of the
+container's process; the run says `go` once the network is there; the holder answers the exit status. In
+between come signals.
 """
 
 import json
@@ -14,7 +15,7 @@ from socket import socket
 from typing import TYPE_CHECKING, Any
 
 from testbed.containers import attach
-from testbed.containers.engine import Shared, Requested, create, engine, start, sweep
+from testbed.containers.engine import Requested, Shared, create, engine, start, sweep
 from testbed.errors import TestbedError
 
 if TYPE_CHECKING:
