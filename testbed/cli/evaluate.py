@@ -32,6 +32,7 @@ from testbed.cli import options
     "--client", metavar="SHAPE", help="What its first packets look like, for the score: chrome, go, …"
 )
 @click.option("--env", multiple=True, metavar="NAME[=VALUE]", help="Of its environment. Repeatable.")
+@options.serve_option
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
               help="Folder; with one that was begun, the evaluation goes on.")  # fmt: skip
@@ -47,6 +48,7 @@ def command(
     stop: str,
     client: str | None,
     env: tuple[str, ...],
+    serve: tuple[str, ...],
     seed: int,
     out: Path | None,
     recall: float,
@@ -85,6 +87,7 @@ def command(
         tty=tty,
         client=shape_of(client).key if client else reader.client,
         env=env,
+        serve=serve,
     )
     evaluation = Evaluation.open(spec, out)
     with Progress(evaluation.folder) as progress:

@@ -37,6 +37,7 @@ class EvaluationSpec:
     tty: bool = False
     client: str = ""  # what it looks like on the wire, for the score's parts
     env: tuple[str, ...] = ()  # NAME=VALUE of its environment, beside the neutral one
+    serve: tuple[str, ...] = ()  # servers that it needs, as `run --serve` takes them
 
     def to_json(self) -> dict[str, Any]:
         """As a dict of JSON values."""

@@ -180,7 +180,8 @@ class Unit:
         for attempt in range(1, ATTEMPTS + 1):
             out = Path(tempfile.mkdtemp(prefix="w-"))
             vantages = tuple(dict.fromkeys(vantage for vantage, _ in known))
-            result = execute(Job(self.scenario, phase=phase, vantages=vantages, out=out / "w"))
+            job = Job(self.scenario, phase=phase, vantages=vantages, serve=self.spec.serve, out=out / "w")
+            result = execute(job)
             raw = _moved(out, self.folder / "worlds", f"{self.scenario.name}-{phase}")
             if result.exit_status > 128:
                 sys.exit(result.exit_status)
@@ -219,6 +220,7 @@ class _Opened:
             self._unit.scenario,
             phase=self._phase,
             vantages=self._vantages,
+            serve=self._unit.spec.serve,
             out=self._out / "w",
             name=f"w{os.getpid()}",
         )
