@@ -3,6 +3,7 @@
 It imports the rest of testbed only for tests that have the marker.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from testbed.run.open import StandingWorld
+    from testbed.testing.capturing import VantageCapture
     from testbed.testing.cases import ScenarioCase
     from testbed.testing.sharedworlds import OpenWorlds, TestVantage
     from testbed.truth.expected import Truth
@@ -143,6 +145,18 @@ def receipts(world: "StandingWorld", scenario_case: "ScenarioCase") -> Any:
         return dict(world.phase(scenario_case.phase, fresh=True).fired)
 
     return read
+
+
+@pytest.fixture
+def captures(
+    world: "StandingWorld", scenario_case: "ScenarioCase", request: pytest.FixtureRequest
+) -> "Iterator[VantageCapture]":
+    """A function: the packets at the vantage since the test began. It ends the capture."""
+    from testbed.testing.capturing import capturing
+
+    name = re.sub(r"[^\w.-]+", "-", request.node.name)
+    with capturing(world.name, scenario_case.vantage, world.folder / f"{name}.pcapng") as found:
+        yield found
 
 
 def _worlds(config: pytest.Config) -> "OpenWorlds":

@@ -10,6 +10,11 @@ from sitecheck import check
 from testbed.testing import assert_blocked, assert_free
 
 PROGRAM = [sys.executable, str(Path(__file__).parents[1] / "sitecheck.py")]
+SYN, RST, ACK = 2, 4, 16
+
+
+def port(segment, at):
+    return int.from_bytes(segment[at : at + 2], "big")
 
 
 @pytest.mark.scenario("twitter-facebook-block-2022-03", phase="block", vantage="mts")
@@ -25,6 +30,17 @@ def test_a_site_that_works_is_free(vantage):
     result = vantage.run([*PROGRAM, "https://vk.com/"])
     assert_free(result)
     assert json.loads(result.stdout)["verdict"] == "free"
+
+
+@pytest.mark.scenario("twitter-facebook-block-2022-03", phase="block", vantage="mts")
+def test_the_reset_is_in_the_packets(vantage, captures):
+    vantage.run([*PROGRAM, "https://twitter.com/"])
+    packets = captures()
+    tcp = [(one.up, one.raw[one.raw[0] % 16 * 4 :]) for one in packets if one.raw[9] == 6]
+    flags = [(up, segment[13]) for up, segment in tcp if 443 in (port(segment, 0), port(segment, 2))]
+    assert flags[:2] == [(True, SYN), (False, SYN | ACK)]
+    assert (False, RST | ACK) in flags
+    assert captures.file.stat().st_size > sum(len(one.raw) for one in packets)
 
 
 @pytest.mark.scenario("twitter-facebook-block-2022-03", phase="block", vantage="mts")
