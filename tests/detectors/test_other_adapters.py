@@ -1,6 +1,7 @@
 """Tools that are not run here. Their outputs are made after the documentation and source that each names."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -185,6 +186,19 @@ def test_dpi_ch_dns_and_allow_list():
         "Yandex": ("free", ()),
         "cidr-whitelist": ("blocked", ("ip.drop",)),
     }
+
+
+def test_dpi_ch_in_three_phases_of_false_friends():
+    """Real ones, without its own targets: a portal, an overloaded server, a name that is gone."""
+    texts = (Path(__file__).with_name("data") / "dpi-ch.jsonl").read_text("utf-8").splitlines()
+    portal, overloaded, gone = (read("dpi-ch", text) for text in texts)
+    assert [complaints(one) for one in (portal, overloaded, gone)] == [[], [], []]
+    notable = {one.target: (one.said, one.mechanisms) for one in portal.verdicts if one.said == "blocked"}
+    services = ("AdGuard DNS", "Cloudflare DNS", "Google DNS", "OpenDNS")
+    assert notable == dict.fromkeys(services, ("blocked", ("tls.mitm",)))
+    assert [one.target for one in overloaded.verdicts if one.said == "blocked"] == []
+    (linkedin,) = (one for one in gone.verdicts if one.target == "www.linkedin.com")
+    assert (linkedin.said, linkedin.words.partition(",")[0]) == ("inconclusive", "alive: net: internal error")
 
 
 # -- blockcheck: blockcheck.sh of zapret 72.12

@@ -96,3 +96,18 @@ def test_nothing_and_half_a_table():
     cut = DOMAINS[: DOMAINS.index("twitter.com") + 8]
     assert "https://twitter.com/" not in short(read("dpi-detector", cut))
     assert complaints(read("dpi-detector", cut)) == [("truncated line", f"line {len(cut.splitlines())}")]
+
+
+def test_dpi_detector_in_two_phases_of_false_friends():
+    """Real ones, in colour: only that tells a redirect to another domain from one to the same."""
+    portal, overloaded = (
+        read("dpi-detector", (DATA / f"dpi-detector-{phase}.txt").read_text("utf-8"))
+        for phase in ("portal", "overloaded")
+    )
+    assert (complaints(portal), complaints(overloaded)) == ([], [])
+    for one in portal.verdicts:
+        plain = one.target.startswith("http:")
+        assert (one.said, one.mechanisms) == (("blocked", ("http.page",)) if plain else ("free", ())), one
+    assert len(portal.verdicts) == 26
+    blocked = {one.target: one.mechanisms for one in overloaded.verdicts if one.said != "free"}
+    assert blocked == {"http://meduza.io/": ("http.rst",), "https://meduza.io/": ("tls.sni.fin",)}

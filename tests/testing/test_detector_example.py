@@ -1,50 +1,18 @@
 """The example project's own tests, as its author runs them: green, and red when the censor is taken away."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-EXAMPLE = ROOT / "examples/detector"
-HARMLESS = """\
-title: The same names, and nobody filters
-period: any
-sources: [our choice]
-operators: [mts]
-phases: {block: {}}
-default_phase: block
-expect:
-  - {phase: block, vantage: mts, target: ["https://twitter.com/", "https://www.dw.com/"], outcome: ok}
-controls: ["https://vk.com/"]
-"""
+from tests.testing.example_project import EXAMPLES, HARMLESS, run
 
+EXAMPLE = EXAMPLES / "detector"
 pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
-
-
-def run(folder: Path, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    plugin = [
-        "-p",
-        "testbed.testing.pytest_plugin",
-        "-p",
-        "no:cacheprovider",
-        "--testbed-folder",
-        str(folder),
-    ]
-    place = ["--rootdir", str(EXAMPLE), "-c", str(EXAMPLE / "pyproject.toml")]
-    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder), "PYTHONPATH": str(ROOT), **variables}
-    environment.pop("PYTEST_XDIST_WORKER", None)
-    return subprocess.run(
-        [sys.executable, "-m", "pytest", *plugin, *place, *words, str(EXAMPLE / "tests")],
-        env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=280,
-    )  # fmt: skip
 
 
 def test_it_is_green_on_two_workers_with_a_world_each(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    done = run(tmp_path, "-q", "-n", "2")
+    done = run(EXAMPLE, tmp_path, "-q", "-n", "2")
     assert (done.returncode, "6 passed" in done.stdout) == (0, True), done.stdout + done.stderr
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("testbed-")] == []
 
@@ -53,7 +21,8 @@ def test_it_is_red_when_the_censor_is_taken_away(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     (tmp_path / "library").mkdir()
     (tmp_path / "library/twitter-facebook-block-2022-03.yaml").write_text(HARMLESS)
-    done = run(tmp_path, "-k", "is_found or works or function", TESTBED_SCENARIOS=str(tmp_path / "library"))
+    chosen = ("-k", "is_found or works or function")
+    done = run(EXAMPLE, tmp_path, *chosen, TESTBED_SCENARIOS=str(tmp_path / "library"))
     assert (done.returncode, "2 failed, 1 passed, 3 deselected" in done.stdout) == (1, True), done.stdout
     assert "AssertionError: there is no rule 'social-reset' here; there are none" in done.stdout
     assert "rules met   none" in done.stdout
