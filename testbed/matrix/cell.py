@@ -19,7 +19,6 @@ class Ending(StrEnum):
     CRASH = "crash"  # it ended by itself before it was asked to
     HANG = "hang"  # it did not become ready, or did not answer, in its time
     PORT = "other port"  # it runs, and listens somewhere else
-    LEFT = "left behind"  # rules or processes remained after its end
     UNEXPLAINED = "unexplained"  # the same try failed although no rule did anything
     SKIPPED = "skipped"  # this machine lacks what it needs
     INVALID = "invalid"  # the cell says nothing: the direct connection was not blocked

@@ -24,7 +24,7 @@ _STYLES: Final = {
 }
 _SHOWN: Final = 10  # lines of what a search found
 _PLAIN: Final = (Ending.THROUGH, Ending.BLOCKED, Ending.DEGRADED)  # their reasons are in the files
-_OTHERS: Final = "white on #7a4fa3"  # a crash, a hang, what was left behind
+_OTHERS: Final = "white on #7a4fa3"  # a crash, a hang, another port
 _FIELDS: Final = (
     *("tool", "box", "ending", "hits", "tries", "low", "high"),
     *("rule", "packet", "reason", "speed", "free_speed"),

@@ -8,6 +8,8 @@ from tempfile import TemporaryDirectory
 
 from testbed.doctor.checks.tools import run
 from testbed.doctor.feature import Absent, Feature, Need
+from testbed.errors import UnsupportedError
+from testbed.evade.rawsend import require_raw
 from testbed.world import hostsockets
 from testbed.world.linux import loopback_up
 
@@ -110,6 +112,15 @@ def diagnosed() -> str:
     return "listed with its file"
 
 
+def repaired() -> str:
+    """A connection whose queues can be filled without sending, beside a raw socket."""
+    try:
+        require_raw()
+    except UnsupportedError as error:
+        raise Absent(str(error)) from error
+    return "accepted"
+
+
 FEATURES = (
     Feature(
         "ipv6",
@@ -134,6 +145,14 @@ FEATURES = (
         "no injected IPv6 answers or resets",
         "use a kernel of 4.5 or newer (IPV6_HDRINCL)",
         raw6,
+    ),
+    Feature(
+        "tcp-repair",
+        "packets of one's own making on an open connection",
+        Need.OPTIONAL,
+        "no decoys, disorder or overlaps of testbed.evade on the wire (docs/matrix.md)",
+        "use a kernel with CONFIG_CHECKPOINT_RESTORE",
+        repaired,
     ),
     Feature(
         "unix-diag",
