@@ -148,7 +148,7 @@ FEATURES = (
     ),
     Feature(
         "tcp-repair",
-        "packets of one's own making on an open connection",
+        "own packets on a connection",
         Need.OPTIONAL,
         "no decoys, disorder or overlaps of testbed.evade on the wire (docs/matrix.md)",
         "use a kernel with CONFIG_CHECKPOINT_RESTORE",
