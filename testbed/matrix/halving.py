@@ -52,11 +52,15 @@ def halve(
         left.sort(key=lambda one: (-one.worked / one.tried, one.cost))
         working = [one for one in left if one.worked]
         if len(working) < len(left):
-            dropped.append(f"{len(left) - len(working)} never worked in {begin + count} tries")
+            dropped.append(f"{len(left) - len(working)} never worked in {_tries(begin + count)}")
         last = number == len(rounds) - 1
         keep = len(working) if last else max(fewest, -(-len(working) // 2))
         if keep < len(working):
-            some = f"{len(working) - keep} were not tried further after {begin + count} tries"
+            some = f"{len(working) - keep} were not tried further after {_tries(begin + count)}"
             dropped.append(f"{some}: others worked at least as often and cost less")
         left = working[:keep]
     return Halved(tuple(left), tuple(dropped))
+
+
+def _tries(count: int) -> str:
+    return f"{count} {'try' if count == 1 else 'tries'}"

@@ -53,7 +53,7 @@ def test_each_box_has_its_own_cheapest_strategy():
     ]
     assert str(found["R"].ranked[0].candidate) == "records:name"
     assert found["Rvm"].ranked == ()
-    assert found["Rvm"].left_out == ("9 never worked in 1 tries",)
+    assert found["Rvm"].left_out == ("9 never worked in 1 try",)
 
 
 def test_what_is_found_works_and_what_is_dropped_does_not():
@@ -100,6 +100,7 @@ def test_a_recipe_that_cannot_be_searched(recipe, said):
 
 
 @pytest.mark.world
+@pytest.mark.slow
 def test_the_best_are_confirmed_live(capsys):
     assert _called("--search", "evade", "--core", "--confirm", "3", "--against", "Rv") == Exit.OK
     (found,) = json.loads(capsys.readouterr().out)
