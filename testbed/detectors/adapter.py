@@ -18,10 +18,8 @@ from testbed.errors import InputError, nearest
 from testbed.scenario.labels import CAUSELESS, LABELS
 
 GROUP: Final = "testbed.detectors"
-EVERYTHING: Final = frozenset(LABELS) - {
-    *CAUSELESS,
-    "portal",
-}  # of a portal the controls speak, not one target
+EVERYTHING: Final = frozenset(LABELS) - {*CAUSELESS, "portal"}
+"""What one measurement can show. Of a portal only the controls speak."""
 WEB: Final = frozenset({"http", "https"})
 
 
@@ -48,8 +46,13 @@ class Adapter:
     read: Callable[[ToolOutput], ToolReport]
     observes: frozenset[str] = EVERYTHING
     schemes: frozenset[str] = WEB
+    any_scheme: bool = False  # it measures every kind of target, also one that a scenario brings along
     command: tuple[str, ...] = ()  # a command line with {target} or {host} that evaluates with it; (): none
     client: str = ""  # the shape of its first packets (testbed.shapes), if it always has the same
+
+    def takes(self, scheme: str) -> bool:
+        """Whether targets of that URL scheme can be given to it."""
+        return self.any_scheme or scheme in self.schemes
 
 
 @cache

@@ -1,7 +1,8 @@
 """Trials of what is recorded: a run folder, a truth file, an evaluation's folder."""
 
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from testbed.model import OUTSIDE
 from testbed.scenario.labels import CAUSELESS
 from testbed.scenario.loader import load
 from testbed.truth.classify import classify
+from testbed.truth.outage import for_everybody
 from testbed.truth.proofs import CensorReceipts, fired_on, is_rule, on_flows
 from testbed.truth.record import TruthRecord, read_truth
 from testbed.truth.timeline import Timeline
@@ -48,7 +50,8 @@ def of_run(
     known = cases(loaded, phase, vantages, _ipv(folder))
     problems = "; ".join(summary.get("problems", ()))
     if output is None:
-        return _of_probe(folder, known, problems)
+        controls = [target.url for target in loaded.controls]
+        return _of_probe(folder, known, problems, controls)
     fired = tuple(summary.get("rules_fired", {}))
     known = [
         replace(
@@ -61,11 +64,13 @@ def of_run(
     return paired(known, adapter.read(output))
 
 
-def _of_probe(folder: Path, known: list[Trial], problems: str) -> tuple[list[Trial], list[Complaint]]:
+def _of_probe(
+    folder: Path, known: list[Trial], problems: str, controls: Sequence[str]
+) -> tuple[list[Trial], list[Complaint]]:
     """One trial for each of the probe's measurements of an expectation or control."""
     receipts = _receipts(folder)
     measured = [Measurement.from_json(json.loads(line)) for line in _lines(folder / _RESULTS)]
-    outside = {one.target: one for one in measured if one.vantage == OUTSIDE}
+    judged = ProbeView(measured, controls)
     made: list[Trial] = []
     by_place = {(one.vantage, one.target): one for one in known}
     count: dict[tuple[str, str], int] = {}
@@ -75,19 +80,44 @@ def _of_probe(folder: Path, known: list[Trial], problems: str) -> tuple[list[Tri
             continue
         count[place] = count.get(place, 0) + 1
         one = probed(by_place[place], measurement, receipts)
-        verdict = probe_verdict(measurement, outside.get(measurement.target))
+        verdict = judged.verdict(measurement)
         made.append(replace(one, verdict=verdict, repeat=count[place], lab_error=problems))
     missing = [replace(by_place[place], lab_error=problems) for place in by_place.keys() - count.keys()]
     return made + missing, []
 
 
-def probe_verdict(measurement: Measurement, outside: Measurement | None) -> ToolVerdict:
-    """What the built-in probe says of a measurement and the same target from outside."""
-    label, seen = classify(measurement, outside), Timeline(measurement)
+class ProbeView:
+    """What the built-in probe concludes of everything that it measured: from outside, too, and the controls.
+
+    No one measurement shows a portal or an outage: that befalls every target, the controls among them.
+    """
+
+    def __init__(self, measured: Iterable[Measurement], controls: Collection[str]) -> None:
+        self._outside: dict[str, Measurement] = {}
+        first: dict[tuple[str, str], Measurement] = {}
+        for one in measured:
+            first.setdefault((one.vantage, one.target), one)
+            if one.vantage == OUTSIDE:
+                self._outside.setdefault(one.target, one)
+        self._controls: dict[str, list[str]] = defaultdict(list)  # vantage -> labels
+        for (vantage, target), one in first.items():
+            if target in controls and vantage != OUTSIDE and target in self._outside:
+                self._controls[vantage].append(classify(one, self._outside[target]))
+
+    def verdict(self, measurement: Measurement) -> ToolVerdict:
+        """What it says of one measurement."""
+        outside = self._outside.get(measurement.target)
+        label = classify(measurement, outside)
+        return _verdict(measurement, for_everybody(label, self._controls[measurement.vantage]), label)
+
+
+def _verdict(measurement: Measurement, label: str, seen_as: str) -> ToolVerdict:
+    seen = Timeline(measurement)
     speed = measurement.test_keys.speed
     parameters = {"rate": speed.bits_per_second} if speed and speed.bits_per_second else {}
     parameters |= {"received": float(seen.received)} if label == "freeze" and seen.received else {}
-    words = f"{label}: {measurement.test_keys.failed_operation or 'done'}, {measurement.failure}"
+    shown = label if label == seen_as else f"{label}, as {seen_as}"
+    words = f"{shown}: {measurement.test_keys.failed_operation or 'done'}, {measurement.failure}"
     if label in CAUSELESS:
         return ToolVerdict(measurement.target, "free", words=words, parameters=parameters)
     return ToolVerdict(measurement.target, "blocked", (label,), words, parameters=parameters)

@@ -188,8 +188,10 @@ def _layers(stood: Iterable[tuple[Standing, Trial]]) -> dict[tuple[str, str], in
     for standing, trial in stood:
         if trial.verdict is None or standing not in ("hit", "miss", "right", "false alarm", "inconclusive"):
             continue
-        true = layer_of(trial.outcome) or NONE
-        said = {"free": NONE, "inconclusive": UNCLEAR}.get(trial.verdict.said) or trial.verdict.layer or "?"
+        true = (layer_of(trial.outcome) or NONE) if trial.blocked else NONE
+        verdict = trial.verdict
+        unnamed = NONE if verdict.mechanisms else "?"  # a portal is of no layer
+        said = {"free": NONE, "inconclusive": UNCLEAR}.get(verdict.said) or verdict.layer or unnamed
         found[true, said] += 1
     return dict(found)
 

@@ -109,7 +109,7 @@ class Trial:
             return "lab-error"
         if self.ending in FAILURES:
             return self.ending
-        if self.scheme not in adapter.schemes or (self.blocked and self.outcome not in adapter.observes):
+        if not adapter.takes(self.scheme) or (self.blocked and self.outcome not in adapter.observes):
             return "not observable"
         if self.verdict is None:
             return "no verdict"

@@ -114,8 +114,8 @@ def command_line(words: tuple[str, ...], target: str) -> list[str]:
 
 def trials_of(spec: EvaluationSpec, scenario: Scenario, phase: str) -> list[Trial]:
     """Every trial of a phase, once: expectations and controls that can be given to the detector."""
-    schemes = adapter(spec.adapter).schemes
-    return [replace(one, client=spec.client) for one in cases(scenario, phase) if one.scheme in schemes]
+    reader = adapter(spec.adapter)
+    return [replace(one, client=spec.client) for one in cases(scenario, phase) if reader.takes(one.scheme)]
 
 
 def rounds(spec: EvaluationSpec, scenario: Scenario, phase: str) -> Iterator[Round]:

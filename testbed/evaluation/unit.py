@@ -20,14 +20,14 @@ from typing import Final
 
 from testbed.detectors.adapter import Adapter, adapter
 from testbed.detectors.pairing import answer
-from testbed.detectors.recorded import PLAN, TRIALS, probe_verdict, probed, saved_trials
+from testbed.detectors.recorded import PLAN, TRIALS, ProbeView, probed, saved_trials
 from testbed.detectors.trials import Trial
 from testbed.errors import InvalidRunError, TestbedError
 from testbed.evaluation.busy import Lateness
 from testbed.evaluation.detectorrun import DetectorRun, run_detector
 from testbed.evaluation.spec import EvaluationSpec, Round, rounds, trials_of, worlds_of
 from testbed.measurement.ooni import Measurement
-from testbed.model import OUTSIDE, Scenario
+from testbed.model import Scenario
 from testbed.model.addressing import twin_addresses
 from testbed.run.events import ends_of
 from testbed.run.execute import execute
@@ -193,7 +193,8 @@ class Unit:
     def _judged(self, result: RunResult, known: Mapping[tuple[str, str], Trial], raw: str) -> Iterator[Trial]:
         """A run's trials; on a busy machine a wrong answer may be the machine's."""
         busy = str(result.pressure) if result.pressure is not None and result.pressure.busy else ""
-        for one in _of_result(result, known, raw):
+        controls = [target.url for target in self.scenario.controls]
+        for one in _of_result(result, known, raw, controls):
             sure = one.lab_error or one.standing(self.adapter) in _SURE
             yield one if sure else replace(one, lab_error=busy)
 
@@ -232,19 +233,22 @@ class _Opened:
         _moved(self._out, self._unit.folder / "worlds", self._unit.scenario.name)
 
 
-def _of_result(result: RunResult, known: Mapping[tuple[str, str], Trial], raw: str) -> Iterator[Trial]:
+def _of_result(
+    result: RunResult, known: Mapping[tuple[str, str], Trial], raw: str, controls: Sequence[str]
+) -> Iterator[Trial]:
     """The probe's trials: what it measures several times is judged by its first measurement."""
     problems = "; ".join(result.problems)
     made: dict[tuple[str, str], Measurement] = {}
     for measurement in result.measurements:
         made.setdefault((measurement.vantage, measurement.target), measurement)
+    view = ProbeView(made.values(), controls)
     for place, trial in known.items():
-        measured, reference = made.get(place), made.get((OUTSIDE, place[1]))
+        measured = made.get(place)
         if measured is None:
             yield replace(trial, lab_error=problems or "it was not measured", raw=raw)
         else:
             one = probed(trial, measured, result.receipts)
-            yield replace(one, verdict=probe_verdict(measured, reference), lab_error=problems, raw=raw)
+            yield replace(one, verdict=view.verdict(measured), lab_error=problems, raw=raw)
 
 
 def _moved(out: Path, parent: Path, name: str) -> Path:

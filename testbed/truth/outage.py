@@ -21,3 +21,15 @@ def silent_share(labels: Iterable[str]) -> float:
     """The share of a vantage's controls that got no answer, by their labels; 0 without controls."""
     given = list(labels)
     return sum(label in SILENT for label in given) / len(given) if given else 0.0
+
+
+def for_everybody(label: str, controls: Iterable[str]) -> str:
+    """What a measurement's label says beside those of the vantage's controls, which work from outside.
+
+    Somebody else's answer in place of every control is a portal's; silence where a control is silent as well
+    is an outage, at least in part.
+    """
+    given = set(controls)
+    if given and given <= OTHERS_ANSWER and label in OTHERS_ANSWER:
+        return "portal"
+    return "outage" if given & SILENT and label in SILENT else label

@@ -9,7 +9,9 @@ from click.testing import CliRunner
 from testbed.cli.score import command
 from testbed.detectors import recorded
 from testbed.detectors.adapter import ToolOutput, adapter
+from testbed.detectors.recorded import ProbeView
 from testbed.errors import InputError
+from testbed.measurement.ooni import Measurement
 from testbed.truth.record import TruthFile, TruthRecord
 from tests.detectors.test_score import HIT, MISS, RIGHT
 
@@ -177,3 +179,44 @@ def test_outputs_that_were_kept_are_read_again_by_another_adapter(tmp_path):
     (folder / "raw/1.out").unlink()
     with pytest.raises(InputError, match="score with its own adapter"):
         call(folder, "--adapter", "exit-status")
+
+
+def measured(vantage, target, failure=None, page=None):
+    """A measurement of the probe: a page, or the step that failed."""
+    answer = {"code": 200, "body": f"<title>{page}</title>", "x_complete": True}
+    request = {"failure": failure, "request": {"url": target}, "response": answer if page else {"code": 0}}
+    keys = {"failure": failure, "requests": [request] if page else []}
+    connect = {"ip": "192.0.2.1", "port": 80, "status": {"failure": failure if not page else None}}
+    keys["tcp_connect"] = [connect]
+    return Measurement.from_json({"input": target, "annotations": {"vantage": vantage}, "test_keys": keys})
+
+
+SITE, CONTROL, OTHER = "http://site.example/", "http://control.example/", "http://other.example/"
+
+
+def view(**seen):
+    """What the probe says of `SITE` at each vantage, given what `SITE` and the two controls gave there."""
+    fine = [measured("outside", target, page=target) for target in (SITE, CONTROL, OTHER)]
+    here = [
+        measured("mts", target, **({"page": answer} if answer else {"failure": "generic_timeout_error"}))
+        for target, answer in zip((SITE, CONTROL, OTHER), seen["mts"], strict=True)
+    ]
+    judged = ProbeView([*here, *fine], [CONTROL, OTHER])
+    verdict = judged.verdict(here[0])
+    return verdict.said, verdict.mechanisms
+
+
+@pytest.mark.parametrize(
+    ("pages", "said"),
+    [
+        (("log in", "log in", "log in"), ("blocked", ("portal",))),
+        (("log in", CONTROL, OTHER), ("blocked", ("http.page",))),
+        (("log in", "log in", OTHER), ("blocked", ("http.page",))),
+        ((None, None, None), ("free", ())),  # an outage
+        ((None, CONTROL, OTHER), ("blocked", ("ip.drop",))),
+        ((SITE, "log in", "log in"), ("free", ())),
+    ],
+    ids=["portal", "block page", "one control harmed", "outage", "block", "a site that works at a portal"],
+)
+def test_the_controls_show_the_probe_a_portal_and_an_outage(pages, said):
+    assert view(mts=pages) == said

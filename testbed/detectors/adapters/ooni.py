@@ -273,6 +273,6 @@ PROBE = Adapter(
     title="the built-in probe, results.jsonl",
     client="probe",
     read=read,
-    observes=EVERYTHING,
-    schemes=frozenset({"http", "https", "h3", "dns", "put+http", "put+https"}),
+    observes=EVERYTHING | {"portal"},
+    any_scheme=True,
 )
