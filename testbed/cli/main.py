@@ -41,6 +41,7 @@ COMMANDS = {
     "shell": Entry("testbed.cli.shell", "An interactive shell as a subscriber.", RUN),
     "up": Entry("testbed.cli.up", "Build a scenario and hold it open.", RUN),
     "exec": Entry("testbed.cli.exec_", "Run a command in a world that is held open.", RUN),
+    "probe": Entry("testbed.cli.probe", "Look at a site with every instrument, from a vantage.", RUN),
     "phase": Entry("testbed.cli.phase", "Switch a held world to another phase.", RUN),
     "worlds": Entry("testbed.cli.worlds", "The worlds that are held open.", RUN),
     "down": Entry("testbed.cli.down", "End a held world; what its filters did, by phase.", RUN),

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from testbed.censor.policy import Rule
 from testbed.detectors.trials import Trial
 from testbed.detectors.verdicts import Complaint, ToolReport, ToolVerdict
 from testbed.model import OUTSIDE, Placement, Scenario
 from testbed.truth.expected import Truth, truth
+from testbed.truth.judge import also_seen
 
 
 def cases(scenario: Scenario, phase: str, vantages: Sequence[str] | None = None, ipv: int = 4) -> list[Trial]:
@@ -25,6 +27,7 @@ def cases(scenario: Scenario, phase: str, vantages: Sequence[str] | None = None,
 def case_of(scenario: Scenario, phase: str, one: Truth) -> Trial:
     """One expected outcome as a trial without a verdict."""
     place, technique = rule_of(scenario, phase, one.vantage, one.by)
+    rule = _rule(place, one.by)
     return Trial(
         scenario=scenario.name,
         phase=phase,
@@ -32,12 +35,14 @@ def case_of(scenario: Scenario, phase: str, one: Truth) -> Trial:
         target=one.target.url,
         outcome=one.outcome,
         role=one.role,
+        also=tuple(sorted(also_seen(scenario, phase, one))),
         by=one.by,
         technique=technique,
         profile=place.policy.profile.name if place else "",
         rate=one.rate,
         received=one.received,
         hop=place.hop if place and place.at == "hop" else None,
+        residual=_residual(place, rule, one) if place and rule else None,
         chance=one.share is not None,
     )
 
@@ -51,6 +56,19 @@ def rule_of(scenario: Scenario, phase: str, vantage: str, by: str) -> tuple[Plac
                 if rule.name == name:
                     return place, rule.action.key
     return None, ""
+
+
+def _rule(place: Placement | None, by: str) -> Rule | None:
+    named = by.rpartition("/")[2]
+    return next((rule for rule in place.policy.rules if rule.name == named), None) if place else None
+
+
+def _residual(place: Placement, rule: Rule, one: Truth) -> float | None:
+    """Seconds for which the rule holds a 4-tuple after its act on such a target; None if it holds none."""
+    if place.at != "hop":
+        return None
+    profiles = place.policy.profiles_of(rule)  # of TCP first, of QUIC last
+    return rule.action.holds_for(profiles[-1 if one.target.kind.transport == "quic" else 0]) or None
 
 
 def paired(known: Iterable[Trial], report: ToolReport) -> tuple[list[Trial], list[Complaint]]:

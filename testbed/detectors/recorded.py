@@ -108,6 +108,8 @@ class ProbeView:
         """What it says of one measurement."""
         outside = self._outside.get(measurement.target)
         label = classify(measurement, outside)
+        if label == "throttle" and measurement.test_keys.speed is not None:
+            return _verdict(measurement, label, label)  # a rate says more than how long a step took
         return _verdict(measurement, for_everybody(label, self._controls[measurement.vantage]), label)
 
 
@@ -150,6 +152,7 @@ def _of_record(one: TruthRecord) -> Trial:
         rate=(one.rate, one.rate) if one.rate is not None else None,
         received=(one.size, one.size) if one.size is not None else None,
         hop=one.hop,
+        residual=one.residual,
         chance=not one.certain,
         acted=one.rules if one.level == "wire" else None,
     )

@@ -190,6 +190,9 @@ def _layers(stood: Iterable[tuple[Standing, Trial]]) -> dict[tuple[str, str], in
             continue
         true = (layer_of(trial.outcome) or NONE) if trial.blocked else NONE
         verdict = trial.verdict
+        if trial.blocked and trial.mechanisms.intersection(verdict.mechanisms):
+            found[true, true] += 1  # another layer's symptom of the same cause
+            continue
         unnamed = NONE if verdict.mechanisms else "?"  # a portal is of no layer
         said = {"free": NONE, "inconclusive": UNCLEAR}.get(verdict.said) or verdict.layer or unnamed
         found[true, said] += 1
@@ -201,8 +204,9 @@ def _errors(hits: Iterable[Trial]) -> dict[str, tuple[int, float]]:
     found: dict[str, list[float]] = defaultdict(list)
     for trial in hits:
         said = trial.verdict.parameters if trial.verdict else {}
-        hop = (float(trial.hop), float(trial.hop)) if trial.hop is not None else None
-        for name, limits in (("rate", trial.rate), ("received", trial.received), ("hop", hop)):
+        exact = {"hop": trial.hop, "residual": trial.residual}
+        known = {name: None if value is None else (float(value),) * 2 for name, value in exact.items()}
+        for name, limits in {"rate": trial.rate, "received": trial.received, **known}.items():
             if limits is not None and name in said:
                 found[name].append(max(0.0, limits[0] - said[name], said[name] - limits[1]))
     return {name: (len(errors), fmean(errors)) for name, errors in found.items()}

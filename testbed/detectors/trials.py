@@ -58,6 +58,7 @@ class Trial:
     repeat: int = 1
     outcome: str  # the label that must be seen
     role: str = "expectation"  # or "control"
+    also: tuple[str, ...] = ()  # other labels that its cause may have, as the technique says
     by: str = ""  # the rule that causes it, "policy/rule" or "rule"; "" where nothing interferes
     technique: str = ""  # of that rule: "rst-rewrite"
     profile: str = ""  # of its box: "t22"
@@ -65,6 +66,7 @@ class Trial:
     rate: tuple[float, float] | None = None  # bit/s that are true of a throttled target
     received: tuple[float, float] | None = None  # bytes that come before a freeze
     hop: int | None = None  # where the box of the rule is
+    residual: float | None = None  # seconds for which that rule holds a 4-tuple
     chance: bool = False  # a share of tries only has the outcome
     acted: tuple[str, ...] | None = None  # rules that acted on its packets, "mts/tspu/rule"; None: not known
     ending: TrialEnding = "done"
@@ -94,8 +96,8 @@ class Trial:
 
     @property
     def mechanisms(self) -> frozenset[str]:
-        """The labels that are right: the outcome, and what one measurement alone shows of it."""
-        return frozenset({self.outcome, *SEEN_AS.get(self.outcome, ())})
+        """The labels that are right: the outcome, and what one measurement alone may show of its cause."""
+        return frozenset({self.outcome, *self.also, *SEEN_AS.get(self.outcome, ())})
 
     def met(self) -> bool | None:
         """Whether the rule that causes the outcome acted on the detector's packets; None: not known."""
@@ -137,7 +139,7 @@ class Trial:
         said = values.get("verdict")
         values["verdict"] = ToolVerdict(**{**said, "mechanisms": tuple(said["mechanisms"])}) if said else None
         values["complaints"] = tuple(Complaint(**one) for one in values.get("complaints", ()))
-        for name in ("rate", "received", "acted"):
+        for name in ("rate", "received", "acted", "also"):
             if values.get(name) is not None:
                 values[name] = tuple(values[name])
         return cls(**values)

@@ -85,8 +85,8 @@ class DrySteps:
         finally:
             talk.close()
 
-    def secure(self, connection: Connection, name: str) -> "DryTls":
-        """Complete a TLS handshake with `name` as SNI; the certificate is verified."""
+    def secure(self, connection: Connection, name: str, *, protocol: str = "http/1.1") -> "DryTls":
+        """Complete a TLS handshake with `name` as SNI; the shape says what it offers by ALPN."""
         assert isinstance(connection, DryConnection)
         self.step = "tls"
         if self._shape.hello is None:

@@ -40,6 +40,7 @@ from testbed.scenario.loader import load
 from testbed.world import linux
 
 ATTEMPTS: Final = 3  # of a trial that the laboratory spoils; our choice
+_LATE: Final = "a step was slow here, and neither a rule nor a link had made it so: the machine was"
 _SURE: Final = ("hit", "right", "not observable", "inconclusive")  # what no busy machine makes of another
 
 
@@ -242,13 +243,17 @@ def _of_result(
     for measurement in result.measurements:
         made.setdefault((measurement.vantage, measurement.target), measurement)
     view = ProbeView(made.values(), controls)
+    rows = result.judgement.rows if result.judgement else ()
+    slow = {(one.vantage, one.target) for one in rows if one.slow}
     for place, trial in known.items():
         measured = made.get(place)
         if measured is None:
             yield replace(trial, lab_error=problems or "it was not measured", raw=raw)
         else:
             one = probed(trial, measured, result.receipts)
-            yield replace(one, verdict=view.verdict(measured), lab_error=problems, raw=raw)
+            verdict = view.verdict(measured)
+            late = _LATE if place in slow and "throttle" in verdict.mechanisms else ""
+            yield replace(one, verdict=verdict, lab_error=problems or late, raw=raw)
 
 
 def _moved(out: Path, parent: Path, name: str) -> Path:

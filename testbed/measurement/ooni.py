@@ -67,13 +67,14 @@ def headers_map(headers: HeadersList) -> Mapping[str, MaybeBinary]:
 class DnsAnswer:
     """One record of a DNS answer (df-002)."""
 
-    answer_type: str | None = None  # A, AAAA, CNAME
+    answer_type: str | None = None  # A, AAAA, CNAME, HTTPS
     asn: int | None = None  # of the address
     as_org_name: str | None = None
     hostname: str | None = None  # of a CNAME
     ipv4: str | None = None
     ipv6: str | None = None
     ttl: int | None = nullable()  # seconds
+    text: str | None = named("x_text")  # of an HTTPS record, as in a zone file (RFC 9460 2.1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,11 @@ class Steps(Protocol):
         """Resolve the target's host; what is sent and received are datagrams to and from its UDP port."""
         ...
 
-    def secure(self, connection: Connection, name: str) -> Connection:
-        """Complete a TLS handshake on `connection` with `name` as SNI; the certificate is verified."""
+    def secure(self, connection: Connection, name: str, *, protocol: str = "http/1.1") -> Connection:
+        """Complete a TLS handshake on `connection` with `name` as SNI; the certificate is verified.
+
+        `protocol` is what it offers by ALPN, "http/1.1" or "h2"; `fetch` then speaks that.
+        """
         ...
 
     def offer(self, flow: Connection, hello: bytes, name: str) -> bytes:
@@ -80,7 +83,7 @@ class Steps(Protocol):
         ...
 
     def fetch(self, connection: Connection, target: Target, *, upload: int = 0) -> None:
-        """One HTTP/1.1 GET of the target's path, or a PUT of `upload` bytes. Redirects are not followed."""
+        """One GET of the target's path, or a PUT of `upload` bytes. Redirects are not followed."""
         ...
 
     def fetch_http3(self, target: Target) -> None:

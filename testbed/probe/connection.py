@@ -147,10 +147,12 @@ class TcpConnection:
 
 
 class TlsConnection:
-    """TLS over a `TcpConnection`, with SNI, ALPN "http/1.1" and the certificate checked."""
+    """TLS over a `TcpConnection`, with SNI, the ALPN of its context and the certificate checked."""
 
-    def __init__(self, tcp: TcpConnection, name: str, context: ssl.SSLContext) -> None:
-        self.tcp, self.name = tcp, name
+    def __init__(
+        self, tcp: TcpConnection, name: str, context: ssl.SSLContext, protocol: str = "http/1.1"
+    ) -> None:
+        self.tcp, self.name, self.protocol = tcp, name, protocol  # what it offers
         self.alpn = ""  # as negotiated
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._in, self._out, server_hostname=name)
@@ -227,14 +229,16 @@ class TlsConnection:
 
 
 @lru_cache(maxsize=8)  # reading a bundle takes longer than a handshake
-def client_context(ca_file: str | None, *, padded: bool = False) -> ssl.SSLContext:
-    """A verifying context that trusts `ca_file`, or the system's own store.
+def client_context(
+    ca_file: str | None, *, padded: bool = False, protocol: str = "http/1.1"
+) -> ssl.SSLContext:
+    """A verifying context that trusts `ca_file`, or the system's own store, and offers `protocol` by ALPN.
 
     `padded`: its ClientHello is longer than a segment, by protocols that nobody speaks in the ALPN extension:
     Python's ssl cannot ask for the padding extension (RFC 7685), and a box sees the same length.
     """
     context = ssl.create_default_context(cafile=ca_file)
-    context.set_alpn_protocols(["http/1.1", *(_PADDING if padded else ())])
+    context.set_alpn_protocols([protocol, *(_PADDING if padded else ())])
     # One group keeps the ClientHello within a segment, as clients' were until 2024. OpenSSL 3.5 would add a
     # post-quantum key of 1,216 bytes, and a box that reads one packet at a time would miss the name.
     context.set_ecdh_curve("prime256v1")

@@ -30,7 +30,7 @@ _USER_AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:97.0) Gecko/20100101
 
 @dataclass(slots=True)
 class IncomingResponse:
-    """What has come of a response so far. Filled by both HTTP/1.1 and HTTP/3."""
+    """What has come of a response so far. Filled by every version of HTTP."""
 
     kept: int = _KEPT  # bytes of the body to record
     status: int = 0  # 0 until a status line came
@@ -67,7 +67,7 @@ class OutgoingRequest:
 
     target: Target
     secure: bool  # over TLS or QUIC
-    version: Literal["1.1", "3"] = "1.1"
+    version: Literal["1.1", "2", "3"] = "1.1"
     upload: int = 0
 
     @property
@@ -88,8 +88,8 @@ class OutgoingRequest:
 
     @property
     def headers(self) -> list[tuple[str, str]]:
-        """The headers that are sent: a plain, browser-like request. HTTP/3 has no Host (RFC 9114)."""
-        if self.version == "3":
+        """The headers that are sent, as a browser does. HTTP/2 and HTTP/3 have no Host (RFC 9113, 9114)."""
+        if self.version != "1.1":
             return [("user-agent", _USER_AGENT), ("accept", "*/*")]
         headers = [
             ("Host", self.authority),

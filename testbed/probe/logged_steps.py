@@ -80,13 +80,13 @@ class LoggedSteps:
         finally:
             udp.close()
 
-    def secure(self, connection: Connection, name: str) -> TlsConnection:
+    def secure(self, connection: Connection, name: str, *, protocol: str = "http/1.1") -> TlsConnection:
         """Complete a TLS handshake on `connection` with `name` as SNI; the certificate is verified."""
         assert isinstance(connection, TcpConnection)
         self.step = "tls"
         passage = self._passage
-        context = client_context(self._ca_file, padded=passage.hello == "padded")
-        tls = TlsConnection(connection, passage.server_name or name, context)
+        context = client_context(self._ca_file, padded=passage.hello == "padded", protocol=protocol)
+        tls = TlsConnection(connection, passage.server_name or name, context, protocol)
         connection.allow(PATIENCE * self.timeout)
         tls.handshake()
         return tls
@@ -99,11 +99,20 @@ class LoggedSteps:
         return firstflight.offer(flow, hello, name, "tcp" if secure else "udp")
 
     def fetch(self, connection: Connection, target: Target, *, upload: int = 0) -> None:
-        """One HTTP/1.1 GET of the target's path, or a PUT of `upload` bytes. Redirects are not followed."""
+        """One GET of the target's path, or a PUT of `upload` bytes. Redirects are not followed.
+
+        Over a connection that was secured for HTTP/2, there are no uploads.
+        """
         assert isinstance(connection, TcpConnection | TlsConnection)
         self.step = "http"
         self._log.options += ["NoFollowRedirects=true", *(["Method=PUT"] if upload else [])]
         secure = isinstance(connection, TlsConnection)
+        if isinstance(connection, TlsConnection) and connection.protocol == "h2":
+            from testbed.probe import http2  # few measurements need it
+
+            request = OutgoingRequest(target, secure=True, version="2")
+            http2.fetch(self._log, connection, request, PATIENCE * self.timeout)
+            return
         request = OutgoingRequest(target, secure=secure, upload=upload)
         http1.fetch(self._log, connection, request, PATIENCE * self.timeout)
 

@@ -72,9 +72,12 @@ def resolve(log: MeasurementLog, name: str, resolvers: Sequence[str], ipv: int, 
 class Lookup:
     """One question to one resolver."""
 
-    def __init__(self, log: MeasurementLog, name: str, resolver: tuple[str, int], ipv: int) -> None:
+    def __init__(
+        self, log: MeasurementLog, name: str, resolver: tuple[str, int], ipv: int, kind: str = ""
+    ) -> None:
+        """`kind` is the type of record: A, AAAA or HTTPS (RFC 9460); "" is that of the IP version."""
         self.log, self.name, self.resolver = log, name, resolver
-        self.kind = "AAAA" if ipv == 6 else "A"
+        self.kind = kind or ("AAAA" if ipv == 6 else "A")
         self.query = dns.message.make_query(name, self.kind)
         self._sock: socket.socket | None = None
         self.where = endpoint_text(*resolver)
@@ -202,4 +205,6 @@ def _answer_of(record: Any, ttl: int) -> DnsAnswer | None:
         return DnsAnswer(kind, hostname=record.target.to_text(omit_final_dot=True), ttl=ttl)
     if kind == "A":
         return DnsAnswer(kind, ipv4=record.address, ttl=ttl)
+    if kind == "HTTPS":
+        return DnsAnswer(kind, text=record.to_text(), ttl=ttl)
     return DnsAnswer(kind, ipv6=record.address, ttl=ttl) if kind == "AAAA" else None

@@ -23,8 +23,11 @@ def resolve_at(
     ipv: int,
     timeout: float,
     ca_file: str | None,
+    kind: str = "",
 ) -> list[str]:
     """The addresses of `name` as `resolver` gives them; `system` are the resolvers for its own name.
+
+    `kind`: another type of record than the IP version's; the log has what was answered.
 
     Errors: what a step raises, MeasurementError for an answer without an address.
     """
@@ -32,7 +35,7 @@ def resolve_at(
         address = resolver.host
     else:
         address = lookup.resolve(log, resolver.host, system, ipv, timeout)[0]
-    one = lookup.Lookup(log, name, (address, resolver.port), ipv)
+    one = lookup.Lookup(log, name, (address, resolver.port), ipv, kind)
     try:
         if resolver.scheme == "udp":
             return one.over_udp(timeout)

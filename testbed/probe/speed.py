@@ -8,6 +8,7 @@ from testbed.measurement.ooni import TransferSpeed
 from testbed.probe.log import MeasurementLog
 
 BULK_BOUND = 8.0  # s; a bulk transfer is stopped then. Our choice: some 140 kB at 140 kbit/s
+SLOW_SHARE = 0.3  # of a control; below it a transfer is throttled, as in testbed.truth.classify. Our choice
 _SETTLE = 1.0  # s left out of the rate: by then the bucket is empty (CP21: 16 KB in the first 100 ms)
 _LONG = 3.0  # s; shorter transfers are averaged as a whole
 _APART = 0.02  # s between two samples

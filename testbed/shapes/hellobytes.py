@@ -9,6 +9,12 @@ GREASE: Final = 0x4A4A  # RFC 8701; real clients draw one of sixteen
 MLKEM: Final = 0x11EC  # X25519MLKEM768
 X25519, P256, P384, P521, FFDHE2048, FFDHE3072 = 0x001D, 0x0017, 0x0018, 0x0019, 0x0100, 0x0101
 MLKEM_SHARE: Final = 1216  # bytes of its key share
+_BASE: Final = b"\x09".ljust(32, b"\0")  # of X25519 (RFC 7748 4.1)
+_G: Final = (  # of P-256 (SP 800-186 3.2.1.3)
+    "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"
+)
+_KEYS: Final = {X25519: _BASE, P256: b"\4" + bytes.fromhex(_G), MLKEM: bytes(1184) + _BASE}
 
 _CHROME_CIPHERS: Final = (
     *(0x1301, 0x1302, 0x1303, 0xC02B, 0xC02F, 0xC02C, 0xC030, 0xCCA9),
@@ -44,8 +50,15 @@ def protocols(*names: str) -> bytes:
 
 
 def shares(*sizes: tuple[int, int]) -> bytes:
-    """The key_share extension: group and bytes of each share."""
-    each = b"".join(struct.pack("!HH", group, size) + bytes(size) for group, size in sizes)
+    """The key_share extension: group and bytes of each share.
+
+    The keys are the groups' own base points, and for ML-KEM one that is all zero: any server takes them and
+    answers, though nobody could go on with such a handshake.
+    """
+    each = b"".join(
+        struct.pack("!HH", group, size) + _KEYS.get(group, b"").ljust(size, b"\0")[:size]
+        for group, size in sizes
+    )
     return extension(0x33, vector(each, 2))
 
 

@@ -27,9 +27,11 @@ def for_everybody(label: str, controls: Iterable[str]) -> str:
     """What a measurement's label says beside those of the vantage's controls, which work from outside.
 
     Somebody else's answer in place of every control is a portal's; silence where a control is silent as well
-    is an outage, at least in part.
+    is an outage, at least in part; and what is slow where a control is slow, too, is a slow network or host.
     """
     given = set(controls)
     if given and given <= OTHERS_ANSWER and label in OTHERS_ANSWER:
         return "portal"
+    if label == "throttle" and "throttle" in given:
+        return "ok"
     return "outage" if given & SILENT and label in SILENT else label

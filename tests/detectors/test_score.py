@@ -103,13 +103,15 @@ def test_the_matrix_of_layers_and_its_f1():
 
 
 def test_numbers_are_compared_with_the_range_that_is_true():
-    slow = replace(BLOCKED, outcome="throttle", rate=(130_000.0, 150_000.0), hop=2)
+    slow = replace(BLOCKED, outcome="throttle", rate=(130_000.0, 150_000.0), hop=2, residual=420.0)
     trials = [
-        says(slow, "blocked", "throttle", parameters={"rate": rate, "hop": hop})
+        says(slow, "blocked", "throttle", parameters={"rate": rate, "hop": hop, "residual": 400.0})
         for rate, hop in ((140_000.0, 2.0), (160_000.0, 3.0), (120_000.0, 2.0))
     ]
     made = score("d", trials, ANY)
-    assert made.errors == {"rate": (3, pytest.approx(20_000 / 3)), "hop": (3, pytest.approx(1 / 3))}
+    assert made.errors == {
+        "rate": (3, pytest.approx(20_000 / 3)), "hop": (3, pytest.approx(1 / 3)), "residual": (3, 20.0),
+    }  # fmt: skip
 
 
 def test_repeats_that_disagree_are_flaky_unless_chance_is_expected():
