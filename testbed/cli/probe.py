@@ -8,9 +8,9 @@ from testbed.cli import options
 @click.command(
     short_help="Look at a site with every instrument, from within a vantage.",
     epilog=options.examples(
-        "testbed run twitter-facebook-block-2022-03 --vantage mts -- testbed probe twitter.com",
-        "testbed exec --vantage mts -- testbed probe --with hop,residual --residual 90 https://twitter.com/",
-        "testbed exec --vantage mts -- testbed probe --with all --json http://www.linkedin.com/",
+        "testbed probe twitter.com",
+        "testbed probe --with hop,residual --residual 90 https://twitter.com/",
+        "testbed probe --with all --json http://www.linkedin.com/",
     ),
 )
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
@@ -41,6 +41,8 @@ def command(
     as_json: bool,
 ) -> int:
     """Measure TARGETs (names or URLs) from here, which must be a vantage of a world.
+
+    Give it to a shell there, or behind the -- of run and exec.
 
     Exit status: 0 if nothing odd was seen, 1 if anything was.
     """

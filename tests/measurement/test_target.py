@@ -45,7 +45,7 @@ def test_what_a_kind_reads_from_the_rest_of_the_url():
     ("url", "problem"),
     [
         ("", ("target: '' is not a target; write one of https://NAME/, dns://RESOLVER/NAME, "
-             "dns+tcp://RESOLVER/NAME, h3://NAME/, http://NAME/, openvpn://NAME:1194/, "
+             "dns+tcp://RESOLVER/NAME, h2://NAME/, h3://NAME/, http://NAME/, openvpn://NAME:1194/, "
              "put+http://NAME/upload?bytes=N, put+https://NAME/upload?bytes=N, wireguard://NAME:51820/")),
         ("twitter.com", "target: 'twitter.com' is not a target; write one of"),
         ("ftp://a/", "target: 'ftp://a/' is not a target; write one of"),
@@ -91,6 +91,7 @@ def test_transports():
     assert {scheme: kind.transport for scheme, kind in KINDS.items()} == {
         "https": "tls",
         "http": "http",
+        "h2": "tls",
         "h3": "quic",
         "put+https": "tls",
         "put+http": "http",
