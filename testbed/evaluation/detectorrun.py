@@ -33,18 +33,24 @@ class DetectorRun:
     lab_error: str = ""  # why it could not be run at all
 
 
-def run_detector(world: StandingWorld, spec: EvaluationSpec, vantage: str, target: str) -> DetectorRun:
-    """Run the command once. It never raises: what the laboratory could not do is in `lab_error`."""
+def run_detector(
+    world: StandingWorld, spec: EvaluationSpec, vantage: str, target: str, recorded: Path
+) -> DetectorRun:
+    """Run the command once. It never raises: what the laboratory could not do is in `lab_error`.
+
+    The folder `recorded`, the evaluation's, and that of the world are empty for the detector.
+    """
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    settings = {"limit": spec.limit, "keep": spec.keep, "stop": spec.stop, "tty": spec.tty}
-    argv = [sys.executable, "-I", "-S", guard.__file__, json.dumps(settings)]
+    settings: dict[str, object] = {"limit": spec.limit, "keep": spec.keep, "stop": spec.stop, "tty": spec.tty}
+    settings["covered"] = [str(world.folder), str(recorded)]
+    argv = [sys.executable, "-I", "-S", guard.__file__]
     try:
         done = world.run(
             [*argv, *command_line(spec.command, target)],
             vantage=vantage,
             env=neutral(folder, spec),
             cwd=folder,
-            stdin=subprocess.DEVNULL,
+            input=json.dumps(settings).encode(),
             capture_output=True,
             timeout=spec.limit + _MORE,
         )

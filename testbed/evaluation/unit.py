@@ -106,9 +106,7 @@ class Unit:
                 world.phase(one.phase, fresh=True)
             lateness.begin()
             with ThreadPoolExecutor(len(one.trials)) as pool:
-                ran = list(
-                    pool.map(lambda t: run_detector(world, self.spec, t.vantage, t.target), one.trials)
-                )
+                ran = list(pool.map(lambda t: self._run(world, t), one.trials))
             pressure = lateness.end()
             record = world.phase(one.phase, fresh=True)
             acted = self._acted(world, record)
@@ -122,6 +120,9 @@ class Unit:
             ]
         meddled = any("firewall rules of its own" in note for note in record.notes)
         return made, not record.problems and not meddled
+
+    def _run(self, world: StandingWorld, trial: Trial) -> DetectorRun:
+        return run_detector(world, self.spec, trial.vantage, trial.target, self.folder)
 
     def _acted(self, world: StandingWorld, record: PhaseRecord) -> tuple[str, ...]:
         """The rules that acted on flows of this round.

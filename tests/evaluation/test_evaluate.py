@@ -36,8 +36,13 @@ controls: ["https://vk.com/"]
 # What it does depends on the target. It tells all that it can see of its surroundings.
 DETECTOR = """\
 import json, os, signal, subprocess, sys, time
+OUT = os.path.join(os.path.dirname(sys.argv[0]), "out")
+def walked(place): return [(at, name) for at, _, names in os.walk(place) for name in names]
 target = sys.argv[1]
 seen = {"argv": sys.argv, "env": dict(os.environ), "cwd": os.getcwd(), "files": os.listdir()}
+folder = os.path.dirname(os.environ["SSL_CERT_FILE"])
+seen["beside"] = [os.path.join(*one) for at in (folder + "/../..", OUT) for one in walked(at)]
+seen["others"] = [open(f"/proc/{one}/cmdline").read() for one in os.listdir("/proc") if one.isdecimal()]
 print(json.dumps(seen), file=sys.stderr, flush=True)
 if "yandex" in target: os.kill(os.getpid(), signal.SIGSEGV)
 if "wikipedia" in target: time.sleep(600)
@@ -118,6 +123,9 @@ def test_an_evaluation_that_is_interrupted_goes_on_and_counts_every_fault_apart(
             word for word in (SECRET, "blocked", "tls.sni.rst", "evaluat", "testbed") if word in told
         ] == []
         assert around["files"] == []
+        beside = {Path(file).name for file in around["beside"]}
+        assert beside == {"bundle.pem", "root.pem", "trust.p12"}, "trust, and nothing that is recorded"
+        assert [line for line in around["others"] if SECRET in line or "keep" in line] == []
 
 
 def test_another_evaluation_in_the_same_folder_is_refused(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ PYTHON = [sys.executable, "-I", "-S", "-c"]
 
 
 def guarded(*argv, limit=30.0, keep=1_000_000, stop="", tty=False):
-    settings = json.dumps({"limit": limit, "keep": keep, "stop": stop, "tty": tty})
+    settings = {"limit": limit, "keep": keep, "stop": stop, "tty": tty, "covered": []}
     done = subprocess.run(
-        [sys.executable, "-I", "-S", guard.__file__, settings, *argv],
+        [sys.executable, "-I", "-S", guard.__file__, *argv],
+        input=json.dumps(settings).encode(),
         capture_output=True,
         check=False,
         timeout=60,
