@@ -47,6 +47,7 @@ print(json.dumps(seen), file=sys.stderr, flush=True)
 if "yandex" in target: os.kill(os.getpid(), signal.SIGSEGV)
 if "wikipedia" in target: time.sleep(600)
 if "ok.ru" in target:
+    subprocess.run(["iptables", "-A", "OUTPUT", "-p", "tcp", "--dport", "9", "-j", "DROP"], check=True)
     print(json.dumps({"target": target, "verdict": "free"})[:-9])
     sys.exit()
 if "vk.com" in target: subprocess.Popen(["sleep", "600"], start_new_session=True)
@@ -114,6 +115,7 @@ def test_an_evaluation_that_is_interrupted_goes_on_and_counts_every_fault_apart(
         "processes left: 1",
     )
     assert [one["kind"] for one in blocked["https://ok.ru/"]["complaints"]] == ["truncated line"]
+    assert "mts has firewall rules of its own" in blocked["https://ok.ru/"]["note"]
     # The detector sees nothing that names the scenario, the phase or the truth.
     for one in made:
         seen = (tmp_path / "out" / one["raw"]).with_suffix(".err").read_text().partition("\n")[0]
