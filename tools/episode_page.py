@@ -14,6 +14,7 @@ from testbed.scenario.labels import CAUSELESS, LABELS
 from testbed.scenario.summary import rule_lines
 from testbed.truth.expected import Truth, truth
 from testbed.truth.judge import Row
+from tools.history import ON_PAGES
 from tools.references import entries, reference
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs/episodes"
@@ -260,7 +261,7 @@ def _pictures(scenario: Scenario) -> list[str]:
         shown.append("What a monitor draws of February to April 2022 ([how](../monitor.md)):")
         shown.append("![Operators and targets over time](../monitoring/history.svg)")
     if (PICTURES / f"{scenario.name}-monitor.svg").exists():
-        shown.append(f"What `testbed monitor {scenario.name}` draws of it ([how](../monitor.md)):")
+        shown.append("What a monitor draws of it ([how](../monitor.md)):")
         shown.append(f"![Operators and targets over time](pictures/{scenario.name}-monitor.svg)")
     return shown
 
@@ -309,6 +310,8 @@ def _uncertain(scenario: Scenario) -> str:
 def _replay(scenario: Scenario) -> str:
     others = [phase for phase in scenario.phases if phase != scenario.default_phase]
     lines = [f"testbed run {scenario.name}"]
+    if scenario.name in ON_PAGES:
+        lines.insert(0, ON_PAGES[scenario.name].command(scenario.name))
     lines += [f"testbed run {scenario.name} --phase {phase}" for phase in others]
     if sum(phase.start is not None for phase in scenario.phases.values()) > 1:
         lines.append(f"testbed run {scenario.name} --timeline")

@@ -41,7 +41,10 @@ class ExpectedStates:
         return self._policy.at(phase, vantage, target)
 
     def since(self, time: datetime, vantage: str, target: str, state: State) -> datetime | None:
-        """The beginning of the phases, up to the one at `time`, in which this state is expected."""
+        """The beginning of the phases, up to the one at `time`, in which this state must be seen.
+
+        Where a share of the flows meets it, it may be seen at any time: that has no onset.
+        """
         begun = None
         for span in self._story.spans:
             if span.start > time:
@@ -52,7 +55,7 @@ class ExpectedStates:
 
     def _means(self, span: PhaseSpan, vantage: str, target: str, state: State) -> bool:
         expected = self.at(span.phase, vantage, target)
-        return expected is not None and state in expected
+        return expected is not None and state in expected and "ok" not in expected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ COLOURS: Final[dict[State, str]] = {
 HATCHES: Final[dict[State, str]] = {
     "outage": "////",
     "portal": "||||",
-    "down": "....",
+    "down": "----",
     "refused": "xxxx",
     "hung": "++++",
 }
@@ -129,7 +129,7 @@ def _draw_map(axes: "Axes", grid: HeatMap, every: timedelta) -> None:
     if grid.rows and grid.always:
         said = f"and {len(grid.always)} targets that were reachable everywhere, at all times"
         axes.annotate(
-            said, (1, 1), (0, 6), "axes fraction", "offset points", ha="right", va="bottom", fontsize=7
+            said, (1, 1), (0, 20), "axes fraction", "offset points", ha="right", va="bottom", fontsize=7
         )
 
 
