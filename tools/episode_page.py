@@ -10,7 +10,7 @@ from typing import Final
 
 from testbed.model import OUTSIDE, Phase, Recipe, Scenario
 from testbed.report.table import bitrate, kilobytes
-from testbed.scenario.labels import CAUSELESS, LABELS
+from testbed.scenario.labels import CAUSELESS, LABELS, explain_label
 from testbed.scenario.summary import rule_lines
 from testbed.truth.expected import Truth, truth
 from testbed.truth.judge import Row
@@ -237,8 +237,8 @@ def _sources(scenario: Scenario) -> str:
 
 def _labels(scenario: Scenario) -> str:
     used = {one.outcome for phase in scenario.phases for one in truth(scenario, phase)}
-    lines = [f"| {label} | {meaning} |" for label, meaning in LABELS.items() if label in used]
-    return "\n".join(["| label | what it means |", "|---|---|", *lines])
+    lines = [f"| {one} | {LABELS[one]} | {explain_label(one)} |" for one in LABELS if one in used]
+    return "\n".join(["| label | what it means | how it comes about |", "|---|---|---|", *lines])
 
 
 def _rules(scenario: Scenario) -> list[str]:

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
-from testbed.truth import record
-from testbed.truth.record import TruthLayer
+from testbed.scenario import labels
 
 Said = Literal["blocked", "free", "inconclusive"]
 
-LAYERS: Final = tuple(layer for layer in get_args(TruthLayer) if layer != "none")
+LAYERS: Final = tuple(layer for layer in get_args(labels.LabelLayer) if layer != "none")
 
 ComplaintKind = Literal[
     "truncated line",  # the output ends in the middle of a record, or a record is no JSON
@@ -24,7 +23,7 @@ ComplaintKind = Literal[
 
 def layer_of(label: str) -> str:
     """The layer of a canonical label, one of LAYERS; "" for those that are no interference."""
-    layer = record.layer_of(label)
+    layer = labels.layer_of(label)
     return "" if layer == "none" else layer
 
 

@@ -18,13 +18,12 @@ from testbed.measurement.kinds import KINDS
 from testbed.measurement.ooni import Measurement
 from testbed.measurement.target import Target
 from testbed.model import OUTSIDE, Placement, Scenario, World
-from testbed.scenario.labels import SEEN_AS
+from testbed.scenario.labels import OTHERS_ANSWER, SEEN_AS, SILENT_LABELS, layer_of
 from testbed.shapes.known import SHAPES, ClientShape
 from testbed.truth.classify import classify
 from testbed.truth.expected import Truth
 from testbed.truth.observable import with_observable
-from testbed.truth.outage import OTHERS_ANSWER, SILENT
-from testbed.truth.record import TruthRecord, layer_of
+from testbed.truth.record import TruthRecord
 from testbed.truth.references import reference
 from testbed.truth.timeline import Timeline
 
@@ -286,7 +285,7 @@ def _label(place: DryPlace, trial: DryTrial, outside: Sequence[Measurement], num
     """As `testbed.truth.judge` labels a real one: what is silent without a rule, over a bad link, is out."""
     compared = reference(trial.measurement, number, outside, alike=len(outside) > 1)
     label = classify(trial.measurement, compared, limited=bool(trial.rules))
-    return "outage" if label in SILENT and not trial.rules and _lossy(place) else label
+    return "outage" if label in SILENT_LABELS and not trial.rules and _lossy(place) else label
 
 
 def _lossy(place: DryPlace) -> bool:

@@ -8,11 +8,12 @@ from testbed.censor.policy import Rule
 from testbed.dryrun.agreement import failing_itself
 from testbed.dryrun.ask import Asker, askable, control_beside, note_of_time, residual_of
 from testbed.model import OUTSIDE, Placement
+from testbed.scenario.labels import layer_of
 from testbed.truth.expected import Truth, truth
 from testbed.truth.judge import Row, also_seen
 from testbed.truth.observable import with_observable
 from testbed.truth.proofs import is_rule
-from testbed.truth.record import TruthRecord, layer_of
+from testbed.truth.record import TruthRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,22 +10,10 @@ from typing import Final
 
 from testbed.model import OUTSIDE
 from testbed.monitor.sample import State
-from testbed.truth.outage import OTHERS_ANSWER
+from testbed.scenario.labels import OTHERS_ANSWER, SILENT_LABELS
 
-SILENT: Final = frozenset(
-    {
-        "dns.drop",
-        "dns.error",
-        "ip.drop",
-        "ip.icmp",
-        "tls.sni.drop",
-        "http.drop",
-        "freeze",
-        "quic.drop",
-        "outage",
-    }
-)
-"""Labels of what an outage may have caused: nothing came, or nothing more."""
+SILENT: Final = SILENT_LABELS | {"dns.error", "outage"}
+"""Labels of what an outage may have caused: nothing came, or nothing more; or its resolver gave up."""
 FAILED: Final = "failed"  # label of a detector that only says no
 _STATES: Final[Mapping[str, State]] = {"ok": "ok", "throttle": "slow", "broken": "down", "refused": "refused",
                                        "outage": "outage", "portal": "portal"}  # fmt: skip

@@ -8,9 +8,9 @@ from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
 from testbed.run.result import Findings
 from testbed.run.session import Session
+from testbed.scenario.labels import SILENT_LABELS
 from testbed.truth.classify import classify, slow
 from testbed.truth.expected import truth
-from testbed.truth.outage import SILENT
 from testbed.truth.proofs import CensorReceipts, fired_on, on_flows
 from testbed.truth.proofs import notes as receipt_notes
 from testbed.truth.proofs import problems as receipt_problems
@@ -97,7 +97,7 @@ def judge_controls(
             acted = fired_on(on_flows(receipts, one.test_keys.flows or ()))
             label = classify(one, reference, limited=bool(acted))
             expected = otherwise.get((vantage, one.target), "ok")
-            if expected == "outage" and label in SILENT and not acted:
+            if expected == "outage" and label in SILENT_LABELS and not acted:
                 label = expected
             labels.setdefault(vantage, {})[one.target] = label
             if expected != "ok":

@@ -8,11 +8,11 @@ from typing import Any, Literal
 from testbed.errors import Exit
 from testbed.measurement.ooni import Measurement
 from testbed.model import OUTSIDE, Placement, Scenario, World
-from testbed.scenario.labels import CAUSELESS, SEEN_AS
+from testbed.scenario.labels import CAUSELESS, OTHERS_ANSWER, SEEN_AS, SILENT_LABELS
 from testbed.truth import proofs
 from testbed.truth.classify import classify, slow
 from testbed.truth.expected import Role, Truth, truth
-from testbed.truth.outage import OTHERS_ANSWER, SILENT, silent_share
+from testbed.truth.outage import silent_share
 from testbed.truth.proofs import FlowDirection
 from testbed.truth.references import reference, serves_inside_only
 from testbed.truth.timeline import Timeline
@@ -241,7 +241,7 @@ def _at_portal(row: Row, one: Truth) -> Row:
 
 def _in_outage(row: Row, one: Truth) -> Row:
     """The row of a vantage that is out at least in part: what got no answer and met no rule is its outage."""
-    if row.observed not in SILENT or row.claimed or row.others:
+    if row.observed not in SILENT_LABELS or row.claimed or row.others:
         return row
     verdict: RowVerdict = "ok" if one.outcome == "outage" else row.verdict
     return replace(row, observed="outage", verdict=verdict, unowned=True)

@@ -5,22 +5,14 @@ get no answer either, while they work from outside (a site that is down for ever
 """
 
 from collections.abc import Iterable
-from typing import Final
 
-SILENT: Final = frozenset(
-    {"dns.drop", "ip.drop", "ip.icmp", "tls.sni.drop", "http.drop", "freeze", "quic.drop", "vpn.drop"}
-)
-"""Labels of a measurement that an outage may have caused: nothing came, or nothing more."""
-
-
-OTHERS_ANSWER: Final = frozenset({"http.page", "tls.mitm"})
-"""Labels of an answer that is somebody else's. If that befalls every control, it is a portal's."""
+from testbed.scenario.labels import OTHERS_ANSWER, SILENT_LABELS
 
 
 def silent_share(labels: Iterable[str]) -> float:
     """The share of a vantage's controls that got no answer, by their labels; 0 without controls."""
     given = list(labels)
-    return sum(label in SILENT for label in given) / len(given) if given else 0.0
+    return sum(label in SILENT_LABELS for label in given) / len(given) if given else 0.0
 
 
 def for_everybody(label: str, controls: Iterable[str]) -> str:
@@ -34,4 +26,4 @@ def for_everybody(label: str, controls: Iterable[str]) -> str:
         return "portal"
     if label == "throttle" and "throttle" in given:
         return "ok"
-    return "outage" if given & SILENT and label in SILENT else label
+    return "outage" if given & SILENT_LABELS and label in SILENT_LABELS else label

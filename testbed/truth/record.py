@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from testbed.errors import InputError, Problem
 from testbed.scenario.jsonschema import DRAFT
-from testbed.scenario.labels import CAUSELESS, LABELS
+from testbed.scenario.labels import CAUSELESS, LABELS, LabelLayer
 
 FORMAT: Final = "testbed-truth"
 VERSION: Final = 1
@@ -24,26 +24,6 @@ _REMEDY: Final = "make it with this testbed: testbed truth NAME --json"
 NOTHING_SEEN: Final = "none"  # of a detector that cannot see it
 
 TruthLevel = Literal["policy", "wire"]
-TruthLayer = Literal["none", "dns", "ip", "tls", "http", "quic", "volume", "protocol"]
-_BY_LABEL: Final[dict[str, TruthLayer]] = {  # the label, or what is before its first dot
-    "dns": "dns",
-    "ip": "ip",
-    "tls": "tls",
-    "http": "http",
-    "quic": "quic",
-    "throttle": "volume",
-    "freeze": "volume",
-    "conncount": "volume",
-    "vpn.drop": "protocol",
-    "outage": "ip",
-}
-
-
-def layer_of(label: str) -> TruthLayer:
-    """The layer that a label is about; volume for throttle, freeze and conncount, protocol for vpn.drop."""
-    return _BY_LABEL.get(label) or _BY_LABEL.get(label.partition(".")[0], "none")
-
-
 _FORM = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
@@ -64,7 +44,7 @@ class TruthRecord:
     """The label that one such exchange shows, see `testbed.scenario.labels`; "ok" if nothing interferes."""
     mechanism: str
     """The label of the cause where one exchange does not show it (quic.sni.drop); else the outcome."""
-    layer: TruthLayer = "none"
+    layer: LabelLayer = "none"
     """Of the mechanism."""
     rule: str = ""
     """The rule that decides the outcome, "mts/tspu/social-reset"; "" for none."""

@@ -14,6 +14,7 @@ from testbed.scenario.story import story
 from tests.docs.pages import ROOT
 from tools.episode_page import FOLDER, MEASURED, PICTURES, drawn_flow, index, page, run_block, runs_of
 from tools.episodes import INDEX
+from tools.history import ON_PAGES
 from tools.references import entries, reference
 
 NAMES = library.names()
@@ -117,6 +118,9 @@ def test_the_commands_are_valid(name: str) -> None:
             continue
         if rest == ["--timeline"]:
             assert len(story([scenario]).spans) > 1
+            continue
+        if action == "monitor":
+            assert line == ON_PAGES[name].command(name)
             continue
         options = dict(zip(rest[::2], rest[1::2], strict=False))
         assert (program, who) == ("testbed", name)

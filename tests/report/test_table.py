@@ -4,9 +4,7 @@ import io
 
 import pytest
 
-from testbed.report.explain import EXPLANATIONS, explain
 from testbed.report.table import bitrate, expected, observed, rate_range, show, text
-from testbed.scenario.labels import LABELS
 from testbed.truth.judge import Row, judge
 from tests.truth.conftest import BLOCKED, counts
 from tests.truth.timelines import fine
@@ -120,8 +118,3 @@ def test_ranges_of_rates():
 )  # fmt: skip
 def test_what_came_before_a_freeze_and_shares_of_tries(row, seen, should_be):
     assert (observed(row), expected(row)) == (seen, should_be)
-
-
-def test_every_label_is_explained():
-    assert set(EXPLANATIONS) == set(LABELS)
-    assert explain("something else") == "something else"

@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 
 from testbed.errors import InputError
-from testbed.scenario.labels import LABELS
-from testbed.truth.record import TruthFile, TruthRecord, layer_of, read_truth, truth_of, truth_schema
+from testbed.scenario.labels import LABELS, layer_of
+from testbed.truth.record import TruthFile, TruthRecord, read_truth, truth_of, truth_schema
 
 ROOT = Path(__file__).parents[2]
 RECORD = TruthRecord(
