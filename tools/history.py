@@ -106,7 +106,7 @@ ON_PAGES: Final = {
             WIKI,
         ),
     ),
-    "telegram-ip-blocking-2018": WatchedEpisode("12 h", until="2018-05-02"),
+    "telegram-ip-blocking-2018": WatchedEpisode("1 d", until="2018-04-24"),
     "tor-block-2021": WatchedEpisode("3 d", begin="2021-11-15", until="2022-01-05"),
     "twitter-throttling-2021": WatchedEpisode(
         "1 d",
@@ -118,11 +118,12 @@ ON_PAGES: Final = {
             WIKI,
         ),
         ("rostelecom", "mts", "obit"),
-        until="2021-04-05",
+        begin="2021-03-10 12:00",
+        until="2021-04-06",
     ),
     "vpn-blocking-2023": WatchedEpisode("3 d", until="2023-08-20"),
     "youtube-2024": WatchedEpisode(
-        "7 d",
+        "21 d",
         (
             "https://manifest.googlevideo.com/bytes/100000",
             "https://www.youtube.com/",
