@@ -9,7 +9,7 @@ from testbed.scenario.story import Story
 
 SHORTEST: Final = timedelta(minutes=15)  # our choice: no longer than a sample takes at its slowest
 _USUAL: Final = tuple(timedelta(hours=hours) for hours in (1, 3, 6, 12, 24, 72, 168, 720))
-_MOST_BY_ITSELF: Final = 72  # instants, if nobody says how many; our choice: some minutes
+_MOST_BY_ITSELF: Final = 48  # instants, if nobody says how many; our choice: a quarter of an hour at most
 MOST: Final = 20_000  # instants; our choice
 
 
