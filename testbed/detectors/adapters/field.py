@@ -41,6 +41,6 @@ FIELD = Adapter(
     # One vantage alone: it has nobody to compare a page or a certificate's issuer with, and opens no tunnel.
     observes=EVERYTHING - {"http.page", "vpn.drop"},
     schemes=frozenset({"http", "https", "h2", "h3", "put+http", "put+https"}),
-    command=("testbed", "probe", "--json", "--with", "web,hop", "{target}"),
+    command=("testbed", "probe", "--json", "--with", "dns,web,hop", "{target}"),
     client="probe",
 )
