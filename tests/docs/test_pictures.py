@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import topology
 from tools.picture import ALL, BLANK, PICTURES, in_terminal, placed
 
 
@@ -33,3 +34,10 @@ def test_words_stand_at_their_places() -> None:
         ("30", "20", "ab"),
         ("80", "30", "c&#160;d"),
     ]
+
+
+def test_the_drawn_network_is_the_plans() -> None:
+    made = topology.picture()
+    assert made == topology.PICTURE.read_text("utf-8"), "out of date; run: python tools/topology.py"
+    shown = re.findall(r"<!-- (.*?) -->", made)  # each text that matplotlib draws as paths
+    assert {"mts", "tspu-mts", "isp-dns: lies", "7 routers"} <= set(shown)
