@@ -87,15 +87,18 @@ def send_to_main(number: int) -> Deed:
     def deed(_: Path) -> None:
         depth = len(_numbers(os.getpid())) + 1
         numbers = {pid: _numbers(pid) for pid in descendants(os.getpid())}
-        [main] = [pid for pid, seen in numbers.items() if (len(seen), seen[-1]) == (depth, "2")]
+        [main] = [pid for pid, seen in numbers.items() if (len(seen), seen[-1:]) == (depth, ["2"])]
         os.kill(main, number)
 
     return deed
 
 
 def _numbers(pid: int) -> list[str]:
-    """A process's number in each PID namespace that it is in, from the machine's on."""
-    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    """A process's number in each PID namespace that it is in, from the machine's on; [] if it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return []
     return next(line for line in status if line.startswith("NSpid:")).split()[1:]
 
 
