@@ -26,12 +26,12 @@ STEP = 2.0  # between two hops
 BACKBONE, FAR, DOMESTIC = "backbone", "far", "domestic"  # nodes that every plan has
 FILL = {"host": "#e6eef5", "router": "#ffffff", "censor": "#f6d5bf", "resolver": "#d9ede6"}
 
-Places = dict[str, tuple[float, float]]
+NodePlaces = dict[str, tuple[float, float]]
 
 
-def laid_out(made: Plan) -> Places:
+def laid_out(made: Plan) -> NodePlaces:
     """The middle of each node: a row for each operator, and what they share to the right."""
-    places: Places = {}
+    places: NodePlaces = {}
     rows = {operator.key: -number * ROW for number, operator in enumerate(made.operators)}
     for node in made.nodes:
         operator, _, part = node.name.partition(".")
