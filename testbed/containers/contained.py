@@ -87,7 +87,7 @@ def contained(requested: Requested, run_dir: Path) -> Iterator[Contained]:
         theirs.close()
         try:
             ours.sendall(json.dumps(asked).encode() + b"\n")
-            network = os.open(f"/proc/{_answer(ours)['pid']}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            network = _network(_answer(ours)["pid"])
             try:
                 yield Contained(network, folder, ours)
             finally:
@@ -96,6 +96,17 @@ def contained(requested: Requested, run_dir: Path) -> Iterator[Contained]:
             ours.close()
             holder.wait()
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _network(pid: int) -> int:
+    """The network namespace of a container's process, as a descriptor."""
+    try:
+        return os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise UnsupportedError(
+            f"containers: the container's process {pid} cannot be entered from here ({error.strerror}); "
+            "remedy: run testbed where the engine runs, not in a container of its own, and with its rights"
+        ) from error
 
 
 def variables(given: Sequence[str]) -> dict[str, str]:

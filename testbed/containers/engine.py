@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
 
-OWNER = "testbed.owner"  # a container's label: the process that holds it, as "PID START"
+OWNER = "testbed.owner"  # a container's label: the `owner_mark` of the process that holds it
 INSIDE = "/.testbed"  # where a container sees the folder of `Shared`
 # It waits until its network is there; a FIFO leaves stdin alone.
 _WAITING = ("/bin/sh", "-c", f'read -r _ <{INSIDE}/go && exec "$@"', "sh")
@@ -116,7 +116,7 @@ def create(client: "DockerClient", requested: Requested, shared: Shared, *, term
             volumes=[f"{shared.folder}:{INSIDE}", *files, *requested.volumes],
             cap_add=["NET_ADMIN", "NET_RAW"],  # of its own network, as every subscriber has
             devices=[f"{_TUN}:{_TUN}:rwm"] if Path(_TUN).exists() else [],
-            labels={OWNER: _owner_mark()},
+            labels={OWNER: owner_mark()},
             stdin_open=True,
             tty=terminal,
         )
@@ -143,18 +143,23 @@ def start(container: "Container", image: str) -> int:
 def sweep(client: "DockerClient") -> None:
     """Remove containers whose holder has been killed."""
     for container in client.containers.list(all=True, filters={"label": OWNER}):
-        if not _lives(container.labels[OWNER]):
+        if not still_held(container.labels[OWNER]):
             container.remove(force=True)
 
 
-def _owner_mark() -> str:
-    """This process, so that another with its number is not taken for it."""
-    return f"{os.getpid()} {_started(os.getpid())}"
+def owner_mark() -> str:
+    """This process as "NAMESPACE PID START", so that no other with its number is taken for it."""
+    return f"{_numbering()} {os.getpid()} {_started(os.getpid())}"
 
 
-def _lives(mark: str) -> bool:
-    pid, _, began = mark.partition(" ")
-    return _started(int(pid)) == began
+def still_held(mark: str) -> bool:
+    """Whether the process of an `owner_mark` lives; one in another PID namespace cannot be seen, and may."""
+    numbering, pid, began = mark.split(" ")
+    return numbering != _numbering() or _started(int(pid)) == began
+
+
+def _numbering() -> str:
+    return os.readlink("/proc/self/ns/pid")  # noqa: PTH115 (not a path: "pid:[4026532281]")
 
 
 def _started(pid: int) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from testbed.containers.contained import variables
-from testbed.containers.engine import engine
+from testbed.containers.contained import _network, variables
+from testbed.containers.engine import engine, owner_mark, still_held
 from testbed.errors import Exit, InputError, UnsupportedError
 from testbed.run.job import Job
 
@@ -58,6 +58,20 @@ def test_variables(monkeypatch):
     assert variables(given) == {"A": "1", "B": "x=y", "C": "", "OURS": "here", "UNSET": ""}
     with pytest.raises(InputError, match="'=1' names no variable"):
         variables(["=1"])
+
+
+def test_whose_container_may_be_removed():
+    ours = owner_mark()
+    numbering, pid, began = ours.split(" ")
+    assert still_held(ours)
+    assert not still_held(f"{numbering} {pid} {int(began) - 1}")  # another process had this number
+    assert not still_held(f"{numbering} {2**22 + 1} 1")  # above pid_max's limit: nobody has it
+    assert still_held(f"pid:[1] {pid} 1")  # seen from another container, it may live
+
+
+def test_a_container_that_is_not_of_this_machine():
+    with pytest.raises(UnsupportedError, match=r"cannot be entered from here .*; remedy: run testbed where"):
+        _network(2**22 + 1)
 
 
 def test_a_job_with_a_container():
