@@ -1,16 +1,15 @@
 """That nothing gets through a dead link, counted by the kernel behind the delay line, which drops it."""
 
-import subprocess
-
-from testbed.errors import InvalidRunError, UnsupportedError
+from testbed.errors import InvalidRunError
 from testbed.middlebox import netfilter
+from testbed.middlebox.loading import load_rules
 from testbed.world.build import BuiltWorld
 from testbed.world.delay import directions
-from testbed.world.linux import program
 from testbed.world.netns import inside
 from testbed.world.plan import Interface
 
 _TABLE = "dead_links"
+_PURPOSE = "watching dead links"
 _BEHIND = -149  # priority; the delay line is at -150 (mangle)
 _PROTOCOL = {4: ("ipv4", "ip daddr != 224.0.0.0/4"), 6: ("ipv6", "ip6 daddr != ff00::/8")}
 
@@ -29,7 +28,7 @@ class DeadLinks:
         self._watched = [one for one in found if one[2]]
         for node in dict.fromkeys(held.node for _, held, _ in self._watched):
             with inside(world.namespaces[node]):
-                _nft(_script(self._watched, node))
+                load_rules(_script(self._watched, node), _PURPOSE)
 
     def end(self, world: BuiltWorld) -> list[str]:
         """A sentence for each direction of a dead link that something passed. Errors: InvalidRunError."""
@@ -37,7 +36,7 @@ class DeadLinks:
         for node in dict.fromkeys(held.node for _, held, _ in self._watched):
             with inside(world.namespaces[node]):
                 passed = netfilter.counters("inet", _TABLE)
-                _nft(f"delete table inet {_TABLE}\n")
+                load_rules(f"delete table inet {_TABLE}\n", _PURPOSE)
             for number, (near, held, versions) in enumerate(self._watched):
                 for version in versions if held.node == node else ():
                     name = _counter(number, version)
@@ -70,10 +69,3 @@ def _script(watched: list[_Watched], node: str) -> str:
         if rules
     ]
     return "\n".join([f"table inet {_TABLE} {{", *counters, *chains, "}", ""])
-
-
-def _nft(script: str) -> None:
-    command = [program("nft", "nftables"), "-f", "-"]
-    done = subprocess.run(command, input=script, text=True, capture_output=True, check=False)
-    if done.returncode:
-        raise UnsupportedError(f"watching dead links: nft: {done.stderr.strip()}")

@@ -7,21 +7,20 @@ such link when its phase ends, timed with one clock at both ends; a busy machine
 import math
 import select
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from testbed.errors import UnsupportedError
 from testbed.middlebox import netfilter
+from testbed.middlebox.loading import load_rules
 from testbed.model import LinkQuality
 from testbed.world.build import BuiltWorld
-from testbed.world.linux import program
 from testbed.world.netns import inside
 from testbed.world.plan import Interface
 
 _TABLE: Final = "lossy_links"
+_PURPOSE = "watching lossy links"
 _BEFORE, _BEHIND = -151, -149  # priorities; the delay line is at -150 (mangle)
 _SIGMAS: Final = 5.0  # by which less may be lost than the share says: one run in millions; our choice
 _SIZE: Final = 1400  # bytes of a datagram's payload
@@ -58,7 +57,7 @@ class LinkProofs:
         self._ways = list(_ways(world))
         for node, lossy in self._lossy().items():
             with inside(world.namespaces[node]):
-                _nft(_script(lossy))
+                load_rules(_script(lossy), _PURPOSE)
 
     def end(self, world: BuiltWorld) -> list[str]:
         """A sentence for each link that did not do what it should."""
@@ -66,7 +65,7 @@ class LinkProofs:
         for node, lossy in self._lossy().items():
             with inside(world.namespaces[node]):
                 counted = netfilter.counters("inet", _TABLE)
-                _nft(f"delete table inet {_TABLE}\n")
+                load_rules(f"delete table inet {_TABLE}\n", _PURPOSE)
             for way in lossy:
                 given, passed = counted[f"given{way.number}"], counted[f"passed{way.number}"]
                 problems += _too_little_lost(way, given, passed)
@@ -197,10 +196,3 @@ def _script(lossy: list[_Way]) -> str:
                 form = f"type filter hook {hook} priority {priority}"
                 chains.append(f"chain {what}_{hook} {{ {form}; {'; '.join(rules)}; }}")
     return "\n".join([f"table inet {_TABLE} {{", *counters, *chains, "}", ""])
-
-
-def _nft(script: str) -> None:
-    command = [program("nft", "nftables"), "-f", "-"]
-    done = subprocess.run(command, input=script, text=True, capture_output=True, check=False)
-    if done.returncode:
-        raise UnsupportedError(f"watching lossy links: nft: {done.stderr.strip()}")
