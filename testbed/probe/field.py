@@ -344,7 +344,7 @@ def _fields(header: Mapping[str, Any]) -> str:
 
 
 def residual(site: FieldSite) -> Iterator[FieldFinding]:
-    """How long the 4-tuple stays blocked."""
+    """How long the 4-tuple stays blocked, and how long other ports do."""
     plan, lure = site.plan, site.lure()
     met = provoke(lure, wait=plan.wait)
     where = hopsearch.HopFinding(None)
@@ -353,21 +353,24 @@ def residual(site: FieldSite) -> Iterator[FieldFinding]:
     if where.hop is None:
         yield FieldFinding("residual", "4-tuple", "nothing interferes", values={"residual": None})
         return
-    found = lingering.residual_time(lure, plan.residual, ttl=where.hop + 1, wait=plan.wait)
-    values = {
-        "residual": found.middle,
-        "shortest": round(found.shortest, 2),
-        "longest": found.longest and round(found.longest, 2),
-        "other_ports": found.other_ports,
-    }
+    found = lingering.residual_times(lure, plan.residual, ttl=where.hop + 1, wait=plan.wait)
+    for what, one in zip(("4-tuple", "other ports"), found, strict=True):
+        values = {
+            "residual": one.middle,
+            "shortest": round(one.shortest, 2),
+            "longest": one.longest and round(one.longest, 2),
+        }
+        yield FieldFinding("residual", what, _lasting(one), odd=bool(one.shortest), values=values)
+
+
+def _lasting(found: lingering.ResidualFinding) -> str:
+    if not found.looks:
+        return "unknown: no connection could be opened"
     if not found.shortest:
-        words = f"none: after {found.longest or 0:.1f} s it is free"
-    elif found.longest is None:
-        words = f"more than {found.shortest:.0f} s"
-    else:
-        words = f"{found.shortest:.1f} to {found.longest:.1f} s"
-    words += "; from other ports, too" if found.other_ports else "; other ports are free"
-    yield FieldFinding("residual", "4-tuple", words, odd=bool(found.shortest), values=values)
+        return "none" if found.longest is None else f"none: after {found.longest:.1f} s it is free"
+    if found.longest is None:
+        return f"more than {found.shortest:.0f} s"
+    return f"{found.shortest:.1f} to {found.longest:.1f} s"
 
 
 def connections(site: FieldSite) -> Iterator[FieldFinding]:

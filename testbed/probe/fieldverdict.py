@@ -73,7 +73,7 @@ def _numbers(findings: Sequence[FieldFinding]) -> dict[str, float]:
             found.setdefault("rate", float(one.values["rate"]))
         elif one.instrument == "freeze" and one.odd:
             found["received"] = float(one.values["received"])
-        else:
+        elif one.what != "other ports":
             for name in ("hop", "residual", "connections"):
                 if one.instrument in (name, "connections") and one.values.get(name) is not None:
                     found[name] = float(one.values[name])

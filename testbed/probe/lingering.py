@@ -3,27 +3,41 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
 from testbed.probe.provoke import FULL, Lure, opened, provoke
+from testbed.probe.wiretap import SYN, SeenPacket, Wiretap
 
-_SHORTEST: Final = 1.0  # s; the first look. Our choice
+_SHORTEST: Final = 0.5  # s; the first look. Our choice
 _LOOKS: Final = 24  # connections, each looked at once: a look may restart the box's clock. Our choice
+_SYNS: Final = 1  # times that the kernel sends a lost SYN again, a second later (RFC 6298 2.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One connection with harmless bytes, after a trigger.
+
+    after: seconds from the trigger's last packet to the SYN if it is interfered with, from the trigger's
+    first packet to the bytes that were answered if not: what a residual time is longer or shorter than for
+    certain, however busy this machine is.
+    """
+
+    after: float
+    interfered: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ResidualFinding:
-    """For how long new connections of the same ports are interfered with after the trigger, in seconds.
+    """For how long new connections are interfered with after the trigger, in seconds.
 
     `longest` is None if they still were at the last look; `shortest` is 0 if they never were.
     """
 
     shortest: float
     longest: float | None
-    looks: tuple[tuple[float, bool], ...]  # seconds after the trigger, whether it was interfered with
-    other_ports: bool = False  # whether connections from other ports were, right after the trigger
+    looks: tuple[Look, ...] = ()
 
     @property
     def middle(self) -> float | None:
@@ -39,38 +53,75 @@ def look_times(most: float, looks: int = _LOOKS) -> tuple[float, ...]:
     return tuple(_SHORTEST * factor**number for number in range(looks))
 
 
-def residual_time(
-    lure: Lure, most: float, *, ttl: int = FULL, wait: float = 1.0, times: Sequence[float] = ()
-) -> ResidualFinding:
-    """How long the 4-tuple of a triggered connection is interfered with, up to `most` seconds.
+def residual_from(looks: Sequence[Look]) -> ResidualFinding:
+    """The interval that the looks leave: the last that met interference, the next that did not."""
+    shortest = max((one.after for one in looks if one.interfered), default=0.0)
+    free = [one.after for one in looks if not one.interfered and one.after > shortest]
+    return ResidualFinding(shortest, min(free, default=None), tuple(sorted(looks, key=lambda one: one.after)))
 
-    A connection for each look, all triggered at the start: nothing is looked at twice, because a packet may
-    restart the box's clock. ttl: of the trigger; with one that dies behind the box, no packet of the server's
-    restarts it either.
+
+def residual_times(
+    lure: Lure, most: float, *, ttl: int = FULL, wait: float = 1.0, times: Sequence[float] = ()
+) -> tuple[ResidualFinding, ResidualFinding]:
+    """How long, after a trigger, its own 4-tuple and connections from other ports are interfered with.
+
+    Up to `most` seconds. A connection for each look, all triggered at the start: nothing is looked at twice,
+    because a packet may restart the box's clock. ttl: of the trigger; with one that dies behind the box, no
+    packet of the server's restarts it either. A box that remembers the address alone takes every trigger for
+    the same; its time is counted from the last one.
     """
     plan = tuple(times) or look_times(most)
-    with ThreadPoolExecutor(len(plan)) as pool:
-        seen = list(pool.map(lambda after: _look(lure, after, ttl, wait), plan))
-    looks = tuple(sorted(one for one in seen if one is not None))
-    blocked = [after for after, interfered in looks if interfered]
-    shortest = max(blocked, default=0.0)
-    free = [after for after, interfered in looks if not interfered and after > shortest]
-    other = provoke(Lure(lure.address, lure.port, lure.harmless, lure.harmless), wait=wait)
-    return ResidualFinding(shortest, min(free, default=None), looks, other_ports=bool(other.broken))
+    with ThreadPoolExecutor(2 * len(plan)) as pool:
+        triggers = [one for one in pool.map(lambda _: _trigger(lure, ttl, wait), plan) if one]
+        if not triggers:
+            return residual_from(()), residual_from(())
+        ended = max(one.ended for one in triggers)
+        pairs = list(zip(plan, triggers, strict=False))
+        own = pool.map(lambda one: _look(lure, one[1], one[1].ended + one[0], one[1].port, wait), pairs)
+        others = pool.map(
+            lambda one: _look(lure, _Trigger(0, one[1].began, ended), ended + one[0], 0, wait), pairs
+        )
+        return residual_from(list(own)), residual_from(list(others))
 
 
-def _look(lure: Lure, after: float, ttl: int, wait: float) -> tuple[float, bool] | None:
-    """Trigger, wait, and try the same ports with harmless bytes; None if the trigger met nothing."""
+@dataclass(frozen=True, slots=True)
+class _Trigger:
+    port: int
+    began: float  # monotonic: when its first bytes were sent
+    ended: float  # when its connection was aborted: the box saw its last packet before
+
+
+def _trigger(lure: Lure, ttl: int, wait: float) -> _Trigger | None:
+    """A connection with the trigger; None if it could not be opened."""
     first = provoke(lure, ttl, wait=wait, stay=False)
     if first.flow is None:
         return None
-    began = time.monotonic()  # the box's last packet was seen about now: the connection is aborted
-    time.sleep(after)
-    again = Lure(lure.address, lure.port, lure.harmless, lure.harmless)
-    tried = time.monotonic() - began
-    second = provoke(again, wait=wait, port=first.flow.near[1], stay=False)
-    answered = any(one.payload for one in second.answers) and not second.broken
-    return (time.monotonic() - began if answered else tried), not answered
+    sent = [one.at for one in first.packets if one.outgoing and one.payload]
+    ended = time.monotonic()
+    return _Trigger(first.flow.near[1], min(sent, default=ended), ended)
+
+
+def _look(lure: Lure, trigger: _Trigger, at: float, port: int, wait: float) -> Look:
+    """At monotonic time `at`, try this local port (0: any) with harmless bytes."""
+    time.sleep(max(0.0, at - time.monotonic()))
+    began, answered = time.monotonic(), False
+    with Wiretap() as tap:
+        with suppress(OSError), opened(lure, port, wait, syns=_SYNS) as sock:
+            port = sock.getsockname()[1]
+            sock.settimeout(2 * wait)
+            sock.sendall(lure.harmless)
+            answered = bool(sock.recv(1))
+        seen = [one for one in tap.watch(0) if lure.port in (one.sport, one.dport) and _near(one) == port]
+    if not answered:
+        first = min((one.at for one in seen if one.outgoing and one.flags & SYN), default=began)
+        return Look(max(0.0, first - trigger.ended), interfered=True)
+    reply = next((one.at for one in seen if not one.outgoing and one.payload), time.monotonic())
+    asked = max((one.at for one in seen if one.outgoing and one.payload and one.at <= reply), default=reply)
+    return Look(asked - trigger.began, interfered=False)
+
+
+def _near(packet: SeenPacket) -> int:
+    return packet.sport if packet.outgoing else packet.dport
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,14 +132,21 @@ def _says(packet: SeenPacket) -> bool:
 
 
 @contextmanager
-def opened(lure: Lure, port: int = 0, wait: float = 1.0, ttl: int = FULL) -> Iterator[socket.socket]:
-    """A connection of the kernel's, aborted at the end: no packet of it follows. OSError if there is none."""
+def opened(
+    lure: Lure, port: int = 0, wait: float = 1.0, ttl: int = FULL, syns: int = 0
+) -> Iterator[socket.socket]:
+    """A connection of the kernel's, aborted at the end: no packet of it follows. OSError if there is none.
+
+    syns: how many times a lost SYN is sent again at most, 0: as often as `wait` allows.
+    """
     six = ":" in lure.address
     with socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_STREAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         set_ttl(sock, ttl, six=six)
         sock.bind(("", port))
+        if syns:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, syns)
         sock.settimeout(2 * wait + 1)  # a lost SYN is sent again after a second
         sock.connect((lure.address, lure.port))
         yield sock

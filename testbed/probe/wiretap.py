@@ -15,6 +15,8 @@ from typing import Any, Final, Self
 _ALL: Final = 0x0003  # ETH_P_ALL
 _OUTGOING: Final = 4  # PACKET_OUTGOING
 _LARGEST: Final = 65535
+_TIMESTAMPS: Final = 35  # SO_TIMESTAMPNS, also the type of its message (include/uapi/asm-generic/socket.h)
+_EXTRA: Final = 64  # bytes for that message
 _ROOM: Final = 4 << 20  # bytes of the socket's buffer; our choice
 TCP, UDP, ICMP, ICMP6 = 6, 17, 1, 58
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
@@ -102,6 +104,7 @@ class Wiretap:
     def __init__(self) -> None:
         self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ALL))
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
+        self._sock.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
         self._sock.settimeout(0)
         self.seen: list[SeenPacket] = []
 
@@ -130,12 +133,23 @@ class Wiretap:
     def _waiting(self) -> Iterator[SeenPacket]:
         while True:
             try:
-                raw, address = self._sock.recvfrom(_LARGEST)
+                raw, extra, _, address = self._sock.recvmsg(_LARGEST, _EXTRA)
             except BlockingIOError:
                 return
-            packet = read_packet(raw, time.monotonic(), outgoing=address[2] == _OUTGOING)
+            packet = read_packet(raw, _monotonic(extra), outgoing=address[2] == _OUTGOING)
             if packet is not None:
                 yield packet
+
+
+def _monotonic(extra: list[tuple[int, int, bytes]]) -> float:
+    """When the kernel saw the packet: on a busy machine it may be read much later."""
+    now, clock = time.monotonic(), time.time()
+    for level, kind, stamp in extra:
+        if (level, kind) == (socket.SOL_SOCKET, _TIMESTAMPS):
+            seconds, nanoseconds = struct.unpack_from("@ll", stamp)
+            age: float = clock - seconds - nanoseconds / 1e9
+            return now - max(0.0, age)
+    return now
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from testbed.probe.field import (
 )
 from testbed.probe.fieldverdict import verdict_of
 from testbed.probe.headers import alike, suspects
-from testbed.probe.lingering import ResidualFinding, look_times
+from testbed.probe.lingering import Look, ResidualFinding, look_times, residual_from
 from testbed.probe.wiretap import ACK, ICMP, PSH, RST, SYN, SeenPacket, TcpFlow, read_packet
 from testbed.vantage.inworld import in_world, require_world
 
@@ -88,15 +88,32 @@ def test_suspects_that_are_alike_are_one_with_a_number() -> None:
 
 def test_looks_are_spread_over_the_time_that_is_given() -> None:
     times = look_times(100.0)
-    assert (times[0], round(times[-1], 6), len(times)) == (1.0, 100.0, 24)
+    assert (times[0], round(times[-1], 6), len(times)) == (0.5, 100.0, 24)
     factors = {round(after / before, 6) for before, after in itertools.pairwise(times)}
     assert len(factors) == 1
 
 
 def test_an_interval_without_an_end_has_no_middle() -> None:
-    assert ResidualFinding(10.0, None, ()).middle is None
-    assert ResidualFinding(10.0, 14.0, ()).middle == 12.0
-    assert ResidualFinding(0.0, 1.5, ()).middle == 0.0
+    assert ResidualFinding(10.0, None).middle is None
+    assert ResidualFinding(10.0, 14.0).middle == 12.0
+    assert ResidualFinding(0.0, 1.5).middle == 0.0
+
+
+@pytest.mark.parametrize(
+    ("looks", "interval"),
+    [
+        ([(1.0, True), (2.0, True), (3.5, False), (5.0, False)], (2.0, 3.5)),
+        ([(1.0, True), (2.0, True)], (2.0, None)),
+        ([(1.0, False), (2.0, False)], (0.0, 1.0)),
+        ([(3.5, False), (2.9, False), (1.0, True), (3.0, True)], (3.0, 3.5)),  # 2.9: it was put off
+        ([], (0.0, None)),
+    ],
+)
+def test_the_interval_is_from_the_last_interference_to_the_next_look_without(
+    looks: list[tuple[float, bool]], interval: tuple[float, float | None]
+) -> None:
+    found = residual_from([Look(*one) for one in looks])
+    assert (found.shortest, found.longest) == interval
 
 
 def said(url: str, *found: FieldFinding) -> tuple[str, str | None]:
