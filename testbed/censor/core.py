@@ -301,6 +301,8 @@ class Censor:
         if packet.protocol == TCP and flow.first is not None and direction is flow.asks:
             ahead = (packet.seq - flow.first + (1 << 31)) % (1 << 32) - (1 << 31)
             detail |= {"place": ahead, "bytes": packet.end - packet.payload_at}
+        elif packet.protocol == UDP and packet.has_payload:
+            detail["bytes"] = packet.end - packet.payload_at
         share = self.policy.missed_share(rule.action.key, content.kind if content is not None else None)
         if self._draw(flow, f"miss {rule.name}") < share:
             if not self._stateless:

@@ -26,7 +26,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--against", default="models", show_default=True, metavar="A,B",
               help="models, profiles, some of either (R, t24), or scenarios.")  # fmt: skip
 @click.option("--repeats", type=click.IntRange(1, 1000), help="Tries of each cell.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Tries at once, live.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=8, show_default=True, help="Tries at once, live.")
 @click.option("--search", metavar="RECIPE", help="Try the recipe's whole grid, and print what works by cost.")
 @click.option("--confirm", type=click.IntRange(0, 100), default=5, show_default=True,
               help="With --search --core: so many of the best are tried live.")  # fmt: skip

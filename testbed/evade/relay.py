@@ -12,6 +12,7 @@ from ipaddress import ip_address
 
 from testbed.evade.hello import HANDSHAKE, RECORD_HEADER
 from testbed.evade.rawsend import send_flight
+from testbed.evade.segment import Flight
 from testbed.evade.strategy import EvadePlan
 
 _CHUNK = 65536
@@ -29,24 +30,30 @@ class _RefusedError(Exception):
 
 
 async def serve_relay(
-    host: str, port: int, plan: EvadePlan, opened: Callable[[int], None] = lambda _: None
+    host: str,
+    port: int,
+    plan: EvadePlan,
+    opened: Callable[[int], None] = lambda _: None,
+    sent: Callable[[Flight], None] = lambda _: None,
 ) -> asyncio.Server:
     """A proxy that listens there and uses `plan` towards servers. OSError if it cannot listen.
 
-    `opened` is called with our port of each connection to a server.
+    `opened` is called with our port of each connection to a server, `sent` with what left first in it.
     """
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         given_up = (asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError)
         with suppress(OSError, ValueError, *given_up):  # asyncio of 3.11 prints a cancelled conversation
-            await _converse((reader, writer), plan, opened)
+            await _converse((reader, writer), plan, opened, sent)
         with suppress(OSError):
             writer.close()
 
     return await asyncio.start_server(converse, host, port, limit=_MOST_HEAD)
 
 
-async def _converse(client: Streams, plan: EvadePlan, opened: Callable[[int], None]) -> None:
+async def _converse(
+    client: Streams, plan: EvadePlan, opened: Callable[[int], None], sent: Callable[[Flight], None]
+) -> None:
     first = await client[0].readexactly(1)
     socks = first[0] == _SOCKS
     try:
@@ -62,7 +69,7 @@ async def _converse(client: Streams, plan: EvadePlan, opened: Callable[[int], No
         opened(server[1].get_extra_info("sockname")[1])
         await _reply(client[1], _OK, socks=socks)
         server[1].get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.gather(_up(client[0], server[1], plan), _pump(server[0], client[1]))
+        await asyncio.gather(_up(client[0], server[1], plan, sent), _pump(server[0], client[1]))
     finally:
         server[1].close()
 
@@ -102,15 +109,26 @@ async def _reply(writer: asyncio.StreamWriter, number: int, *, socks: bool) -> N
     await writer.drain()
 
 
-async def _up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, plan: EvadePlan) -> None:
+async def _up(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    plan: EvadePlan,
+    sent: Callable[[Flight], None],
+) -> None:
     if plan.steps:
-        await _send_first(reader, writer, plan)
+        await _send_first(reader, writer, plan, sent)
     await _pump(reader, writer)
 
 
-async def _send_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, plan: EvadePlan) -> None:
+async def _send_first(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    plan: EvadePlan,
+    sent: Callable[[Flight], None],
+) -> None:
     """What the client sends first, as the plan says: each piece a write, or packets of our own making."""
     flight = plan.flight(await _first_of(reader))
+    sent(flight)
     if plan.forged:
         send_flight(writer, flight)
         return

@@ -1,6 +1,9 @@
 """What is tried in the pure matrix: a client's form, and what is done to its packets."""
 
-from dataclasses import dataclass
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Literal
 
 from testbed.errors import InputError, nearest
@@ -11,14 +14,15 @@ from testbed.shapes.known import SHAPES
 
 BLOCKED_NAME: Final = "www.blocked.example"
 FREE_NAME: Final = "public.example"
-LineKind = Literal["tls", "http", "quic"]
+CALLS_PORT: Final = 3478  # STUN's and TURN's (RFC 8489 section 18.6, RFC 8656)
+LineKind = Literal["tls", "http", "quic", "voice"]
 
 NO_PLAN: Final = EvadePlan()
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A row. For TCP `first` is what the client sends; for QUIC `datagrams` are."""
+    """A row. For TCP `first` is what the client sends; over UDP `datagrams` are."""
 
     name: str
     kind: LineKind
@@ -28,10 +32,12 @@ class Contender:
     ignored: int = 0  # so many of the datagrams are not the client's: the server has to ignore them
     stands_for: str = ""  # the tool and options whose packets these are
     varies: bool = False  # the client's connections differ
+    client: str = ""  # whose first bytes they are
+    directly: str = ""  # how the connection is written that must be blocked where a cell is to say something
 
 
 def first_bytes(client: str, number: int = 0, name: str = BLOCKED_NAME) -> bytes:
-    """What a client sends first over TCP: a shape of `testbed.shapes`, or padded, ech, http."""
+    """What a client sends first over TCP: a shape of `testbed.shapes`, or one of `_MADE`."""
     if client in _MADE:
         return _MADE[client](name)
     made = SHAPES[client].hello if client in SHAPES else None
@@ -52,20 +58,21 @@ def contender(
     place = "strategy"
     words = text.split()
     title = name or text or "plain"
-    if words and words[0].partition(":")[0] == "quic":
-        return _quic(words[0].partition(":")[2], title, stands_for, host)
+    if words and words[0].partition(":")[0] in ("quic", "voice"):
+        over, _, how = words.pop(0).partition(":")
+        if words:
+            remedy = f"write {over!r} or '{over}:decoy' alone"
+            raise InputError.at(place, f"{words[0]!r} is for TCP", remedy)
+        if over == "quic":
+            return replace(_quic(how, title, stands_for, host), directly="quic")
+        return _voice(how, title, stands_for)
     client = words.pop(0) if words and (words[0] in SHAPES or words[0] in _MADE) else "openssl"
     plan = parse_plan(words, place)
     varies = client in SHAPES and SHAPES[client].varies
     kind: LineKind = "http" if client == "http" else "tls"
-    return Contender(
-        title, kind, first_bytes(client, number, host), plan, stands_for=stands_for, varies=varies
-    )
-
-
-def direct(kind: LineKind, host: str = BLOCKED_NAME) -> Contender:
-    """The connection that must be blocked where a cell is to say something."""
-    return contender({"tls": "", "http": "http", "quic": "quic"}[kind], host=host)
+    first = first_bytes(client, number, host)
+    made = Contender(title, kind, first, plan, stands_for=stands_for, varies=varies, client=client)
+    return replace(made, directly="http" if client == "http" else "")
 
 
 def _quic(how: str, title: str, stands_for: str, host: str) -> Contender:
@@ -84,6 +91,17 @@ def _quic(how: str, title: str, stands_for: str, host: str) -> Contender:
         return Contender(title, "quic", datagrams=_split_initial(host), stands_for=stands_for)
     raise InputError.at(
         "strategy", f"'quic:{how}' is no form", "write quic, quic:decoy, quic:fake or quic:split"
+    )
+
+
+def _voice(how: str, title: str, stands_for: str) -> Contender:
+    if how not in VOICE_FORMS:
+        forms = ", ".join(f"voice:{form}" for form in VOICE_FORMS if form)
+        raise InputError.at("strategy", f"'voice:{how}' is no form", f"write voice, {forms}")
+    first, ignored = VOICE_FORMS[how]
+    directly = "voice:discord" if "discord" in how else "voice"
+    return Contender(
+        title, "voice", datagrams=first, ignored=ignored, stands_for=stands_for, directly=directly
     )
 
 
@@ -107,5 +125,35 @@ def _http(name: str) -> bytes:
     return f"GET / HTTP/1.1\r\nHost: {name}\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n\r\n".encode()
 
 
+def _openssl_of(version: ssl.TLSVersion, name: str) -> bytes:
+    """What this Python's OpenSSL sends if it speaks that version of TLS alone."""
+    context = ssl.create_default_context()
+    context.minimum_version = context.maximum_version = version
+    context.set_alpn_protocols(["http/1.1"])
+    context.set_ecdh_curve("prime256v1")  # one group: OpenSSL 3.5 adds a post-quantum key otherwise
+    out = ssl.MemoryBIO()
+    tls = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        return out.read()
+    raise AssertionError("a handshake without a server")
+
+
+_STUN: Final = bytes.fromhex("00010000 2112a442".replace(" ", "")) + bytes(range(12))  # Binding request
+_DISCORD: Final = b"\0\1\0\x46" + bytes(70)  # the query for one's own address
+VOICE_FORMS: Final[dict[str, tuple[tuple[bytes, ...], int]]] = {
+    "": ((_STUN,), 0),
+    "discord": ((_DISCORD,), 0),
+    "decoy": ((bytes(range(1, 41)), _STUN), 1),
+    "discord-decoy": ((bytes(range(1, 41)), _DISCORD), 1),
+}
+"""How a call begins: its first datagrams, and how many of them are not the client's."""
 _CIPHERS: Final = (0x1301, 0x1302, 0x1303)
-_MADE: Final = {"padded": _padded, "ech": _ech, "http": _http}
+_MADE: Final[dict[str, Callable[[str], bytes]]] = {
+    "padded": _padded,
+    "ech": _ech,
+    "http": _http,
+    "tls12": partial(_openssl_of, ssl.TLSVersion.TLSv1_2),
+    "tls13": partial(_openssl_of, ssl.TLSVersion.TLSv1_3),
+}

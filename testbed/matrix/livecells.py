@@ -4,18 +4,19 @@ The direct connection is tried in every phase, and every strategy in a phase wit
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
-from testbed.evade.strategy import EvadePlan
 from testbed.matrix.cell import Ending, MatrixCell, MatrixTry
 from testbed.matrix.contender import contender
-from testbed.matrix.livetry import LiveTry, try_all
+from testbed.matrix.livejudge import LiveJudge
+from testbed.matrix.livetry import Ask, LiveTry, try_all
 from testbed.matrix.purebox import PureBox
+from testbed.matrix.tcpclients import lacking
+from testbed.matrix.voicecall import CALLED
 from testbed.model import Phase, Placement, Scenario
 from testbed.run.events import events
 from testbed.run.open import StandingWorld, open_world
@@ -23,25 +24,28 @@ from testbed.scenario.loader import load
 
 NAME: Final = "manifest.googlevideo.com"  # longer than pieces of 20 bytes, as the names in the traces
 SIZE: Final = 30_000  # bytes: more than a policer's burst of 16 KiB; our choice
-DEGRADED: Final = 0.5  # of the speed without the box: our choice
 _FREE: Final = "free"
 _FROM: Final = "mts"
 
 
 @dataclass(frozen=True, slots=True)
 class LiveRow:
-    """A strategy by its plan."""
+    """A strategy with its client. `directly`: as what it is compared with is written."""
 
     title: str
-    plan: EvadePlan
+    ask: Ask = field(default_factory=Ask)
+    directly: str = ""
 
 
 def live_row(text: str, title: str = "") -> LiveRow | str:
     """A strategy as a row; a text says why it cannot be tried live. InputError for one that there is not."""
     given = contender(text, title)
-    if given.kind != "tls" or given.first != contender("").first:
-        return f"{given.name}: not tried live; the client is this Python's OpenSSL over TCP"
-    return LiveRow(given.name, given.plan)
+    word = text.split(maxsplit=1)[0] if text.split() else ""
+    if given.datagrams:
+        return LiveRow(given.name, Ask(given.kind, given.kind, word.partition(":")[2]), given.directly)
+    if why := lacking(given.client):
+        return f"{given.name}: not tried; {why}"
+    return LiveRow(given.name, Ask(given.kind, given.client, plan=given.plan), given.directly)
 
 
 def at_operators(boxes: Sequence[PureBox]) -> tuple[list[PureBox], list[str]]:
@@ -73,23 +77,31 @@ def bench_scenario(boxes: Sequence[PureBox]) -> Scenario:
     phases = {_FREE: Phase(title="no box")}
     for box in boxes:
         phases[box.key] = Phase((Placement(_FROM, box.policy, box.hop),), title=box.key)
-    return replace(base, name="matrix", phases=phases, default_phase=_FREE, expect=(), path=None)
+    world = replace(base.world, hosts=(*base.world.hosts, CALLED))
+    return replace(base, name="matrix", world=world, phases=phases, default_phase=_FREE, expect=(), path=None)
 
 
-TriesByRow = Mapping[str, Sequence[LiveTry]]
-_DIRECT: Final = LiveRow("", EvadePlan())
+TriesByRow = Mapping[tuple[str, str], Sequence[LiveTry]]
 
 
 def _tried(
     world: StandingWorld, name: str, rows: Sequence[LiveRow], repeats: int, jobs: int
-) -> dict[str, list[LiveTry]]:
-    """What each row came to, and the direct connection, under the title ""."""
-    every = [one for one in (_DIRECT, *rows) for _ in range(repeats)]
-    made = world.call(partial(try_all, [one.plan for one in every], name, SIZE, jobs), vantage=_FROM)
-    found: dict[str, list[LiveTry]] = {}
-    for row, one in zip(every, made, strict=True):
-        found.setdefault(row.title, []).append(one)
+) -> dict[tuple[str, str], list[LiveTry]]:
+    """What each row came to, under ("", its title); each direct connection, under ("direct", its text)."""
+    keyed = {("direct", row.directly): _direct(row.directly) for row in rows}
+    keyed |= {("", row.title): row.ask for row in rows}
+    every = [(key, ask) for key, ask in keyed.items() for _ in range(repeats)]
+    made = world.call(partial(try_all, [ask for _, ask in every], name, SIZE, jobs), vantage=_FROM)
+    found: dict[tuple[str, str], list[LiveTry]] = {}
+    for (key, _), one in zip(every, made, strict=True):
+        found.setdefault(key, []).append(one)
     return found
+
+
+def _direct(text: str) -> Ask:
+    row = live_row(text)
+    assert isinstance(row, LiveRow)
+    return row.ask
 
 
 def _column(
@@ -98,46 +110,17 @@ def _column(
     log = world.folder / "events.jsonl"
     start = log.stat().st_size if log.exists() else 0
     made = _tried(world, box.name, rows, repeats, jobs)
-    noted = _by_port(list(events(log, start)) if log.exists() else [])
-    usual = median([one.speed for one in free[""] if one.speed] or [0.0])
-    direct = [_judged(one, noted, usual) for one in made[""]]
+    judge = LiveJudge.of(events(log, start) if log.exists() else ())
     cells = []
     for row in rows:
-        if all(one.problem for one in free[row.title]):
-            tries = [MatrixTry(Ending.BROKEN, reason=free[row.title][0].problem)] * repeats
+        alone, key, kind = free["", row.title], ("direct", row.directly), row.ask.kind
+        direct = [judge.judged(one, kind, free[key]) for one in made[key]]
+        if all(one.problem for one in alone):
+            tries = [MatrixTry(Ending.BROKEN, reason=alone[0].problem)] * repeats
+        elif not any(one.ending in (Ending.BLOCKED, Ending.DEGRADED) for one in direct):
+            why = "the direct connection is not blocked"
+            tries = [MatrixTry(Ending.INVALID, reason=why)] * repeats
         else:
-            tries = [_judged(one, noted, usual) for one in made[row.title]]
-            if not any(one.ending in (Ending.BLOCKED, Ending.DEGRADED) for one in direct):
-                why = "the direct connection is not blocked"
-                tries = [MatrixTry(Ending.INVALID, reason=why)] * repeats
+            tries = [judge.judged(one, kind, alone) for one in made["", row.title]]
         cells.append(MatrixCell(row.title, box.key, tuple(tries)))
     return cells
-
-
-def _by_port(log: Sequence[Mapping[str, Any]]) -> dict[int, list[Mapping[str, Any]]]:
-    found: dict[int, list[Mapping[str, Any]]] = {}
-    for event in log:
-        near = str(event.get("flow", "")).partition(" > ")[0]
-        port = near.rpartition(":")[2]
-        if port.isdecimal():
-            found.setdefault(int(port), []).append(event)
-    return found
-
-
-def _judged(one: LiveTry, noted: Mapping[int, Sequence[Mapping[str, Any]]], usual: float) -> MatrixTry:
-    mine = [event for port in one.ports for event in noted.get(port, ())]
-    match = next((event for event in mine if event["kind"] == "match"), None)
-    rule, packet = (match["rule"], _packet(match["detail"])) if match else ("", "")
-    unread = next((str(event["detail"].get("why", "")) for event in mine if event["kind"] == "unread"), "")
-    if one.problem:
-        if match:
-            return MatrixTry(Ending.BLOCKED, rule, packet, one.problem)
-        return MatrixTry(Ending.UNEXPLAINED, reason=f"{one.problem}, and no rule was triggered")
-    ending = Ending.DEGRADED if match and one.speed < DEGRADED * usual else Ending.THROUGH
-    return MatrixTry(ending, rule, packet, unread, one.speed, usual)
-
-
-def _packet(detail: Mapping[str, Any]) -> str:
-    if "place" not in detail:
-        return ""
-    return f"{detail['bytes']} bytes at {detail['place']}"

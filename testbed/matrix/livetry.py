@@ -1,74 +1,100 @@
-"""Tries in a world, made as its subscriber: a request through a relay of our own with a strategy's plan."""
+"""Tries in a world, made as its subscriber: a client through a relay with a strategy's plan, or over UDP."""
 
 import asyncio
-import ssl
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from testbed.evade.relay import serve_relay
+from testbed.evade.segment import Flight
 from testbed.evade.strategy import EvadePlan
+from testbed.matrix.contender import LineKind
 
 LIMIT: Final = 8.0  # seconds for one try: our choice; a policer needs one, a reset a tenth
-_PORT: Final = 443
-_HEAD: Final = b"\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Who asks, and how: a client of `testbed.matrix.tcpclients`, or a form of QUIC or of a call."""
+
+    kind: LineKind = "tls"
+    client: str = "openssl"
+    how: str = ""  # of quic and voice
+    plan: EvadePlan = field(default_factory=EvadePlan)
 
 
 @dataclass(frozen=True, slots=True)
 class LiveTry:
-    """What a request came to. `speed` is in bits per second, of the answer's body; 0 for a failure."""
+    """What a try came to. `speed` is in bits per second, of what came back; 0 for a failure."""
 
     problem: str  # "" if the whole answer came
     ports: tuple[int, ...]  # ours, of the connections to the server
     speed: float = 0.0
+    flights: tuple[Flight, ...] = ()  # what left first in each connection
 
 
-def try_all(plans: Sequence[EvadePlan], host: str, size: int, jobs: int) -> list[LiveTry]:
-    """Fetch `size` bytes from a host by each plan, so many at once. In the network of this process."""
-    return asyncio.run(_all(plans, host, size, jobs))
+def try_all(asks: Sequence[Ask], host: str, size: int, jobs: int) -> list[LiveTry]:
+    """Ask a host for `size` bytes in each way, so many at once. In the network of this process."""
+    return asyncio.run(_all(asks, host, size, jobs))
 
 
-async def _all(plans: Sequence[EvadePlan], host: str, size: int, jobs: int) -> list[LiveTry]:
+async def _all(asks: Sequence[Ask], host: str, size: int, jobs: int) -> list[LiveTry]:
     turn = asyncio.Semaphore(jobs)
-    context = ssl.create_default_context()
 
-    async def one(plan: EvadePlan) -> LiveTry:
+    async def one(ask: Ask) -> LiveTry:
         async with turn:
-            return await _try(plan, host, size, context)
+            ports: list[int] = []
+            flights: list[Flight] = []
+            try:
+                async with asyncio.timeout(LIMIT):
+                    speed = await _asked(ask, host, size, ports.append, flights.append)
+            except TimeoutError:
+                return LiveTry(f"nothing more within {LIMIT:g} s", tuple(ports), 0.0, tuple(flights))
+            except (OSError, EOFError, ValueError) as error:
+                return LiveTry(_said(error), tuple(ports), 0.0, tuple(flights))
+            return LiveTry("", tuple(ports), speed, tuple(flights))
 
-    return await asyncio.gather(*map(one, plans))
+    return await asyncio.gather(*map(one, asks))
 
 
-async def _try(plan: EvadePlan, host: str, size: int, context: ssl.SSLContext) -> LiveTry:
-    ports: list[int] = []
-    server = await serve_relay("127.0.0.1", 0, plan, ports.append)
+def _said(error: Exception) -> str:
+    if isinstance(error, ConnectionResetError):
+        return "reset"
+    if isinstance(error, asyncio.IncompleteReadError):
+        return "the connection ended before the answer was whole"
+    return str(error) or type(error).__name__
+
+
+async def _asked(
+    ask: Ask, host: str, size: int, opened: Callable[[int], None], sent: Callable[[Flight], None]
+) -> float:
+    """The speed of what came. OSError, EOFError or ValueError for a failure, TimeoutError for silence."""
+    if ask.kind == "quic":
+        from testbed.matrix.quicclient import fetch_quic
+
+        return await fetch_quic(ask.how, host, size, opened)
+    if ask.kind == "voice":
+        from testbed.matrix.voicecall import call
+
+        return await call(ask.how, opened)
+    from testbed.matrix.tcpclients import fetching
+
+    server = await serve_relay("127.0.0.1", 0, ask.plan, opened, sent)
     async with server:
-        try:
-            async with asyncio.timeout(LIMIT):
-                speed = await _fetch(server.sockets[0].getsockname()[1], host, size, context)
-        except TimeoutError:
-            return LiveTry(f"nothing more within {LIMIT:g} s", tuple(ports))
-        except (OSError, EOFError, ValueError) as error:
-            return LiveTry(str(error) or type(error).__name__, tuple(ports))
-    return LiveTry("", tuple(ports), speed)
+        return await fetching(ask.client)(server.sockets[0].getsockname()[1], host, size)
 
 
-async def _fetch(port: int, host: str, size: int, context: ssl.SSLContext) -> float:
-    """The speed of the answer's body. ValueError for another answer."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(f"CONNECT {host}:{_PORT} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-        if not (answer := await reader.readuntil(_HEAD)).startswith(b"HTTP/1.1 200"):
-            raise ValueError(f"the relay says {answer[9:40]!r}")
-        await writer.start_tls(context, server_hostname=host)
-        request = f"GET /bytes/{size} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        writer.write(request.encode())
-        head = await reader.readuntil(_HEAD)
-        if not head.startswith(b"HTTP/1.1 200"):
-            raise ValueError(f"the server says {head[9:40]!r}")
-        begun = time.monotonic()
-        await reader.readexactly(size)
-        return 8 * size / max(time.monotonic() - begun, 1e-3)
-    finally:
-        writer.close()
+class Stopwatch:
+    """Bits per second since it was made."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    def speed(self, size: int) -> float:
+        """Of so many bytes."""
+        return 8 * size / max(time.monotonic() - self._begun, 1e-3)
+
+
+Fetch = Callable[[int, str, int], Awaitable[float]]
+"""Of the relay's port, a host and a size: the speed."""

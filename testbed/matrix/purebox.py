@@ -12,6 +12,7 @@ from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.cited import our_choice
 from testbed.censor.models import MODELS
 from testbed.censor.names import NameList
+from testbed.censor.parsers import Protocol
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
@@ -20,9 +21,12 @@ from testbed.errors import InputError, nearest
 from testbed.matrix.contender import BLOCKED_NAME
 
 _OF_MODELS: Final = "t22"  # the profile whose inspector is exchanged, as in the reference
+_BOTH: Final[tuple[Protocol, ...]] = ("stun", "discord")
 _WITHOUT_NAMES: Final = {"outage", "mob-wl", "leg-dns", "leg-mitm"}
 """No box, an allow-list, a resolver, a box that ends TLS itself: a name's spelling does not decide there."""
 _POLICED: Final = BitsPerSecond(140_000)  # IMC21 section 5
+_CALLS: Final[dict[str, tuple[Protocol, ...]]] = {"t24": ("discord",), "t25": _BOTH, "t26": _BOTH}
+"""Calls that a profile's box drops: Discord's from October 2024, all from August 2025 (tspu.md 12)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +37,7 @@ class PureBox:
     policy: Policy
     name: str = BLOCKED_NAME  # what it blocks
     own_hop: int = 0  # 0: the profile's
+    server: str = ""  # address of the server that has the name, for rules about addresses; "": any
 
     @property
     def hop(self) -> int:
@@ -80,11 +85,13 @@ def _profiles() -> list[str]:
 
 def _policy(profile: Profile, name: str) -> Policy:
     names, does = NameList((name,)), _action(profile)
-    rules = (
+    rules: tuple[Rule, ...] = (
         Rule("name", Match(tls_sni=names), does),
         Rule("host", Match(http_host=names), does),
         Rule("quic", Match(quic_sni=names), SilentDrop() if profile.in_path else does),
     )
+    if calls := _CALLS.get(profile.name):
+        rules += (Rule("calls", Match(protocol=calls), SilentDrop()),)
     return Policy("box", profile, rules)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 
 from testbed.matrix.cell import Ending, MatrixCell, MatrixTable, MatrixTry
-from testbed.matrix.contender import Contender, direct
+from testbed.matrix.contender import Contender, contender
 from testbed.matrix.purebox import PureBox
 from testbed.matrix.puretry import try_purely
 
@@ -33,7 +33,7 @@ def tried_purely(given: Contender, box: PureBox, number: int) -> MatrixTry:
     """A try that counts: the tool works without the box, and the direct connection is blocked by it."""
     if _free(given) is not Ending.THROUGH:
         return MatrixTry(Ending.BROKEN, reason="it fails without a box, too")
-    if not _blocks(given.kind, box, number):
+    if not _blocks(given.directly, box, number):
         return MatrixTry(Ending.INVALID, reason="the direct connection is not blocked")
     return try_purely(given, box, number)
 
@@ -44,6 +44,6 @@ def _free(given: Contender) -> Ending:
 
 
 @cache
-def _blocks(kind: str, box: PureBox, number: int) -> bool:
-    ending = try_purely(direct(kind, box.name), box, number).ending  # type: ignore[arg-type]
+def _blocks(directly: str, box: PureBox, number: int) -> bool:
+    ending = try_purely(contender(directly, host=box.name), box, number).ending
     return ending in (Ending.BLOCKED, Ending.DEGRADED)

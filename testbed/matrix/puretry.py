@@ -6,7 +6,7 @@ from testbed.censor.packet import RST, parse
 from testbed.censor.wire import Endpoints, IpForm, udp
 from testbed.evade.forge import ACK, PSH, SYN, SenderFlow
 from testbed.matrix.cell import Ending, MatrixTry
-from testbed.matrix.contender import Contender
+from testbed.matrix.contender import CALLS_PORT, Contender
 from testbed.matrix.endhost import EndHost, opinion_of_http, opinion_of_tls
 from testbed.matrix.purebox import PureBox
 from testbed.matrix.pureline import HOP_LIMIT, PureLine
@@ -17,14 +17,14 @@ _ANSWER: Final = 60  # segments of the server: more than a policer's burst, or t
 _SHORT: Final = 3  # where no rule has been triggered: none of a pure box is by what a server sends
 _LATER: Final = 3.0  # s, in which a policer's bucket fills again
 _PIECE: Final = b"\x17\x03\x03\x05\x9b" + bytes(1435)
-_PORTS: Final = {"tls": 443, "http": 80, "quic": 443}
+_PORTS: Final = {"tls": 443, "http": 80, "quic": 443, "voice": CALLS_PORT}
 
 
 def try_purely(given: Contender, box: PureBox | None, seed: int = 1) -> MatrixTry:
     """A contender against a box, or none. `seed` also chooses the server, and so the box's node."""
     line = PureLine(box, seed)
-    server = f"104.244.{seed // 250 % 250}.{seed % 250 + 1}"
-    ending = (_Datagrams if given.kind == "quic" else _Connection)(given, line, server).ending()
+    server = (box and box.server) or f"104.244.{seed // 250 % 250}.{seed % 250 + 1}"
+    ending = (_Datagrams if given.datagrams else _Connection)(given, line, server).ending()
     if ending is Ending.BLOCKED and not line.rule:
         ending = Ending.UNEXPLAINED if box else Ending.BROKEN
     return MatrixTry(ending, line.rule, line.packet, line.unread)
@@ -109,7 +109,7 @@ def _is_reset(raw: bytes) -> bool:
 
 
 class _Datagrams:
-    """Over QUIC, as far as the first flight and its answer."""
+    """Over UDP, as far as the first flight and its answer."""
 
     def __init__(self, given: Contender, line: PureLine, server: str) -> None:
         self._given, self._line, self._server = given, line, server
@@ -117,10 +117,12 @@ class _Datagrams:
     def ending(self) -> Ending:
         """The flight, then an answer of three datagrams."""
         client, server = bytes(map(int, _CLIENT.split("."))), bytes(map(int, self._server.split(".")))
-        up, down = Endpoints(client, server, 40000, 443), Endpoints(server, client, 443, 40000)
+        port = _PORTS[self._given.kind]
+        up, down = Endpoints(client, server, 40000, port), Endpoints(server, client, port, 40000)
         for number, data in enumerate(self._given.datagrams, 1):
             decoy = number <= self._given.ignored
-            title = f"{number}: {'decoy' if decoy else 'Initial'}, {len(data)} bytes"
+            real = "Initial" if self._given.kind == "quic" else "datagram"
+            title = f"{number}: {'decoy' if decoy else real}, {len(data)} bytes"
             self._line.up(udp(up, data, IpForm()), title)
         arrived = [packet.payload for raw in self._line.arrived_at_server() if (packet := parse(raw))]
         if not all(data in arrived for data in self._given.datagrams[self._given.ignored :]):

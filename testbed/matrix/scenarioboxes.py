@@ -41,7 +41,8 @@ def _boxes(scenario: Scenario) -> Iterator[PureBox]:
         place = _placement(scenario, one)
         if place is not None:
             key = f"{scenario.name}:{one.phase}" if len(scenario.phases) > 1 else scenario.name
-            yield PureBox(key, place.policy, one.target.host, place.hop)
+            site = scenario.world_in(one.phase).site_of(one.target.host)
+            yield PureBox(key, place.policy, one.target.host, place.hop, site.ipv4 if site else "")
 
 
 def _placement(scenario: Scenario, one: Expectation) -> Placement | None:

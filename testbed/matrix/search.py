@@ -12,6 +12,7 @@ from testbed.matrix.cell import Ending
 from testbed.matrix.contender import contender, first_bytes
 from testbed.matrix.halving import Halved, Ranked, halve
 from testbed.matrix.livecells import LiveRow, live_cells
+from testbed.matrix.livetry import Ask
 from testbed.matrix.purebox import PureBox
 from testbed.matrix.purecells import tried_purely
 from testbed.matrix.recipecells import recipe_column
@@ -100,7 +101,9 @@ def search_purely(recipe: Recipe, box: PureBox) -> Found:
 def confirm(found: Found, box: PureBox, most: int, jobs: int) -> Found:
     """The best few, cheapest first, tried live."""
     best = [one.candidate for one in found.ranked[:most]]
-    cells = live_cells([LiveRow(str(one), parse_plan(one.strategy.split())) for one in best], [box], 1, jobs)
+    cells = live_cells(
+        [LiveRow(str(one), Ask(plan=parse_plan(one.strategy.split()))) for one in best], [box], 1, jobs
+    )
     endings = {one: cell.ending for one, cell in zip(best, cells, strict=True)}
     rest = len(found.ranked) - len(best)
     more = (f"{rest} that work in the core were not tried live",) if rest else ()

@@ -34,7 +34,41 @@ def test_some_strategies_as_in_the_pure_matrix():
     live, pure = compared(SOME, ["T", "Dv", "Rl"])
     assert {(one.tool, one.box): one.ending.value for one in live} == pure
     (hidden,) = [one for one in live if (one.tool, one.box) == ("decoy, low hop limit", "Dv")]
-    assert (hidden.decided.rule, hidden.decided.packet) == ("name", "517 bytes at 0")
+    assert (hidden.decided.rule, hidden.decided.packet) == ("name", "2: data, 517 bytes at 0")
+
+
+TARGETS = """
+t21 t25
+openssl                       degraded blocked
+tls12                         degraded blocked
+tls13 segments:1,name         through through
+padded                        through through
+http                          degraded blocked
+http segments:name            through through
+quic                          blocked blocked
+quic:decoy                    through through
+quic:fake                     through through
+quic:split                    blocked blocked
+voice                         invalid blocked
+voice:decoy                   invalid through
+"""
+"""t25 is met where it reads one segment: the node between these two hosts."""
+
+
+def test_every_kind_of_target():
+    """TLS 1.2 and 1.3, a hello of two segments, HTTP, HTTP/3, a call: past a policer and a box of 2025."""
+    head, *lines = TARGETS.strip().splitlines()
+    expected = {}
+    for line in lines:
+        text, *cells = line.rsplit(maxsplit=2)
+        expected |= {(text.strip(), box): cell for box, cell in zip(head.split(), cells, strict=True)}
+    rows = [live_row(text) for text in dict.fromkeys(text for text, _ in expected)]
+    cells = live_cells(rows, boxes_of(head.split(), NAME), jobs=16)
+    assert {(one.tool, one.box): one.ending.value for one in cells} == expected
+    decided = {(one.tool, one.box): (one.decided.rule, one.decided.packet) for one in cells}
+    assert decided["openssl", "t21"] == ("name", "517 bytes at 0")
+    assert decided["quic", "t25"] == ("quic", "a datagram of 1200 bytes")
+    assert decided["voice", "t25"] == ("calls", "a datagram of 20 bytes")
 
 
 @pytest.mark.slow

@@ -35,6 +35,13 @@ def test_a_policer_and_a_reset_of_scenarios():
     assert {pure_cell(row("segments:name"), box).ending for box in (slow, reset)} == {Ending.THROUGH}
 
 
+def test_a_freeze_by_address():
+    """The box looks at the server's address: no form of the hello helps against it."""
+    (box, _) = boxes_named(["freeze-16kb-2025"])
+    cells = [pure_cell(row(text), box) for text in ("", "segments:name", "records:name", "padded")]
+    assert {(cell.ending, cell.decided.rule) for cell in cells} == {(Ending.BLOCKED, "frozen-16k")}
+
+
 def test_a_scenario_without_such_a_box():
     with pytest.raises(InputError, match="no phase of free-network blocks a name over TLS"):
         boxes_named(["free-network"])
