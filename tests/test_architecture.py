@@ -71,7 +71,7 @@ ONLY_IMPORTED_BY = {
 
 NAMED_BY_THEIR_FOLDER = {
     "actions", "adapters", "cases", "checks", "cli", "kinds", "match", "parsers", "profiles", "services",
-    "strategies",
+    "strategies", "ways",
 }  # fmt: skip
 """Folders of one file per thing: `parsers/dns.py` and `services/dns.py` are different by their folders."""
 LONGEST = 500  # lines of a file

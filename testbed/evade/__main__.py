@@ -14,8 +14,9 @@ from testbed.evade.strategy import EvadePlan, parse_plan
 
 @click.command()
 @click.option("--listen", default="127.0.0.1:1080", show_default=True, metavar="ADDRESS:PORT")
+@click.option("--transparent", is_flag=True, help="Take connections that the kernel redirects here, too.")
 @click.argument("strategies", nargs=-1)
-def main(listen: str, strategies: Sequence[str]) -> None:
+def main(listen: str, strategies: Sequence[str], *, transparent: bool) -> None:
     r"""A SOCKS 5 and HTTP CONNECT proxy that uses STRATEGIES towards servers, in their order.
 
     \b
@@ -38,11 +39,11 @@ def main(listen: str, strategies: Sequence[str]) -> None:
     except TestbedError as error:
         click.echo(str(error), err=True)
         sys.exit(error.exit_status)
-    asyncio.run(_serve(host.strip("[]"), int(port), plan))
+    asyncio.run(_serve(host.strip("[]"), int(port), plan, transparent=transparent))
 
 
-async def _serve(host: str, port: int, plan: EvadePlan) -> None:
-    server = await serve_relay(host, port, plan)
+async def _serve(host: str, port: int, plan: EvadePlan, *, transparent: bool) -> None:
+    server = await serve_relay(host, port, plan, transparent=transparent)
     click.echo(f"listening on {host}:{port}")
     await server.serve_forever()
 

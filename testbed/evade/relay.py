@@ -1,5 +1,7 @@
 """A proxy: SOCKS 5 (RFC 1928, CONNECT alone) and HTTP CONNECT (RFC 9110 section 9.3.6) on one port.
 
+Transparent, it also takes connections that were meant for others, and asks the kernel for whom.
+
 What the client sends first leaves in the pieces of a plan; everything after it passes as it comes.
 """
 
@@ -20,6 +22,7 @@ _MOST_HEAD = 16384  # bytes of an HTTP head; our choice
 _SOCKS = 5
 _OK, _FAILED, _NETWORK, _HOST, _REFUSED, _NO_COMMAND, _NO_KIND = 0, 1, 3, 4, 5, 7, 8  # RFC 1928 section 6
 _REPLIES = {errno.ENETUNREACH: _NETWORK, errno.EHOSTUNREACH: _HOST, errno.ECONNREFUSED: _REFUSED}
+_ORIGINAL_DST = 80  # linux/netfilter_ipv4.h and linux/netfilter_ipv6/ip6_tables.h
 _FIRST_WITHIN = 2.0  # seconds for a whole first record: our choice
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -35,16 +38,20 @@ async def serve_relay(
     plan: EvadePlan,
     opened: Callable[[int], None] = lambda _: None,
     sent: Callable[[Flight], None] = lambda _: None,
+    *,
+    transparent: bool = False,
 ) -> asyncio.Server:
     """A proxy that listens there and uses `plan` towards servers. OSError if it cannot listen.
 
     `opened` is called with our port of each connection to a server, `sent` with what left first in it.
+    `transparent`: connections that the kernel redirects here go on to where they were meant to go.
     """
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         given_up = (asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError)
         with suppress(OSError, ValueError, *given_up):  # asyncio of 3.11 prints a cancelled conversation
-            await _converse((reader, writer), plan, opened, sent)
+            meant = _meant_for(writer) if transparent else None
+            await _converse((reader, writer), plan, opened, sent, meant)
         with suppress(OSError):
             writer.close()
 
@@ -52,26 +59,46 @@ async def serve_relay(
 
 
 async def _converse(
-    client: Streams, plan: EvadePlan, opened: Callable[[int], None], sent: Callable[[Flight], None]
+    client: Streams,
+    plan: EvadePlan,
+    opened: Callable[[int], None],
+    sent: Callable[[Flight], None],
+    meant: tuple[str, int] | None,
 ) -> None:
-    first = await client[0].readexactly(1)
-    socks = first[0] == _SOCKS
+    first = b"" if meant else await client[0].readexactly(1)
+    socks = first[:1] == bytes([_SOCKS])
     try:
-        host, port = await (_socks_request(client) if socks else _http_request(client, first))
+        host, port = meant or await (_socks_request(client) if socks else _http_request(client, first))
         server = await asyncio.open_connection(host, port)
     except _RefusedError as refused:
         await _reply(client[1], refused.args[0], socks=socks)
         return
     except OSError as error:
+        if meant:
+            return
         await _reply(client[1], _REPLIES.get(error.errno or 0, _FAILED), socks=socks)
         return
     try:
         opened(server[1].get_extra_info("sockname")[1])
-        await _reply(client[1], _OK, socks=socks)
+        if not meant:
+            await _reply(client[1], _OK, socks=socks)
         server[1].get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.gather(_up(client[0], server[1], plan, sent), _pump(server[0], client[1]))
     finally:
         server[1].close()
+
+
+def _meant_for(client: asyncio.StreamWriter) -> tuple[str, int] | None:
+    """Where a redirected connection was to go (SO_ORIGINAL_DST); None for one that was meant for us."""
+    sock: socket.socket = client.get_extra_info("socket")
+    six = sock.family == socket.AF_INET6
+    try:
+        found = sock.getsockopt(socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP, _ORIGINAL_DST, 28)
+    except OSError:  # nothing was redirected
+        return None
+    address = found[8:24] if six else found[4:8]
+    place = str(ip_address(address)), int.from_bytes(found[2:4], "big")
+    return None if place == sock.getsockname()[:2] else place
 
 
 async def _socks_request(client: Streams) -> tuple[str, int]:

@@ -16,6 +16,8 @@ from testbed.censor.policy import Policy
 from testbed.censor.units import Between, BitsPerSecond, Form, Octets, Seconds, Share
 from testbed.measurement.passage import DIRECT, Passage
 from testbed.measurement.target import Target
+from testbed.model.clientway import ClientWay
+from testbed.model.ways.direct import UNCHANGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +357,8 @@ class Recipe:
     server: tuple[HostService, ...] = ()  # on a server of its own, started before the client's
     programs: tuple[str, ...] = ()  # that must be installed
     devices: tuple[str, ...] = ()  # files that must be there and open to the user: /dev/net/tun
+    needs: tuple[str, ...] = ()  # what the machine must be able to do: names of `testbed.model.abilities`
+    way: ClientWay = UNCHANGED  # how a client's connections come to it
     changes_user: bool = False  # its programs become another user, or change their groups
     together: bool = True  # one server may have several clients at once
     path: Path | None = None  # the file that says so

@@ -37,9 +37,10 @@ def show_ways(rows: Sequence[WayRow], scenario: str, *, file: IO[str] | None = N
         style = ("green", "bold red", "dim")[place]
         table.add_row(Text(marks[place], style=style), *(Text(text) for text in texts))
     console.print(table)
-    for line in dict.fromkeys(_remark(row) for row in rows):
+    misdeeds = [f"{row.name} from {row.vantage}: {one}" for row in rows for one in row.tool.misdeeds]
+    for line in dict.fromkeys([*map(_remark, rows), *misdeeds]):
         if line:
-            console.print(Text(line))
+            console.print(Text(printable(line)))
     bad = any(row.verdict not in ("ok", "skipped") for row in rows)
     console.print(Text(ways_verdict(rows), style="bold red" if bad else "bold green"))
 

@@ -10,11 +10,17 @@ from pydantic import TypeAdapter, ValidationError
 from testbed.errors import InputError
 from testbed.measurement.passage import Passage
 from testbed.model import HostService, Recipe
+from testbed.model.abilities import check_abilities
+from testbed.model.clientway import ClientWay, ways_known
+from testbed.model.ways.connect import HttpProxy
+from testbed.model.ways.direct import UNCHANGED
+from testbed.model.ways.socks import SocksProxy
 from testbed.scenario import library
 from testbed.scenario.document import Document, read
 from testbed.scenario.part import parse
 from testbed.scenario.problems import Loc, Problems, explain
 from testbed.scenario.sources import Sources
+from testbed.scenario.values import given
 from testbed.scenario.wayparts import PassagePart, RecipePart
 
 
@@ -72,10 +78,16 @@ def _made(name: str, part: RecipePart, document: Document, loc: Loc, problems: P
         passage = passage_of(part)
     except ValueError as error:
         problems.add(document, loc, str(error))
-    if part.client and not part.proxy:
-        problems.add(
-            document, (*loc, "client"), "nothing goes through the client's services", "add 'proxy: …'"
-        )
+    way = _way(part, passage, document, loc, problems)
+    if part.client and way == UNCHANGED:
+        remedy = f"add 'proxy: …', or one of {', '.join(ways_known())}"
+        problems.add(document, (*loc, "client"), "nothing goes through the client's services", remedy)
+    if way.needs_tool and not part.client and not passage.proxy:
+        problems.add(document, (*loc, way.key), "no tool is started", "add 'client: …'")
+    try:
+        check_abilities(part.needs)
+    except ValueError as error:
+        problems.add(document, (*loc, "needs"), str(error))
     client = _services(part.client, document, (*loc, "client"), problems)
     server = _services(part.server, document, (*loc, "server"), problems)
     if len(problems.found) > before:
@@ -88,21 +100,43 @@ def _made(name: str, part: RecipePart, document: Document, loc: Loc, problems: P
         server,
         tuple(part.programs),
         tuple(part.devices),
-        part.changes_user,
-        part.together,
+        tuple(part.needs),
+        way,
+        changes_user=part.changes_user,
+        together=part.together,
         grid={name: tuple(values) for name, values in part.grid.items()},
         settings={name: values[0] for name, values in part.grid.items()},
         strategy=part.strategy,
     )
 
 
-def _services(given: list[Any], document: Document, loc: Loc, problems: Problems) -> tuple[HostService, ...]:
-    if not given:
+def _way(part: RecipePart, passage: Passage, document: Document, loc: Loc, problems: Problems) -> ClientWay:
+    """How a client comes to the tool; problems noted if that is said twice, or cannot be."""
+    written = [key for key in ways_known() if getattr(part, key) is not None]
+    said = [*written, *(["proxy"] if passage.proxy else [])]
+    if len(said) > 1:
+        problems.add(document, (*loc, said[0]), f"there are {' and '.join(said)}", "a client goes one way")
+    if passage.proxy_at:
+        return (SocksProxy if passage.proxy_at.scheme == "socks5" else HttpProxy)(passage.proxy)
+    if not written:
+        return UNCHANGED
+    key = written[0]
+    try:
+        return ways_known()[key](**given(getattr(part, key)))
+    except ValueError as error:
+        problems.add(document, (*loc, key), str(error))
+        return UNCHANGED
+
+
+def _services(
+    written: list[Any], document: Document, loc: Loc, problems: Problems
+) -> tuple[HostService, ...]:
+    if not written:
         return ()
     from testbed.scenario.serviceparts import service_of  # slow: only where there are services
 
     made: list[HostService] = []
-    for index, entry in enumerate(given):
+    for index, entry in enumerate(written):
         place = (*loc, index)
         try:
             part = _services_adapter().validate_python(entry)

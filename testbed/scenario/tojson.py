@@ -121,6 +121,8 @@ def _way(way: Circumvention) -> dict[str, Any]:
             "passage": dataclasses.asdict(recipe.passage),
             "programs": list(recipe.programs),
             "devices": list(recipe.devices),
+            "needs": list(recipe.needs),
+            "way": {recipe.way.key: dataclasses.asdict(recipe.way)} if recipe.way.key else None,
             "client": [_service(service) for service in recipe.client],
             "server": [_service(service) for service in recipe.server],
         },

@@ -9,15 +9,18 @@ circumvention:
   - {name: openvpn, recipe: openvpn, vantage: mts, target: "https://twitter.com/", fails_by: vpn-data}
 """
 
-from typing import Annotated, Any, Literal
+import dataclasses
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, GetJsonSchemaHandler
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, create_model
 from pydantic_core import CoreSchema
 
 from testbed.measurement.passage import PROXY_FORMS, RESOLVER_FORMS
+from testbed.model.clientway import ClientWay, ways_known
 from testbed.scenario.addresses import Address4, Address6, Asn
 from testbed.scenario.part import Part
-from testbed.scenario.values import Key, OneOrMore, Text
+from testbed.scenario.values import Key, OneOrMore, Text, parameters_of
 
 
 class PassagePart(Part):
@@ -49,7 +52,7 @@ Variable = Annotated[str, Field(pattern="^[A-Z][A-Z0-9_]{0,30}$")]
 Choices = Annotated[list[str], Field(min_length=1, max_length=1000)]
 
 
-class RecipePart(PassagePart):
+class _StartPart(PassagePart):
     """How a tool is started and used."""
 
     title: str = ""
@@ -57,12 +60,36 @@ class RecipePart(PassagePart):
     server: Services = Field([], description="services on a server, started before the client's")
     programs: OneOrMore = Field([], description="that must be installed")
     devices: OneOrMore = Field([], description="files that must be there: /dev/net/tun")
+    needs: OneOrMore = Field([], description="what the machine must be able to do: names of `testbed doctor`")
     changes_user: bool = Field(default=False, description="its programs become another user or group")
     together: bool = Field(default=True, description="one server may have several clients at once")
     grid: dict[Variable, Choices] = Field(
         {}, description="options: each a variable of the commands, with the values that it may have"
     )
     strategy: str = Field("", description="what it does to packets, as testbed.evade writes it: $CUT $DECOY")
+
+
+def _parameters(kind: type[ClientWay], written: object) -> object:
+    """A single value is the first parameter; `transparent: true` has none."""
+    if written is None or written is True:
+        return {}
+    return written if isinstance(written, dict) else {dataclasses.fields(kind)[0].name: written}
+
+
+def _way_field(kind: type[ClientWay]) -> Any:
+    said = Field(None, description=(kind.__doc__ or "").strip())
+    return Annotated[parameters_of(kind) | None, BeforeValidator(partial(_parameters, kind))], said
+
+
+if TYPE_CHECKING:
+    RecipePart = _StartPart
+else:  # the ways of clients are found, one file each
+    RecipePart = create_model(
+        "RecipePart",
+        __base__=_StartPart,
+        __doc__=_StartPart.__doc__,
+        **{key: _way_field(kind) for key, kind in ways_known().items()},
+    )
 
 
 class SpotPart(Part):

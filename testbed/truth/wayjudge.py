@@ -12,7 +12,10 @@ from testbed.measurement.ooni import Measurement
 from testbed.model import Circumvention
 from testbed.truth.classify import classify
 from testbed.truth.proofs import CensorReceipts, fired_on, is_rule, on_flows
+from testbed.truth.toolrun import BEHAVED, Fetched, ToolRun
 
+Tried = Measurement | Fetched | str
+"""What a tool came to; a text says why it did not start."""
 WayVerdict = Literal["ok", "differs", "by another cause", "not needed", "broken by itself", "skipped"]
 NOT_READY = "not ready"  # the tool itself could not start: what it had to reach did not answer
 _INVALID = ("not needed", "broken by itself")
@@ -20,16 +23,17 @@ _INVALID = ("not needed", "broken by itself")
 
 @dataclass(frozen=True, slots=True)
 class WayTrial:
-    """One circumvention as it was tried. A text instead of a measurement says why the tool did not start."""
+    """One circumvention as it was tried."""
 
     way: Circumvention
     direct: Measurement | None = None  # from the vantage, the way that it is compared with
     direct_outside: Measurement | None = None  # the same where nothing filters
-    through: Measurement | str = ""  # from the vantage, by the method
-    free: Measurement | str = ""  # by the method, where nothing filters
+    through: Tried = ""  # from the vantage, by the method
+    free: Tried = ""  # by the method, where nothing filters
     flows: Collection[str] = ()  # that the tool and its client had with the network
     at_resolver: Collection[str] = ()  # rules of the operator's resolver that were triggered meanwhile
     skipped: str = ""  # what this machine lacks
+    tool: ToolRun = BEHAVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ class WayRow:
     free: str  # label of the same tool where nothing filters
     verdict: WayVerdict
     acted: tuple[str, ...] = ()  # rules that did something to its flows, "mts/tspu/rule"
-    why: str = ""  # what is missing, or what kept the tool from starting
+    why: str = ""  # what is missing, what kept the tool from starting, or what its own client said
+    tool: ToolRun = BEHAVED  # what it did besides its task
 
     @property
     def problem(self) -> str:
@@ -87,9 +92,16 @@ def _judged(trial: WayTrial, receipts: CensorReceipts) -> WayRow:
     reference = trial.free if isinstance(trial.free, Measurement) else None
     observed = _label(trial.through, reference, limited=bool(acted))
     direct = _direct(trial, receipts)
-    why = next((each for each in (trial.through, trial.free) if isinstance(each, str) and each), "")
+    why = next(filter(None, map(_words, (trial.through, trial.free))), "") or trial.tool.why
     verdict = _verdict(way, direct, observed, free, acted)
-    return _row(way, direct, observed, free, verdict, acted, why)
+    return _row(way, direct, observed, free, verdict, acted, why, trial.tool)
+
+
+def _words(tried: Tried) -> str:
+    """Why a tool did not start, or what a client of its own said when it failed."""
+    if isinstance(tried, Fetched):
+        return "" if tried.status == 0 else tried.said or f"its client ended with exit status {tried.status}"
+    return tried if isinstance(tried, str) else ""
 
 
 def _direct(trial: WayTrial, receipts: CensorReceipts) -> str:
@@ -99,7 +111,9 @@ def _direct(trial: WayTrial, receipts: CensorReceipts) -> str:
     return classify(trial.direct, trial.direct_outside, limited=bool(acted))
 
 
-def _label(tried: Measurement | str, reference: Measurement | None, *, limited: bool) -> str:
+def _label(tried: Tried, reference: Measurement | None, *, limited: bool) -> str:
+    if isinstance(tried, Fetched):
+        return tried.label
     return NOT_READY if isinstance(tried, str) else classify(tried, reference, limited=limited)
 
 
@@ -123,6 +137,7 @@ def _row(
     verdict: WayVerdict,
     acted: Collection[str] = (),
     why: str = "",
+    tool: ToolRun = BEHAVED,
 ) -> WayRow:
     return WayRow(
         way.name,
@@ -136,6 +151,7 @@ def _row(
         verdict,
         tuple(dict.fromkeys(acted)),
         why,
+        tool,
     )
 
 

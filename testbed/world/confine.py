@@ -121,7 +121,7 @@ def network_namespaces(number: int) -> list[int]:
 
 
 def _make_networks(connection: socket.socket, number: int) -> None:
-    _become_root_of_commands()
+    become_root_of_commands()
     made = []
     for _ in range(number):
         linux.unshare(linux.CLONE_NEWNET)
@@ -130,7 +130,11 @@ def _make_networks(connection: socket.socket, number: int) -> None:
         socket.send_fds(connection, [b"!"], made[start : start + _MOST_FDS])
 
 
-def _become_root_of_commands() -> None:
+def become_root_of_commands() -> None:
+    """Have a command's rights, and no others: some of netfilter asks for those of the network's own owner.
+
+    xt_owner of Linux refuses a rule of anybody else. The caller is a child for one task of the world's.
+    """
     linux.setns(gate().users, linux.CLONE_NEWUSER)
 
 
@@ -165,7 +169,7 @@ def step_down() -> None:
     mount_terminal(gate().terminals)
     mount_proc()
     mount_sys()
-    _become_root_of_commands()
+    become_root_of_commands()
     linux.unshare(linux.CLONE_NEWNS)
     if dying:  # a change of credentials has cleared it
         linux.die_with_parent()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.run.detours import missing
+from testbed.run.toolneeds import missing
 from testbed.scenario.recipes import load_recipe
 
 pytestmark = [pytest.mark.slow, pytest.mark.world]

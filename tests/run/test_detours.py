@@ -5,7 +5,7 @@ import os
 import pytest
 
 from testbed.model import Recipe
-from testbed.run.detours import missing
+from testbed.run.toolneeds import missing
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_it_is_named(recipe, said):
 def test_with_the_package_that_has_it(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(os, "defpath", str(tmp_path))
-    monkeypatch.setattr("testbed.run.detours.SBIN", ())
+    monkeypatch.setattr("testbed.run.toolneeds.SBIN", ())
     assert missing(Recipe("a", programs=("obfs4proxy",))) == (
         "obfs4proxy is not installed (apt-get install obfs4proxy)"
     )

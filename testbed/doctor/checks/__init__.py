@@ -3,10 +3,10 @@
 A check tries one feature: it returns what it saw, or raises Absent. To add a feature, list it in its module.
 """
 
-from testbed.doctor.checks import filtering, links, namespaces, programs, queueing, sockets
+from testbed.doctor.checks import filtering, links, namespaces, ownrules, programs, queueing, sockets
 from testbed.doctor.feature import Feature, Need
 
-_MODULES = (namespaces, links, filtering, queueing, sockets, programs)
+_MODULES = (namespaces, links, filtering, queueing, sockets, ownrules, programs)
 
 FEATURES: dict[str, Feature] = {
     feature.name: feature

@@ -1,0 +1,1 @@
+"""One way for a client to a tool per file."""

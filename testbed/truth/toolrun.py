@@ -1,0 +1,48 @@
+"""What a circumvention tool did besides its task: facts, and how each is called. Pure."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+ToolEnding = Literal["", "crash", "hang", "other port"]
+FLOOD: Final = 50_000  # packets in one try; our choice: a megabyte each way needs 2,000
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """How a client of the recipe's own ended: its exit status, None if it was stopped, and its last words."""
+
+    status: int | None
+    said: str = ""
+
+    @property
+    def label(self) -> str:
+        """`ok`, or `failed`: why is known to the client alone."""
+        return "ok" if self.status == 0 else "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRun:
+    """A tool at one vantage. All that it left behind has been removed."""
+
+    ending: ToolEnding = ""  # "": it became ready, and ran until it was asked to stop
+    why: str = ""  # in its own words
+    packets: int = 0  # that left the subscriber meanwhile
+    rules: tuple[str, ...] = ()  # of a firewall, left behind
+    processes: tuple[str, ...] = ()  # left behind, by their names
+    routes: tuple[str, ...] = ()  # routes, rules for routing and devices that it left, or took away
+    resolvers: str = ""  # what resolv.conf says since, on its machine
+
+    @property
+    def misdeeds(self) -> tuple[str, ...]:
+        """What it did that a tool must not, each in a sentence."""
+        found = [
+            f"it flooded the network: {self.packets} packets" if self.packets > FLOOD else "",
+            f"it left firewall rules: {', '.join(self.rules)}" if self.rules else "",
+            f"it left processes: {', '.join(self.processes)}" if self.processes else "",
+            f"it left routes otherwise: {', '.join(self.routes)}" if self.routes else "",
+            f"it changed resolv.conf: {self.resolvers!r}" if self.resolvers else "",
+        ]
+        return tuple(filter(None, found))
+
+
+BEHAVED: Final = ToolRun()
