@@ -27,6 +27,7 @@ LAYERS = (  # bottom to top; a package imports only from layers below its own
     {"containers", "dryrun"},
     {"detectors", "run"},
     {"conformance", "doctor", "evaluation", "ladder", "matrix", "monitor", "replay"},
+    {"explain"},
     {"report"},
     {"cli", "testing"},
 )

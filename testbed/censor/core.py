@@ -8,6 +8,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Final
 
+from testbed.censor import account
 from testbed.censor.actions.base import AnyAction, Context, S
 from testbed.censor.decision import PASS, Decision, Direction, Event, Verdict
 from testbed.censor.flow import ESTABLISHED, MAX_FLOWS, Care, Flow, FlowTable, Hold
@@ -296,6 +297,8 @@ class Censor:
         """A rule matches: hold the flow and let the action decide, unless the box misses."""
         rule = self.policy.rules[index]
         detail: dict[str, object] = {"action": rule.action.key}
+        if fields := self._rules[index].fields(content):
+            detail["fields"] = list(fields)
         if content is not None and content.name:
             detail["name"] = content.name
         if packet.protocol == TCP and flow.first is not None and direction is flow.asks:
@@ -303,6 +306,7 @@ class Censor:
             detail |= {"place": ahead, "bytes": packet.end - packet.payload_at}
         elif packet.protocol == UDP and packet.has_payload:
             detail["bytes"] = packet.end - packet.payload_at
+        detail |= account.seen(flow, packet, self._inspector.model_of(flow))
         share = self.policy.missed_share(rule.action.key, content.kind if content is not None else None)
         if self._draw(flow, f"miss {rule.name}") < share:
             if not self._stateless:
@@ -314,11 +318,13 @@ class Censor:
         held = 0.0 if query or self._stateless else action.holds_for(self._profile_of(index, flow))
         state = action.begin(self._context(packet, direction, flow, now, index, None))
         if held > 0:
+            detail |= {"holds": held, "refreshes": action.refreshes(self._profile_of(index, flow))}
             flow.take(Hold(index, action, now + held, state))
         flow.reading = True  # a rule that does not hold the flow sees its later packets again,
         flow.inspection.forget_judged()  # and this one, if it is sent again
         decision = action.on_match(self._context(packet, direction, flow, now, index, state))
         owned = self._owned(decision, index, packet, flow)
+        detail |= account.done(owned, now)
         events = (one if one.kind != "learn" else replace(one, rule=rule.name) for one in owned.events)
         return replace(owned, events=(Event("match", rule.name, str(flow.key), detail), *events))
 

@@ -57,6 +57,9 @@ COMMANDS = {
         "testbed.cli.conformance", "Whether the censors do on the wire what was measured.", JUDGE
     ),
     "bench": Entry("testbed.cli.bench", "Measure the budgets, each with its baseline beside it.", JUDGE),
+    "explain": Entry(
+        "testbed.cli.explain", "What happened to a flow of a run, and how that is known.", EXPLAIN
+    ),
     "ladder": Entry("testbed.cli.ladder", "Draw what a censor did to each packet of a flow.", EXPLAIN),
     "replay": Entry("testbed.cli.replay", "What a censor would do to the packets of a capture.", EXPLAIN),
     "doctor": Entry("testbed.cli.doctor", "What this machine can do, and how to get the rest.", SET_UP),

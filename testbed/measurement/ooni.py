@@ -287,6 +287,7 @@ class Measurement:
     test_version: str | None = None
     test_start_time: str | None = None
     runtime: float | None = named("test_runtime")  # seconds
+    monotonic: float | None = named("x_monotonic")  # seconds, the kernel's clock at its beginning (ours)
     annotations: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()  # as urlgetter names them: "HTTP3Enabled=true"
     test_keys: TestKeys = TestKeys()

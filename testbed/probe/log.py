@@ -167,6 +167,7 @@ class MeasurementLog:
             test_version="0.2.0",
             test_start_time=place.test_start_time or self.started,
             runtime=now,
+            monotonic=round(self._zero, 6),
             annotations=_annotations(place.vantage, ipv, self.date),
             options=tuple(dict.fromkeys(self.options)),
             test_keys=self._test_keys(),

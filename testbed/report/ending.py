@@ -1,10 +1,12 @@
 """What `run` and `shell` print at the end of a run."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterable
 
 from testbed.errors import Exit, printable
+from testbed.explain.chosen import interesting_target, near_end
 from testbed.model import Scenario
 from testbed.report.paths import typed
 from testbed.run.result import RunResult
@@ -31,6 +33,8 @@ def show(result: RunResult, scenario: Scenario, *, as_json: bool = False, quiet:
             from testbed.report import waytable
 
             waytable.show_ways(result.ways, result.scenario)
+        if pointer := explained_by(result):
+            print(printable(pointer))
     else:
         for line in _lines(result, quiet=quiet):
             print(f"testbed: {printable(line)}", file=sys.stderr)
@@ -64,7 +68,21 @@ def _lines(result: RunResult, *, quiet: bool) -> list[str]:
     lines += [f"note: {note}" for note in (*result.passed, *result.notes)]
     lines += [line for problem in result.problems for line in f"INVALID RUN: {problem}".splitlines()]
     partial = _until_then(result) if result.judgement is None and not result.job.runs_program else ""
-    return [*lines, f"recorded in {typed(result.folder)}{partial}{whose_status(result)}"]
+    lines.append(f"recorded in {typed(result.folder)}{partial}{whose_status(result)}")
+    return [*lines, pointer] if (pointer := explained_by(result)) else lines
+
+
+def explained_by(result: RunResult) -> str:
+    """The command that explains the run's most interesting flow; "" if each was left alone."""
+    vantage, about = "", ""
+    if found := interesting_target(result.summary()):
+        vantage, about = found
+    elif result.matched:
+        about = near_end(min(result.matched, key=lambda flow: not flow))
+    elif not result.passed:
+        return ""
+    words = [typed(result.folder), *([about] if about else []), *(["--vantage", vantage] if vantage else [])]
+    return f"why: testbed explain {shlex.join(words)}"
 
 
 def _until_then(result: RunResult) -> str:

@@ -64,7 +64,7 @@ class Laboratory:
         self._networks = networks
         self.phase, self.placements = phase, self._placements(phase)
         self.authority = authority or Authority.create()
-        self.started_at = time.monotonic()
+        self.started_at, self._epoch = time.monotonic(), time.time()
         self._stack = ExitStack()
         self._services: Children | None = None
         self._world: BuiltWorld | None = None
@@ -89,6 +89,8 @@ class Laboratory:
 
     def __enter__(self) -> Self:
         self._services = self._stack.enter_context(Children(self.folder.path / "logs"))
+        clocks = {"monotonic": self.started_at, "epoch": self._epoch}
+        self.folder.write("start.json", {**clocks, "phase": self.phase})
         try:
             self._world = build(self._worlds.plan, self._networks)
             counting = self._count_reached() if self._twins else None

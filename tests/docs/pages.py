@@ -18,6 +18,7 @@ _RUN_FOLDER = re.compile(r"\S*\bruns/\S+")
 _NUMBER = re.compile(r"\d+([.,:]\d+)*")
 _SPACES = re.compile(r"[ \t]+")
 _BUSY = re.compile(r"(?m)^(testbed: )?note: .*(machine was busy|still waited for its verdict).*\n?")
+_POINTER = re.compile(r"(?m)^(testbed: )?why: testbed explain .*\n?")  # the last line of most runs
 _ANY = "…"
 
 
@@ -75,7 +76,7 @@ def _add(found: list[Step], line: str, place: str) -> None:
 
 def masked(text: str) -> str:
     """What may differ from run to run taken out, and notes that this machine is busy."""
-    text = _NUMBER.sub("#", _RUN_FOLDER.sub("RUN", _BUSY.sub("", text)))
+    text = _NUMBER.sub("#", _RUN_FOLDER.sub("RUN", _POINTER.sub("", _BUSY.sub("", text))))
     return "\n".join(_SPACES.sub(" ", line).rstrip() for line in text.strip("\n").splitlines())
 
 

@@ -40,6 +40,7 @@ def test_what_the_filters_did(capsys, result):
     assert printed(capsys, result) == [
         f"testbed: as mts in s/p: {acted}; control: https://vk.com/ ok",
         "testbed: recorded in run",
+        "testbed: why: testbed explain run a:1",
     ]
     assert printed(capsys, result, quiet=True) == []
 

@@ -25,6 +25,7 @@ class CompiledRule:
         "_address",
         "_content",
         "_header",
+        "_keys",
         "_keywords",
         "_on",
         "history",
@@ -66,6 +67,7 @@ class CompiledRule:
             for key, value in match.parts if isinstance(key, HeaderKey)
         ]  # fmt: skip
         self._address = tuple(test for key, test in header if not key.per_packet)
+        self._keys = tuple(key for key, _ in match.parts)
         self._header = (*(test for key, test in header if key.per_packet), *self._address)
 
     def keywords(self, payload: bytes) -> Iterator[str]:
@@ -86,6 +88,14 @@ class CompiledRule:
             if not fits(value, packet, outside, port):
                 return False
         return True
+
+    def fields(self, content: Content | None) -> tuple[str, ...]:
+        """Names of the match keys by which it took a packet: of those about contents, the ones about this."""
+        return tuple(
+            key.name
+            for key in self._keys
+            if not isinstance(key, ContentKey) or (content is not None and content.kind in key.kinds)
+        )
 
     def history_fits(self, packet: Packet, flow: "Flow", now: float) -> bool | None:
         """Whether the flow's history is what the rule looks for; None while later packets may decide it."""
