@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from socket import socket
 from ssl import (
     OP_ENABLE_MIDDLEBOX_COMPAT,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 75  # seconds for handshakes and idle connections: detectors wait up to 60 s (clients.md 3.2)
 MAX_HEADERS = 256 << 10  # bytes of headers in a request; detectors send up to 64 KB (clients.md 4.2)
+CHANGE_CIPHER_SPEC = bytes.fromhex("140303000101")
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"  # for TLS 1.2; Mozilla's intermediate profile
 
 
@@ -37,6 +39,8 @@ class WebServer:
     secure: Sequence[socket] = ()  # TCP, https://
     quic: Sequence[socket] = ()  # UDP, HTTP/3
     http3_port: int | None = None  # announced in Alt-Svc
+    quic_draft_29: bool = False  # spoken, too
+    skips_ccs: bool = False  # a ChangeCipherSpec record that comes first
 
 
 async def serve_web(server: WebServer, ready: Callable[[], None]) -> None:
@@ -48,6 +52,8 @@ async def serve_web(server: WebServer, ready: Callable[[], None]) -> None:
         ready()
         await asyncio.get_running_loop().create_future()
 
+    if server.quic_draft_29:
+        _take_drafts()
     application = cast("Framework", server.application)
     await serve(application, _configuration(server), shutdown_trigger=when_up, mode="asgi")
 
@@ -55,10 +61,14 @@ async def serve_web(server: WebServer, ready: Callable[[], None]) -> None:
 class _WebTls(SSLObject):
     """TLS of a web server that answers clients which speak plain HTTP (with status 400, as nginx does)."""
 
+    came: MemoryBIO
     sent: MemoryBIO
+    _first: bytes | None = None  # what came until it is clear whether a record is skipped; None: it is clear
 
     def do_handshake(self) -> None:
         """A step of the handshake. After a request in plain text, wait for the client's end."""
+        if self._first is not None:
+            self._skip()
         try:
             super().do_handshake()
         except SSLError as error:
@@ -67,13 +77,27 @@ class _WebTls(SSLObject):
             self.sent.write(_PLAIN_HTTP)
             raise SSLWantReadError from error
 
+    def skip_ccs(self) -> None:
+        """Pass over a ChangeCipherSpec record, should it come first: OpenSSL refuses it there."""
+        self._first = b""
+
+    def _skip(self) -> None:
+        self._first = (self._first or b"") + self.came.read()
+        if len(self._first) < len(CHANGE_CIPHER_SPEC) and CHANGE_CIPHER_SPEC.startswith(self._first):
+            return
+        self.came.write(self._first.removeprefix(CHANGE_CIPHER_SPEC))
+        self._first = None
+
 
 class _WebContext(SSLContext):
     sslobject_class = _WebTls
+    skips_ccs = False
 
     def wrap_bio(self, incoming: MemoryBIO, outgoing: MemoryBIO, *rest: Any, **named: Any) -> SSLObject:
-        made = super().wrap_bio(incoming, outgoing, *rest, **named)
-        made.sent = outgoing  # type: ignore[attr-defined]
+        made = cast("_WebTls", super().wrap_bio(incoming, outgoing, *rest, **named))
+        made.came, made.sent = incoming, outgoing
+        if self.skips_ccs:
+            made.skip_ccs()
         return made
 
 
@@ -86,9 +110,11 @@ _PLAIN_HTTP = (
 )
 
 
-def tls_context(certificate: tuple[str, str], *protocols: str) -> SSLContext:
+def tls_context(certificate: tuple[str, str], *protocols: str, skips_ccs: bool = False) -> SSLContext:
     """TLS as every server of the far side speaks it, for these ALPN protocols."""
     context = _WebContext(PROTOCOL_TLS_SERVER) if "http/1.1" in protocols else SSLContext(PROTOCOL_TLS_SERVER)
+    if isinstance(context, _WebContext):
+        context.skips_ccs = skips_ccs
     context.minimum_version = TLSVersion.TLSv1_2
     # A ChangeCipherSpec after ServerHello in TLS 1.3 (RFC 8446 D.4), as servers for browsers send it: REALITY
     # refuses a donor without it, and a box could tell the sites of the world by its absence.
@@ -99,20 +125,44 @@ def tls_context(certificate: tuple[str, str], *protocols: str) -> SSLContext:
     return context
 
 
+@cache
+def _take_drafts() -> None:
+    """Let Hypercorn make connections that can speak QUIC draft-29, where a server's configuration wants it.
+
+    Hypercorn has no setting for the versions: the names that its own modules look up are replaced.
+    """
+    from hypercorn.protocol import quic
+
+    from testbed.shapes.draft29 import DraftConnection, speak_draft_29
+
+    class DraftProtocol(quic.QuicProtocol):
+        def __init__(self, app: Any, config: Any, *rest: Any) -> None:
+            super().__init__(app, config, *rest)
+            if config.quic_draft_29:
+                speak_draft_29(self.quic_config)
+
+    vars(quic).update(QuicConnection=DraftConnection, QuicProtocol=DraftProtocol)
+
+
 def _configuration(server: WebServer) -> "Config":
     from hypercorn.config import Config, Sockets
 
     class Configuration(Config):
         """Hypercorn's settings, with sockets that are open already."""
 
+        quic_draft_29 = False
+
         def create_sockets(self) -> Sockets:
             return Sockets(list(server.secure), list(server.plain), list(server.quic))
 
         def create_ssl_context(self) -> SSLContext | None:
             # Not Hypercorn's, which sets the options anew. QUIC makes its own; a context costs a millisecond.
-            return tls_context(server.certificate, *self.alpn_protocols) if server.secure else None
+            if not server.secure:
+                return None
+            return tls_context(server.certificate, *self.alpn_protocols, skips_ccs=server.skips_ccs)
 
     config = Configuration()
+    config.quic_draft_29 = server.quic_draft_29
     config.certfile, config.keyfile = server.certificate
     config.ciphers = CIPHERS
     if server.http3_port is not None:

@@ -29,7 +29,8 @@ class Passage:
     proxy: str = ""  # through which it connects, and which then resolves the names: `PROXY_FORMS`
     server_name: str = ""  # what its ClientHello says instead of the target's name
     hello: Literal["", "padded"] = ""  # padded: longer than a segment
-    quic: Literal["", "decoy"] = ""  # decoy: a short datagram of random bytes before the first Initial
+    # decoy: a datagram that is no QUIC before the first Initial; draft-29: the version of that draft
+    quic: Literal["", "decoy", "draft-29"] = ""
 
     def __post_init__(self) -> None:
         _ = self.proxy_at, self.resolver_at

@@ -123,6 +123,8 @@ class Behaviour:
     silent: Share = Share(0.0)  # of connections, which the server takes and never answers
     window: Annotated[int, Between(1, 65535)] | None = None  # bytes, as SYN/ACKs announce it
     mss: Annotated[int, Between(88, 1460)] | None = None  # bytes: the largest segment that it takes
+    quic_draft_29: bool = False  # HTTP/3 over QUIC draft-29, too, as many servers spoke it until 2022
+    skips_ccs: bool = False  # a ChangeCipherSpec record before the ClientHello, as servers of IMC21 did
 
 
 ORDINARY = Behaviour()

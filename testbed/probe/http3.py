@@ -20,6 +20,7 @@ from testbed.probe.failure import MeasurementError
 from testbed.probe.http1 import IncomingResponse, OutgoingRequest, log_exchange
 from testbed.probe.log import TRANSACTION, MeasurementLog
 from testbed.probe.speed import BULK_BOUND, Speedometer
+from testbed.shapes.draft29 import DraftConnection, speak_draft_29
 
 DECOY = bytes(64)  # no QUIC packet: the fixed bit of RFC 9000 section 17 is missing, so servers ignore it
 _REFUSED = 0x2  # CONNECTION_REFUSED (RFC 9000 §20.1)
@@ -136,30 +137,36 @@ def fetch(
     silence: float,
     patience: float,
     decoy: bytes = b"",
+    *,
+    draft_29: bool = False,
 ) -> None:
     """Complete a handshake with `address`, request the target; MeasurementError with the df-007 string.
 
     `silence` (seconds) is how long no datagram may come, `patience` how long each of both steps may last.
-    `decoy` is sent before the first Initial, as a datagram of its own.
+    `decoy` is sent before the first Initial, as a datagram of its own. `draft_29`: that version of QUIC is
+    spoken instead of version 1.
     """
-    asyncio.run(_fetch(log, target, address, ca_file, silence, patience, decoy))
+    configuration = QuicConfiguration(is_client=True, alpn_protocols=H3_ALPN, server_name=target.host)
+    configuration.load_verify_locations(cafile=ca_file or ssl.get_default_verify_paths().cafile)
+    if draft_29:
+        speak_draft_29(configuration, alone=True)
+    asyncio.run(
+        _fetch(log, target, address, DraftConnection(configuration=configuration), silence, patience, decoy)
+    )
 
 
 async def _fetch(
     log: MeasurementLog,
     target: Target,
     address: str,
-    ca_file: str | None,
+    quic: QuicConnection,
     silence: float,
     patience: float,
     decoy: bytes,
 ) -> None:
-    configuration = QuicConfiguration(is_client=True, alpn_protocols=H3_ALPN, server_name=target.host)
-    configuration.load_verify_locations(cafile=ca_file or ssl.get_default_verify_paths().cafile)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     where = endpoint_text(address, target.port)
     request = OutgoingRequest(target, secure=True, version="3")
-    quic = QuicConnection(configuration=configuration)
     transport, client = await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: _Client(quic, log, where, request.response()),
         remote_addr=(address, target.port),

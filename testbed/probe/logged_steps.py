@@ -125,7 +125,8 @@ class LoggedSteps:
         self.step = "quic"
         decoy = http3.DECOY if self._passage.quic == "decoy" else b""
         patience = PATIENCE * self.timeout
-        http3.fetch(self._log, target, address, self._ca_file, self.timeout, patience, decoy)
+        draft = self._passage.quic == "draft-29"
+        http3.fetch(self._log, target, address, self._ca_file, self.timeout, patience, decoy, draft_29=draft)
 
     def ask(self, name: str, target: Target | None, *, tcp: bool = False) -> None:
         """Ask the resolver at the target's host and port for `name`; None is the vantage's own resolver."""

@@ -30,7 +30,9 @@ class PassagePart(Part):
     proxy: str = Field("", description=f"through which it connects: {PROXY_FORMS}")
     server_name: str = Field("", description="what its ClientHello says instead of the target's name")
     hello: Literal["", "padded"] = Field("", description="padded: longer than a segment")
-    quic: Literal["", "decoy"] = Field("", description="decoy: another datagram before the first Initial")
+    quic: Literal["", "decoy", "draft-29"] = Field(
+        "", description="decoy: another datagram before the first Initial; draft-29: that version of QUIC"
+    )
 
 
 class _ServicesSchema:

@@ -27,6 +27,8 @@ BEHAVIOURS = {
     "mss": Behaviour(mss=88),
     "published": Behaviour(),
     "repositories": Behaviour(repositories=True),
+    "drafts": Behaviour(quic_draft_29=True),
+    "skips": Behaviour(skips_ccs=True),
     "further": Behaviour(pages=('/status {"up": true}', "/robots.txt User-agent: *")),
 }
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import socket
+import ssl
 import subprocess
 import time
+from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network
 
 import dns.message
@@ -19,6 +21,7 @@ from tests.internet.test_http3 import ask
 from tests.internet.test_sites import curl
 
 world = pytest.mark.world
+HANDSHAKE = b"\x16"
 
 
 def get(far_side, site, *arguments, path="/", body=None):
@@ -100,6 +103,35 @@ def test_an_early_answer_to_an_upload(far_side):
         for site in (ODD["early"], TWITTER)
     )
     assert early < whole == len(body)
+
+
+def hello_after(vantage, site, *pieces):
+    """What answers a ClientHello behind these bytes, sent piece by piece: the type of a record, if any."""
+    ours = ssl.create_default_context(cafile=str(vantage.root))
+    took, made = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = ours.wrap_bio(took, made, server_hostname=site.name)
+    with suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    with socket.create_connection((site.ipv4, 443), timeout=10) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            sock.sendall(piece)
+            time.sleep(0.05)
+        sock.sendall(made.read())
+        return sock.recv(1)
+
+
+@world
+@pytest.mark.parametrize("pieces", [(b"\x14\3\3\0\1\1",), (b"\x14\3", b"\3\0\1\1")], ids=["whole", "cut"])
+def test_a_change_cipher_spec_before_the_hello(far_side, pieces):
+    """OpenSSL ends the connection: RFC 8446 section 5 allows the record only after the first hello."""
+    assert far_side.call(hello_after, ODD["skips"], *pieces) == HANDSHAKE
+    assert far_side.call(hello_after, TWITTER, *pieces) == b""
+
+
+@world
+def test_the_hello_alone_is_answered_by_both(far_side):
+    assert {far_side.call(hello_after, site) for site in (ODD["skips"], TWITTER)} == {HANDSHAKE}
 
 
 def timed(vantage, site, path):

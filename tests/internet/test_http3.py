@@ -14,6 +14,9 @@ from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 
 from testbed.internet.pages import BLOCK, MAX_BYTES_HTTP3
+from testbed.measurement.kinds import parse
+from testbed.measurement.passage import Passage
+from testbed.probe.measure import measure
 from tests.internet.emulated import GOOGLE, TWITTER, VK
 
 pytestmark = pytest.mark.world
@@ -111,6 +114,27 @@ def test_the_certificate_is_the_sites_own(far_side):
 def test_a_resolver_speaks_it_too(far_side):
     headers, _ = far_side.call(ask, "/dns-query?dns=AAAA", address=GOOGLE.ipv4[0], name="dns.google")
     assert headers[":status"] == "400"
+
+
+def by_draft(vantage, name, quic):
+    """How the probe's request ends that speaks draft-29 (or version 1), and its status."""
+    passage = Passage(quic=quic)
+    seen = measure(
+        parse(f"h3://{name}/"),
+        resolver=GOOGLE.ipv4,
+        timeout=5,
+        ca_file=str(vantage.root),
+        passage=passage,
+    )
+    return seen.failure, [one.response.code for one in seen.test_keys.requests]
+
+
+def test_a_site_speaks_draft_29_where_it_is_told_to(far_side):
+    """Beside version 1; the others answer with the versions that they speak."""
+    asked = [("drafts.example", "draft-29"), ("drafts.example", ""), ("twitter.com", "draft-29")]
+    assert [far_side.call(by_draft, *one) for one in asked] == [
+        (None, [200]), (None, [200]), ("quic_incompatible_version", []),
+    ]  # fmt: skip
 
 
 def junk(vantage):

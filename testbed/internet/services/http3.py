@@ -32,5 +32,6 @@ class Http3(Service):
             place.certificate,
             quic=place.sockets["udp", self.port],
             http3_port=self.port,
+            quic_draft_29=place.host.behaviour.quic_draft_29,
         )
         await serve_web(server, ready)

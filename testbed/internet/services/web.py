@@ -34,5 +34,6 @@ class Web(Service):
             plain=place.sockets.get(("tcp", self.http or 0), ()),
             secure=place.sockets.get(("tcp", self.https or 0), ()),
             http3_port=next((s.port for s in place.host.services if isinstance(s, Http3)), None),
+            skips_ccs=place.host.behaviour.skips_ccs,
         )
         await serve_web(server, ready)
