@@ -32,6 +32,8 @@ class Budget:
         return 0.0
 
     def __str__(self) -> str:
+        if self.least is None and self.most is None:
+            return "none, stated"
         if self.least is not None and self.most is not None:
             return f"{self.least:g}-{self.most:g}"
         return f">= {self.least:,g}" if self.least is not None else f"<= {self.most:,g}"

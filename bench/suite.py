@@ -13,6 +13,7 @@ Benchmark = Callable[..., list[Result]]  # measure(*, quick: bool)
 # In the order of the table. The module's `measure(quick=…)` does the work; only the chosen are imported.
 NAMES = (
     "throughput",
+    "recording",
     "tls",
     "latency",
     "core",

@@ -47,17 +47,17 @@ def measure(*, quick: bool) -> list[Result]:
 def _work(rig: Rig, rounds: int, seconds: float) -> tuple[dict[str, list[float]], dict[str, Any]]:
     rates: dict[str, list[float]] = {FILTERED: [], FREE: []}
     hello = client_hello()
-    with serving(rig, _send_for_ever):
+    with serving(rig, send_for_ever):
         for vantage in (FILTERED, FREE):  # warms caches and routes of both
-            rig.call(vantage, partial(_download, hello, 0.3), 1)
+            rig.call(vantage, partial(download, hello, 0.3), 1)
         for number in range(rounds):
             order = (FILTERED, FREE) if number % 2 else (FREE, FILTERED)
             for vantage in order:
-                rates[vantage].append(rig.call(vantage, partial(_download, hello, seconds), seconds))
+                rates[vantage].append(rig.call(vantage, partial(download, hello, seconds), seconds))
     return rates, rig.receipt()
 
 
-def _send_for_ever(connection: socket.socket) -> None:
+def send_for_ever(connection: socket.socket) -> None:
     """Wait for the ClientHello, then send until the client disconnects."""
     if not connection.recv(1 << 16):
         return
@@ -69,7 +69,7 @@ def _send_for_ever(connection: socket.socket) -> None:
                 at += os.sendfile(connection.fileno(), file.fileno(), at, _PIECE - at)
 
 
-def _download(hello: bytes, seconds: float) -> float:
+def download(hello: bytes, seconds: float) -> float:
     """Bit/s of payload over `seconds`."""
     buffer = bytearray(1 << 20)
     with socket.create_connection(SERVER, timeout=10) as connection:

@@ -15,6 +15,7 @@ from testbed.cli import options
     epilog=options.examples(
         "testbed run twitter-facebook-block-2022-03",
         "testbed run twitter-throttling-2021 --circumvention",
+        "testbed run twitter-facebook-block-2022-03 --capture --keys -- curl https://www.wikipedia.org/",
         "testbed run --all --junit results.xml",
         "testbed run twitter-facebook-2022-02 twitter-facebook-block-2022-03 --timeline --until 2022-05-01",
         "testbed run twitter-throttling-2021 --vantage beeline -- curl -O https://abs.twimg.com/bytes/400000",
@@ -50,6 +51,12 @@ from testbed.cli import options
     is_flag=True,
     help="Try the phase's circumvention, too, beside the direct way and where nothing filters.",
 )
+@click.option(
+    "--capture",
+    is_flag=True,
+    help="Record packets at every point of interest: capture.pcapng in the run folder.",
+)
+@click.option("--keys", is_flag=True, help="With --capture: ask the command for its TLS secrets, too.")
 @click.option("-6", "ipv6", is_flag=True, help="Measure over IPv6.")
 @options.junit_option
 @options.markdown_option
@@ -83,6 +90,8 @@ def command(
     *,
     every: bool,
     circumvention: bool,
+    capture: bool,
+    keys: bool,
     timeline: bool,
     ipv6: bool,
     as_json: bool,
@@ -110,6 +119,8 @@ def command(
     options.must_be_played(timeline, {"--speed": speed, "--from": begin, "--until": until})
     if timeline and (phase is not None or circumvention):
         raise click.UsageError("--timeline plays every phase; leave --phase and --circumvention out")
+    if timeline and capture:
+        raise click.UsageError("--capture records one phase; leave --timeline out")
     if timeline and command_line and speed is None:
         raise click.UsageError("a command takes its time: with --timeline give it a --speed, as 3600")
     given = {"--junit": junit, "--markdown": markdown, "--badge": badge}
@@ -129,6 +140,8 @@ def command(
         timeout=timeout,
         ipv=6 if ipv6 else 4,
         circumvention=circumvention,
+        capture=capture,
+        keys=keys,
         serve=serve,
         image=image,
         volumes=volumes,

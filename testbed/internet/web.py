@@ -17,6 +17,7 @@ from ssl import (
 )
 from typing import TYPE_CHECKING, Any, cast
 
+from testbed.internet.keylog import log_quic_keys, logging_keys
 from testbed.internet.pages import Application
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ async def serve_web(server: WebServer, ready: Callable[[], None]) -> None:
 
     if server.quic_draft_29:
         _take_drafts()
+    if server.quic:
+        log_quic_keys()
     application = cast("Framework", server.application)
     await serve(application, _configuration(server), shutdown_trigger=when_up, mode="asgi")
 
@@ -122,7 +125,7 @@ def tls_context(certificate: tuple[str, str], *protocols: str, skips_ccs: bool =
     context.set_ciphers(CIPHERS)
     context.set_alpn_protocols(protocols)
     context.load_cert_chain(*certificate)
-    return context
+    return logging_keys(context)
 
 
 @cache

@@ -9,6 +9,7 @@ from netfilterqueue import Packet
 from testbed.censor.decision import PASS, Decision, Direction, Verdict
 from testbed.censor.policy import Policy
 from testbed.censor.releasequeue import ReleaseQueue
+from testbed.middlebox.actlog import ActLog
 from testbed.middlebox.eventstream import EventStream
 from testbed.middlebox.inject import Injector
 from testbed.middlebox.marks import Marks, Position
@@ -73,6 +74,7 @@ class Middlebox:
         clock: Clock,
         name: str,
         position: Position = ALONE,
+        log: ActLog | None = None,
     ) -> None:
         self.receipts = Receipts(name, policy)
         self.hold: ReleaseQueue[tuple[Packet, Decision]] = ReleaseQueue(MAX_HELD)
@@ -80,6 +82,7 @@ class Middlebox:
         self.interrupted = False  # something else than packets wants the loop's attention
         self._core = core
         self._stream = stream
+        self._log = log
         self._clock = clock
         self._marks = Marks(policy, position)
         self._injector = Injector(self._marks)
@@ -119,6 +122,8 @@ class Middlebox:
         self._injector.close()
 
     def _carry_out(self, decision: Decision, packet: Packet, raw: bytes) -> None:
+        if self._log is not None:
+            self._log.write(decision, raw, self._clock.elapsed(), self._clock.now())
         for injection in decision.inject:  # before the verdict: a forged answer must win the race
             self._injector.send(injection.packet, None if injection.released else decision.rule)
         if decision.rule is not None:

@@ -15,6 +15,8 @@ from testbed.censor.core import Censor
 from testbed.censor.policy import Policy
 from testbed.errors import InvalidRunError
 from testbed.middlebox import kernel
+from testbed.middlebox.actlog import FILE as ACTS
+from testbed.middlebox.actlog import ActLog
 from testbed.middlebox.bookkeeping import FIRST_QUEUE, Bookkeeping
 from testbed.middlebox.box import Clock, Core, Interrupted, Middlebox
 from testbed.middlebox.eventstream import EventStream
@@ -41,6 +43,8 @@ def serve_censor(
     reread: Callable[[], Policy] | None = None,
     position: Position = ALONE,
     date: ScenarioClock | None = None,
+    *,
+    captured: bool = False,
 ) -> None:
     """Run the censor at `placement` until SIGTERM. Call it in a child process inside the hop's namespace.
 
@@ -49,7 +53,7 @@ def serve_censor(
     Ctrl-C reaches the whole process group, and the supervisor stops us in its order. On SIGHUP the policy is
     read again by `reread`, if there is one: new lists hold from one packet to the next, and none is lost. On
     SIGUSR1 a receipt is written, and the next one has what follows; flows and timers stay, but for what has
-    become too old where `date` has leapt.
+    become too old where `date` has leapt. `captured`: what is done to each packet is noted in acts.jsonl.
 
     Errors: InvalidRunError outside a world of ours, UnsupportedError if the kernel lacks a feature.
     """
@@ -67,6 +71,7 @@ def serve_censor(
         reread=reread,
         position=position,
         date=date,
+        captured=captured,
     )
 
 
@@ -81,12 +86,15 @@ def serve(
     reread: Callable[[], Policy] | None = None,
     position: Position = ALONE,
     date: ScenarioClock | None = None,
+    *,
+    captured: bool = False,
 ) -> None:
     """As `serve_censor`, for any core; only a `Censor` can be given a policy anew."""
     netns.assert_ours()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stream = EventStream(run_dir / "events.jsonl", name, date)
-    box = Middlebox(core, policy, stream, clock, name, position)
+    log = ActLog(run_dir / ACTS, name, policy) if captured else None
+    box = Middlebox(core, policy, stream, clock, name, position, log)
     number = FIRST_QUEUE + position.index
     reloader = Reloader(core, reread, stream) if reread and isinstance(core, Censor) else None
     books = Bookkeeping(box, stream, core, policy, clock, run_dir, position, date)
@@ -98,6 +106,8 @@ def serve(
         box.release_all()
         books.settle(last=True)
     stream.close()
+    if log is not None:
+        log.close()
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from testbed.censor.parsers.dns import Question, question
 from testbed.censor.policy import Policy, Rule
 from testbed.errors import InputError
 from testbed.internet.transports import Reply
+from testbed.middlebox.actlog import FILE as ACTS
+from testbed.middlebox.actlog import ActLog
 from testbed.middlebox.eventstream import EventStream
 from testbed.middlebox.receipts import Receipts
 from testbed.middlebox.seen import SeenReplies
@@ -31,12 +33,17 @@ class LyingAnswer:
     """
 
     def __init__(
-        self, policy: Policy, truthful: Answer, record: Callable[[Event], None], name: str = ""
+        self,
+        policy: Policy,
+        truthful: Answer,
+        record: Callable[[Event], None],
+        name: str = "",
+        log: Callable[[str, str, bytes, bytes], None] | None = None,
     ) -> None:
         self.receipts = Receipts(name or policy.name, policy)
         self.seen = SeenReplies()
         self._truthful = truthful
-        self._record = record
+        self._record, self._log = record, log
         self._rules = []
         for index, rule in enumerate(policy.rules):
             action = rule.action
@@ -56,7 +63,10 @@ class LyingAnswer:
                 if ready.content_fits(shown):
                     detail = {"action": rule.action.key, "name": asked.name}
                     self._record(Event("match", rule.name, "", detail))
-                    return self._carry_out(query, index, rule)
+                    reply = self._carry_out(query, index, rule)
+                    if self._log is not None:
+                        self._log(rule.name, asked.name, query, reply if isinstance(reply, bytes) else b"")
+                    return reply
         return self._truthful(query)
 
     def _carry_out(self, query: bytes, index: int, rule: Rule) -> Reply:
@@ -81,6 +91,8 @@ def serve_lying_resolver(
     started_at: float,
     ready: Callable[[], None],
     date: ScenarioClock | None = None,
+    *,
+    captured: bool = False,
 ) -> None:
     """Run the resolver of `placement` on port 53 of `addresses` until SIGTERM, then write the receipt.
 
@@ -90,11 +102,18 @@ def serve_lying_resolver(
     """
     netns.assert_ours()
     stream = EventStream(run_dir / "events.jsonl", placement.name, date)
+    log = ActLog(run_dir / ACTS, placement.name, placement.policy) if captured else None
+
+    def noted(rule: str, name: str, query: bytes, message: bytes) -> None:
+        assert log is not None
+        log.answer(rule, name, query, message, time.monotonic() - started_at)
+
     answer = LyingAnswer(
         placement.policy,
         truthful,
         lambda event: stream.write(event, time.monotonic() - started_at),
         placement.name,
+        noted if captured else None,
     )
 
     def settle() -> None:

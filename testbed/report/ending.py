@@ -33,6 +33,8 @@ def show(result: RunResult, scenario: Scenario, *, as_json: bool = False, quiet:
             from testbed.report import waytable
 
             waytable.show_ways(result.ways, result.scenario)
+        if result.captured:
+            print(printable(f"{typed(result.captured.file)}: {result.captured}"))
         if pointer := explained_by(result):
             print(printable(pointer))
     else:
@@ -68,6 +70,7 @@ def _lines(result: RunResult, *, quiet: bool) -> list[str]:
     lines += [f"note: {note}" for note in (*result.passed, *result.notes)]
     lines += [line for problem in result.problems for line in f"INVALID RUN: {problem}".splitlines()]
     partial = _until_then(result) if result.judgement is None and not result.job.runs_program else ""
+    lines += [f"{typed(result.captured.file)}: {result.captured}"] if result.captured else []
     lines.append(f"recorded in {typed(result.folder)}{partial}{whose_status(result)}")
     return [*lines, pointer] if (pointer := explained_by(result)) else lines
 

@@ -36,6 +36,8 @@ class Job:
     ipv: int = 4  # IP version that the built-in probe uses, 4 or 6
     model: str | None = None  # the inspector model of every censor at a hop; None: the scenario's
     circumvention: bool = False  # with the built-in probe: prove the phase's methods of circumvention, too
+    capture: bool = False  # packets at every point of interest, as capture.pcapng in the run folder
+    keys: bool = False  # with capture: ask the command for its TLS secrets, too (SSLKEYLOGFILE)
     serve: tuple[str, ...] = ()  # servers to add: "HOST=COMMAND" or "HOST:PORT=COMMAND"
     image: str = ""  # the command runs in a container of this image, as the subscriber; None: the image's own
     volumes: tuple[str, ...] = ()  # of the container: "/here:/there", "/here:/there:ro"
@@ -69,6 +71,8 @@ class Job:
         if self.circumvention and self.runs_program:
             message = "methods of circumvention are tried by the built-in probe"
             raise InputError.at("circumvention", message, "leave the command out")
+        if self.keys and not self.capture:
+            raise InputError.at("keys", "TLS secrets belong to a capture", "ask for one, too")
         if self.command == ():
             raise InputError.at(
                 "command", "it is empty", "name a program, or give None for the built-in probe"

@@ -19,6 +19,7 @@ from testbed.run.folder import RunFolder
 from testbed.run.phaseworlds import PhaseWorlds
 from testbed.run.places import Places, hop_of
 from testbed.run.rulesets import RuleSets
+from testbed.run.taps import KEYS
 from testbed.scenario.loader import policy_again
 from testbed.vantage.environment import Environment, prepare
 from testbed.world import delay, interrupt, pressure
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from testbed.middlebox.reached import ReachedServers
 
 _STOP_WITHIN, _EVENTS_PER_SECOND = 5.0, 1e6  # seconds, bytes of events.jsonl; our choice
+_CAPTURE = "capture"  # the service that records packets: it ends last
 _MOMENT = 0.005  # s between two looks for a receipt
 _CHANGING = "far.changing"  # the service of sites and resolvers that phases change
 READY_WITHIN = 30.0  # seconds; our choice: generous, for machines under load
@@ -51,17 +53,19 @@ class Laboratory:
         switches: bool = False,
         date: ScenarioClock | None = None,
         networks: Mapping[str, int] = MappingProxyType({}),
+        captured: bool = False,
     ) -> None:
         """`twins`: with a second subscriber at each vantage, for the controls beside a command.
 
         `switches`: the phase will change. `date`: the scenario's clock, which events and measurements carry.
-        `networks`: vantages whose network namespaces exist already, with a descriptor of each.
+        `networks`: vantages whose network namespaces exist already, with a descriptor of each. `captured`:
+        packets are recorded, and TLS secrets of the far side.
         """
         self._twins, self._switches, self.date = twins, switches, date
         self.scenario, self.operators, self.folder = scenario, operators, folder
         self._worlds = PhaseWorlds(scenario, phase, operators, twins=twins)
         self._dead_links, self._link_proofs = DeadLinks(), LinkProofs()
-        self._networks = networks
+        self._networks, self._captured = networks, captured
         self.phase, self.placements = phase, self._placements(phase)
         self.authority = authority or Authority.create()
         self.started_at, self._epoch = time.monotonic(), time.time()
@@ -93,6 +97,8 @@ class Laboratory:
         self.folder.write("start.json", {**clocks, "phase": self.phase})
         try:
             self._world = build(self._worlds.plan, self._networks)
+            if self._captured:
+                self._record()
             counting = self._count_reached() if self._twins else None
             self._start_world()
             self._start_phase(resolvers=self.operators)
@@ -112,6 +118,16 @@ class Laboratory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    def _record(self) -> None:
+        """Begin to record packets, before anything can send one."""
+        from testbed.run import taps
+        from testbed.world.ring import recorder
+
+        points = taps.capture_points(self.world, self.operators, self.placements)
+        folder = taps.capture_folder(self.folder.path)
+        taps.write_points(folder, points, self.placements)
+        self.services.spawn(_CAPTURE, recorder(points, folder))
 
     def check(self) -> None:
         """InvalidRunError if a server, a censor or the delay line is dead."""
@@ -290,7 +306,10 @@ class Laboratory:
             problems = []
         except InvalidRunError as dead:
             problems = [str(dead)]
-        ended = self.services.stop(stop_within(self.folder), only=names)
+        ended = {}
+        if names is None and self._captured:
+            ended = self.services.stop(stop_within(self.folder), only=self.services.names - {_CAPTURE})
+        ended |= self.services.stop(stop_within(self.folder), only=names)
         reported = "\n".join(problems)
         return problems + [
             f"{status}" for name, status in ended.items() if not status.ok and name not in reported
@@ -323,7 +342,9 @@ class Laboratory:
     def _far_side(self, wanted: Callable[[str], bool]) -> Body:
         def serve(ready: Ready) -> None:
             from testbed.internet.far_side import serve_far_side
+            from testbed.internet.keylog import log_keys_to
 
+            log_keys_to(self.folder.path / KEYS if self._captured else None)
             domestic = self.world.namespaces["domestic"]
             serve_far_side(self._worlds.world, self.authority, ready, domestic, wanted)
 
@@ -338,7 +359,18 @@ class Laboratory:
             model = self.scenario.model
             reread = partial(policy_again, path, self.phase, placement.name, model) if path else None
             serve_censor(
-                placement, seed, self.folder.path, self.started_at, scale, ready, reread, position, self.date
+                *(
+                    placement,
+                    seed,
+                    self.folder.path,
+                    self.started_at,
+                    scale,
+                    ready,
+                    reread,
+                    position,
+                    self.date,
+                ),
+                captured=self._captured,
             )
 
         return serve
@@ -357,7 +389,9 @@ class Laboratory:
                 from testbed.middlebox.resolver import serve_lying_resolver
 
                 folder, date = self.folder.path, self.date
-                serve_lying_resolver(lying, addresses, answer, folder, self.started_at, ready, date)
+                serve_lying_resolver(
+                    *(lying, addresses, answer, folder, self.started_at, ready, date), captured=self._captured
+                )
 
         return serve
 

@@ -1,6 +1,7 @@
 """The work of a run with a command or a shell: a program as a subscriber, and a control after it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from testbed.measurement.ooni import Measurement
 from testbed.model import OUTSIDE, Scenario
@@ -8,6 +9,7 @@ from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
 from testbed.run.result import Findings
 from testbed.run.session import Session
+from testbed.run.taps import KEYS
 from testbed.scenario.labels import SILENT_LABELS
 from testbed.truth.classify import classify, slow
 from testbed.truth.expected import truth
@@ -35,6 +37,9 @@ def _run(session: Session, laboratory: Laboratory, argv: Sequence[str]) -> Findi
     vantage = session.job.vantages[0]
     error = ""
     environment = laboratory.environment(vantage)
+    if session.job.keys:
+        log = {"SSLKEYLOGFILE": str(session.folder.path / KEYS)}
+        environment = replace(environment, variables={**environment.variables, **log})
     try:
         if session.container:
             status = session.container.run(environment)

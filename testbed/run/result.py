@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from testbed.errors import Exit
 from testbed.measurement.ooni import Measurement
@@ -16,6 +16,9 @@ from testbed.truth.expected import Truth
 from testbed.truth.judge import Judgement, Row
 from testbed.truth.wayjudge import WayRow, ways_verdict
 from testbed.world.pressure import Pressure
+
+if TYPE_CHECKING:
+    from testbed.run.annotated import CaptureRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class RunResult(Findings):
     )  # rule that acted -> packets that the kernel counted
     matched: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # flow -> rules that it triggered
     passed: tuple[PassedName, ...] = ()  # names that a rule lists and that passed, with the reason
+    captured: "CaptureRecord | None" = None
     started: float = 0.0  # seconds since the epoch
     seconds: float = 0.0
 
@@ -112,6 +116,8 @@ class RunResult(Findings):
             "seconds": round(self.seconds, 3),
             "folder": str(self.folder),
         }
+        if self.captured:
+            found["capture"] = {**asdict(self.captured), "file": str(self.captured.file)}
         if self.judgement:
             rows = self.judgement.to_json()["rows"]
             counts = {"agreeing": self.judgement.agreeing, "total": len(rows)}

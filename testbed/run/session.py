@@ -91,6 +91,7 @@ class Session:
             twins=self.twins,
             switches=self.switches,
             date=self.date,
+            captured=self.job.capture,
             networks={self.job.vantages[0]: self.container.network} if self.container else {},
         )
 
@@ -125,6 +126,10 @@ def _carry_out(session: Session, work: Work) -> RunResult:
         error, findings = raised, _failed(raised, session.folder.path)
         status = raised.exit_status if isinstance(raised, TestbedError) else Exit.INVALID
     result = _result(session, findings, status, started)
+    if session.job.capture:
+        from testbed.run.annotated import write_capture  # few runs need it
+
+        result = replace(result, captured=write_capture(session.folder, session.scenario, session.phase))
     try:
         session.folder.write("summary.json", result.summary())
     except OSError as full:

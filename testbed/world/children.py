@@ -211,6 +211,11 @@ class Children:
     ) -> None:
         self.stop()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Of all that have not been stopped."""
+        return frozenset(self._children)
+
     def __getitem__(self, name: str) -> Child:
         return self._children[name]
 

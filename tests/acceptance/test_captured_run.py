@@ -1,0 +1,84 @@
+"""One captured run tells its story by itself, and what clients said in TLS can be read in it."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+
+import pytest
+from scapy.utils import RawPcapNgReader
+
+from testbed import Job, execute
+
+pytestmark = pytest.mark.world
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("captured") / "run"
+    job = Job("twitter-facebook-block-2022-03", vantages=["mts"], capture=True, out=folder)
+    return execute(job)
+
+
+@pytest.fixture(scope="module")
+def packets(run):
+    with RawPcapNgReader(str(run.captured.file)) as reader:
+        return [(meta.ifname.decode(), b"".join(meta.comments or ()).decode()) for _, meta in reader]
+
+
+def receipt(run, rule):
+    censor, _, name = rule.rpartition("/")
+    return run.receipts[censor]["rules"][name]["kernel"]
+
+
+def test_nothing_of_the_experiment_or_of_the_capture_is_lost(run, packets):
+    assert run.valid, run.problems
+    assert (run.captured.lost, run.captured.whole) == ({}, True)
+    assert run.captured.packets == len(packets)
+    assert json.loads((run.folder / "summary.json").read_text())["capture"]["packets"] == len(packets)
+    assert {name.partition(".")[0] for name, _ in packets} == {"client", "pre-censor", "post-censor", "server"}
+
+
+def test_as_many_comments_as_the_kernel_counted_acts(run, packets):
+    comments = [comment for _, comment in packets if comment]
+    found = Counter(
+        (match[2], match[1])
+        for comment in comments
+        if (match := re.search(r"(rewritten|injected|verdict=drop by=kernel).* rule=([\w-]+)", comment))
+    )
+    rewritten = receipt(run, "mts/tspu-mts/social-reset")["replace"]
+    assert found["social-reset", "rewritten"] == rewritten > 0
+    assert found["media-page", "injected"] == receipt(run, "mts/isp-mitm/media-page")["inject"] > 0
+    dropped = receipt(run, "mts/tspu-mts/quic-v1")["flow_drop"]
+    assert found["quic-v1", "verdict=drop by=kernel"] == dropped > 0
+
+
+def test_each_trigger_says_on_what_it_matched(packets):
+    triggers = [comment for _, comment in packets if "trigger: " in comment]
+    assert any("rule=social-reset, trigger: rst-rewrite on tls.sni twitter.com" in one for one in triggers)
+    assert any("rule=media-page, trigger: page on http.host www.bbc.com" in one for one in triggers)
+
+
+def tshark(run, *options):
+    if not shutil.which("tshark"):
+        pytest.skip("this machine lacks: tshark (apt install tshark)")
+    line = ["tshark", "-r", str(run.captured.file), *options]
+    return subprocess.run(line, capture_output=True, text=True, timeout=110, check=True).stdout
+
+
+def test_tshark_shows_the_story(run, packets):
+    shown = tshark(run, "-Y", "frame.comment", "-T", "fields", "-e", "frame.comment").splitlines()
+    assert shown == [comment for _, comment in packets if comment]
+
+
+def test_tshark_reads_what_was_said_in_tls(run):
+    asked = tshark(run, "-Y", "http.request and tls", "-T", "fields", "-e", "http.host").splitlines()
+    assert "www.instagram.com" in asked
+
+
+def test_a_run_without_a_capture_has_none(tmp_path):
+    plain = execute(Job("free-network", vantages=["mts"], command=["true"], out=tmp_path / "run"))
+    assert plain.captured is None
+    there = {path.name for path in plain.folder.iterdir()}
+    assert not there & {"capture.pcapng", "acts.jsonl", "keys.log", "capture"}
