@@ -37,7 +37,12 @@ def test_nothing_of_the_experiment_or_of_the_capture_is_lost(run, packets):
     assert (run.captured.lost, run.captured.whole) == ({}, True)
     assert run.captured.packets == len(packets)
     assert json.loads((run.folder / "summary.json").read_text())["capture"]["packets"] == len(packets)
-    assert {name.partition(".")[0] for name, _ in packets} == {"client", "pre-censor", "post-censor", "server"}
+    assert {name.partition(".")[0] for name, _ in packets} == {
+        "client",
+        "pre-censor",
+        "post-censor",
+        "server",
+    }
 
 
 def test_as_many_comments_as_the_kernel_counted_acts(run, packets):
