@@ -9,6 +9,7 @@ from testbed.explain.chosen import OUTSIDE, ChosenFlow
 from testbed.explain.clientside import CLIENT, SERVER, client_steps, name_in
 from testbed.explain.evidence import RunEvidence
 from testbed.explain.flowstory import FlowStory, Lane, StoryStep
+from testbed.explain.packetsteps import Trigger, packet_steps
 from testbed.explain.why import match_of, reasons
 from testbed.explain.whynot import AskedFor
 from testbed.run.events import ends_of
@@ -31,11 +32,20 @@ def compose(evidence: RunEvidence, chosen: ChosenFlow) -> FlowStory:
     acts = evidence.acts_on(flow) if flow else {}
     censor_steps = [step for event in events for step in _steps(event, models, acts, evidence)]
     client = client_steps(measured, flow) if measured else []
-    steps = in_order(client, censor_steps)
+    packets, triggers = packet_steps(
+        evidence.folder, flow, placements, float(evidence.start.get("epoch", 0.0))
+    )
+    if packets:
+        steps = beside_packets(packets, triggers, censor_steps, client)
+    else:
+        steps = in_order(client, censor_steps)
     stopped = any(one.get("kernel") for one in acts.values())
     proven = all(place["name"] in _censors(evidence) for place in placements)
     why = reasons(placements, events, acts, _asked(flow, name, protocol))
-    missing = [*evidence.missing, *_missing(evidence, placements, has_client=measured is not None)]
+    missing = [
+        *evidence.missing,
+        *_missing(evidence, placements, has_client=measured is not None or bool(packets)),
+    ]
     others = tuple(one for one in measured.flows if one != flow) if measured else ()
     return FlowStory(
         run=str(evidence.folder),
@@ -52,6 +62,7 @@ def compose(evidence: RunEvidence, chosen: ChosenFlow) -> FlowStory:
         why=tuple(why),
         others=others,
         missing=tuple(dict.fromkeys(missing)),
+        packets=bool(packets),
     )
 
 
@@ -81,6 +92,29 @@ def in_order(client: Sequence[StoryStep], censors: Sequence[StoryStep]) -> list[
             for index, step in enumerate(found)
         ]
     return found
+
+
+def beside_packets(
+    packets: Sequence[StoryStep],
+    triggers: Sequence[Trigger],
+    censors: Sequence[StoryStep],
+    client: Sequence[StoryStep],
+) -> list[StoryStep]:
+    """Arrows of a capture, with what a censor did right behind the packet that triggered it."""
+    behind: dict[int, list[StoryStep]] = {}
+    known = list(triggers)
+    for group in _groups(censors):
+        mine = next((one for one in known if one.censor == group[0].lane), None)
+        if mine is not None:
+            known.remove(mine)
+        behind.setdefault(mine.index if mine else len(packets) - 1, []).extend(group)
+    ended = [step for step in client if step.kind == "ended"]
+    found: list[StoryStep] = []
+    for index, arrow in enumerate(packets):
+        while ended and ended[0].t is not None and arrow.t is not None and ended[0].t < arrow.t:
+            found.append(ended.pop(0))
+        found += [arrow, *behind.get(index, ())]
+    return [*found, *ended]
 
 
 def _cut(step: StoryStep, head: StoryStep, *, cuts: bool) -> StoryStep:
