@@ -23,8 +23,8 @@ UP = [
     (BEGIN + 5 * MS, POST, False, packet(False, "SA", ttl=50)),
 ]
 REWRITE = {
-    "censor": "mts/tspu", "rule": "social", "packet": identity(ANSWER), "as": identity(RESET), "verdict": "replace",
-    "flow": FLOW,
+    "censor": "mts/tspu", "rule": "social", "packet": identity(ANSWER), "as": identity(RESET),
+    "verdict": "replace", "flow": FLOW,
 }  # fmt: skip
 
 
@@ -69,4 +69,4 @@ def test_neighbours_that_are_alike_share_an_arrow(tmp_path):
         for number in range(9)
     ]
     found, _ = arrows(tmp_path, again, [], events=[event(1.0)], measured=[measurement()])
-    assert found == [("client", "server", "9 × data")]
+    assert found == [("client", "server", "9 × data, not seen again")]
