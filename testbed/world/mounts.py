@@ -5,6 +5,8 @@ makes read-only.
 """
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -151,11 +153,20 @@ def mount_run_of(host: str, shown: Iterable[Path]) -> None:
 
 
 def _make_run(own: Path) -> None:
-    own.mkdir(parents=True)
+    """Make it aside and put it in its place whole: services of one host start side by side."""
+    own.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=own.parent))
+    made.chmod(0o755)
     for path in Path("/run").iterdir():
         if path.is_dir() and path.name not in {"hosts", "netns", PLACE.name}:
-            copy = own / path.name
+            copy = made / path.name
             copy.mkdir()
             status = path.stat()
             os.chown(copy, status.st_uid, status.st_gid)
             copy.chmod(status.st_mode & 0o7777)
+    try:
+        made.rename(own)
+    except OSError:  # another service was first
+        shutil.rmtree(made)
+        if not own.is_dir():
+            raise
