@@ -1,6 +1,8 @@
 """`testbed check`: validate scenario files."""
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
@@ -15,7 +17,7 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
     return known or [CompletionItem(incomplete, type="file")]
 
 
-@click.command(short_help="Validate scenario files.")
+@click.command(short_help="Validate scenario and recipe files.")
 @click.argument("scenarios", nargs=-1, metavar="[NAME|FILE]...", shell_complete=_complete)
 @click.option(
     "--schema",
@@ -24,9 +26,15 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
     flag_value="scenario",
     help="Print the JSON Schema of scenario (or world, or recipe) files, for editors, and stop.",
 )
+@click.option("--recipe", "recipes", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
+              help="Check this recipe, and say what this machine lacks for it.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the problems as a JSON array.")
-def command(*, scenarios: tuple[str, ...], schema: str | None, as_json: bool) -> int:
+def command(
+    *, scenarios: tuple[str, ...], schema: str | None, recipes: tuple[Path, ...], as_json: bool
+) -> int:
     """Check the named scenarios and files, or the whole library, and print every problem.
+
+    With --recipe, recipes as well, and of scenarios those that are named.
 
     An expectation that does not follow from the rules is one: each is asked of the censors' core, for the
     probe and over both IP versions. A scenario with a technique in Python runs that file. Exit status: 0 if
@@ -40,9 +48,9 @@ def command(*, scenarios: tuple[str, ...], schema: str | None, as_json: bool) ->
     from testbed.dryrun.agreement import checked
     from testbed.scenario import library
 
-    names = scenarios or tuple(library.names())
-    problems: list[Problem] = []
+    names = scenarios or (() if recipes else tuple(library.names()))
     remarks: dict[str, None] = {}
+    problems = _recipe_problems(recipes, remarks)
     for found in checked(names):
         problems += [problem for problem in found.problems if problem not in problems]
         remarks |= dict.fromkeys(found.remarks)
@@ -54,7 +62,27 @@ def command(*, scenarios: tuple[str, ...], schema: str | None, as_json: bool) ->
             click.echo(str(problem), err=True)
         for remark in remarks:
             click.echo(remark, err=True)
-        many = "scenario" if len(names) == 1 else "scenarios"
-        faults = "problem" if len(problems) == 1 else "problems"
-        click.echo(f"{len(names)} {many}: {f'{len(problems)} {faults}' if problems else 'no problem'}")
+        counted = [(names, "scenario"), (recipes, "recipe")]
+        many = ", ".join(_many(len(found), what) for found, what in counted if found)
+        click.echo(f"{many}: {_many(len(problems), 'problem') if problems else 'no problem'}")
     return Exit.INPUT if problems else Exit.OK
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _recipe_problems(recipes: Sequence[Path], remarks: dict[str, None]) -> list[Problem]:
+    """What is wrong with these files; what the machine lacks for the others is a remark."""
+    from testbed.errors import InputError
+    from testbed.run.toolneeds import missing
+    from testbed.scenario.recipes import load_recipe
+
+    problems: list[Problem] = []
+    for path in recipes:
+        try:
+            if lacking := missing(load_recipe(path)):
+                remarks[f"{path}: will be skipped here: {lacking}"] = None
+        except InputError as error:
+            problems += error.problems
+    return problems

@@ -72,15 +72,17 @@ class _StartPart(PassagePart):
 
 
 def _parameters(kind: type[ClientWay], written: object) -> object:
-    """A single value is the first parameter; `transparent: true` has none."""
-    if written is None or written is True:
+    """A single value is the first parameter."""
+    if written is None:
         return {}
     return written if isinstance(written, dict) else {dataclasses.fields(kind)[0].name: written}
 
 
 def _way_field(kind: type[ClientWay]) -> Any:
     said = Field(None, description=(kind.__doc__ or "").strip())
-    return Annotated[parameters_of(kind) | None, BeforeValidator(partial(_parameters, kind))], said
+    model = parameters_of(kind) | None
+    short = BeforeValidator(partial(_parameters, kind), json_schema_input_type=model | str | int)
+    return Annotated[model, short], said
 
 
 if TYPE_CHECKING:
