@@ -49,7 +49,7 @@ ADDED = {
     "testbed/censor/actions/nothing.py": (ROOT / "examples/technique/nothing.py").read_text("utf-8"),
     "testbed/censor/match/hop_limit.py": (ROOT / "examples/match/hop_limit.py").read_text("utf-8"),
     "testbed/censor/profiles/mine.py": PROFILE,
-    "testbed/measurement/kinds/tcp.py": (ROOT / "examples/probe_kind/tcp.py").read_text("utf-8"),
+    "testbed/measurement/kinds/greeting.py": (ROOT / "examples/probe_kind/greeting.py").read_text("utf-8"),
     "testbed/internet/services/greeter.py": SERVICE,
 }
 
@@ -73,7 +73,7 @@ censors:
 phases: {all: {mts: box}}
 default_phase: all
 expect:
-  - {vantage: mts, target: "tcp://greeter.example.net:8000/", outcome: ok}
+  - {vantage: mts, target: "greeting://greeter.example.net:8000/", outcome: ok}
 """
 
 

@@ -144,8 +144,7 @@ class Asker:
             return False
         if target.kind.scheme not in KINDS:
             return client == "probe"  # it makes its own first bytes
-        needed = {"tls": shape.hello, "quic": shape.flight}.get(target.kind.transport, True)
-        return needed is not None and (target.kind.transport in ("tls", "quic") or shape.hello is not None)
+        return (shape.flight if target.kind.transport == "quic" else shape.hello) is not None
 
     def _drawn(self, place: DryPlace, target: Target, shape: ClientShape, ipv: int) -> list[DryAnswer]:
         """As many draws as are needed; the first has the scenario's own seed."""

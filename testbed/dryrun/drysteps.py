@@ -21,6 +21,7 @@ from testbed.probe.http1 import OutgoingRequest
 from testbed.probe.log import MeasurementLog
 from testbed.probe.logged_steps import PATIENCE
 from testbed.probe.lookup import Lookup, endpoint
+from testbed.probe.otherdns import ask_within
 from testbed.shapes.known import ClientShape
 
 _LATE: Final = 0.2  # seconds that a lookup waits for further answers, as the probe
@@ -112,6 +113,17 @@ class DrySteps:
 
     def fetch_http3(self, target: Target) -> None:
         """Resolve the target's host, connect by QUIC, send one HTTP/3 GET."""
+        with self._quic(target) as connection:
+            request = OutgoingRequest(target, secure=True, version="3")
+            fetch(self.log, connection, request, PATIENCE * self.timeout)
+
+    def open_quic(self, target: Target) -> None:
+        """Resolve the target's host and complete a QUIC handshake."""
+        with self._quic(target):
+            pass
+
+    @contextmanager
+    def _quic(self, target: Target) -> Iterator[DryQuic]:
         address = self.resolve(target.host)
         self.step = "quic"
         if self._shape.flight is None:
@@ -121,20 +133,28 @@ class DrySteps:
         try:
             connection.allow(PATIENCE * self.timeout)
             connection.handshake(target.host)
-            request = OutgoingRequest(target, secure=True, version="3")
-            fetch(self.log, connection, request, PATIENCE * self.timeout)
+            yield connection
         finally:
             connection.close()
 
-    def ask(self, name: str, target: Target | None, *, tcp: bool = False) -> None:
+    def ask(self, name: str, target: Target | None, *, tcp: bool = False, kind: str = "") -> None:
         """Ask the resolver at the target's host and port for `name`; None is the vantage's own resolver."""
         server = endpoint(self._resolvers[0]) if target is None else (self.resolve(target.host), target.port)
-        lookup = self._lookup(name, server)
+        lookup = self._lookup(name, server, kind)
         if tcp:
             lookup.over_tcp(self.timeout)
         else:
             lookup.over_udp(self.timeout)
             lookup.wait_for_late_replies()
+
+    def ask_within(
+        self, connection: Connection, name: str, target: Target, *, path: str = "", kind: str = ""
+    ) -> None:
+        """Ask for `name` on a connection that was secured; `path`: by a POST there (DoH), else as DoT."""
+        assert isinstance(connection, DryTls)
+        self.step = "dns"
+        connection.tcp.allow(PATIENCE * self.timeout)
+        ask_within(self._lookup(name, connection.tcp.address, kind), connection, target.host, path)
 
     def note(self, key: str, value: object) -> None:
         """Put a JSON value into the test keys."""
@@ -142,17 +162,23 @@ class DrySteps:
             raise ValueError(f"{key!r} is not a free key that begins with x_")
         self.log.extra[key] = json.loads(json.dumps(value))
 
-    def _lookup(self, name: str, server: tuple[str, int]) -> "DryLookup":
-        return DryLookup(self.log, name, server, self.ipv, self._client)
+    def _lookup(self, name: str, server: tuple[str, int], kind: str = "") -> "DryLookup":
+        return DryLookup(self.log, name, server, self.ipv, self._client, kind)
 
 
 class DryLookup(Lookup):
     """One question to one resolver, over a way."""
 
     def __init__(
-        self, log: MeasurementLog, name: str, resolver: tuple[str, int], ipv: int, client: DryClient
+        self,
+        log: MeasurementLog,
+        name: str,
+        resolver: tuple[str, int],
+        ipv: int,
+        client: DryClient,
+        kind: str,
     ) -> None:
-        super().__init__(log, name, resolver, ipv)
+        super().__init__(log, name, resolver, ipv, kind)
         self._client, self._answers = client, list[bytes]()
         self._unreachable = False
 

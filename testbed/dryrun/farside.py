@@ -22,6 +22,7 @@ from testbed.dryrun.quicpeer import QuicPeer, hidden
 from testbed.dryrun.tcppeer import TcpPeer, announced_mss
 from testbed.dryrun.way import DryAct, Way
 from testbed.internet.behaviour import behaving
+from testbed.internet.doh import resolver_pages
 from testbed.internet.hosts import far_hosts, surroundings
 from testbed.internet.pages import Application, host_pages
 from testbed.internet.services.tunnel import Tunnel
@@ -67,10 +68,14 @@ class FarWorld:
     def pages_of(self, host: Host, addresses: Sequence[str]) -> Application:
         """What its web server answers, without the delays, which are counted apart."""
         quick = replace(host, behaviour=replace(host.behaviour, wait=Seconds(0.0), pace=None))
+        if any(service.key == "doh" for service in host.services):
+            zone = self.zone_seen_from(addresses[0])
+            answers = resolver_pages((*host.names, *addresses)[0], lambda query: answer(query, zone))
+            return behaving(answers, quick, self.country_of)
         return behaving(host_pages(quick, addresses), quick, self.country_of)
 
 
-PLAYED: Final = frozenset({"dns", "doh", "http3", "tunnel", "web"})
+PLAYED: Final = frozenset({"dns", "doh", "dot", "http3", "tunnel", "web"})
 """Services whose answers are known without running them; of others only that they listen."""
 
 
@@ -155,6 +160,8 @@ class FarSide:
                 assert host is not None
                 if service.key == "dns":
                     return self._dns_over_tcp(self._answer(address))
+                if service.key == "dot":
+                    return lambda peer: _DotConversation(self, peer, host, address, "", secure=True).begin()
                 if service.key in ("web", "doh"):
                     client = str(ip_address(packet.source))
                     secure = packet.dport == getattr(service, "https", packet.dport)
@@ -247,6 +254,10 @@ class FarSide:
             return answer(query, zone)
 
         return respond
+
+    def zone_of(self, resolver: str) -> Zone:
+        """What the resolver at this address knows."""
+        return self._far.zone_seen_from(resolver)
 
     def _note(self, rule: str, what: str) -> None:
         self._way.acts.append(DryAct(rule, Direction.DOWN, what, self._way.agenda.now))
@@ -390,6 +401,20 @@ class _WebConversation(_Conversation):
 
     def _put(self, body: bytes) -> None:
         self._peer.put(sealed(body))
+
+
+class _DotConversation(_WebConversation):
+    """A resolver's side of DNS over TLS: one question."""
+
+    def _asked(self, data: bytes) -> tuple[bytes, bytes] | None:
+        self._request += data
+        size = int.from_bytes(self._request[:2], "big")
+        if self._answered or not 2 < 2 + size <= len(self._request):
+            return None
+        self._answered = True
+        zone = self._far.zone_of(self._address)
+        reply = answer(self._request[2 : 2 + size], zone) or b""
+        return len(reply).to_bytes(2, "big"), reply
 
 
 class _QuicConversation(_Conversation):

@@ -90,8 +90,21 @@ class Steps(Protocol):
         """Resolve the target's host, connect by QUIC, send one HTTP/3 GET."""
         ...
 
-    def ask(self, name: str, target: Target | None, *, tcp: bool = False) -> None:
-        """Ask the resolver at the target's host and port for `name`; None is the vantage's own resolver."""
+    def open_quic(self, target: Target) -> None:
+        """Resolve the target's host and complete a QUIC handshake."""
+        ...
+
+    def ask(self, name: str, target: Target | None, *, tcp: bool = False, kind: str = "") -> None:
+        """Ask the resolver at the target's host and port for `name`; None is the vantage's own resolver.
+
+        `kind` is the type of record; "" is that of the IP version.
+        """
+        ...
+
+    def ask_within(
+        self, connection: Connection, name: str, target: Target, *, path: str = "", kind: str = ""
+    ) -> None:
+        """Ask for `name` on a connection that was secured; `path`: by a POST there (DoH), else as DoT."""
         ...
 
     def note(self, key: str, value: object) -> None:

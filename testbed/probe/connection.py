@@ -40,7 +40,7 @@ class TcpConnection:
         self.sock = socket.socket(
             socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM
         )
-        self._address = address
+        self.address = address
         self.received = 0  # bytes, in all
         # Called after a read and, while waiting, every _WATCH seconds.
         self.watch: Callable[[], None] | None = None
@@ -57,12 +57,12 @@ class TcpConnection:
         finally:
             status = TcpStatus(problem, success=problem is None)
             self.log.tcp_connect.append(
-                TcpConnect(*self._address, status, begun, self.log.now(), transaction_id=TRANSACTION)
+                TcpConnect(*self.address, status, begun, self.log.now(), transaction_id=TRANSACTION)
             )
             self.log.event("connect", begun, address=self.where, proto="tcp", failure=problem)
 
     def _open(self) -> None:
-        code = self.sock.connect_ex(self._address)
+        code = self.sock.connect_ex(self.address)
         self.log.flow(self.sock, self.where)  # now: a failed attempt loses its port
         if code == errno.EINPROGRESS:
             poll = select.poll()

@@ -1,4 +1,4 @@
-"""QUIC handshake and one HTTP/3 request, by aioquic. Slow to import: only for h3:// targets."""
+"""QUIC handshake and one HTTP/3 request, by aioquic. Slow to import: only for h3:// and quic:// targets."""
 
 import asyncio
 import socket
@@ -129,7 +129,7 @@ class _Client(QuicConnectionProtocol):
                 raise MeasurementError(failure.TIMEOUT) from None
 
 
-def fetch(
+def connect(
     log: MeasurementLog,
     target: Target,
     address: str,
@@ -139,8 +139,9 @@ def fetch(
     decoy: bytes = b"",
     *,
     draft_29: bool = False,
+    request: bool = True,
 ) -> None:
-    """Complete a handshake with `address`, request the target; MeasurementError with the df-007 string.
+    """Complete a handshake with `address`, `request` the target; MeasurementError with the df-007 string.
 
     `silence` (seconds) is how long no datagram may come, `patience` how long each of both steps may last.
     `decoy` is sent before the first Initial, as a datagram of its own. `draft_29`: that version of QUIC is
@@ -150,12 +151,11 @@ def fetch(
     configuration.load_verify_locations(cafile=ca_file or ssl.get_default_verify_paths().cafile)
     if draft_29:
         speak_draft_29(configuration, alone=True)
-    asyncio.run(
-        _fetch(log, target, address, DraftConnection(configuration=configuration), silence, patience, decoy)
-    )
+    quic = DraftConnection(configuration=configuration)
+    asyncio.run(_connect(log, target, address, quic, silence, patience, decoy, wanted=request))
 
 
-async def _fetch(
+async def _connect(
     log: MeasurementLog,
     target: Target,
     address: str,
@@ -163,6 +163,8 @@ async def _fetch(
     silence: float,
     patience: float,
     decoy: bytes,
+    *,
+    wanted: bool,
 ) -> None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     where = endpoint_text(address, target.port)
@@ -187,7 +189,8 @@ async def _fetch(
         finally:
             log.tls_handshakes.append(_handshake(log, target, where, problem, begun, quic))
             log.mark("quic_handshake_done", address=where, proto="udp")
-        await _request(log, request, client, silence, BULK_BOUND if target.bulk else patience)
+        if wanted:
+            await _request(log, request, client, silence, BULK_BOUND if target.bulk else patience)
     finally:
         client.close()
         transport.close()

@@ -118,18 +118,37 @@ class LoggedSteps:
 
     def fetch_http3(self, target: Target) -> None:
         """Resolve the target's host, connect by QUIC, send one HTTP/3 GET."""
+        self._log.options += ["HTTP3Enabled=true", "NoFollowRedirects=true"]
+        self._quic(target, request=True)
+
+    def open_quic(self, target: Target) -> None:
+        """Resolve the target's host and complete a QUIC handshake."""
+        self._quic(target, request=False)
+
+    def _quic(self, target: Target, *, request: bool) -> None:
         from testbed.probe import http3  # heavy
 
-        self._log.options += ["HTTP3Enabled=true", "NoFollowRedirects=true"]
         address = self.resolve(target.host)
         self.step = "quic"
         decoy = http3.DECOY if self._passage.quic == "decoy" else b""
         patience = PATIENCE * self.timeout
-        draft = self._passage.quic == "draft-29"
-        http3.fetch(self._log, target, address, self._ca_file, self.timeout, patience, decoy, draft_29=draft)
+        http3.connect(
+            self._log,
+            target,
+            address,
+            self._ca_file,
+            self.timeout,
+            patience,
+            decoy,
+            draft_29=self._passage.quic == "draft-29",
+            request=request,
+        )
 
-    def ask(self, name: str, target: Target | None, *, tcp: bool = False) -> None:
-        """Ask the resolver at the target's host and port for `name`; None is the vantage's own resolver."""
+    def ask(self, name: str, target: Target | None, *, tcp: bool = False, kind: str = "") -> None:
+        """Ask the resolver at the target's host and port for `name`; None is the vantage's own resolver.
+
+        `kind` is the type of record; "" is that of the IP version.
+        """
         if target is None and not self._resolvers:
             raise MeasurementError("dns_non_recoverable_failure")
         server = (
@@ -138,7 +157,7 @@ class LoggedSteps:
             else (self.resolve(target.host), target.port)
         )
         self._log.options.append(f"ResolverURL={'tcp' if tcp else 'udp'}://{endpoint_text(*server)}")
-        query = lookup.Lookup(self._log, name, server, self.ipv)
+        query = lookup.Lookup(self._log, name, server, self.ipv, kind)
         try:
             if tcp:
                 query.over_tcp(self.timeout)
@@ -147,6 +166,22 @@ class LoggedSteps:
                 query.wait_for_late_replies()
         finally:
             query.close()
+
+    def ask_within(
+        self, connection: Connection, name: str, target: Target, *, path: str = "", kind: str = ""
+    ) -> None:
+        """Ask for `name` on a connection that was secured; `path`: by a POST there (DoH), else as DoT."""
+        from testbed.probe import otherdns  # few measurements need it
+
+        assert isinstance(connection, TlsConnection)
+        self.step = "dns"
+        where = f"[{target.host}]" if ":" in target.host else target.host
+        self._log.options.append(f"ResolverURL={'https' if path else 'dot'}://{where}:{target.port}{path}")
+        connection.tcp.allow(PATIENCE * self.timeout)
+        server = connection.tcp.address
+        otherdns.ask_within(
+            lookup.Lookup(self._log, name, server, self.ipv, kind), connection, target.host, path
+        )
 
     def note(self, key: str, value: object) -> None:
         """Put a JSON value into the test keys. ValueError if `key` lacks x_ or is one of the probe's own."""

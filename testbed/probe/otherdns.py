@@ -6,12 +6,13 @@ import h11
 
 from testbed.measurement.passage import Endpoint
 from testbed.measurement.target import Connection, is_address
-from testbed.probe import lookup
+from testbed.probe import failure, lookup
 from testbed.probe.connection import TcpConnection, TlsConnection, client_context
 from testbed.probe.failure import UNKNOWN, MeasurementError
 from testbed.probe.log import MeasurementLog
 
 _DNS_MESSAGE = "application/dns-message"
+DOH_PATH = "/dns-query"  # where a URL has none, as RFC 8484 has it in its examples
 
 
 def resolve_at(
@@ -60,11 +61,23 @@ def _over_tls(
         tcp.allow(timeout)
         tls = TlsConnection(tcp, resolver.host, client_context(ca_file))
         tls.handshake()
-        begun, wire = log.now(), one.query.to_wire()
-        answer = _by_https(tls, resolver, wire) if resolver.scheme == "https" else _by_tls(tls, wire)
-        return one.settle("doh" if resolver.scheme == "https" else "dot", answer, None, begun)
+        path = (resolver.path or DOH_PATH) if resolver.scheme == "https" else ""
+        return ask_within(one, tls, resolver.host, path)
     finally:
         tcp.close()
+
+
+def ask_within(one: lookup.Lookup, secure: Connection, host: str, path: str) -> list[str]:
+    """Ask on a connection to `host` that was secured: by a POST to `path` (DoH), without one as DoT.
+
+    The addresses of the answer. MeasurementError if there is none, or none in it; it is logged.
+    """
+    engine, begun, wire = "doh" if path else "dot", one.log.now(), one.query.to_wire()
+    try:
+        raw = _by_https(secure, host, path, wire) if path else _by_tls(secure, wire)
+    except (OSError, EOFError, MeasurementError) as error:
+        return one.settle(engine, None, failure.of(error), begun)
+    return one.settle(engine, raw, None, begun)
 
 
 def _by_tls(tls: Connection, wire: bytes) -> bytes:
@@ -77,11 +90,11 @@ def _by_tls(tls: Connection, wire: bytes) -> bytes:
     return raw[2:]
 
 
-def _by_https(tls: Connection, resolver: Endpoint, wire: bytes) -> bytes:
+def _by_https(tls: Connection, host: str, path: str, wire: bytes) -> bytes:
     http = h11.Connection(h11.CLIENT)
-    headers = [("Host", resolver.host), ("Content-Type", _DNS_MESSAGE), ("Accept", _DNS_MESSAGE)]
+    headers = [("Host", host), ("Content-Type", _DNS_MESSAGE), ("Accept", _DNS_MESSAGE)]
     headers.append(("Content-Length", str(len(wire))))
-    request = h11.Request(method="POST", target=resolver.path or "/dns-query", headers=headers)
+    request = h11.Request(method="POST", target=path, headers=headers)
     tls.send((http.send(request) or b"") + (http.send(h11.Data(data=wire)) or b""))
     http.send(h11.EndOfMessage())
     body = b""

@@ -80,7 +80,8 @@ def _refused(failure: str) -> str | None:
 def _dns(seen: Timeline, outside: Timeline | None) -> str | None:
     for lookup in seen.lookups:
         if (failure := lookup.layer.failure) is not None:
-            return _dns_failure(failure)
+            within = _ended("tls.sni", seen, lookup.layer) if lookup.sealed else None
+            return within or _dns_failure(failure)
     return "dns.poison" if any(_lies(lookup, seen, outside) for lookup in seen.lookups) else None
 
 
@@ -94,7 +95,10 @@ def _dns_failure(failure: str) -> str:
 
 
 def _lies(lookup: SeenLookup, seen: Timeline, outside: Timeline | None) -> bool:
-    """Whether a resolver gave addresses that are not the name's."""
+    """Whether a resolver gave addresses or parameters that are not the name's."""
+    if outside is not None and lookup.texts:
+        true = [one.texts for one in outside.lookups if one.name == lookup.name and one.texts]
+        return bool(true) and lookup.texts.isdisjoint(frozenset().union(*true))
     if not lookup.addresses:
         return False
     if outside is not None:

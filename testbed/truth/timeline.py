@@ -70,6 +70,8 @@ class SeenLookup:
     layer: Layer
     addresses: frozenset[str]  # in shortest form
     networks: frozenset[int] = frozenset()  # AS numbers of these, where the record has them
+    texts: frozenset[str] = frozenset()  # HTTPS records, as in a zone file
+    sealed: bool = False  # over TLS: no box can read it
 
 
 class Timeline:
@@ -133,7 +135,14 @@ class Timeline:
             asked.setdefault((query.hostname, query.engine, query.resolver_address), []).append(query)
         layers = ((_layer(queries), queries) for queries in asked.values())
         return tuple(
-            SeenLookup(queries[0].hostname or "", layer, _addresses_in(queries), _networks_in(queries))
+            SeenLookup(
+                queries[0].hostname or "",
+                layer,
+                _addresses_in(queries),
+                _networks_in(queries),
+                _texts_in(queries),
+                queries[0].engine in ("dot", "doh"),
+            )
             for layer, queries in layers
             if layer.tried
         )
@@ -242,6 +251,11 @@ def _page(exchange: HttpExchange) -> SeenPage | None:
 def _addresses_in(queries: Sequence[Query]) -> frozenset[str]:
     answers = [one for query in queries if query.failure is None for one in query.answers]
     return frozenset(_shortest(text) for one in answers for text in (one.ipv4, one.ipv6) if text)
+
+
+def _texts_in(queries: Sequence[Query]) -> frozenset[str]:
+    answers = [one for query in queries if query.failure is None for one in query.answers]
+    return frozenset(one.text for one in answers if one.text)
 
 
 def _networks_in(queries: Sequence[Query]) -> frozenset[int]:

@@ -27,6 +27,12 @@ def taken_apart(url: str) -> tuple[str, str, int, str]:
         ("dns://8.8.8.8/t.co", ("dns", "8.8.8.8", 53, "/t.co")),
         ("dns://[2001:db8::1]/t.co", ("dns", "2001:db8::1", 53, "/t.co")),
         ("dns+tcp://1.1.1.1/x", ("dns+tcp", "1.1.1.1", 53, "/x")),
+        ("dns://8.8.8.8/t.co?type=HTTPS", ("dns", "8.8.8.8", 53, "/t.co?type=HTTPS")),
+        ("dot://dns.google/t.co", ("dot", "dns.google", 853, "/t.co")),
+        ("doh://dns.google/t.co", ("doh", "dns.google", 443, "/t.co")),
+        ("tcp://a.example:22/", ("tcp", "a.example", 22, "/")),
+        ("tls://a.example/", ("tls", "a.example", 443, "/")),
+        ("quic://a.example/", ("quic", "a.example", 443, "/")),
         ("put+https://a.example/upload?bytes=9", ("put+https", "a.example", 443, "/upload?bytes=9")),
         ("put+http://a.example/upload?bytes=9", ("put+http", "a.example", 80, "/upload?bytes=9")),
     ],
@@ -45,8 +51,10 @@ def test_what_a_kind_reads_from_the_rest_of_the_url():
     ("url", "problem"),
     [
         ("", ("target: '' is not a target; write one of https://NAME/, dns://RESOLVER/NAME, "
-             "dns+tcp://RESOLVER/NAME, h2://NAME/, h3://NAME/, http://NAME/, openvpn://NAME:1194/, "
-             "put+http://NAME/upload?bytes=N, put+https://NAME/upload?bytes=N, wireguard://NAME:51820/")),
+             "dns+tcp://RESOLVER/NAME, doh://RESOLVER-NAME/NAME, dot://RESOLVER-NAME/NAME, h2://NAME/, "
+             "h3://NAME/, http://NAME/, openvpn://NAME:1194/, put+http://NAME/upload?bytes=N, "
+             "put+https://NAME/upload?bytes=N, quic://NAME/, tcp://NAME:443/, tls://NAME/, "
+             "wireguard://NAME:51820/")),
         ("twitter.com", "target: 'twitter.com' is not a target; write one of"),
         ("ftp://a/", "target: 'ftp://a/' is not a target; write one of"),
         ("https://", "target: 'https://' is not a target; write one of"),
@@ -57,6 +65,10 @@ def test_what_a_kind_reads_from_the_rest_of_the_url():
         ("https://a:0/", "target: 'https://a:0/' has port 0; write https://NAME/"),
         ("https://me@a/", "target: 'https://me@a/' has a user; write https://NAME/"),
         ("dns://8.8.8.8/", "target: 'dns://8.8.8.8/' asks for no name; write dns://8.8.8.8/NAME"),
+        ("dns://8.8.8.8/x?type=MX", "asks for a type that is not read; write A, AAAA, HTTPS"),
+        ("dns://8.8.8.8/x?kind=A", "says 'kind=A'; write ?type=HTTPS, or nothing"),
+        ("dot://8.8.8.8/x", "names the resolver by its address; write dot://dns.google/…"),
+        ("tcp://a/", "target: 'tcp://a/' has no port; write tcp://NAME:443/"),
         ("put+https://a/upload", ("target: 'put+https://a/upload' does not say how much to upload; "
                                  "end it with ?bytes=N, N from 1 to 100000000")),
         ("put+https://a/upload?bytes=x", "does not say how much"),
@@ -95,7 +107,12 @@ def test_transports():
         "h3": "quic",
         "put+https": "tls",
         "put+http": "http",
+        "tcp": "tcp",
+        "tls": "tls",
+        "quic": "quic",
         "dns": "dns/udp",
+        "dot": "dns/tls",
+        "doh": "dns/https",
         "dns+tcp": "dns/tcp",
         "openvpn": "udp",
         "wireguard": "udp",

@@ -15,12 +15,12 @@ from testbed.scenario.loader import load
 from .conftest import reset, until_gone
 
 EXAMPLE = Path(__file__).parents[2] / "examples/probe_kind/greeting.yaml"
-TCP = load(EXAMPLE).expect[0].target.kind
+GREETING = load(EXAMPLE).expect[0].target.kind
 QUICK = 0.5  # seconds without an answer that count as a time-out
 
 
 def greeted(port: int) -> Measurement:
-    target = parse(f"tcp://127.0.0.1:{port}/", {TCP.scheme: TCP})
+    target = parse(f"greeting://127.0.0.1:{port}/", {GREETING.scheme: GREETING})
     return measure(target, resolver=(), timeout=QUICK)
 
 
@@ -85,8 +85,8 @@ def test_a_note_reads_back_as_it_is_written():
 @pytest.mark.parametrize(
     ("phase", "rows"),
     [
-        ("block", {("mts", "tcp://twitter.com:80/"): "ip.drop", ("mts", "tcp://vk.com:80/"): "ok"}),
-        ("free", {("mts", "tcp://twitter.com:80/"): "ok"}),
+        ("block", {("mts", "greeting://twitter.com:80/"): "ip.drop", ("mts", "greeting://vk.com:80/"): "ok"}),
+        ("free", {("mts", "greeting://twitter.com:80/"): "ok"}),
     ],
 )
 def test_in_a_world(tmp_path, phase, rows):
@@ -95,6 +95,6 @@ def test_in_a_world(tmp_path, phase, rows):
     seen = {(row.vantage, row.target): row.observed for row in result.judgement.rows}
     assert {place: seen[place] for place in rows} == rows
     answers = [one.test_keys.extra.get("x_greeting") for one in result.measurements
-               if one.vantage == "outside" and one.target.startswith("tcp")]  # fmt: skip
+               if one.vantage == "outside" and one.target.startswith("greeting")]  # fmt: skip
     assert answers
     assert all(answer.startswith("HTTP/1.1 400") for answer in answers)

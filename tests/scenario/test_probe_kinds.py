@@ -173,5 +173,5 @@ def test_ports_in_targets(desk: Desk, url: str, text: str) -> None:
 def test_the_example_loads() -> None:
     scenario = load(EXAMPLE / "greeting.yaml")
     assert [one.target.url for one in scenario.expect] == [
-        "tcp://twitter.com:80/", "tcp://vk.com:80/", "tcp://twitter.com:80/",
+        "greeting://twitter.com:80/", "greeting://vk.com:80/", "greeting://twitter.com:80/",
     ]  # fmt: skip

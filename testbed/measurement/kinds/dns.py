@@ -1,10 +1,12 @@
 """dns://RESOLVER/NAME and dns+tcp://RESOLVER/NAME: one lookup."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
+from urllib.parse import parse_qsl
 
 from testbed.measurement.target import Fault, Hosts, ProbeKind, Steps, Target
 
 OWN_RESOLVER = "resolver"  # dns://resolver/NAME asks the vantage's own
+RECORD_TYPES: Final = ("A", "AAAA", "HTTPS")  # dns://…/NAME?type=HTTPS asks for that one (RFC 9460)
 
 
 class DnsKind(ProbeKind):
@@ -19,6 +21,11 @@ class DnsKind(ProbeKind):
         """The name is part of the URL."""
         if not question(target):
             return f"{target.url!r} asks for no name", f"write {self.scheme}://8.8.8.8/NAME"
+        query = target.path.partition("?")[2]
+        if query and dict(parse_qsl(query)).keys() != {"type"}:
+            return f"{target.url!r} says {query!r}", "write ?type=HTTPS, or nothing"
+        if record_type(target) not in ("", *RECORD_TYPES):
+            return f"{target.url!r} asks for a type that is not read", f"write {', '.join(RECORD_TYPES)}"
         return super().fault(target)
 
     def missing(self, target: Target, hosts: Hosts) -> Fault | None:
@@ -31,7 +38,7 @@ class DnsKind(ProbeKind):
     def measure(self, target: Target, steps: Steps) -> None:
         """DNS alone."""
         resolver = None if target.host == OWN_RESOLVER else target
-        steps.ask(question(target), resolver, tcp=self.transport == "dns/tcp")
+        steps.ask(question(target), resolver, tcp=self.transport == "dns/tcp", kind=record_type(target))
 
 
 class DnsOverTcpKind(DnsKind):
@@ -45,3 +52,8 @@ class DnsOverTcpKind(DnsKind):
 def question(target: Target) -> str:
     """The name to ask for; "" if the URL has none."""
     return target.path.partition("?")[0].strip("/")
+
+
+def record_type(target: Target) -> str:
+    """The type of record to ask for; "" is that of the IP version, A or AAAA."""
+    return dict(parse_qsl(target.path.partition("?")[2])).get("type", "").upper()

@@ -1,15 +1,15 @@
-"""tcp://NAME:PORT/: what a server answers to an empty line, whatever protocol it speaks."""
+"""greeting://NAME:PORT/: what a server answers to an empty line, whatever protocol it speaks."""
 
 from typing import ClassVar
 
 from testbed.measurement.target import ProbeKind, Steps, Target
 
 
-class Tcp(ProbeKind):
+class Greeting(ProbeKind):
     """Connects, sends an empty line and waits for the first bytes. Servers that speak first are heard too."""
 
-    scheme: ClassVar[str] = "tcp"
-    form: ClassVar[str] = "tcp://NAME:PORT/"
+    scheme: ClassVar[str] = "greeting"
+    form: ClassVar[str] = "greeting://NAME:PORT/"
     transport: ClassVar[str] = "tcp"
     any_port: ClassVar[bool] = True
 
