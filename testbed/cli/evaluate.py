@@ -32,6 +32,7 @@ from testbed.cli import options
     "--client", metavar="SHAPE", help="What its first packets look like, for the score: chrome, go, …"
 )
 @click.option("--env", multiple=True, metavar="NAME[=VALUE]", help="Of its environment. Repeatable.")
+@options.closer_option
 @options.serve_option
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the order.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False),
@@ -48,6 +49,7 @@ def command(
     stop: str,
     client: str | None,
     env: tuple[str, ...],
+    closer: str,
     serve: tuple[str, ...],
     seed: int,
     out: Path | None,
@@ -88,6 +90,7 @@ def command(
         client=shape_of(client).key if client else reader.client,
         env=env,
         serve=serve,
+        instruments=options.closer(closer),
     )
     evaluation = Evaluation.open(spec, out)
     with Progress(evaluation.folder) as progress:

@@ -217,6 +217,10 @@ serve_option = click.option(
     metavar="HOST[:PORT]='CMD'",
     help="Run CMD as a server on HOST: a vantage, a host of the scenario, or a new one abroad. Repeatable.",
 )
+closer_option = click.option(
+    "--with", "closer", metavar="A,B", default="",
+    help="A closer look at what the built-in probe finds blocked: hop, residual, connections, or all.",
+)  # fmt: skip
 image_option = click.option(
     "--image",
     default="",
@@ -283,6 +287,15 @@ def score_output_options(command: Any) -> Any:
     ):
         command = option(command)
     return command
+
+
+def closer(text: str) -> tuple[str, ...]:
+    """The instruments that --with names."""
+    if not text:
+        return ()
+    from testbed.probe.closer import chosen_closer
+
+    return chosen_closer(text)
 
 
 def loaded(

@@ -46,16 +46,16 @@ def command(
 
     Exit status: 0 if nothing odd was seen, 1 if anything was.
     """
-    from testbed.probe.field import chosen_instruments, look, plan_of, site_of
+    from testbed.probe.field import chosen_instruments, look
+    from testbed.probe.fieldsite import plan_of, site_of
     from testbed.report.fieldtable import print_findings
     from testbed.vantage.inworld import require_world
 
     require_world()
     plan = plan_of(
         control=control, client=client, shapes=clients, residual=residual, connections=connections, wait=wait,
-        ipv=6 if six else 4,
+        ipv=6 if six else 4, instruments=chosen_instruments(chosen),
     )  # fmt: skip
-    instruments = chosen_instruments(chosen)
     sites = [site_of(target, plan) for target in targets]
-    odd = [print_findings(site, look(site, instruments), as_json=as_json) for site in sites]
+    odd = [print_findings(site, look(site), as_json=as_json) for site in sites]
     return int(any(odd))

@@ -57,6 +57,7 @@ from testbed.cli import options
     help="Record packets at every point of interest: capture.pcapng in the run folder.",
 )
 @click.option("--keys", is_flag=True, help="With --capture: ask the command for its TLS secrets, too.")
+@options.closer_option
 @click.option("-6", "ipv6", is_flag=True, help="Measure over IPv6.")
 @options.junit_option
 @options.markdown_option
@@ -84,6 +85,7 @@ def command(
     authority: Path | None,
     out: Path | None,
     timeout: float,
+    closer: str,
     junit: Path | None,
     markdown: Path | None,
     badge: Path | None,
@@ -138,6 +140,7 @@ def command(
         model=model,
         time_scale=time_scale,
         timeout=timeout,
+        instruments=options.closer(closer),
         ipv=6 if ipv6 else 4,
         circumvention=circumvention,
         capture=capture,

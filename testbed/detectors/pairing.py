@@ -43,6 +43,7 @@ def case_of(scenario: Scenario, phase: str, one: Truth) -> Trial:
         received=one.received,
         hop=place.hop if place and place.at == "hop" else None,
         residual=_residual(place, rule, one) if place and rule else None,
+        connections=rule.action.admits() if rule else None,
         chance=one.share is not None,
     )
 

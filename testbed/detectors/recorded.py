@@ -12,7 +12,7 @@ from testbed.detectors.pairing import answer, cases, paired
 from testbed.detectors.trials import Trial
 from testbed.detectors.verdicts import Complaint, ToolVerdict
 from testbed.errors import InputError
-from testbed.measurement.ooni import Measurement
+from testbed.measurement.ooni import CloserLook, Measurement
 from testbed.model import OUTSIDE
 from testbed.scenario.labels import CAUSELESS
 from testbed.scenario.loader import load
@@ -118,11 +118,21 @@ def _verdict(measurement: Measurement, label: str, seen_as: str) -> ToolVerdict:
     speed = measurement.test_keys.speed
     parameters = {"rate": speed.bits_per_second} if speed and speed.bits_per_second else {}
     parameters |= {"received": float(seen.received)} if label == "freeze" and seen.received else {}
+    parameters |= _closer(measurement.test_keys.closer)
     shown = label if label == seen_as else f"{label}, as {seen_as}"
     words = f"{shown}: {measurement.test_keys.failed_operation or 'done'}, {measurement.failure}"
     if label in CAUSELESS:
         return ToolVerdict(measurement.target, "free", words=words, parameters=parameters)
     return ToolVerdict(measurement.target, "blocked", (label,), words, parameters=parameters)
+
+
+def _closer(found: CloserLook | None) -> dict[str, float]:
+    """The numbers of a closer look; of residual times the 4-tuple's first."""
+    if found is None:
+        return {}
+    residual = found.residual if found.residual is not None else found.residual_of_ports
+    numbers = {"hop": found.hop, "residual": residual, "connections": found.connections}
+    return {name: float(value) for name, value in numbers.items() if value is not None}
 
 
 def probed(known: Trial, measurement: Measurement, receipts: CensorReceipts) -> Trial:
@@ -153,6 +163,7 @@ def _of_record(one: TruthRecord) -> Trial:
         received=(one.size, one.size) if one.size is not None else None,
         hop=one.hop,
         residual=one.residual,
+        connections=one.connections,
         chance=not one.certain,
         acted=one.rules if one.level == "wire" else None,
     )

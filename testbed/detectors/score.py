@@ -204,7 +204,7 @@ def _errors(hits: Iterable[Trial]) -> dict[str, tuple[int, float]]:
     found: dict[str, list[float]] = defaultdict(list)
     for trial in hits:
         said = trial.verdict.parameters if trial.verdict else {}
-        exact = {"hop": trial.hop, "residual": trial.residual}
+        exact = {"hop": trial.hop, "residual": trial.residual, "connections": trial.connections}
         known = {name: None if value is None else (float(value),) * 2 for name, value in exact.items()}
         for name, limits in {"rate": trial.rate, "received": trial.received, **known}.items():
             if limits is not None and name in said:

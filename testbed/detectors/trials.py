@@ -67,6 +67,7 @@ class Trial:
     received: tuple[float, float] | None = None  # bytes that come before a freeze
     hop: int | None = None  # where the box of the rule is
     residual: float | None = None  # seconds for which that rule holds a 4-tuple
+    connections: int | None = None  # that the rule lets begin before it acts
     chance: bool = False  # a share of tries only has the outcome
     acted: tuple[str, ...] | None = None  # rules that acted on its packets, "mts/tspu/rule"; None: not known
     ending: TrialEnding = "done"

@@ -34,7 +34,8 @@ class ToolVerdict:
     `mechanisms` are the canonical labels (testbed.scenario.labels) that its words are compatible with, the
     likeliest first: a tool with a time limit cannot tell a slow answer from none. `parameters` are numbers
     that it measured: `rate` (bit/s), `received` (bytes before a freeze), `hop` (routers between the client
-    and the box, the last one counted), `residual` (seconds).
+    and the box, the last one counted), `residual` (seconds),
+    `connections` (that work side by side before one does not).
     """
 
     target: str  # a URL or a name as the tool writes it; "" if it says it of the only target it was given

@@ -112,6 +112,7 @@ class Asker:
             rate=part.rate if part and label == "throttle" else None,
             size=Timeline(shown.trial.measurement).received if label == "freeze" else None,
             residual=part.residual if part else None,
+            connections=part.rule.action.admits() if part else None,
             control=control_beside(self.scenario.controls, target),
             onset=note_of_time(info.start),
             end=note_of_time(info.end),

@@ -38,6 +38,12 @@ class EvaluationSpec:
     client: str = ""  # what it looks like on the wire, for the score's parts
     env: tuple[str, ...] = ()  # NAME=VALUE of its environment, beside the neutral one
     serve: tuple[str, ...] = ()  # servers that it needs, as `run --serve` takes them
+    instruments: tuple[str, ...] = ()  # of the built-in probe: for a closer look at what it finds blocked
+
+    def __post_init__(self) -> None:
+        if self.instruments and self.command:
+            message = "a closer look is taken by the built-in probe"
+            raise InputError.at("--with", message, "leave it out, or take --detector probe")
 
     def to_json(self) -> dict[str, Any]:
         """As a dict of JSON values."""

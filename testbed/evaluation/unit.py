@@ -182,7 +182,14 @@ class Unit:
         for attempt in range(1, ATTEMPTS + 1):
             out = Path(tempfile.mkdtemp(prefix="w-"))
             vantages = tuple(dict.fromkeys(vantage for vantage, _ in known))
-            job = Job(self.scenario, phase=phase, vantages=vantages, serve=self.spec.serve, out=out / "w")
+            job = Job(
+                self.scenario,
+                phase=phase,
+                vantages=vantages,
+                serve=self.spec.serve,
+                instruments=self.spec.instruments,
+                out=out / "w",
+            )
             result = execute(job)
             raw = _moved(out, self.folder / "worlds", f"{self.scenario.name}-{phase}")
             if result.exit_status > 128:

@@ -243,6 +243,18 @@ class TcpInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class CloserLook:
+    """What further connections showed of the interference with this one (ours). None: not found out."""
+
+    hop: int | None = None  # the router with the box
+    routers: tuple[str, ...] = ()  # that answered on the way, the first one first; "" for one that did not
+    residual: float | None = None  # seconds for which the 4-tuple stays blocked; 0: it does not
+    residual_of_ports: float | None = None  # the same of other ports
+    connections: int | None = None  # that work side by side before one does not
+    words: tuple[str, ...] = ()  # for a person
+
+
+@dataclass(frozen=True, slots=True)
 class TestKeys:
     """The blocks: what happened, layer by layer. Keys as in OONI's urlgetter (ts-027)."""
 
@@ -259,6 +271,7 @@ class TestKeys:
     speed: TransferSpeed | None = named("x_speed")
     tcp_info: TcpInfo | None = named("x_tcp_info")
     flows: tuple[str, ...] | None = named("x_flows")  # as events.jsonl names them, in the order opened
+    closer: CloserLook | None = named("x_closer")  # None: nothing interferes, or nobody looked
     probe_error: str | None = named("x_probe_error")  # an exception that is a bug of the probe
     extra: Mapping[str, Any] = rest()
 

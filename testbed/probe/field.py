@@ -3,150 +3,56 @@
 Each instrument is a function from a `FieldSite` to findings. None reads a policy.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from testbed.errors import InputError, nearest
-from testbed.measurement.kinds import parse
-from testbed.measurement.kinds.dns import OWN_RESOLVER, question
+from testbed.measurement.kinds.dns import DnsKind, question, record_type
 from testbed.measurement.ooni import Measurement, TransferSpeed
 from testbed.measurement.passage import Passage
-from testbed.measurement.target import Target, is_address
+from testbed.measurement.target import endpoint_text
 from testbed.probe import failure, headers, hopsearch, lingering, lookup
 from testbed.probe.clientshapes import ShapeAnswer, try_shape
 from testbed.probe.failure import MeasurementError
+from testbed.probe.fieldsite import QUICK, FieldFinding, FieldSite
 from testbed.probe.log import MeasurementLog
-from testbed.probe.measure import measure
 from testbed.probe.otherdns import resolve_at
 from testbed.probe.provoke import Lure, provoke
 from testbed.probe.speed import SLOW_SHARE
-from testbed.shapes.known import SHAPES, shape_of
+from testbed.shapes.known import shape_of
 
-CONTROL: Final = "example.com"
-RESOLVERS: Final = ("tls://dns.google", "https://dns.google/dns-query")  # beside the system's; our choice
+ITSELF: Final = "the target"
 TYPES: Final = ("A", "AAAA", "HTTPS")
 BULK: Final = 400_000  # bytes of a transfer; the probe ends it after some seconds
 _PAGE: Final = 65_536  # bytes; longer than any freeze that was reported (14-34 KB, DPID)
-_REQUEST: Final = "GET / HTTP/1.1\r\nHost: {}\r\nUser-Agent: Mozilla/5.0\r\nAccept: */*\r\n\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class FieldPlan:
-    """What to look with, and how long."""
-
-    control: str = CONTROL
-    resolver: tuple[str, ...] = ()  # (): those of /etc/resolv.conf
-    encrypted: tuple[str, ...] = RESOLVERS
-    client: str = "openssl"  # the shape of the hellos that provoke
-    shapes: tuple[str, ...] = ("openssl", "chrome", "firefox", "go")
-    draws: int = 3  # connections of a shape that varies
-    residual: float = 120.0  # seconds, at most
-    connections: int = 24  # at most: 12 to 24 were reported (N4P#546)
-    timeout: float = 4.0
-    wait: float = 1.0  # seconds without a packet that count as silence, between two packets
-    ipv: int = 4
-    ca_file: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FieldFinding:
-    """What one instrument found. `values` are its numbers, for JSON."""
-
-    instrument: str  # dns, http, hop, …
-    what: str  # "udp A"
-    words: str
-    failure: str | None = None  # OONI's string (df-007)
-    odd: bool = False  # whether it points to interference
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """As a dict."""
-        named = {"instrument": self.instrument, "what": self.what, "words": self.words}
-        return {**named, "failure": self.failure, "odd": self.odd, **self.values}
-
-
-@dataclass(frozen=True, slots=True)
-class FieldSite:
-    """The site under test, as its URL names it."""
-
-    target: Target
-    plan: FieldPlan
-
-    @property
-    def name(self) -> str:
-        """Its host."""
-        return self.target.host
-
-    def measured(self, scheme: str, path: str = "/", *, name: str = "") -> Measurement:
-        """One measurement by the probe."""
-        plan = self.plan
-        return measure(
-            parse(f"{scheme}://{name or self.name}{path}"),
-            resolver=plan.resolver or None,
-            timeout=plan.timeout,
-            ipv=plan.ipv,
-            ca_file=plan.ca_file,
-            passage=Passage(),
-        )
-
-    def address(self, name: str = "") -> str:
-        """An address of it, from the first resolver whose answer has one: the encrypted ones first.
-
-        MeasurementError if there is none.
-        """
-        host, plan = name or self.name, self.plan
-        if is_address(host):
-            return host
-        for resolver in (*reversed(plan.encrypted), ""):
-            try:
-                return self._ask(host, resolver, "")[0]
-            except (MeasurementError, OSError, EOFError):
-                continue
-        raise MeasurementError("dns_non_recoverable_failure")
-
-    def _ask(self, host: str, resolver: str, kind: str) -> list[str]:
-        log, plan = MeasurementLog(), self.plan
-        system = plan.resolver or lookup.system_resolvers()
-        if not resolver:
-            return lookup.resolve(log, host, system, plan.ipv, plan.timeout)
-        where = Passage(resolver=resolver).resolver_at
-        assert where is not None
-        return resolve_at(
-            log, host, where, system, ipv=plan.ipv, timeout=plan.timeout, ca_file=plan.ca_file, kind=kind
-        )
-
-    def lure(self) -> Lure:
-        """What provokes a box on this site's connections: its ClientHello, or its request for http://."""
-        shape = shape_of(self.plan.client).hello
-        assert shape is not None
-        if self.target.kind.scheme in ("http", "put+http"):
-            said = [_REQUEST.format(name).encode() for name in (self.name, self.plan.control)]
-        else:
-            said = [shape(name, 0) for name in (self.name, self.plan.control)]
-        return Lure(self.address(), self.target.port, *said)
-
 
 Instrument = Callable[[FieldSite], Iterator[FieldFinding]]
 
 
 def dns(site: FieldSite) -> Iterator[FieldFinding]:
-    """Every transport and type: the system's resolver over UDP and TCP, others over TLS and HTTPS."""
-    plan = site.plan
-    own = (plan.resolver or lookup.system_resolvers())[:1]
-    text = [f"[{one}]" if ":" in one and "[" not in one else one for one in own]
-    asked = [*(f"udp://{one}" for one in text), *(f"tcp://{one}" for one in text), *plan.encrypted]
+    """Every transport and type: the system's resolver over UDP and TCP, others over TLS and HTTPS.
+
+    Of a target that is a lookup: that one, and the others beside it.
+    """
+    plan, target = site.plan, site.target
+    system = plan.resolver or lookup.system_resolvers()
+    if isinstance(target.kind, DnsKind):
+        name, kinds = question(target), (record_type(target),) if record_type(target) else TYPES
+        asked = [_url_of(site), *plan.encrypted]
+    else:
+        name, kinds = site.name, TYPES
+        own = [endpoint_text(*lookup.endpoint(one)) for one in system[:1]]
+        asked = [*(f"udp://{one}" for one in own), *(f"tcp://{one}" for one in own), *plan.encrypted]
     answers: dict[str, set[str]] = {}
     found = []
     for resolver in asked:
         where = Passage(resolver=resolver).resolver_at
         assert where is not None
-        for kind in TYPES:
+        for kind in kinds:
             log, problem = MeasurementLog(), None
             try:
                 resolve_at(
-                    log, site.name, where, plan.resolver or lookup.system_resolvers(), ipv=plan.ipv,
+                    log, name, where, system, ipv=plan.ipv,
                     timeout=plan.timeout, ca_file=plan.ca_file, kind=kind,
                 )  # fmt: skip
             except (MeasurementError, OSError, EOFError) as error:
@@ -171,11 +77,26 @@ def dns(site: FieldSite) -> Iterator[FieldFinding]:
         )
 
 
+def _url_of(site: FieldSite) -> str:
+    """The resolver of a target that is a lookup, as `Passage` has it."""
+    target, scheme = site.target, _LOOKUPS[site.target.kind.transport]
+    host, port = site.queries()[0] if site.begins == "query" else (target.host, target.port)
+    return f"{scheme}://{endpoint_text(host, port)}" + ("/dns-query" if scheme == "https" else "")
+
+
+_LOOKUPS: Final = {"dns/udp": "udp", "dns/tcp": "tcp", "dns/tls": "tls", "dns/https": "https"}
 _DNS: Final = {"udp": "UDP", "tcp": "TCP", "tls": "DoT", "https": "DoH"}
 
 
 def web(site: FieldSite) -> Iterator[FieldFinding]:
-    """TCP, TLS, HTTP/1.1 with and without TLS, HTTP/2, QUIC and HTTP/3."""
+    """TCP, TLS, HTTP/1.1 with and without TLS, HTTP/2, QUIC and HTTP/3; of another target, itself."""
+    if site.target.kind.scheme not in ("https", "http", "h2", "h3", "put+https", "put+http"):
+        seen = site.measured_itself()
+        problem = seen.failure if isinstance(seen.failure, str) else None
+        step = seen.test_keys.failed_step
+        words = f"{step}: {problem}" if problem else "done"
+        yield FieldFinding("web", ITSELF, words, problem, problem is not None, {"step": step})
+        return
     secure = site.measured("https")
     keys = secure.test_keys
     for layer, tried in (("TCP", keys.tcp_connect), ("TLS", keys.tls_handshakes)):
@@ -235,18 +156,18 @@ def _kbit(rate: float | None) -> str:
 
 def hop(site: FieldSite) -> Iterator[FieldFinding]:
     """The router at which the interference is."""
-    plan, scheme = site.plan, site.target.kind.scheme
-    if scheme in ("dns", "h3"):
+    plan = site.plan
+    if site.begins == "initial" or site.target.kind.transport == "dns/udp":
         yield _hop_of_datagrams(site)
         return
     lure = site.lure()
     send = hopsearch.syn(lure.address, lure.port, plan.wait)
     met = provoke(lure, wait=plan.wait)
     if met.broken in ("no connection", "refused"):
-        far = hopsearch.distance_of(hopsearch.syn(site.address(plan.control), lure.port, plan.wait))
+        far = hopsearch.distance_of(hopsearch.syn(site.address(plan.control), 443, plan.wait))
         yield _hop("SYN", hopsearch.hop_of_packets(send, far))
-    elif met.broken:
-        what = "request" if scheme.endswith("http") else "ClientHello"
+    elif met.broken and site.begins != "SYN":
+        what = "ClientHello" if site.begins == "hello" else site.begins
         yield _hop(what, hopsearch.hop_on_connection(lure, wait=plan.wait))
     else:
         yield FieldFinding("hop", "", "nothing interferes with the connection", values={"hop": None})
@@ -255,13 +176,11 @@ def hop(site: FieldSite) -> Iterator[FieldFinding]:
 def _hop_of_datagrams(site: FieldSite) -> FieldFinding:
     plan = site.plan
     said: list[tuple[bytes, ...]]
-    if site.target.kind.scheme == "dns":
-        place, queries = _queries(site)
+    if site.begins == "query":
+        place, queries = site.queries()
         what, said = "query", [(one,) for one in queries]
     else:
-        flight = SHAPES["aioquic"].flight
-        assert flight is not None
-        said = [flight(one, 0) for one in (site.name, plan.control)]
+        said = [*site.initials()]
         what, place = "Initial", (site.address(), site.target.port)
     forged = what == "query"
     mine, its = (hopsearch.datagram(*place, *one, wait=plan.wait, forged=forged) for one in said)
@@ -287,7 +206,7 @@ def _hop(what: str, found: hopsearch.HopFinding) -> FieldFinding:
 
 def injected(site: FieldSite) -> Iterator[FieldFinding]:
     """Packets of another machine in one connection, beside the server's own."""
-    if site.target.kind.scheme == "dns":
+    if site.target.kind.transport == "dns/udp":
         yield from _forged_answers(site)
         return
     met = provoke(site.lure(), wait=site.plan.wait)
@@ -313,7 +232,7 @@ def injected(site: FieldSite) -> Iterator[FieldFinding]:
 
 def _forged_answers(site: FieldSite) -> Iterator[FieldFinding]:
     """Every answer to one query: whoever forges one does not stop the other."""
-    place, (query, _) = _queries(site)
+    place, (query, _) = site.queries()
     came = hopsearch.answers_to(*place, query, wait=2 * site.plan.wait)
     for number, one in enumerate(came, 1):
         header = headers.fields_of(one)
@@ -322,19 +241,6 @@ def _forged_answers(site: FieldSite) -> Iterator[FieldFinding]:
         yield FieldFinding("injected", f"answer {number}", words, odd=odd, values={"header": header})
     if not came:
         yield FieldFinding("injected", "", "no answer to look at")
-
-
-def _queries(site: FieldSite) -> tuple[tuple[str, int], tuple[bytes, bytes]]:
-    """The resolver of a dns:// target, and a query for its name and for the control's."""
-    import dns.message  # slow
-
-    resolver = site.name
-    if resolver == OWN_RESOLVER:
-        resolver = lookup.endpoint((site.plan.resolver or lookup.system_resolvers())[0])[0]
-    name, harmless = (
-        dns.message.make_query(one, "A").to_wire() for one in (question(site.target), site.plan.control)
-    )
-    return (resolver, site.target.port), (name, harmless)
 
 
 def _fields(header: Mapping[str, Any]) -> str:
@@ -355,15 +261,19 @@ def residual(site: FieldSite) -> Iterator[FieldFinding]:
         return
     found = lingering.residual_times(lure, plan.residual, ttl=where.hop + 1, wait=plan.wait)
     for what, one in zip(("4-tuple", "other ports"), found, strict=True):
-        values = {
-            "residual": one.middle,
-            "shortest": round(one.shortest, 2),
-            "longest": one.longest and round(one.longest, 2),
-        }
-        yield FieldFinding("residual", what, _lasting(one), odd=bool(one.shortest), values=values)
+        yield _lasting("residual", what, one)
 
 
-def _lasting(found: lingering.ResidualFinding) -> str:
+def _lasting(instrument: str, what: str, found: lingering.ResidualFinding) -> FieldFinding:
+    values = {
+        "residual": found.middle,
+        "shortest": round(found.shortest, 2),
+        "longest": found.longest and round(found.longest, 2),
+    }
+    return FieldFinding(instrument, what, _how_long(found), odd=bool(found.shortest), values=values)
+
+
+def _how_long(found: lingering.ResidualFinding) -> str:
     if not found.looks:
         return "unknown: no connection could be opened"
     if not found.shortest:
@@ -374,8 +284,9 @@ def _lasting(found: lingering.ResidualFinding) -> str:
 
 
 def connections(site: FieldSite) -> Iterator[FieldFinding]:
-    """How many connections side by side work before one does not."""
-    found = lingering.connection_count(site.lure(), site.plan.connections, wait=site.plan.wait)
+    """How many connections side by side work before one does not, and how long no new one does then."""
+    lure, plan = site.lure(), site.plan
+    found = lingering.connection_count(lure, plan.connections, wait=plan.wait)
     values = {"connections": found.limit, "tried": found.tried}
     if found.limit is None:
         words = f"all {found.tried} work"
@@ -384,6 +295,14 @@ def connections(site: FieldSite) -> Iterator[FieldFinding]:
     else:
         words = f"{found.limit} work, the next one does not"
     yield FieldFinding("connections", "", words, odd=found.limit is not None, values=values)
+    if found.limit:
+        trigger = Lure(lure.address, lure.port, lure.trigger, lure.trigger)
+        lock = lingering.lock_time(
+            lambda: lingering.exceed(trigger, found.tried, wait=plan.wait),
+            lambda: lingering.interfered(trigger, plan.wait),
+            plan.residual,
+        )
+        yield _lasting("connections", "other ports", lock)
 
 
 def freeze(site: FieldSite) -> Iterator[FieldFinding]:
@@ -426,35 +345,19 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
     "injected": injected,
     "clients": clients,
     "freeze": freeze,
-    "connections": connections,
     "speed": speed,
     "residual": residual,
+    "connections": connections,  # last: who has opened too many may open no more for a while
 }
-QUICK: Final = ("dns", "web", "hop", "injected")
-"""Without a choice: the others take many seconds, or many connections."""
 
 
-def look(site: FieldSite, instruments: tuple[str, ...]) -> Iterator[FieldFinding]:
-    """Look with these instruments, in order. What an instrument cannot do is a finding of its own."""
-    for name in instruments:
+def look(site: FieldSite) -> Iterator[FieldFinding]:
+    """Look with the plan's instruments, in order. What an instrument cannot do is a finding of its own."""
+    for name in site.plan.instruments:
         try:
             yield from INSTRUMENTS[name](site)
         except (MeasurementError, OSError, EOFError) as error:
             yield FieldFinding(name, "", f"not measured: {failure.of(error)}", failure.of(error))
-
-
-def plan_of(*, shapes: str | None = None, **given: Any) -> FieldPlan:
-    """The plan with these values; None keeps the default. `shapes`: names with commas between them."""
-    known = {name: value for name, value in given.items() if value is not None}
-    if shapes:
-        known["shapes"] = tuple(shape_of(one.strip(), "--clients").key for one in shapes.split(","))
-    plan = FieldPlan(ca_file=os.environ.get("SSL_CERT_FILE"), **known)
-    for key in (plan.client, *plan.shapes):
-        if shape_of(key).hello is None:
-            raise InputError.at(
-                "--client", f"{key} does not speak TLS over TCP", "take one that does: chrome"
-            )
-    return plan
 
 
 def chosen_instruments(text: str) -> tuple[str, ...]:
@@ -468,8 +371,3 @@ def chosen_instruments(text: str) -> tuple[str, ...]:
         if one not in INSTRUMENTS:
             raise InputError.at("--with", f"there is no instrument {one!r}", nearest(one, INSTRUMENTS))
     return tuple(name for name in INSTRUMENTS if name in asked)
-
-
-def site_of(text: str, plan: FieldPlan) -> FieldSite:
-    """The site of a URL, or of a name, which means https. InputError for anything else."""
-    return FieldSite(parse(text if "://" in text else f"https://{text}/"), plan)

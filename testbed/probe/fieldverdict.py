@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from testbed.probe.field import FieldFinding, FieldSite
+from testbed.probe.field import ITSELF
+from testbed.probe.fieldsite import FieldFinding, FieldSite
 
 _ENDINGS: Final = {
     "connection_reset": "rst",
@@ -15,6 +16,8 @@ _ENDINGS: Final = {
     "network_unreachable": "icmp",
 }
 _LAYERS: Final = {"dns": "dns", "tcp": "ip", "tls": "tls.sni", "quic": "quic", "http": "http"}
+_LOOKUPS: Final = {"dns": "UDP", "dns+tcp": "TCP", "dot": "DoT", "doh": "DoH"}
+_UNDER_TLS: Final = ("TCP", "TLS")
 _BY_SCHEME: Final = {
     "https": "HTTP/1.1 over TLS",
     "http": "HTTP/1.1",
@@ -39,9 +42,14 @@ def _about(site: FieldSite, finding: FieldFinding) -> bool:
     """Whether a finding is about the target itself, and not about another way to the same site."""
     scheme = site.target.kind.scheme.removeprefix("put+")
     if finding.instrument == "web":
-        return finding.what in (_BY_SCHEME.get(scheme, ""), *(("TCP", "TLS") if scheme == "https" else ()))
+        return finding.what in (
+            ITSELF,
+            _BY_SCHEME.get(scheme, ""),
+            *(_UNDER_TLS if scheme == "https" else ()),
+        )
     if finding.instrument == "dns":
-        return finding.what in ("UDP A", "TCP A") or scheme.startswith("dns")
+        transport = _LOOKUPS.get(scheme)
+        return finding.what.startswith(f"{transport} ") if transport else finding.what in ("UDP A", "TCP A")
     return finding.instrument != "clients"
 
 
@@ -53,6 +61,8 @@ def _label(site: FieldSite, finding: FieldFinding) -> str:
     if finding.instrument == "freeze":
         return "freeze"
     if finding.instrument == "dns":
+        if site.target.kind.scheme in ("dot", "doh"):
+            return ""  # what ends a lookup within TLS is no box that reads DNS
         named = {"dns_nxdomain_error": "dns.nxdomain", "generic_timeout_error": "dns.drop"}
         return named.get(finding.failure or "", "dns.error" if finding.failure else "dns.poison")
     if finding.instrument == "connections":
@@ -73,8 +83,13 @@ def _numbers(findings: Sequence[FieldFinding]) -> dict[str, float]:
             found.setdefault("rate", float(one.values["rate"]))
         elif one.instrument == "freeze" and one.odd:
             found["received"] = float(one.values["received"])
-        elif one.what != "other ports":
-            for name in ("hop", "residual", "connections"):
-                if one.instrument in (name, "connections") and one.values.get(name) is not None:
-                    found[name] = float(one.values[name])
+        for name in ("hop", "residual", "connections"):
+            if one.what != "other ports" and one.values.get(name) is not None:
+                found[name] = float(one.values[name])
+        if (
+            one.what == "other ports"
+            and one.instrument == "connections"
+            and one.values["residual"] is not None
+        ):
+            found.setdefault("residual", float(one.values["residual"]))
     return found

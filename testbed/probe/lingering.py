@@ -1,7 +1,7 @@
 """How long a box remembers a connection, and after how many it begins to act."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from testbed.probe.provoke import FULL, Lure, opened, provoke
 from testbed.probe.wiretap import SYN, SeenPacket, Wiretap
 
 _SHORTEST: Final = 0.5  # s; the first look. Our choice
+_FINER: Final = 2  # halvings of an interval that has an end. Our choice
 _LOOKS: Final = 24  # connections, each looked at once: a look may restart the box's clock. Our choice
 _SYNS: Final = 1  # times that the kernel sends a lost SYN again, a second later (RFC 6298 2.1)
 
@@ -146,3 +147,66 @@ def connection_count(lure: Lure, most: int, *, wait: float = 1.0) -> CountFindin
             if not answered:
                 return CountFinding(number, number + 1)
     return CountFinding(None, most)
+
+
+def exceed(lure: Lure, count: int, *, wait: float = 1.0) -> float:
+    """Open so many connections with the trigger, side by side, and wait for no answer to the last one.
+
+    The monotonic time just before that one's trigger.
+    """
+    last = time.monotonic()
+    with ExitStack() as stack, suppress(OSError):
+        for number in range(count):
+            sock = stack.enter_context(opened(lure, wait=wait))
+            last = time.monotonic()
+            sock.sendall(lure.trigger)
+            sock.settimeout(3 * wait)
+            if number < count - 1:
+                sock.recv(1)
+    return last
+
+
+def interfered(lure: Lure, wait: float) -> bool:
+    """Whether harmless bytes on a new connection get no answer."""
+    made = provoke(Lure(lure.address, lure.port, lure.harmless, lure.harmless), wait=wait, stay=False)
+    return bool(made.broken) or not any(one.payload for one in made.answers)
+
+
+def lock_time(
+    exceed: Callable[[], float],
+    blocked: Callable[[], bool],
+    most: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> ResidualFinding:
+    """How long no new connection works after `exceed`, up to `most` seconds.
+
+    `exceed` returns when, by `clock`, the last connection asked. What is free again counts connections anew,
+    so that few looks are possible: each follows an `exceed` of its own, after 1 s, 2 s, 4 s, … until it is
+    free, and then between the last two. It takes about four times as long as it measures.
+    """
+    looks: list[Look] = []
+
+    def look(after: float) -> bool:
+        began = exceed()
+        ended = clock()
+        sleep(after)
+        tried = clock()
+        met = blocked()
+        looks.append(Look(tried - ended if met else clock() - began, met))
+        return met
+
+    after, low, high = 2 * _SHORTEST, 0.0, None
+    while high is None:
+        if not look(after):
+            high = after
+        elif after >= most:
+            break
+        else:
+            low, after = after, min(2 * after, most)
+    for _ in range(_FINER if high is not None and low else 0):
+        assert high is not None
+        middle = (low + high) / 2
+        low, high = (middle, high) if look(middle) else (low, middle)
+    return residual_from(looks)

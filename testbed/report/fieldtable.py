@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from testbed.errors import printable
-from testbed.probe.field import FieldFinding, FieldSite
+from testbed.probe.fieldsite import FieldFinding, FieldSite
 from testbed.probe.fieldverdict import verdict_of
 
 _WIDTH: Final = 20

@@ -132,7 +132,13 @@ def _numbers(score: Score) -> list[str]:
     if score.macro_f1 is not None:
         lines.append(f"layers: macro-F1 {score.macro_f1:.2f}")
     for name, (number, error) in score.errors.items():
-        unit = {"rate": "bit/s", "received": "bytes", "hop": "hops", "residual": "s"}[name]
+        unit = {
+            "rate": "bit/s",
+            "received": "bytes",
+            "hop": "hops",
+            "residual": "s",
+            "connections": "connections",
+        }[name]
         lines.append(f"{name}: off by {error:,.0f} {unit} on average, of {number}")
     if score.steady.of:
         lines.append(f"repeats agree in {score.steady} of the places")

@@ -3,6 +3,7 @@
 import json
 import platform
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,12 @@ class RunFolder:
         """Write a JSON file whole, or not at all."""
         partial = self.path / f".{name}.partial"
         partial.write_text(json.dumps(content, ensure_ascii=False, indent=1, default=str) + "\n", "utf-8")
+        partial.rename(self.path / name)
+
+    def write_lines(self, name: str, contents: Iterable[Any]) -> None:
+        """Write a file of JSON lines whole, or not at all."""
+        partial = self.path / f".{name}.partial"
+        partial.write_text("".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in contents), "utf-8")
         partial.rename(self.path / name)
 
     def append(self, name: str, content: Any) -> None:

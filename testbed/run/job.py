@@ -11,7 +11,14 @@ from testbed.run.choose import phase_of, vantages_of
 from testbed.scenario.inspection import with_model
 from testbed.scenario.loader import load
 
-_WORDS = ("vantages", "command", "serve", "volumes", "variables")  # fields that are tuples of text
+_WORDS = (
+    "vantages",
+    "command",
+    "serve",
+    "volumes",
+    "variables",
+    "instruments",
+)  # fields that are tuples of text
 _PATHS = ("authority", "out")
 TIMEOUT = (0.2, 60.0)  # seconds
 TIME_SCALE = (0.001, 100_000.0)
@@ -35,6 +42,7 @@ class Job:
     timeout: float = 4.0  # seconds per step of the built-in probe
     ipv: int = 4  # IP version that the built-in probe uses, 4 or 6
     model: str | None = None  # the inspector model of every censor at a hop; None: the scenario's
+    instruments: tuple[str, ...] = ()  # `testbed.probe.closer`, on what the probe finds blocked
     circumvention: bool = False  # with the built-in probe: prove the phase's methods of circumvention, too
     capture: bool = False  # packets at every point of interest, as capture.pcapng in the run folder
     keys: bool = False  # with capture: ask the command for its TLS secrets, too (SSLKEYLOGFILE)
@@ -73,6 +81,9 @@ class Job:
             raise InputError.at("circumvention", message, "leave the command out")
         if self.keys and not self.capture:
             raise InputError.at("keys", "TLS secrets belong to a capture", "ask for one, too")
+        if self.instruments and self.runs_program:
+            message = "a closer look is taken by the built-in probe"
+            raise InputError.at("instruments", message, "leave the command out, or give it: testbed probe")
         if self.command == ():
             raise InputError.at(
                 "command", "it is empty", "name a program, or give None for the built-in probe"

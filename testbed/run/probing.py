@@ -1,12 +1,13 @@
 """The work of a run without a command: every target of the phase from every vantage, judged."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from testbed.measurement.ooni import Measurement
 from testbed.measurement.target import Target
 from testbed.run.events import passed_names
 from testbed.run.laboratory import Laboratory
-from testbed.run.observe import observe
+from testbed.run.observe import observe, observe_closer
 from testbed.run.result import Findings
 from testbed.run.session import Session
 from testbed.truth.expected import truth
@@ -23,6 +24,8 @@ def run_probe(session: Session, laboratory: Laboratory) -> Findings:
     for one in expected:
         targets.setdefault(one.vantage, []).extend([one.target] * one.tries)
     measurements = observe(laboratory, targets, job.timeout, job.ipv)
+    if job.instruments:
+        measurements = observe_closer(laboratory, targets, measurements, job.instruments, job.ipv)
     trials = _trials(session, laboratory)
     broken = laboratory.finish()
     session.folder.write("truth.json", [one.to_json() for one in expected])
@@ -39,7 +42,7 @@ def run_probe(session: Session, laboratory: Laboratory) -> Findings:
     pressure = Pressure.read(session.folder.path)
     judgement = under(pressure, judgement, ways)
     passed = tuple(map(str, passed_names(session.folder.events)))
-    judgement = replace(judgement, notes=(*judgement.notes, *passed))
+    judgement = replace(judgement, notes=(*judgement.notes, *passed, *_closer_notes(measurements)))
     return Findings(
         problems=judgement.problems,
         notes=judgement.notes,
@@ -49,6 +52,13 @@ def run_probe(session: Session, laboratory: Laboratory) -> Findings:
         judgement=judgement,
         pressure=pressure,
     )
+
+
+def _closer_notes(measurements: Sequence[Measurement]) -> Iterator[str]:
+    """What a closer look found, for a person."""
+    for one in measurements:
+        if (found := one.test_keys.closer) is not None:
+            yield f"{one.vantage} {one.target}: {'; '.join(found.words)}"
 
 
 def _trials(session: Session, laboratory: Laboratory) -> tuple[WayTrial, ...]:

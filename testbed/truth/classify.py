@@ -80,7 +80,7 @@ def _refused(failure: str) -> str | None:
 def _dns(seen: Timeline, outside: Timeline | None) -> str | None:
     for lookup in seen.lookups:
         if (failure := lookup.layer.failure) is not None:
-            within = _ended("tls.sni", seen, lookup.layer) if lookup.sealed else None
+            within = _ended("tls.sni", seen, lookup.layer) if lookup.sealed and seen.tls.tried else None
             return within or _dns_failure(failure)
     return "dns.poison" if any(_lies(lookup, seen, outside) for lookup in seen.lookups) else None
 

@@ -21,12 +21,15 @@ class KnownDetector:
     key: str
     says: Mapping[str, str]
     schemes: frozenset[str] = _WEB  # of targets that it measures
-    measures: frozenset[str] = frozenset()  # parameters that it estimates: rate, size, hop, residual
+    measures: frozenset[str] = frozenset()  # rate, size, hop, residual, connections
     blind: Mapping[str, str] = field(
         default_factory=dict
     )  # label, parameter or "*" -> why it does not see it
 
 
+BY_PROVOCATION: Final = ("hop", "residual")
+"""Parameters that are found out by provoking a box with a client's first bytes."""
+_LATE_ACTS: Final = ("throttle", "freeze")  # what acts later than on these
 _ONE_SHOT: Final = {
     "residual": "one connection per run: nobody asks the same 4-tuple again",
     "hop": "no packet with a limited TTL",
@@ -38,8 +41,7 @@ DETECTORS: Final[tuple[KnownDetector, ...]] = (
     KnownDetector(
         "probe",
         {},  # the label itself: see `observable`
-        measures=frozenset({"rate", "size"}),
-        blind={"hop": _ONE_SHOT["hop"], "residual": _ONE_SHOT["residual"]},
+        measures=frozenset({"rate", "size", *BY_PROVOCATION, "connections"}),  # with a closer look
     ),
     KnownDetector(
         "curl",
@@ -171,7 +173,8 @@ def observable(record: TruthRecord) -> dict[str, str]:
 
 def measurable(record: TruthRecord) -> dict[str, tuple[str, ...]]:
     """Detector -> the record's parameters that it can estimate, where it sees the effect at all."""
-    known = [name for name in ("rate", "size", "hop", "residual") if getattr(record, name) is not None]
+    names = ("rate", "size", *(() if record.outcome in _LATE_ACTS else BY_PROVOCATION), "connections")
+    known = [name for name in names if getattr(record, name) is not None]
     return {
         one.key: tuple(name for name in known if name in one.measures)
         for one in DETECTORS

@@ -64,6 +64,8 @@ class TruthRecord:
     residual: float | None = None
     """Seconds for which `rule` holds the 4-tuple after its last act, on the censor's clock, as it is set: one
     measurement does not wait for its end."""
+    connections: int | None = None
+    """Flows of one subscriber that `rule` lets begin before it acts; None where it acts on each."""
     control: str = ""
     """A target with the same transport, or any, that must work from the same vantage."""
     onset: str | None = None
@@ -75,7 +77,7 @@ class TruthRecord:
     observable: Mapping[str, str] = field(default_factory=dict)
     """Detector -> what a perfect run of it reports, "none" where it cannot see this."""
     measurable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Detector that sees it -> the parameters (rate, size, hop, residual) that it can estimate."""
+    """Detector that sees it -> the parameters (rate, size, hop, residual, connections) that it estimates."""
 
     @property
     def blocked(self) -> bool:

@@ -28,7 +28,7 @@ censors:
       - {name: dropped, match: {tls.sni: www.instagram.com}, action: {drop: {residual: 3 s}}}
       - {name: slow, match: {tls.sni: www.youtube.com}, action: {police: {rate: 200 kbit/s}}}
       - {name: frozen, match: {tls.sni: www.bbc.com}, action: {freeze: {octets: 16 KiB}}}
-      - {name: crowd, match: {tls.sni: meduza.io}, action: {connection-limit: {flows: 5}}}
+      - {name: crowd, match: {tls.sni: meduza.io}, action: {connection-limit: {flows: 5, lock: 3 s}}}
       - {name: quic, match: {quic.sni: www.wikipedia.org}, action: drop}
       - {name: gone, match: {ip: site:www.dw.com}, action: drop}
   isp:
@@ -54,6 +54,10 @@ LOOKS = {  # what is asked of each target
     "http://www.linkedin.com/": "dns,hop,injected",
     "dns://8.8.8.8/www.linkedin.com": "hop,injected",
     "https://www.instagram.com/": "residual",
+    "-6 https://www.facebook.com/": "hop",
+    "-6 h3://www.wikipedia.org/": "hop",
+    "-6 tcp://www.dw.com:443/": "web,hop",
+    "-6 dns://[2001:4860:4860::8888]/www.linkedin.com?type=A": "hop",
 }
 Seen = Mapping[str, Mapping[str, Any]]
 
@@ -70,7 +74,11 @@ def look(world: StandingWorld, target: str, instruments: str) -> Mapping[str, An
 
     options = ["--json", "--connections", "8", "--residual", "8", "--with", instruments]
     done = world.run(
-        [TESTBED, "probe", *options, target], vantage="mts", capture_output=True, text=True, cwd=Path("/")
+        [TESTBED, "probe", *options, *target.split()],
+        vantage="mts",
+        capture_output=True,
+        text=True,
+        cwd=Path("/"),
     )
     assert done.returncode in (0, 1), done.stderr
     seen: Mapping[str, Any] = json.loads(done.stdout)
@@ -107,6 +115,10 @@ HOPS = {
     "https://www.dw.com/": 2,
     "http://www.linkedin.com/": 4,
     "dns://8.8.8.8/www.linkedin.com": 4,
+    "-6 https://www.facebook.com/": 2,
+    "-6 h3://www.wikipedia.org/": 2,
+    "-6 tcp://www.dw.com:443/": 2,
+    "-6 dns://[2001:4860:4860::8888]/www.linkedin.com?type=A": 4,
 }
 
 
@@ -180,7 +192,10 @@ def test_numbers(blocked: Seen, free: Seen) -> None:
     ] == [True] * 2
     frozen = findings(blocked["https://www.bbc.com/"], "freeze")[""]
     assert (14_000 < frozen["ip_octets"] <= 16_384, frozen["odd"]) == (True, True), frozen
-    assert findings(blocked["https://meduza.io/"], "connections")[""]["connections"] == 5
+    crowd = findings(blocked["https://meduza.io/"], "connections")
+    assert crowd[""]["connections"] == 5
+    lock = crowd["other ports"]
+    assert lock["shortest"] <= 3 <= lock["longest"] <= 8, lock
     lasts = findings(blocked["https://www.instagram.com/"], "residual")["4-tuple"]
     assert lasts["shortest"] <= 3 <= lasts["longest"] < 7, lasts
     others = findings(blocked["https://www.instagram.com/"], "residual")["other ports"]

@@ -6,18 +6,11 @@ from dataclasses import replace
 import pytest
 
 from testbed.errors import InputError
-from testbed.probe.field import (
-    INSTRUMENTS,
-    QUICK,
-    FieldFinding,
-    FieldPlan,
-    chosen_instruments,
-    plan_of,
-    site_of,
-)
+from testbed.probe.field import INSTRUMENTS, chosen_instruments
+from testbed.probe.fieldsite import QUICK, FieldFinding, FieldPlan, plan_of, site_of
 from testbed.probe.fieldverdict import verdict_of
 from testbed.probe.headers import alike, suspects
-from testbed.probe.lingering import Look, ResidualFinding, look_times, residual_from
+from testbed.probe.lingering import Look, ResidualFinding, lock_time, look_times, residual_from
 from testbed.probe.wiretap import ACK, ICMP, PSH, RST, SYN, SeenPacket, TcpFlow, read_packet
 from testbed.vantage.inworld import in_world, require_world
 
@@ -178,3 +171,30 @@ def test_outside_a_world_nothing_is_sent() -> None:
     assert not in_world()
     with pytest.raises(InputError, match="measures from a vantage, and this is none; testbed run NAME"):
         require_world()
+
+
+@pytest.mark.parametrize(
+    ("lock", "tried", "words"),
+    [
+        (0.0, [1], (0.0, 1)),
+        (5.0, [1, 2, 4, 8, 6, 5], (4, 5)),
+        (60.0, [1, 2, 4, 8, 16, 32, 40], (40, None)),
+    ],
+)
+def test_how_long_no_new_connection_works(
+    lock: float, tried: list[float], words: tuple[float, float | None]
+) -> None:
+    """Each look follows a trigger of its own: what is free again would count the looks as connections."""
+    now, until, slept = [0.0], [0.0], list[float]()
+
+    def exceed() -> float:
+        until[0] = now[0] + lock
+        return now[0]
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += seconds
+
+    found = lock_time(exceed, lambda: now[0] < until[0], 40.0, clock=lambda: now[0], sleep=sleep)
+    assert slept == tried
+    assert (found.shortest, found.longest) == words

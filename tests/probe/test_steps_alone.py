@@ -3,6 +3,7 @@
 The expectations are asked of the core as well: `check` refuses a file whose expectations do not follow.
 """
 
+import json
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,17 @@ def test_and_others_do_not(file: Path, old: str, new: str, said: str) -> None:
 @pytest.mark.parametrize("ipv", [4, 6])
 @pytest.mark.parametrize("phase", ["blocked", "free"])
 def test_the_probe_sees_each_where_the_box_is(file: Path, tmp_path: Path, phase: str, ipv: int) -> None:
-    result = execute(Job(file, phase=phase, vantages=["mts"], ipv=ipv, timeout=2.0, out=tmp_path / "run"))
+    closer = ("hop",) if ipv == 6 else ()
+    result = execute(
+        Job(
+            file,
+            phase=phase,
+            vantages=["mts"],
+            ipv=ipv,
+            instruments=closer,
+            out=tmp_path / "run",
+        )
+    )
     rows = result.judgement.rows if result.judgement else ()
     seen = {row.target: (row.observed, row.expected) for row in rows if row.verdict != "ok"}
     assert (result.problems, seen) == ((), {})
@@ -94,3 +105,9 @@ def test_the_probe_sees_each_where_the_box_is(file: Path, tmp_path: Path, phase:
         '1 . alpn="h3,h2" ipv4hint="108.174.10.10" ipv6hint="2620:109:c002::6cae:a0a"'
     ]
     assert len(answers["AAAA"]) == 1
+    written = [json.loads(line) for line in (tmp_path / "run/results.jsonl").read_text().splitlines()]
+    hops = {
+        one["input"]: one["test_keys"]["x_closer"]["hop"] for one in written if "x_closer" in one["test_keys"]
+    }
+    looked = [row.target for row in rows if row.by] if closer and phase == "blocked" else []
+    assert hops == dict.fromkeys(looked, 2)

@@ -60,10 +60,11 @@ def test_a_target_that_it_does_not_measure() -> None:
     )
 
 
-def test_a_residual_time_is_nobodys_who_asks_once() -> None:
+def test_hop_and_residual_time_are_measured_by_who_provokes_the_box() -> None:
     reset = replace(RECORD, residual=75.0, hop=2)
-    assert measurable(reset) == {key: () for key, word in observable(reset).items() if word != "none"}
-    slow = replace(RECORD, outcome="throttle", mechanism="throttle", rate=140_000.0)
+    others = {key: () for key, word in observable(reset).items() if word != "none"}
+    assert measurable(reset) == others | {"probe": ("hop", "residual")}
+    slow = replace(RECORD, outcome="throttle", mechanism="throttle", rate=140_000.0, hop=2)
     assert measurable(slow)["probe"] == ("rate",)
     assert "ooni.web_connectivity" not in measurable(slow)
     assert measurable(replace(RECORD, outcome="ok", mechanism="ok")) == {}

@@ -83,6 +83,10 @@ class Action(Generic[S]):
         """Seconds (censor's clock) for which the rule keeps the flow; 0 ends it with the trigger."""
         return 0.0
 
+    def admits(self) -> int | None:
+        """How many flows of an inside host it lets begin before it acts on one; None: it acts on each."""
+        return None
+
     def refreshes(self, profile: Profile) -> bool:
         """Whether the flow's later packets restart that time."""
         return False

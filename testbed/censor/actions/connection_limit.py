@@ -79,6 +79,10 @@ class ConnectionLimit(Action[Admission]):
         """A frozen flow recovers with the others."""
         return self.lock
 
+    def admits(self) -> int | None:
+        """As many as may open within the window."""
+        return self.flows
+
     def handovers(self, profile: Profile) -> tuple[Drop, ...]:
         """A frozen flow, until the lock ends."""
         return (Drop(self.lock),) if self.lock > 0 else ()
