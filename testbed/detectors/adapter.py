@@ -13,7 +13,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Final
 
-from testbed.detectors.verdicts import ToolReport
+from testbed.detectors.verdicts import Complaint, ToolReport
 from testbed.errors import InputError, nearest
 from testbed.scenario.labels import CAUSELESS, LABELS
 
@@ -49,6 +49,14 @@ class Adapter:
     any_scheme: bool = False  # it measures every kind of target, also one that a scenario brings along
     command: tuple[str, ...] = ()  # a command line with {target} or {host} that evaluates with it; (): none
     client: str = ""  # the shape of its first packets (testbed.shapes), if it always has the same
+
+    def report(self, output: ToolOutput) -> ToolReport:
+        """What `read` makes of an output. An adapter that fails on it is a complaint, whoever wrote it."""
+        try:
+            return self.read(output)
+        except Exception as error:
+            message = f"the adapter {self.name} cannot read it: {type(error).__name__}: {error}"
+            return ToolReport(complaints=(Complaint("not read", "", message),))
 
     def takes(self, scheme: str) -> bool:
         """Whether targets of that URL scheme can be given to it."""

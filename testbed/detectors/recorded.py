@@ -61,7 +61,7 @@ def of_run(
         else replace(one, lab_error=problems)
         for one in known
     ]
-    return paired(known, adapter.read(output))
+    return paired(known, adapter.report(output))
 
 
 def _of_probe(
@@ -146,7 +146,7 @@ def of_truth(
 ) -> tuple[list[Trial], list[Complaint]]:
     """Trials of the records of a truth file. InputError if it cannot be read."""
     known = [_of_record(one) for one in read_truth(file).records if vantage in (None, one.vantage)]
-    return paired(known, adapter.read(output))
+    return paired(known, adapter.report(output))
 
 
 def _of_record(one: TruthRecord) -> Trial:
@@ -193,7 +193,7 @@ def _read_again(folder: Path, trial: Trial, other: Adapter) -> Trial:
         text, errors = (file.with_suffix(end).read_text("utf-8", "replace") for end in (".out", ".err"))
     except OSError as error:
         raise InputError.at(str(file), str(error.strerror), "score with its own adapter") from error
-    verdict, complaints = answer(trial, other.read(ToolOutput(text, errors, trial.status, trial.target)))
+    verdict, complaints = answer(trial, other.report(ToolOutput(text, errors, trial.status, trial.target)))
     return replace(trial, verdict=verdict, complaints=complaints)
 
 

@@ -17,6 +17,7 @@ ComplaintKind = Literal[
     "unknown failure",  # a failure, status or verdict word that the tool's documentation does not list
     "duplicate",  # the same record once more
     "empty",  # no record at all
+    "not read",  # the adapter failed on the output
     "no such target",  # a verdict about something that is no case
 ]
 

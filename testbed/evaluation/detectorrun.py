@@ -30,6 +30,7 @@ class DetectorRun:
     ending: TrialEnding
     seconds: float = 0.0
     left: int = 0  # processes that it left behind; they were killed
+    full: bool = False  # it filled its folder, which has a limit
     lab_error: str = ""  # why it could not be run at all
 
 
@@ -42,12 +43,13 @@ def run_detector(
     """
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     settings: dict[str, object] = {"limit": spec.limit, "keep": spec.keep, "stop": spec.stop, "tty": spec.tty}
-    settings["covered"] = [str(world.folder), str(recorded)]
+    settings |= {"covered": [str(world.folder), str(recorded)], "room": True}
     argv = [sys.executable, "-I", "-S", guard.__file__]
     try:
         done = world.run(
             [*argv, *command_line(spec.command, target)],
             vantage=vantage,
+            nameless=True,
             env=neutral(folder, spec),
             cwd=folder,
             input=json.dumps(settings).encode(),
@@ -67,7 +69,7 @@ def run_detector(
         base64.b64decode(report[name]).decode("utf-8", "replace") for name in ("stdout", "stderr")
     )
     output = ToolOutput(text.replace("\r\n", "\n"), errors, report["status"], target)
-    return DetectorRun(output, report["ending"], report["seconds"], report["left"])
+    return DetectorRun(output, report["ending"], report["seconds"], report["left"], report["full"])
 
 
 def neutral(folder: Path, spec: EvaluationSpec) -> Mapping[str, str]:

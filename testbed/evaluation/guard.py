@@ -2,10 +2,10 @@
 
 It needs nothing but the standard library, knows nothing of the scenario, reads its settings from standard
 input (arguments could be read in /proc), and prints one JSON object: `ending`, `status`, `seconds`, `left`,
-and `stdout` and `stderr` in base64. The program has a session of its own, and a terminal if that is asked
-for. It is ended when it has printed more than `keep` bytes, when its output matches `stop`, or after `limit`
-seconds. What it leaves behind is counted and killed: processes whose parent has ended become children of
-this one.
+`full`, and `stdout` and `stderr` in base64. The program has a session of its own, and a terminal if that is
+asked for. It is ended when it has printed more than `keep` bytes, when its output matches `stop`, or after
+`limit` seconds. What it leaves behind is counted and killed: processes whose parent has ended become children
+of this one. Its folder has a size, so that it cannot fill the machine's disk.
 """
 
 import base64
@@ -32,6 +32,8 @@ _SET_SIZE = 0x5414  # TIOCSWINSZ, ioctl_tty(2)
 _GRACE = 2.0  # seconds between SIGTERM and SIGKILL; our choice
 _TICK = 0.1  # seconds; our choice
 _LARGEST = 1 << 30  # bytes of one file of its own; our choice
+_ROOM = 512 << 20  # bytes of its folder, which is in memory; our choice
+_FILES = 100_000  # in its folder; our choice
 _SAFE = 2 | 4  # MS_NOSUID, MS_NODEV, mount(2)
 _TAIL = 65536  # bytes in which `stop` is looked for; our choice
 
@@ -52,11 +54,12 @@ def guard(argv: list[str], limit: float, keep: int, stop: str, *, tty: bool) -> 
         _end(process)
     status = process.wait()
     seconds = time.monotonic() - began
-    left = _sweep()
+    left, full = _sweep(), _is_full()
     if ending == "done" and status < 0:
         ending = "crashed"
     shown = 128 - status if status < 0 else status
-    return _report(ending, shown, seconds, left, {name: bytes(data[:keep]) for name, data in kept.items()})
+    made = _report(ending, shown, seconds, left, {name: bytes(data[:keep]) for name, data in kept.items()})
+    return {**made, "full": full}
 
 
 def cover(folders: list[str]) -> None:
@@ -75,12 +78,28 @@ def cover(folders: list[str]) -> None:
         path.write_bytes(content)
 
 
+def confine_to_room(folder: str) -> None:
+    """Put a small file system over the folder in which the program begins. OSError if it fails."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    options = f"mode=700,size={_ROOM},nr_inodes={_FILES}".encode()
+    if libc.mount(b"none", os.fsencode(folder), b"tmpfs", _SAFE, options) != 0:
+        raise OSError(ctypes.get_errno(), "cannot be covered", folder)
+    os.chdir(folder)
+
+
+def _is_full() -> bool:
+    """Whether the folder has no room for another page or file."""
+    left = os.statvfs(".")
+    return left.f_bfree == 0 or left.f_ffree == 0
+
+
 def _report(ending: str, status: int, seconds: float, left: int, kept: dict[str, bytes]) -> dict[str, Any]:
     return {
         "ending": ending,
         "status": status,
         "seconds": round(seconds, 3),
         "left": left,
+        "full": False,
         "stdout": base64.b64encode(kept["out"]).decode(),
         "stderr": base64.b64encode(kept["err"]).decode(),
     }
@@ -209,5 +228,7 @@ def _descendants() -> Iterator[int]:
 if __name__ == "__main__":
     given = json.load(sys.stdin)
     cover(given["covered"])
+    if given["room"]:
+        confine_to_room(str(Path.cwd()))
     report = guard(sys.argv[1:], given["limit"], given["keep"], given["stop"], tty=given["tty"])
     json.dump(report, sys.stdout)

@@ -41,7 +41,14 @@ from testbed.world import linux
 
 ATTEMPTS: Final = 3  # of a trial that the laboratory spoils; our choice
 _LATE: Final = "a step was slow here, and neither a rule nor a link had made it so: the machine was"
-_SURE: Final = ("hit", "right", "not observable", "inconclusive")  # what no busy machine makes of another
+_SURE: Final = (
+    "hit",
+    "right",
+    "not observable",
+    "inconclusive",
+    "flooded",
+    "not started",
+)  # what no busy machine makes of another
 
 
 @dataclass(slots=True)
@@ -148,9 +155,10 @@ class Unit:
 
     def _trial(self, known: Trial, ran: DetectorRun, record: PhaseRecord, acted: Sequence[str]) -> Trial:
         """The trial with what the detector said, and what the rules did to its packets."""
-        verdict, complaints = answer(known, self.adapter.read(ran.output))
+        verdict, complaints = answer(known, self.adapter.report(ran.output))
         meddling = [note for note in record.notes if note.startswith(f"{known.vantage} has firewall rules")]
         left = [f"processes left: {ran.left}"] if ran.left else []
+        left += ["its folder is full"] if ran.full else []
         return replace(
             known,
             acted=tuple(rule for rule in acted if rule.startswith(f"{known.vantage}/")),

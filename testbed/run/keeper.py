@@ -178,7 +178,9 @@ class Keeper:
     def _command_begins(self, number: int, message: dict[str, Any]) -> dict[str, Any]:
         vantage = self._vantage(message.get("vantage"))
         if vantage not in self._environments:
-            self._environments[vantage] = self._laboratory.environment(vantage, f"vantages/{vantage}")
+            self._environments[vantage] = self._laboratory.environment(
+                vantage, f"vantages/{len(self._environments) + 1}"
+            )
         environment = self._environments[vantage]
         self._running[number] = _Running(vantage, message["command"], time.time(), self._events_size())
         self._phase.commands += 1

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Final
 
 from testbed.errors import InputError
+from testbed.world.netns import EVERYWHERE
 
 _HOSTS: Final = Path("/run/netns")  # of a world, as a command in it sees them
-_SIGNS: Final = ("far", "domestic")  # hosts that every world has
 _REMEDY: Final = "testbed run NAME --vantage V -- testbed …, or testbed exec --vantage V -- testbed …"
 
 
@@ -17,7 +17,7 @@ def in_world(hosts: Path = _HOSTS) -> bool:
         known = {one.name: one.stat().st_ino for one in hosts.iterdir()}
     except OSError:
         return False
-    return own in known.values() and all(name in known for name in _SIGNS)
+    return own in known.values() and all(name in known for name in EVERYWHERE)
 
 
 def require_world() -> None:

@@ -40,6 +40,7 @@ class Joined:
     tree: str  # see `testbed.vantage.environment.Environment`
     scratch: str
     variables: Mapping[str, str]
+    nameless: bool = False  # nothing that the program sees names a vantage or another host
 
     @property
     def environment(self) -> Environment:
@@ -74,7 +75,7 @@ def _become(place: Joined, argv: Sequence[str], own: Mapping[str, str], here: Pa
     variables = place.environment.for_program(own)
     program = find_program(argv[0] if argv else "", variables)
     try:
-        become_subscriber(Namespace.open(place.vantage), place.environment)
+        become_subscriber(Namespace.open(place.vantage), place.environment, nameless=place.nameless)
     except OSError as error:
         raise InvalidRunError(f"vantage {place.vantage}: {error}") from error
     for number in _RESTORED:

@@ -6,6 +6,7 @@ Ctrl-C and Ctrl-Z mean what they always mean. It sees the vantage's network, res
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +17,16 @@ from testbed.vantage.environment import Environment
 from testbed.vantage.overlay import lay_over
 from testbed.vantage.programs import NOT_EXECUTABLE, ProgramError, find_program
 from testbed.world import confine, interrupt
-from testbed.world.linux import CLONE_NEWNS, restore_descriptors, unshare
-from testbed.world.netns import Namespace, enter, show_run_of_host
+from testbed.world.linux import (
+    CLONE_NEWNS,
+    MS_NODEV,
+    MS_NOSUID,
+    detach,
+    mount,
+    restore_descriptors,
+    unshare,
+)
+from testbed.world.netns import Namespace, enter, show_nameless_run, show_run_of_host
 
 
 def run_as(
@@ -92,16 +101,34 @@ def spawn_as(
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def become_subscriber(namespace: Namespace, environment: Environment) -> None:
+def become_subscriber(namespace: Namespace, environment: Environment, *, nameless: bool = False) -> None:
     """Move this process into the vantage for good: its network, and its files over the machine's own.
 
-    It has no rights in the world afterwards: see `testbed.world.confine.step_down`.
+    It has no rights in the world afterwards: see `testbed.world.confine.step_down`. `nameless`: no file and
+    no mount that it can see has the name of a vantage or another host.
     """
     enter(namespace)
     unshare(CLONE_NEWNS)
-    show_run_of_host(namespace.name)
-    lay_over(environment.tree, environment.scratch)
+    if nameless:
+        _lay_over_nameless(namespace, environment)
+    else:
+        show_run_of_host(namespace.name)
+        lay_over(environment.tree, environment.scratch)
     confine.step_down()
+
+
+def _lay_over_nameless(namespace: Namespace, environment: Environment) -> None:
+    """The same from a copy in memory: a list of mounts has the folder from which a file is mounted."""
+    confine.gate()  # while the world's /run is there
+    scratch = str(environment.scratch)
+    show_nameless_run(namespace.name, environment.scratch)
+    mount("none", scratch, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+    tree, space = environment.scratch / "files", environment.scratch / "space"
+    space.mkdir()
+    hosts = str(environment.tree / "etc")  # `ip netns exec HOST` has files of each host
+    shutil.copytree(environment.tree, tree, ignore=lambda at, _: ["netns"] if at == hosts else [])
+    lay_over(tree, space)
+    detach(scratch)
 
 
 def _start(

@@ -79,6 +79,11 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
     )
 
 
+def detach(target: str) -> None:
+    """Unmount what is mounted there, with all below it; who uses it goes on. OSError names the target."""
+    _check(_libc.umount2(target.encode(), 2), f"umount of {target}")  # MNT_DETACH
+
+
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that forked it ends. Not inherited by children.
 

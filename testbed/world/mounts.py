@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 
 from testbed.world.linux import (
@@ -20,6 +21,7 @@ from testbed.world.linux import (
     MS_RDONLY,
     MS_REC,
     MS_REMOUNT,
+    detach,
     mount,
 )
 
@@ -150,6 +152,24 @@ def mount_run_of(host: str, shown: Iterable[Path]) -> None:
             place.touch()
         mount(str(source), str(place), flags=MS_BIND)
     mount(str(own), "/run", flags=MS_BIND | MS_REC)
+
+
+def mount_nameless_run(host: str, networks: Mapping[str, Path], scratch: Path) -> None:
+    """The same without a name of the world's: `networks` are shown in /run/netns by the names given.
+
+    The world's own /run is taken off, so that no list of mounts has it. `scratch` is an empty folder.
+    """
+    own = PLACE / "run" / sha256(host.encode()).hexdigest()[:8]
+    if not own.is_dir():
+        _make_run(own)
+    for name, source in networks.items():
+        place = own / "netns" / name
+        place.parent.mkdir(exist_ok=True)
+        place.touch()
+        mount(str(source), str(place), flags=MS_BIND)
+    mount(str(own), str(scratch), flags=MS_BIND | MS_REC)
+    detach("/run")
+    mount(str(scratch), "/run", flags=MS_MOVE)
 
 
 def _make_run(own: Path) -> None:

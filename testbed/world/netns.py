@@ -11,6 +11,7 @@ from testbed.errors import InvalidRunError
 from testbed.world import confine, linux, mounts
 
 NAMED = Path("/run/netns")  # where `ip netns` looks
+EVERYWHERE = ("far", "domestic")  # hosts that every world has
 _MARKS = mounts.PLACE  # one file per namespace, with its identity
 _HOSTS = _MARKS / "hosts"  # a file for each that commands may enter
 _WORLD = _MARKS / "world"
@@ -105,6 +106,16 @@ def show_run_of_host(host: str, *files: Path) -> None:
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     hosts = [NAMED / path.name for path in _HOSTS.iterdir()]
     mounts.mount_run_of(host, [*hosts, *files])
+
+
+def show_nameless_run(host: str, scratch: Path) -> None:
+    """The same, of the hosts only its own and those that every world has, and no name of it: "here".
+
+    The world's /run is out of reach afterwards. `scratch` is an empty folder.
+    """
+    linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+    networks = {"here": NAMED / host, **{name: NAMED / name for name in EVERYWHERE}}
+    mounts.mount_nameless_run(host, networks, scratch)
 
 
 def mark_world(first_process: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 
+from testbed.detectors.adapter import Adapter, ToolOutput
 from tests.detectors.say import complaints, read, short
 
 SITE, OTHER = "https://twitter.com/", "https://vk.com/"
@@ -55,3 +56,17 @@ def test_csv_rows_that_are_cut_or_repeated():
     assert short(report) == {SITE: ("blocked", ())}
     assert complaints(report) == [("duplicate", "line 3"), ("truncated line", "line 4")]
     assert complaints(read("plain", "")) == [("empty", "")]
+
+
+def test_what_is_no_csv_is_named_from_there_on():
+    """A detector that floods prints a field that is too long for the csv module."""
+    report = read("plain", f"target,verdict\n{SITE},free\n{'x' * 200_000}\n{OTHER},free\n")
+    assert short(report) == {SITE: ("free", ())}
+    assert complaints(report) == [("not a result", "line 3")]
+
+
+def test_an_adapter_that_fails_is_a_complaint():
+    failing = Adapter(name="mine", title="", read=lambda output: 1 / len(output.errors))
+    assert [str(one) for one in failing.report(ToolOutput("x")).complaints] == [
+        "not read: the adapter mine cannot read it: ZeroDivisionError: division by zero"
+    ]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -29,7 +30,7 @@ expect:
   - {phase: blocked, vantage: mts, target: "https://twitter.com/", outcome: tls.sni.rst, by: reset}
   - phase: blocked
     vantage: mts
-    target: ["https://ok.ru/", "https://www.wikipedia.org/", "https://yandex.ru/"]
+    target: ["https://ok.ru/", "https://www.wikipedia.org/", "https://yandex.ru/", "https://meduza.io/", "https://www.dw.com/"]
     outcome: ok
 controls: ["https://vk.com/"]
 """
@@ -43,6 +44,10 @@ seen = {"argv": sys.argv, "env": dict(os.environ), "cwd": os.getcwd(), "files": 
 folder = os.path.dirname(os.environ["SSL_CERT_FILE"])
 seen["beside"] = [os.path.join(*one) for at in (folder + "/../..", OUT) for one in walked(at)]
 seen["others"] = [open(f"/proc/{one}/cmdline").read() for one in os.listdir("/proc") if one.isdecimal()]
+surroundings = ("mountinfo", "mounts", "cgroup", "status", "limits", "net/unix", "net/route")
+seen["files of the system"] = [open(f"/proc/self/{one}").read() for one in surroundings]
+seen["files of the system"] += [open(one).read() for one in ("/etc/resolv.conf", "/etc/hosts")]
+seen["files of the system"] += [os.uname().nodename, *map(str, walked("/run"))]
 print(json.dumps(seen), file=sys.stderr, flush=True)
 if "yandex" in target: os.kill(os.getpid(), signal.SIGSEGV)
 if "wikipedia" in target: time.sleep(600)
@@ -50,6 +55,13 @@ if "ok.ru" in target:
     subprocess.run(["iptables", "-A", "OUTPUT", "-p", "tcp", "--dport", "9", "-j", "DROP"], check=True)
     print(json.dumps({"target": target, "verdict": "free"})[:-9])
     sys.exit()
+if "meduza" in target:
+    while True: print("x" * 1_000_000)
+if "dw.com" in target:
+    try:
+        with open("much", "wb") as file:
+            while True: file.write(bytes(1 << 20))
+    except OSError as error: print(error, file=sys.stderr)
 if "vk.com" in target: subprocess.Popen(["sleep", "600"], start_new_session=True)
 quiet = subprocess.run(["curl", "-4", "-sS", "-m", "30", "-o", "/dev/null", target], stderr=subprocess.PIPE)
 print(json.dumps({"target": target, "verdict": bool(quiet.returncode), "mechanism": "tls.sni.rst"}))
@@ -91,7 +103,7 @@ def test_an_evaluation_that_is_interrupted_goes_on_and_counts_every_fault_apart(
     _, err = first.communicate()
     assert (first.returncode, "interrupted: " in err, "goes on" in err) == (130, True, True), err
     before = lines(trials)
-    assert 0 < len(before) < 6
+    assert 0 < len(before) < 8
     with trials.open("a") as file:
         file.write(before[0][:50])  # as a kill would leave it
         file.write("\n")
@@ -103,10 +115,10 @@ def test_an_evaluation_that_is_interrupted_goes_on_and_counts_every_fault_apart(
     assert lines(trials)[: len(before)] == before
     made = [json.loads(one) for one in lines(trials) if one != before[0][:50]]
     places = [(one["phase"], one["target"], one["repeat"]) for one in made]
-    assert len(places) == len(set(places)) == 6, "no trial is lost, none is made twice"
+    assert len(places) == len(set(places)) == 8, "no trial is lost, none is made twice"
     score = json.loads(done.stdout)
     assert (score["counts"], score["recall"]["hits"]) == (
-        {"hit": 1, "right": 2, "no verdict": 1, "crashed": 1, "hung": 1}, 1,
+        {"hit": 1, "right": 3, "no verdict": 1, "crashed": 1, "hung": 1, "flooded": 1}, 1,
     )  # fmt: skip
     blocked = {one["target"]: one for one in made if one["phase"] == "blocked"}
     assert blocked["https://twitter.com/"]["acted"] == ["mts/box/reset"]
@@ -116,6 +128,7 @@ def test_an_evaluation_that_is_interrupted_goes_on_and_counts_every_fault_apart(
     )
     assert [one["kind"] for one in blocked["https://ok.ru/"]["complaints"]] == ["truncated line"]
     assert "mts has firewall rules of its own" in blocked["https://ok.ru/"]["note"]
+    assert blocked["https://www.dw.com/"]["note"] == "its folder is full"
     # The detector sees nothing that names the scenario, the phase or the truth.
     for one in made:
         seen = (tmp_path / "out" / one["raw"]).with_suffix(".err").read_text().partition("\n")[0]
@@ -125,6 +138,8 @@ def test_an_evaluation_that_is_interrupted_goes_on_and_counts_every_fault_apart(
             word for word in (SECRET, "blocked", "tls.sni.rst", "evaluat", "testbed") if word in told
         ] == []
         assert around["files"] == []
+        system = "\n".join(around["files of the system"])
+        assert re.findall(r"\bmts\b|\btspu\b|hop\d|blocked|" + SECRET, system) == []
         beside = {Path(file).name for file in around["beside"]}
         assert beside == {"bundle.pem", "root.pem", "trust.p12"}, "trust, and nothing that is recorded"
         assert [line for line in around["others"] if SECRET in line or "keep" in line] == []

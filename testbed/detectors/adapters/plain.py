@@ -51,9 +51,9 @@ def _json(text: str, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def _csv(text: str, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
     rows = csv.reader(io.StringIO(text))
-    head = [name.strip() for name in next(rows, [])]
+    head = [name.strip() for name in next(_readable(rows, notes), [])]
     seen: set[tuple[str, ...]] = set()
-    for row in rows:
+    for row in _readable(rows, notes):
         place = f"line {rows.line_num}"
         if not row:
             continue
@@ -64,6 +64,18 @@ def _csv(text: str, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
         else:
             yield place, {name: value for name, value in zip(head, row, strict=True) if value != ""}
         seen.add(tuple(row))
+
+
+def _readable(rows: Any, notes: Notes) -> Iterator[list[str]]:
+    """The rows up to one that is no CSV: with a quote that never ends, or a field of 128 KiB."""
+    while True:
+        try:
+            yield next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            notes.complain("not a result", f"line {rows.line_num}", str(error))
+            return
 
 
 def _add(place: str, record: Mapping[str, Any], output: ToolOutput, notes: Notes) -> None:
