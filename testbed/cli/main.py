@@ -60,6 +60,9 @@ COMMANDS = {
     "explain": Entry(
         "testbed.cli.explain", "What happened to a flow of a run, and how that is known.", EXPLAIN
     ),
+    "diff": Entry(
+        "testbed.cli.diff", "Which verdicts of two runs differ, and where their flows part.", EXPLAIN
+    ),
     "ladder": Entry("testbed.cli.ladder", "Draw what a censor did to each packet of a flow.", EXPLAIN),
     "replay": Entry("testbed.cli.replay", "What a censor would do to the packets of a capture.", EXPLAIN),
     "doctor": Entry("testbed.cli.doctor", "What this machine can do, and how to get the rest.", SET_UP),

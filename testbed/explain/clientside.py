@@ -56,8 +56,11 @@ def client_steps(measured: MeasuredFlows, flow: str) -> list[StoryStep]:
 
     mine = [one for one in keys.network_events if one.address == far and one.proto == proto]
     for step, sent, moment in _operations(mine, keys, far):
-        arrow = SERVER if sent else ""
-        found.append(StoryStep("sent" if sent else "received", CLIENT, step, at(moment), to=arrow))
+        arrow = SERVER if sent is not None else ""
+        detail = {"size": sent}
+        found.append(
+            StoryStep("sent" if arrow else "received", CLIENT, step, at(moment), to=arrow, detail=detail)
+        )
     found = _folded(found)
     found += [StoryStep("ended", CLIENT, words, at(moment)) for words, moment in _endings(keys, far)]
     return found if zero is None else sorted(found, key=lambda step: step.t or 0.0)
@@ -75,8 +78,8 @@ def _folded(steps: list[StoryStep]) -> list[StoryStep]:
 
 def _operations(
     mine: list[NetworkEvent], keys: TestKeys, far: str
-) -> Iterator[tuple[str, bool, float | None]]:
-    """Words, whether something was sent, and when; reads that follow each other are one."""
+) -> Iterator[tuple[str, int | None, float | None]]:
+    """Words, how many bytes were sent (None: it was a receipt), and when; following reads are one."""
     read, pieces, until, written = 0, 0, 0.0, 0
     for event in mine:
         what, size = event.operation or "", event.num_bytes or 0
@@ -85,18 +88,18 @@ def _operations(
             read, pieces, until = read + size, pieces + 1, event.t or 0.0
             continue
         if pieces and what in ("connect", *_SENDS, *_READS):
-            yield _received(read, pieces), False, until
+            yield _received(read, pieces), None, until
             read = pieces = 0
         if what == "connect" and event.proto == "tcp":
-            yield "opens the connection (SYN)", True, event.t0
-            yield ("is connected" if failed is None else f"gets {_failure(failed)}"), False, event.t
+            yield "opens the connection (SYN)", 0, event.t0
+            yield ("is connected" if failed is None else f"gets {_failure(failed)}"), None, event.t
         elif what in _SENDS and failed is None:
-            yield _sent(size, written, keys, far), True, event.t0
+            yield _sent(size, written, keys, far), size, event.t0
             written += size
         elif what in (*_SENDS, *_READS) and failed is not None:
-            yield f"gets {_failure(failed)}", False, event.t
+            yield f"gets {_failure(failed)}", None, event.t
     if pieces:
-        yield _received(read, pieces), False, until
+        yield _received(read, pieces), None, until
 
 
 def _sent(size: int, before: int, keys: TestKeys, far: str) -> str:

@@ -138,11 +138,18 @@ def _cause(steps: Sequence[StoryStep], head: StoryStep) -> int:
     sent = [index for index, step in enumerate(steps) if step.kind == "sent"]
     if not sent:
         return max((i for i, s in enumerate(steps) if s.lane != CLIENT and _earlier(s, head)), default=-1)
-    if head.detail.get("bytes") == 0:
+    place, size = head.detail.get("place"), head.detail.get("bytes")
+    if size == 0:
         return sent[0]
-    data = [index for index in sent if "(SYN)" not in steps[index].words]
-    in_time = [i for i in data if head.t is None or steps[i].t is None or (steps[i].t or 0) <= head.t]
-    return (in_time or data[:1] or sent[:1])[-1]
+    data = [index for index in sent if steps[index].detail.get("size") != 0] or sent
+    if place is None:  # a datagram: boxes judge a flow's first, and no other of its size came before
+        return next((index for index in data if steps[index].detail.get("size") == size), data[0])
+    written = 0
+    for index in data:
+        written += int(steps[index].detail.get("size") or 0)
+        if written > place:
+            return index
+    return data[0]
 
 
 def _earlier(one: StoryStep, other: StoryStep) -> bool:

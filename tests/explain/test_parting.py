@@ -1,0 +1,55 @@
+"""Two runs side by side: what differs, and where."""
+
+from testbed.explain.evidence import read
+from testbed.explain.parting import difference
+from testbed.report.differing import differing
+from tests.explain.runs import MATCH, event, receipt, write_run
+
+ROW = {"vantage": "mts", "target": "https://twitter.com/", "by": "social", "expected": "tls.sni.rst"}
+RESET = {**ROW, "observed": "tls.sni.rst", "verdict": "ok"}
+PASSED = {**ROW, "observed": "ok", "verdict": "differs"}
+READ = "(model T, 5 more packets in its budget)"
+WHY = "its ClientHello came in 2 segments, and this box (model T) does not put segments together"
+
+
+def test_runs_that_agree(tmp_path):
+    first, second = (read(write_run(tmp_path / name, rows=[RESET])) for name in "ab")
+    assert differing(difference(first, second)) == "the same in all 1 rows\n"
+
+
+def test_the_first_step_where_a_changed_flow_parts(tmp_path):
+    unread = event(1.14, "unread", name="twitter.com", why=WHY)
+    first = read(write_run(tmp_path / "a", rows=[RESET]))
+    second = read(write_run(tmp_path / "b", rows=[PASSED], events=[unread], receipts=[receipt(0, 0)]))
+    assert (
+        differing(difference(first, second))
+        == f"""\
+https://twitter.com/ from mts: tls.sni.rst by social, ok | ok by social, differs
+  both: client to server: sends its ClientHello for twitter.com (517 bytes)
+  first run:  mts/tspu: reads the name twitter.com in bytes 0 to 516 of the client's stream {READ}
+  second run: mts/tspu: twitter.com goes by: {WHY}
+1 of 1 rows differ
+"""
+    )
+
+
+def test_a_limit_that_changed_is_a_parting_and_a_count_is_not(tmp_path):
+    def run(name, rate, packets, row):
+        given = {"police": {"rate": rate, "burst": 16_384, "direction": "both"}}
+        events = [event(1.14, **{**MATCH, "handover": given})]
+        return read(write_run(tmp_path / name, rows=[row], events=events, receipts=[receipt(1, packets)]))
+
+    [row] = difference(run("a", 140e3, 7, RESET), run("b", 128e3, 9, PASSED)).rows
+    assert [one.partition("exceeds ")[2].partition(" with")[0] for one in row.parts] == [
+        "140 kbit/s",
+        "128 kbit/s",
+    ]
+    [row] = difference(run("c", 140e3, 7, RESET), run("d", 140e3, 9, PASSED)).rows
+    assert row.parts == ("", "")
+
+
+def test_a_row_that_only_one_has(tmp_path):
+    first = read(write_run(tmp_path / "a", rows=[RESET, {**RESET, "target": "https://vk.com/"}]))
+    second = read(write_run(tmp_path / "b", rows=[RESET]))
+    [row] = difference(first, second).rows
+    assert (row.target, row.first, row.second) == ("https://vk.com/", "tls.sni.rst by social, ok", "")
