@@ -52,7 +52,7 @@ async def _by_browser(browser: str, port: int, host: str, size: int) -> float:
     async with AsyncSession(
         impersonate=browser,
         proxy=f"socks5h://127.0.0.1:{port}",
-        verify=ssl.get_default_verify_paths().cafile or True,  # type: ignore[arg-type] # libcurl takes a file
+        verify=ssl.get_default_verify_paths().cafile or True,  # libcurl takes a file
         timeout=LIMIT,
     ) as session:
         try:
