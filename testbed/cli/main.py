@@ -31,7 +31,7 @@ class Entry(NamedTuple):
     task: str  # the heading of `testbed --help` under which it is listed
 
 
-LOOK, RUN, JUDGE, EXPLAIN, SET_UP = "Look", "Run", "Judge", "Explain", "Set up"
+LOOK, RUN, JUDGE, EXPLAIN, TEACH, SET_UP = "Look", "Run", "Judge", "Explain", "Teach", "Set up"
 
 COMMANDS = {
     "list": Entry("testbed.cli.list_", "Scenarios of the library.", LOOK),
@@ -65,6 +65,7 @@ COMMANDS = {
     ),
     "ladder": Entry("testbed.cli.ladder", "Draw what a censor did to each packet of a flow.", EXPLAIN),
     "replay": Entry("testbed.cli.replay", "What a censor would do to the packets of a capture.", EXPLAIN),
+    "lab": Entry("testbed.cli.lab", "Teaching labs: start, check, hint, submit, grade.", TEACH),
     "doctor": Entry("testbed.cli.doctor", "What this machine can do, and how to get the rest.", SET_UP),
     "completion": Entry("testbed.cli.completion", "Print the completion script for a shell.", SET_UP),
 }

@@ -1,0 +1,292 @@
+"""`testbed lab`: teaching labs, from the start of one to the table of a class."""
+
+import getpass
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from testbed.cli import options
+from testbed.errors import Exit, InputError, nearest, printable
+
+if TYPE_CHECKING:
+    from testbed.labs.answers import Task
+    from testbed.labs.grading import Grade
+    from testbed.labs.labfile import Assignment
+    from testbed.labs.workbook import Workbook
+
+SELF_STUDY = "self-study"
+
+
+@click.group(short_help="Teaching labs: start, check, hint, submit, grade.")
+def command() -> None:
+    """Labs for a class: a world whose rules you do not know, tasks about it, and a table of points."""
+
+
+@command.command("list", short_help="The labs.")
+def list_() -> int:
+    """List the labs, with their minutes and tasks."""
+    from testbed.labs.labfile import load_lab, names
+
+    for name in names():
+        lab = load_lab(name)
+        tasks = lab.part.tasks
+        points = sum(one.points for one in tasks.values())
+        click.echo(f"{name:<24}{lab.part.title}; {lab.part.minutes} min, {len(tasks)} tasks, {points} points")
+    return 0
+
+
+@command.command(
+    cls=options.CommandAfterDashes,
+    short_help="Open the lab's world, and a shell in it.",
+    epilog=options.examples(
+        "testbed lab start 1",
+        "testbed lab start 2 --student anna --class msu-2026",
+        "testbed lab start 3 -- python3 my.py",
+    ),
+)
+@click.argument("name")
+@click.option("--student", metavar="NAME", help="Whose lab; default: your user name.")
+@click.option(
+    "--class", "code", default=SELF_STUDY, metavar="CODE", help="The code that your lecturer gave you."
+)
+@click.pass_context
+def start(ctx: click.Context, name: str, student: str | None, code: str) -> int:
+    """Open the world of lab NAME with your own values, and a shell in it; or run a COMMAND there.
+
+    Leave the shell as any other, and start the lab again whenever you like: your answers stay.
+    """
+    from testbed.labs.labfile import assign, load_lab
+    from testbed.labs.workbook import Workbook
+    from testbed.run.execute import execute
+    from testbed.run.job import Job
+
+    lab = load_lab(name)
+    workbook = Workbook(lab.name, student or getpass.getuser(), code)
+    workbook.open()
+    assignment = assign(lab, workbook.student, code)
+    words: list[str] = ctx.obj
+    os.environ["PATH"] += f"{os.pathsep}{Path(sys.executable).parent}"  # `testbed` is found inside
+    if not words:
+        click.echo(f"{lab.part.title}. Worksheet: {lab.worksheet}\ntestbed lab check shows the tasks.")
+    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
+        scenario = assignment.scenario(Path(folder))
+        run = Path(folder) / "run"
+        vantages = (lab.part.vantage,)
+        job = Job(scenario, vantages=vantages, shell=not words, command=tuple(words) or None, out=run)
+        result = execute(job)
+    if not result.valid:
+        click.echo("\n".join(f"the world failed: {one}" for one in result.problems), err=True)
+        click.echo("your answers are kept; start the lab again", err=True)
+        return Exit.INVALID
+    return result.exit_status if words else 0
+
+
+@command.command(
+    short_help="The tasks, and whether an answer is right.",
+    epilog=options.examples("testbed lab check", "testbed lab check hop 3"),
+)
+@click.argument("task", required=False)
+@click.argument("answer", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(task: str | None, answer: str | None, *, as_json: bool) -> int:
+    """Show the tasks of the lab in work; with TASK, one of them; with an ANSWER, whether it is right.
+
+    Each task takes a few answers, and all of them are handed in. Exit status 1: the answer is not right.
+    """
+    workbook, assignment = _in_work()
+    if task is None:
+        return _overview(workbook, assignment, as_json=as_json)
+    one = _task_of(assignment, task)
+    _must_be_open(workbook, assignment, one)
+    if answer is None:
+        _show_task(workbook, one)
+        return 0
+    return _answered(workbook, one, answer)
+
+
+def _overview(workbook: "Workbook", assignment: "Assignment", *, as_json: bool) -> int:
+    from testbed.labs.answers import points_of, tries_left
+
+    rows = [(one, workbook.answers(one.name)) for one in assignment.tasks.values()]
+    if as_json:
+        found = {
+            one.name: {
+                "points": points_of(one, given),
+                "most": one.points,
+                "tries_left": tries_left(one, given),
+            }
+            for one, given in rows
+        }
+        click.echo(json.dumps(found, indent=2))
+        return 0
+    for one, given in rows:
+        points = points_of(one, given)
+        question = one.question if _waits_for(workbook, assignment, one) is None else f"after {one.after}"
+        sign = "✓" if points else " " if tries_left(one, given) else "✗"
+        click.echo(f"{sign} {one.name:<14}{points} of {one.points}   {printable(question)}")
+    total = sum(points_of(one, given) for one, given in rows)
+    click.echo(
+        f"{total} of {sum(one.points for one, _ in rows)} points; answer with: testbed lab check TASK ANSWER"
+    )
+    if unreadable := workbook.unreadable():
+        click.echo(f"{unreadable} lines of {workbook.folder / 'answers.jsonl'} cannot be read", err=True)
+    return 0
+
+
+def _show_task(workbook: "Workbook", task: "Task") -> None:
+    from testbed.labs.answers import judge, tries_left
+
+    given = workbook.answers(task.name)
+    click.echo(printable(task.question))
+    if task.options:
+        click.echo(f"one of: {', '.join(task.options)}")
+    for each in given:
+        click.echo(f"  {printable(each)}: {judge(task, each).words}")
+    click.echo(f"{tries_left(task, given)} tries left")
+
+
+def _answered(workbook: "Workbook", task: "Task", answer: str) -> int:
+    from testbed.labs.answers import judge, points_of, tries_left
+
+    given = workbook.answers(task.name)
+    if points_of(task, given):
+        click.echo("answered already, and rightly")
+        return 0
+    if not tries_left(task, given):
+        click.echo("no tries are left for this task", err=True)
+        return Exit.UNEXPECTED
+    judged = judge(task, answer)
+    if judged.counts:
+        _kept(workbook, "answer", task.name, answer.strip())
+    left = tries_left(task, workbook.answers(task.name))
+    more = "" if judged.right else f"; {left} {'try' if left == 1 else 'tries'} left"
+    click.echo(f"{'✓' if judged.right else '✗'} {printable(judged.words)}{more}")
+    return Exit.OK if judged.right else Exit.UNEXPECTED
+
+
+def _kept(workbook: "Workbook", what: str, task: str, text: str) -> None:
+    try:
+        workbook.add("hint" if what == "hint" else "answer", task, text)
+    except OSError as error:
+        remedy = "make room; it did not count"
+        raise InputError.at(str(workbook.folder), f"this cannot be kept: {error.strerror}", remedy) from error
+
+
+@command.command(short_help="A hint for a task.")
+@click.argument("task")
+def hint(task: str) -> int:
+    """Show the next hint for TASK. The lecturer sees how many you took; they cost nothing."""
+    workbook, assignment = _in_work()
+    one = _task_of(assignment, task)
+    _must_be_open(workbook, assignment, one)
+    taken = workbook.hints(one.name)
+    if taken < len(one.hints):
+        _kept(workbook, "hint", one.name, "")
+    for text in one.hints[: taken + 1]:
+        click.echo(printable(text))
+    if taken + 1 >= len(one.hints):
+        click.echo("there are no more hints" if one.hints else "there is no hint")
+    return 0
+
+
+@command.command(short_help="Write the file that you hand in.")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def submit(file: Path | None) -> int:
+    """Write FILE (default: LAB-STUDENT.lab): your answers, signed. Submit as often as you like."""
+    from testbed.labs.submission import SUFFIX
+    from testbed.labs.submission import submit as write
+
+    workbook, assignment = _in_work()
+    path = file or Path(f"{workbook.lab}-{workbook.student}{SUFFIX}")
+    try:
+        write(workbook, assignment.lab, path)
+    except OSError as error:
+        raise InputError.at(
+            str(path), f"it cannot be written: {error.strerror}", "name another place"
+        ) from error
+    click.echo(f"wrote {path}: hand it in as it is")
+    return 0
+
+
+@command.command(
+    short_help="The table of a class.",
+    epilog=options.examples(
+        "testbed lab grade handed-in", "testbed lab grade handed-in --class msu-2026 --csv points.csv"
+    ),
+)
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--class", "code", metavar="CODE", help="The class's code; default: as each file says.")
+@click.option(
+    "--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE", help="Also write a CSV file."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def grade(folder: Path, code: str | None, csv_file: Path | None, *, as_json: bool) -> int:
+    """Judge every submission under FOLDER: points by task, hints, and what to look at.
+
+    Each student's values are drawn again, and each answer is judged again. Exit status 1: a file is damaged.
+    """
+    from testbed.labs import grading
+    from testbed.labs.labfile import load_lab
+
+    submissions, problems = grading.read_folder(folder)
+    labs = sorted({one.lab for one in submissions})
+    grades = [one for name in labs for one in grading.grade(submissions, load_lab(name), code)]
+    if csv_file:
+        csv_file.write_text(grading.as_csv(grades), "utf-8")
+    if as_json:
+        click.echo(json.dumps(grading.as_json(grades), indent=2, ensure_ascii=False))
+    else:
+        _show_grades(grades)
+    for one in problems:
+        click.echo(printable(one), err=True)
+    if not grades and not problems:
+        raise InputError.at(
+            str(folder), "there is no submission in it", "students write them: testbed lab submit"
+        )
+    return Exit.UNEXPECTED if problems else Exit.OK
+
+
+def _show_grades(grades: "list[Grade]") -> None:
+    for one in grades:
+        tasks = ", ".join(f"{each.task} {each.points}/{each.most}" for each in one.tasks)
+        click.echo(printable(f"{one.student:<16}{one.lab:<22}{one.points:>3} of {one.most}   {tasks}"))
+        for remark in one.remarks:
+            click.echo(printable(f"{'':<16}! {remark}"))
+
+
+def _in_work() -> "tuple[Workbook, Assignment]":
+    from testbed.labs.labfile import assign, load_lab
+    from testbed.labs.workbook import last
+
+    workbook = last()
+    if workbook is None:
+        raise InputError.at("", "no lab is in work", "start one: testbed lab start NAME")
+    return workbook, assign(load_lab(workbook.lab), workbook.student, workbook.code)
+
+
+def _waits_for(workbook: "Workbook", assignment: "Assignment", task: "Task") -> "Task | None":
+    """The task that must be done with before this one is shown."""
+    from testbed.labs.answers import is_done
+
+    before = assignment.tasks.get(task.after)
+    return before if before and not is_done(before, workbook.answers(before.name)) else None
+
+
+def _must_be_open(workbook: "Workbook", assignment: "Assignment", task: "Task") -> None:
+    if before := _waits_for(workbook, assignment, task):
+        raise InputError.at(
+            "TASK",
+            f"{task.name} comes after {before.name}",
+            f"answer that first: testbed lab check {before.name}",
+        )
+
+
+def _task_of(assignment: "Assignment", name: str) -> "Task":
+    if name not in assignment.tasks:
+        raise InputError.at("TASK", f"there is no task {name[:80]!r}", nearest(name, assignment.tasks))
+    return assignment.tasks[name]

@@ -1,0 +1,197 @@
+"""A lab's folder: `lab.yaml`, the scenario that it fills in, the worksheet."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import Field
+
+from testbed.errors import InputError, nearest
+from testbed.labs.answers import AnswerKind, Mistake, Task
+from testbed.labs.draws import Choice, arithmetic, drawn, filled
+from testbed.model import Scenario
+from testbed.scenario.document import Document, read
+from testbed.scenario.part import Part, parse
+from testbed.scenario.problems import Problems
+from testbed.scenario.values import Key, ParsedShare, Text
+
+_PACKAGE: Final = Path(__file__).resolve().parents[1]
+_TRIES: Final = 5  # our choice; of a choice, one
+
+Value = str | int
+Several = Annotated[dict[str, Value], Field(min_length=1)]
+
+
+class _MistakePart(Part):
+    of: Value = Field(description="an answer that a known misunderstanding leads to")
+    say: Text = Field(description="what is said to it")
+
+
+class _TaskPart(Part):
+    question: Text
+    kind: AnswerKind = "text"
+    answer: Value = Field(description="with $names of draws and values; of a number, what may be calculated")
+    points: int = Field(1, ge=1, le=100)
+    tries: int = Field(0, ge=0, le=50, description="0: 5, of a choice 1")
+    within: ParsedShare = Field(0.0, description="how far off a number may be: 10 %")
+    options: list[Text] = Field([], description="of a choice")
+    hints: list[Text] = Field([])
+    mistakes: list[_MistakePart] = Field([])
+    after: str = Field("", description="the task that must be done with before this one is shown")
+
+
+class LabPart(Part):
+    """The file `lab.yaml`."""
+
+    title: Text
+    minutes: int = Field(ge=5, le=240)
+    vantage: Key
+    draws: dict[str, list[Value | Several]] = Field(
+        {}, description="name: what one is drawn of for a student"
+    )
+    values: dict[str, Value] = Field({}, description="name: calculated from draws: 65 - $hop")
+    tasks: dict[Key, _TaskPart] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A lab as it is written, for nobody in particular."""
+
+    name: str
+    part: LabPart
+    folder: Path
+    digest: str  # of lab.yaml and scenario.yaml, sha256
+
+    @property
+    def worksheet(self) -> Path:
+        """What a student reads."""
+        return self.folder / "worksheet.md"
+
+    def scenario_text(self) -> str:
+        """The scenario, with the names of draws and values in it."""
+        return (self.folder / "scenario.yaml").read_text("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A lab for one student: the values drawn, the tasks and the scenario with them."""
+
+    lab: Lab
+    student: str
+    code: str  # the class's
+    values: Mapping[str, str]
+    tasks: Mapping[str, Task]
+
+    def scenario(self, folder: Path) -> Scenario:
+        """The scenario to build, written into `folder` for as long as it takes to load it."""
+        from testbed.scenario.loader import load
+
+        path = folder / f"{self.lab.name}.yaml"
+        path.write_text(filled(self.lab.scenario_text(), self.values), "utf-8")
+        try:
+            return load(path)
+        finally:
+            path.unlink()
+
+
+def folders() -> list[Path]:
+    """Search path: ./labs, the checkout's labs/, those inside the wheel."""
+    candidates = (Path("labs"), _PACKAGE.parent / "labs", _PACKAGE / "_labs")
+    return [folder for folder in candidates if folder.is_dir()]
+
+
+def names() -> list[str]:
+    """Every lab, in the order of its number."""
+    return sorted({path.parent.name for folder in folders() for path in folder.glob("*/lab.yaml")})
+
+
+def load_lab(name: str) -> Lab:
+    """The lab of this name, number ("1", "01") or folder. InputError with all that is wrong with it."""
+    if "/" in name and (Path(name) / "lab.yaml").is_file():
+        return _read(Path(name))
+    known = names()
+    fits = [one for one in known if one == name or one.partition("-")[0].lstrip("0") == name.lstrip("0")]
+    if not fits:
+        raise InputError.at("", f"there is no lab {name[:80]!r}", nearest(name, known))
+    return _read(
+        next(path for folder in folders() if (path := folder / fits[0] / "lab.yaml").is_file()).parent
+    )
+
+
+def _read(folder: Path) -> Lab:
+    problems = Problems()
+    document = read(folder / "lab.yaml")
+    part = parse(LabPart, document, problems)
+    if part is not None:
+        _check(part, document, problems)
+    problems.raise_if_any()
+    assert part is not None
+    return Lab(folder.resolve().name, part, folder, document.digest)
+
+
+def _check(part: LabPart, document: Document, problems: Problems) -> None:
+    """Every name is drawn and every number can be calculated, for a first student; options fit their kind."""
+    try:
+        values = _values(part, "", "check", "check")
+    except ValueError as error:
+        problems.add(document, ("values",), str(error), "write numbers, $names, + - * / and brackets")
+        return
+    except KeyError as error:
+        problems.add(document, ("values",), f"nothing named {error} is drawn", nearest(error, part.draws))
+        return
+    for name, task in part.tasks.items():
+        loc: tuple[str | int, ...] = ("tasks", name)
+        if (task.kind == "choice") != bool(task.options):
+            problems.add(document, loc, "options belong to kind 'choice', and only there")
+        if task.after and task.after not in part.tasks:
+            problems.add(
+                document, (*loc, "after"), f"there is no task {task.after!r}", nearest(task.after, part.tasks)
+            )
+        try:
+            made = _task(name, task, values)
+            for text in (made.answer, *(one.of for one in made.mistakes)) if made.kind == "number" else ():
+                arithmetic(text)
+        except KeyError as error:
+            problems.add(document, loc, f"nothing named {error} is drawn", nearest(error, values))
+        except ValueError as error:
+            problems.add(
+                document, loc, str(error), "write $$ for a dollar sign; answers are numbers, $names, + - * /"
+            )
+
+
+def assign(lab: Lab, student: str, code: str) -> Assignment:
+    """The lab with this student's own values. The same on every machine."""
+    values = _values(lab.part, code, lab.name, student)
+    tasks = {name: _task(name, task, values) for name, task in lab.part.tasks.items()}
+    return Assignment(lab, student, code, values, tasks)
+
+
+def _values(part: LabPart, code: str, lab: str, student: str) -> dict[str, str]:
+    choices = {name: [_choice(one) for one in some] for name, some in part.draws.items()}
+    found = drawn(choices, code, lab, student)
+    for name, text in part.values.items():
+        found[name] = f"{arithmetic(filled(str(text), found)):g}"
+    return found
+
+
+def _choice(written: Any) -> Choice:
+    if isinstance(written, dict):
+        return {key: str(value) for key, value in written.items()}
+    return str(written)
+
+
+def _task(name: str, part: _TaskPart, values: Mapping[str, str]) -> Task:
+    return Task(
+        name,
+        filled(part.question, values),
+        part.kind,
+        filled(str(part.answer), values),
+        part.points,
+        part.tries or (1 if part.kind == "choice" else _TRIES),
+        part.within,
+        tuple(part.options),
+        tuple(filled(hint, values) for hint in part.hints),
+        tuple(Mistake(filled(str(one.of), values), filled(one.say, values)) for one in part.mistakes),
+        part.after,
+    )

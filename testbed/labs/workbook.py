@@ -1,0 +1,120 @@
+"""What a student did in a lab: a folder of their own, in which nothing is ever overwritten.
+
+`answers.jsonl` has one line for each answer and hint. A line that was cut off by a full disk or a closed
+laptop is passed over and counted; the others stay.
+"""
+
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from testbed.errors import InputError
+
+_STUDENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LAST: Final = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkEntry:
+    """One line: an answer to a task, or a hint that was shown."""
+
+    at: float  # seconds since 1970
+    what: Literal["answer", "hint"]
+    task: str
+    text: str = ""
+
+
+def home() -> Path:
+    """Where workbooks are kept: $XDG_STATE_HOME/testbed/labs, or ~/.local/state/testbed/labs."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(state) if state.startswith("/") else Path.home() / ".local/state"
+    return base / "testbed/labs"
+
+
+class Workbook:
+    """The folder of one student and one lab; made on the first entry."""
+
+    def __init__(self, lab: str, student: str, code: str, base: Path | None = None) -> None:
+        if not _STUDENT.fullmatch(student):
+            remedy = "use letters, digits, '.', '_' and '-', 64 at most"
+            raise InputError.at("--student", f"{student[:80]!r} cannot be a student's name", remedy)
+        self.lab, self.student, self.code = lab, student, code
+        self.base = base or home()
+        self.folder = self.base / student / lab
+        self._path = self.folder / "answers.jsonl"
+
+    def open(self) -> None:
+        """Make the folder and remember it as the one in work. OSError if it cannot be."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        text = json.dumps({"lab": self.lab, "student": self.student, "class": self.code})
+        _replace(self.base / _LAST, text)
+
+    def add(self, what: Literal["answer", "hint"], task: str, text: str = "") -> None:
+        """Add a line, on the disk when this returns. OSError if there is no room: the others stay."""
+        line = json.dumps({"at": time.time(), "what": what, "task": task, "text": text}) + "\n"
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._path.open("a+b") as file:
+            if file.tell() and not self._ends_with_a_line():
+                line = "\n" + line
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def entries(self) -> list[WorkEntry]:
+        """The lines, in their order; those that cannot be read are left out."""
+        return [one for one in self._lines() if isinstance(one, WorkEntry)]
+
+    def unreadable(self) -> int:
+        """How many lines cannot be read."""
+        return sum(one is None for one in self._lines())
+
+    def answers(self, task: str) -> list[str]:
+        """The answers to a task, the first one first."""
+        return [one.text for one in self.entries() if (one.what, one.task) == ("answer", task)]
+
+    def hints(self, task: str) -> int:
+        """How many hints were shown for a task."""
+        return sum((one.what, one.task) == ("hint", task) for one in self.entries())
+
+    def _ends_with_a_line(self) -> bool:
+        return self._path.read_bytes().endswith(b"\n")
+
+    def _lines(self) -> Iterator[WorkEntry | None]:
+        try:
+            text = self._path.read_text("utf-8", errors="replace")
+        except FileNotFoundError:
+            return
+        for line in text.splitlines():
+            if line:
+                yield _entry(line)
+
+
+def _entry(line: str) -> WorkEntry | None:
+    try:
+        found = json.loads(line)
+        one = WorkEntry(float(found["at"]), found["what"], str(found["task"]), str(found["text"]))
+    except (ValueError, TypeError, KeyError):
+        return None
+    return one if one.what in ("answer", "hint") else None
+
+
+def last(base: Path | None = None) -> Workbook | None:
+    """The workbook of the lab that was started last, None if none was."""
+    base = base or home()
+    try:
+        found = json.loads((base / _LAST).read_text("utf-8"))
+        return Workbook(found["lab"], found["student"], found["class"], base)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file as a whole: it is the old one or the new one, whatever happens."""
+    beside = path.with_name(f"{path.name}.new")
+    beside.write_text(text, "utf-8")
+    beside.replace(path)
