@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from testbed.errors import InputError, nearest
 from testbed.explain.evidence import MeasuredFlows, RunEvidence
+from testbed.explain.packetsteps import CAPTURE, flows_in
 
 OUTSIDE = "outside"  # the vantage without a filter
 _MOST_NEAR = 400  # names that the nearest is looked for among; our choice: the comparison is slow
@@ -62,6 +63,7 @@ def _of_target(evidence: RunEvidence, measured: list[MeasuredFlows]) -> ChosenFl
 def _known(evidence: RunEvidence) -> dict[str, MeasuredFlows | None]:
     found: dict[str, MeasuredFlows | None] = dict.fromkeys(evidence.triggered())
     found |= dict.fromkeys(evidence.acted())
+    found |= dict.fromkeys(flows_in(evidence.folder / CAPTURE))
     for one in evidence.measured:
         found |= dict.fromkeys(one.flows, one)
     return found

@@ -9,7 +9,7 @@ from testbed.explain.chosen import OUTSIDE, ChosenFlow
 from testbed.explain.clientside import CLIENT, SERVER, client_steps, name_in
 from testbed.explain.evidence import RunEvidence
 from testbed.explain.flowstory import FlowStory, Lane, StoryStep
-from testbed.explain.packetsteps import Trigger, packet_steps
+from testbed.explain.packetsteps import Trigger, asked_in, packet_steps
 from testbed.explain.why import match_of, reasons
 from testbed.explain.whynot import AskedFor
 from testbed.run.events import ends_of
@@ -27,14 +27,16 @@ def compose(evidence: RunEvidence, chosen: ChosenFlow) -> FlowStory:
     for place in placements:
         if place["at"] == "resolver" and name:
             events += [one for one in evidence.resolver_events(name) if one["censor"] == place["name"]]
+    packets, triggers = packet_steps(
+        evidence.folder, flow, placements, float(evidence.start.get("epoch", 0.0))
+    )
+    if not name:
+        name, protocol = asked_in(packets)
     named = next((str(one["detail"]["name"]) for one in events if one.get("detail", {}).get("name")), "")
     name = name or named
     acts = evidence.acts_on(flow) if flow else {}
     censor_steps = [step for event in events for step in _steps(event, models, acts, evidence)]
     client = client_steps(measured, flow) if measured else []
-    packets, triggers = packet_steps(
-        evidence.folder, flow, placements, float(evidence.start.get("epoch", 0.0))
-    )
     if packets:
         steps = beside_packets(packets, triggers, censor_steps, client)
     else:

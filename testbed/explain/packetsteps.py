@@ -1,8 +1,10 @@
 """The packets of a flow from the run's capture, as arrows between client, censors and server."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,9 +15,16 @@ from testbed.explain.clientside import CLIENT, SERVER
 from testbed.explain.flowstory import StoryStep
 from testbed.ladder.words import words
 from testbed.middlebox.actlog import identity
+from testbed.run.events import ends_of
 
 CAPTURE: Final = "capture.pcapng"
 _IP: Final = {b"\x08\x00", b"\x86\xdd"}
+_ASKS: Final = (
+    (re.compile(r"ClientHello ([\w.-]+\.[\w-]+)"), "tls"),
+    (re.compile(r"QUIC Initial ([\w.-]+\.[\w-]+)"), "quic"),
+    (re.compile(r"[A-Z]+ http://([\w.-]+)/"), "http"),
+    (re.compile(r"(?:A|AAAA|DNS) ([\w.-]+)\?"), "dns"),
+)
 _SHOWN: Final = 40  # arrows after folding; our choice
 
 
@@ -50,7 +59,7 @@ def packet_steps(
     steps: list[StoryStep] = []
     triggers: list[Trigger] = []
     for one in passages:
-        step = _arrow(one, path, epoch)
+        step = _arrow(one, path, epoch, ends_of(flow)[1])
         begun = [
             censor
             for place, frame in one.sights
@@ -119,7 +128,30 @@ def _passages(capture: Path, flow: str, path: _Path) -> list[_Passage]:
     return found
 
 
+def asked_in(steps: Sequence[StoryStep]) -> tuple[str, str]:
+    """The name that the client's packets ask for, and the protocol that shows it; "" for none."""
+    for step in steps:
+        for pattern, protocol in _ASKS:
+            if step.kind == "sent" and (found := pattern.match(str(step.detail.get("name", "")))):
+                return found[1], protocol
+    return "", ""
+
+
+def flows_in(capture: Path) -> list[str]:
+    """The flows that clients opened, in their order, by their packets at the clients' interfaces."""
+    found: dict[str, None] = {}
+    for frame in annotated_frames(capture):
+        if not (frame.outgoing and frame.interface.startswith("client.") and frame.frame[12:14] in _IP):
+            continue
+        packet = parse(frame.frame[14:])
+        if packet is not None and not packet.fragment and packet.protocol in (TCP, UDP):
+            key = FlowKey(packet.source, packet.sport, packet.destination, packet.dport, packet.protocol)
+            found[str(key)] = None
+    return list(found)
+
+
 def _of_flow(capture: Path, flow: str) -> Iterator[tuple[AnnotatedFrame, Packet, bool]]:
+    near = flow.partition(" > ")[0]
     for frame in annotated_frames(capture):
         if frame.frame[12:14] not in _IP:
             continue
@@ -127,18 +159,24 @@ def _of_flow(capture: Path, flow: str) -> Iterator[tuple[AnnotatedFrame, Packet,
         if packet is None or packet.fragment or packet.protocol not in (TCP, UDP):
             continue
         ends = (packet.source, packet.sport, packet.destination, packet.dport)
-        if str(FlowKey(*ends, packet.protocol)) == flow:
-            yield frame, packet, True
-        elif str(FlowKey(*ends[2:], *ends[:2], packet.protocol)) == flow:
-            yield frame, packet, False
+        for up, mine in ((True, ends), (False, (*ends[2:], *ends[:2]))):
+            name = str(FlowKey(*mine, packet.protocol))
+            # A diverted connection has another far end behind the censor. UDP ports serve several servers.
+            if name == flow or (packet.protocol == TCP and name.partition(" > ")[0] == near):
+                yield frame, packet, up
+                break
 
 
-def _arrow(one: _Passage, path: _Path, epoch: float) -> StoryStep:
+def _arrow(one: _Passage, path: _Path, epoch: float, far: str) -> StoryStep:
     first, frame = one.sights[0]
     goal = len(path) - 1 if one.up else 0
     stops = path[one.last][0] if one.last != goal else ""
     label = words(one.packet)
     name = label.name + (f" (TTL {one.packet.hop_limit})" if label.name.startswith("RST") else "")
+    other = str(ip_address(one.packet.destination if one.up else one.packet.source))
+    if other != far:
+        name += f" {'to' if one.up else 'from'} {other}"
+    name += ", held" if any("late=" in sight.comment for _, sight in one.sights) else ""
     name += ", not seen again" if one.last == first else ""
     return StoryStep(
         "sent" if one.up else "received",

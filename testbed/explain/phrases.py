@@ -79,10 +79,16 @@ def wanted(value: Any) -> str:
         case {"count": count, **rest}:
             return f"a list of {count:,}" + (f" ({rest['source']})" if "source" in rest else "")
         case dict():
-            return ", ".join(f"{key} {each}" for key, each in value.items() if each not in (None, False))
+            return ", ".join(
+                f"{key} {_short(each)}" for key, each in value.items() if each not in (None, False)
+            )
         case None:
             return "as the rule says"
     return str(value)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def field_named(key: str) -> str:
@@ -138,5 +144,7 @@ def counted(acts: Mapping[str, int], kernel: Mapping[str, int]) -> str:
         if acts.get(way)
     ]
     number = acts.get("kernel", 0)
+    if not number:
+        return "the kernel counted no packet that was changed"
     what = f"{number} packet{'s' * (number != 1)} {' or '.join(effects) if effects else 'changed'}"
     return f"the kernel counted {what}" + (f"; acted on: {', '.join(ways)}" if ways else "")
