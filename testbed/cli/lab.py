@@ -71,6 +71,7 @@ def start(ctx: click.Context, name: str, student: str | None, code: str) -> int:
     assignment = assign(lab, workbook.student, code)
     words: list[str] = ctx.obj
     os.environ["PATH"] += f"{os.pathsep}{Path(sys.executable).parent}"  # `testbed` is found inside
+    os.environ["TESTBED_PYTHON"] = sys.executable  # as recipes find it
     if not words:
         click.echo(f"{lab.part.title}. Worksheet: {lab.worksheet}\ntestbed lab check shows the tasks.")
     with tempfile.TemporaryDirectory(prefix="lab-") as folder:
