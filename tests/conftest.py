@@ -7,6 +7,9 @@ feature: it fails.
 
 import os
 import random
+import shutil
+import tempfile
+from functools import partial
 
 import pytest
 
@@ -27,6 +30,10 @@ else:
 
 def pytest_configure(config):
     os.environ.setdefault(SEED_VARIABLE, str(random.SystemRandom().randrange(2**32)))  # workers inherit it
+    if not hasattr(config, "workerinput"):  # the user's cache is not for tests; workers share this one
+        folder = tempfile.mkdtemp(prefix="testbed-cache-")
+        config.add_cleanup(partial(shutil.rmtree, folder, ignore_errors=True))
+        os.environ["XDG_CACHE_HOME"] = folder
 
 
 def pytest_report_header(config):

@@ -49,11 +49,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     own, options = parser.parse_known_args(arguments)
     os.environ.setdefault(SEED, str(random.SystemRandom().randrange(2**32)))
-    parallel = ["-n", str(own.jobs)] if own.jobs > 1 else []
+    # Neighbours share what they make, a world or a table, so that each process gets a part in one piece;
+    # who has done its own takes from the end of another's.
+    parallel = ["-n", str(own.jobs), "--dist", "worksteal"] if own.jobs > 1 else []
     began = time.monotonic()
     parts = list[PytestCall]()
-    for part, how in (("not world", []), ("world", ["--dist", "loadfile"])):
-        parts.append(run_part(own.marks, part, [*parallel, *how] if parallel else [], options))
+    for part in ("not world", "world"):
+        parts.append(run_part(own.marks, part, parallel, options))
         if parts[-1].status == INTERRUPTED:
             break
     print(closing_line(sum((part.counts for part in parts), Counter()), time.monotonic() - began))

@@ -59,9 +59,9 @@ def command(
     """
     from testbed.ladder.recorder import RunOptions, capture_run
     from testbed.ladder.sheets import SheetView, laid_out
-    from testbed.scenario.loader import load
+    from testbed.scenario.loadcache import load_kept
 
-    scenario = load(name)
+    scenario = load_kept(name)
     run = RunOptions(
         scenario, vantage, phase or "", censor, targets, tuple(words), delay=delay / 1000, silent=False
     )

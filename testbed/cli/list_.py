@@ -16,12 +16,12 @@ def command(*, as_json: bool) -> int:
     status: 0; 2 if one of them is wrong (it is named on standard error, the others are listed).
     """
     from testbed.scenario import library
-    from testbed.scenario.loader import load
+    from testbed.scenario.loadcache import load_kept
 
     found, status = [], Exit.OK
     for name in library.names():
         try:
-            found.append(load(name))
+            found.append(load_kept(name))
         except InputError as error:
             status = Exit.INPUT
             click.echo(f"{printable(name)}: {error}", err=True)

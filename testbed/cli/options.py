@@ -139,11 +139,11 @@ def complete_scenario(_ctx: click.Context, _param: click.Parameter, incomplete: 
 
 def _complete_of(what: str) -> Any:
     def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        from testbed.scenario.loader import load
+        from testbed.scenario.loadcache import load_kept
 
         try:
             names = ctx.params.get("names") or (ctx.params.get("name") or "free-network",)
-            scenario = load(names[0])
+            scenario = load_kept(names[0])
         except InputError:
             return []
         known = scenario.vantages() if what == "vantage" else tuple(scenario.phases)
@@ -303,9 +303,9 @@ def loaded(
 ) -> "Scenario":
     """The scenario with the command line's own seed, time scale and inspector model; `tools` as in `load`."""
     from testbed.scenario.inspection import with_model
-    from testbed.scenario.loader import load
+    from testbed.scenario.loadcache import load_kept
 
-    scenario = load(name, tools=tools)
+    scenario = load_kept(name, tools=tools)
     if model is not None:
         scenario = with_model(scenario, model)
     if seed is not None:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the whole resolved scenario as JSON.")
 def command(*, name: str, as_json: bool) -> None:
     """Show the scenario NAME (of the library, or a file): who filters what, when, and what is expected."""
-    from testbed.scenario.loader import load
+    from testbed.scenario.loadcache import load_kept
 
-    scenario = load(name)
+    scenario = load_kept(name)
     if as_json:
         from testbed.scenario.tojson import to_json
 

@@ -55,13 +55,13 @@ def command(
     from testbed.run.every import every_scenario
     from testbed.run.result import most_serious
     from testbed.run.verify import VerifyOrder, default_jobs, verify_all
-    from testbed.scenario.loader import load
+    from testbed.scenario.loadcache import load_kept
 
     if every is bool(names):
         raise click.UsageError("name scenarios, or give --all")
     if every and phase is not None:
         raise click.UsageError("--all measures every phase; leave --phase out")
-    scenarios = every_scenario() if every else [load(name) for name in names]
+    scenarios = every_scenario() if every else [load_kept(name) for name in names]
     phases = tuple(phase_of(one, phase) for one in scenarios[:1]) if phase is not None else ()
     order = VerifyOrder(phases, 6 if ipv6 else 4, timeout, out)
     places = [str(one.path or one.name) for one in scenarios]

@@ -109,12 +109,16 @@ class CoreBackend:
     def _travel(self, raw: bytes, who: Who, router: int, wire: Wire) -> None:
         """Forward from `router`, away from `who`: a router decrements the TTL, its boxes decide in turn."""
         step = 1 if who == "L" else -1
+        ttl = raw[8]
         while 1 <= router <= self.routers:
-            ttl = raw[8]
             if ttl <= 1:
                 return
-            raw = with_ttl(raw, ttl - 1)
-            boxes = self._boxes.get(router, [])
+            ttl -= 1
+            boxes = self._boxes.get(router)
+            if not boxes:
+                router += step
+                continue
+            raw = with_ttl(raw, ttl)
             for kernel, inside in boxes if who == "L" else reversed(boxes):
                 direction = Direction.UP if who == inside else Direction.DOWN
                 decision = kernel.process(raw, direction, self._now).decision
@@ -125,8 +129,9 @@ class CoreBackend:
                     return
                 if decision.packet is not None:
                     raw = decision.packet
+                    ttl = raw[8]
                 if decision.release_at is not None and decision.release_at > self._now:
                     self._delayed.append((decision.release_at, raw, who, router + step))
                     return
             router += step
-        wire.at[_OTHER[who]].append(raw)
+        wire.at[_OTHER[who]].append(raw if raw[8] == ttl else with_ttl(raw, ttl))

@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -21,6 +22,19 @@ def letters(bits: int) -> str:
     """The names of TCP flags: "RST/ACK"."""
     names = {SYN: "SYN", FIN: "FIN", RST: "RST", PSH: "PSH", URG: "URG", ACK: "ACK"}
     return "/".join(name for bit, name in names.items() if bits & bit)
+
+
+_HEADER: Final = struct.Struct("!10H")
+
+
+@lru_cache(maxsize=64)
+def _packed(address: str) -> bytes:
+    return IPv4Address(address).packed
+
+
+@lru_cache(maxsize=64)
+def _written(address: int) -> str:
+    return str(IPv4Address(address))
 
 
 def _sum(data: bytes) -> int:
@@ -45,12 +59,12 @@ class Ip:
         """The whole packet."""
         where = self.offset // 8 | (0x2000 if self.more else 0)
         head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), self.ip_id, where, self.ttl, protocol, 0)
-        head += IPv4Address(self.source).packed + IPv4Address(self.destination).packed
+        head += _packed(self.source) + _packed(self.destination)
         return head[:10] + struct.pack("!H", _sum(head)) + head[12:] + body
 
     def pseudo(self, protocol: int, length: int) -> bytes:
         """The pseudo-header that transport checksums cover."""
-        ends = IPv4Address(self.source).packed + IPv4Address(self.destination).packed
+        ends = _packed(self.source) + _packed(self.destination)
         return ends + struct.pack("!BBH", 0, protocol, length)
 
 
@@ -131,7 +145,7 @@ def read(raw: bytes) -> ReceivedPacket | None:
         return None
     _, _, total, ip_id, where, ttl, protocol, _, source, destination = struct.unpack_from("!BBHHHBBHII", raw)
     raw = raw[:total]  # the rest is padding of the link layer
-    ends = (raw, str(IPv4Address(source)), str(IPv4Address(destination)), ttl, ip_id, protocol)
+    ends = (raw, _written(source), _written(destination), ttl, ip_id, protocol)
     if where & 0x3FFF or protocol not in (TCP, UDP):
         return ReceivedPacket(*ends, fragment=bool(where & 0x3FFF), payload=raw[20:])
     if protocol == UDP:
@@ -147,8 +161,11 @@ def read(raw: bytes) -> ReceivedPacket | None:
 
 def with_ttl(raw: bytes, ttl: int) -> bytes:
     """The packet as a router forwards it: with this TTL and the matching header checksum."""
-    head = raw[:8] + bytes([ttl]) + raw[9:10] + b"\0\0" + raw[12:20]
-    return head[:10] + struct.pack("!H", _sum(head)) + head[12:] + raw[20:]
+    words = _HEADER.unpack_from(raw)
+    total = sum(words) - words[4] - words[5] + (ttl << 8 | raw[9])
+    total = (total & 0xFFFF) + (total >> 16)
+    total = (total & 0xFFFF) + (total >> 16)
+    return raw[:8] + struct.pack("!BBH", ttl, raw[9], total ^ 0xFFFF) + raw[12:]
 
 
 def fragments(packet: bytes, count: int) -> list[bytes]:

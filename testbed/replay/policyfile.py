@@ -13,9 +13,10 @@ from testbed.censor.profiles import PROFILES
 from testbed.errors import InputError, nearest
 from testbed.model import Operator, Scenario, World
 from testbed.scenario import library
-from testbed.scenario.document import Document, display, read
+from testbed.scenario.document import Document, read
 from testbed.scenario.inspection import policy_with_model, unknown
 from testbed.scenario.loader import load
+from testbed.scenario.lookups import display
 from testbed.scenario.part import Part, parse
 from testbed.scenario.policies import CensorCompiler
 from testbed.scenario.problems import Loc, Problems

@@ -9,7 +9,7 @@ from testbed.run.execute import execute
 from testbed.run.job import Job
 from testbed.run.result import RunResult
 from testbed.scenario import library
-from testbed.scenario.loader import load
+from testbed.scenario.loadcache import load_kept
 
 
 def every_scenario() -> list[Scenario]:
@@ -18,7 +18,7 @@ def every_scenario() -> list[Scenario]:
     problems: list[Problem] = []
     for name in library.names():
         try:
-            found.append(load(name))
+            found.append(load_kept(name))
         except InputError as error:
             problems += [problem for problem in error.problems if problem not in problems]
     if problems:

@@ -8,8 +8,7 @@ from typing import Any
 from testbed.errors import InputError
 from testbed.model import OUTSIDE, Scenario
 from testbed.run.choose import phase_of, vantages_of
-from testbed.scenario.inspection import with_model
-from testbed.scenario.loader import load
+from testbed.scenario.loadcache import load_kept
 
 _WORDS = (
     "vantages",
@@ -107,7 +106,7 @@ class Job:
         loaded = (
             self.scenario
             if isinstance(self.scenario, Scenario)
-            else load(self.scenario, tools=self.circumvention)
+            else load_kept(self.scenario, tools=self.circumvention)
         )
         scenario = _adjusted(loaded, self)
         phase = phase_of(scenario, self.phase)
@@ -152,6 +151,8 @@ def _adjusted(scenario: Scenario, job: Job) -> Scenario:
     if job.time_scale is not None:
         scenario = replace(scenario, time_scale=job.time_scale)
     if job.model is not None:
+        from testbed.scenario.inspection import with_model
+
         scenario = with_model(scenario, job.model, "model")
     if job.serve:
         from testbed.scenario.served import with_served  # few runs need it

@@ -28,7 +28,7 @@ from testbed.run.observe import observe
 from testbed.run.probing import under
 from testbed.run.result import Findings
 from testbed.run.session import Session, Work, carry_out
-from testbed.scenario.loader import load
+from testbed.scenario.loadcache import load_kept
 from testbed.truth.expected import truth
 from testbed.truth.judge import Judgement, Row, judge
 from testbed.truth.record import TruthRecord
@@ -116,7 +116,7 @@ def verify_all(names: Sequence[str], order: VerifyOrder, jobs: int) -> Iterator[
 
 def verify(name: str, order: VerifyOrder) -> VerifiedScenario:
     """Measure the phases of one scenario and compare. InputError for a scenario that is wrong."""
-    began, scenario = time.monotonic(), load(name)
+    began, scenario = time.monotonic(), load_kept(name)
     phases = order.phases or tuple(scenario.phases)
     measured = _Measured()
     with tempfile.TemporaryDirectory(prefix="verify-") as scratch:

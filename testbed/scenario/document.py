@@ -2,9 +2,7 @@
 
 import hashlib
 import re
-import stat
 from dataclasses import dataclass
-from errno import ENAMETOOLONG, ENOENT, ENOTDIR
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +10,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from testbed.errors import InputError, Problem, first_control, path_text, printable
+from testbed.scenario.lookups import display, is_file, read_bytes
 
 MAX_NODES = 200_000  # a bound on what aliases may blow up to
 MAX_DEPTH = 60
@@ -43,55 +42,6 @@ class Document:
         for part in loc:  # the model has steps that the file has not: a list written as a single value
             known = (*known, part) if (*known, part) in self.lines else known
         return f"{display(self.path)}:{self.lines.get(known, 1)} {path_text(known)}".rstrip()
-
-
-def display(path: Path) -> str:
-    """The path relative to the working directory, if it is inside."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd().resolve()))
-    except (ValueError, OSError, RuntimeError):  # RuntimeError: links that lead to each other
-        return str(path)
-
-
-def is_file(path: Path) -> bool:
-    """Whether it is a file; False also for names that no file can have."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def exists(path: Path) -> bool:
-    """Whether there is something of that name, or links that lead to each other."""
-    try:
-        path.stat()
-    except (OSError, ValueError) as error:
-        return isinstance(error, OSError) and error.errno not in (ENOENT, ENOTDIR, ENAMETOOLONG)
-    return True
-
-
-def not_a_file(path: Path) -> str:
-    """What a path is that is no file: "there is no file x", "x is a folder"."""
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError) as error:
-        gone = isinstance(error, FileNotFoundError)
-        why = "" if gone else f": {getattr(error, 'strerror', None) or error}"
-        return f"there is no file {display(path)}" if gone else f"cannot read {display(path)}{why}"
-    kind = next((what for test, what in _KINDS if test(mode)), "a device")
-    return f"{display(path)} is {kind}, not a file"
-
-
-_KINDS = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
-
-
-def read_bytes(path: Path, place: str = "") -> bytes:
-    """The file's bytes, or an InputError that says why not."""
-    try:
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError.at(place or display(path), f"cannot read {display(path)}: {reason}") from error
 
 
 def decode(raw: bytes, path: Path) -> str:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from testbed.errors import InputError, nearest
-from testbed.scenario.document import exists, is_file, not_a_file
+from testbed.scenario.lookups import exists, is_file, not_a_file
 
 SUFFIX = ".yaml"
 VARIABLE = "TESTBED_SCENARIOS"

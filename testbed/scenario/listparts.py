@@ -13,7 +13,7 @@ from testbed.censor.names import NameList
 from testbed.censor.urls import UrlList
 from testbed.errors import InputError, Problem, nearest
 from testbed.model import World
-from testbed.scenario.document import display
+from testbed.scenario.lookups import display
 from testbed.scenario.namelists import (
     WORDS,
     ListFile,

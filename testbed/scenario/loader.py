@@ -4,16 +4,8 @@ from pathlib import Path
 
 from testbed.censor.policy import Policy
 from testbed.errors import InputError
-from testbed.model import Scenario, World
+from testbed.model import Scenario
 from testbed.scenario import library
-from testbed.scenario.document import Document, read
-from testbed.scenario.inspection import with_model
-from testbed.scenario.invalid import with_invalid_parts
-from testbed.scenario.part import parse
-from testbed.scenario.problems import Problems
-from testbed.scenario.resolve import resolve
-from testbed.scenario.schema import ScenarioFile
-from testbed.scenario.worldfile import load_world
 
 
 def load(name_or_path: str | Path, *, tools: bool = True) -> Scenario:
@@ -24,15 +16,9 @@ def load(name_or_path: str | Path, *, tools: bool = True) -> Scenario:
     are none then.
     """
     path = name_or_path if isinstance(name_or_path, Path) else library.find(name_or_path)
-    document = read(path)
-    problems = Problems()
-    part = parse(ScenarioFile, document, problems, with_invalid_parts)
-    world = _world(document, problems)
-    if part is None or world is None:
-        problems.raise_if_any()
-    assert part is not None
-    assert world is not None
-    return resolve(part, document, *world, problems, tools=tools)
+    from testbed.scenario.fromfiles import read_scenario  # slow: see `loadcache`
+
+    return read_scenario(path, tools=tools)
 
 
 def policy_again(path: Path, phase: str, placement: str, model: str = "") -> Policy:
@@ -42,21 +28,11 @@ def policy_again(path: Path, phase: str, placement: str, model: str = "") -> Pol
     """
     scenario = load(path, tools=False)
     if model:
+        from testbed.scenario.inspection import with_model
+
         scenario = with_model(scenario, model)
     found = scenario.phases.get(phase)
     for place in found.placements if found else ():
         if place.name == placement:
             return place.policy
     raise InputError.at(str(path), f"the censor {placement!r} is no longer in phase {phase!r}", "put it back")
-
-
-def _world(document: Document, problems: Problems) -> tuple[World, Document] | None:
-    """The world that the file names, also when the rest of the file is wrong."""
-    name = document.data.get("world", "runet")
-    if not isinstance(name, str):
-        return None
-    try:
-        return load_world(library.find_world(name, document.folder, document.place(("world",))))
-    except InputError as error:
-        problems.found.extend(error.problems)
-        return None

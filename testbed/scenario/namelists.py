@@ -16,7 +16,8 @@ from testbed.censor.match.address import Network
 from testbed.censor.names import NameList
 from testbed.censor.urls import UrlList
 from testbed.errors import InputError, Problem, nearest
-from testbed.scenario.document import decode, display, exists, is_file, not_a_file, read_bytes
+from testbed.scenario.document import decode
+from testbed.scenario.lookups import display, exists, is_file, not_a_file, read_bytes
 from testbed.scenario.published import (
     DUMP,
     DUMP_CODING,

@@ -10,7 +10,7 @@ from testbed.model import MOST_CENSORS, LinkQuality, Operator, Phase, PhaseLinks
 from testbed.scenario.expectations import ALL
 from testbed.scenario.invalid import INVALID
 from testbed.scenario.linkparts import PhaseLinkPart, changed_quality
-from testbed.scenario.moments import with_ends
+from testbed.scenario.momentparts import with_ends
 from testbed.scenario.policies import CensorCompiler
 from testbed.scenario.problems import Loc
 from testbed.scenario.schema import PhasePart, ScenarioFile

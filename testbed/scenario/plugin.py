@@ -24,7 +24,7 @@ from types import ModuleType
 from typing import Any, ClassVar, Final, Generic, TypeVar, get_origin
 
 from testbed.errors import InputError, nearest
-from testbed.scenario.document import display, exists, is_file, not_a_file, read_bytes
+from testbed.scenario.lookups import display, exists, is_file, not_a_file, read_bytes
 from testbed.scenario.problems import shown
 from testbed.scenario.values import HINTS, HintError
 

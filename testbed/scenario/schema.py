@@ -11,7 +11,7 @@ from testbed.scenario.hostfield import HostsField
 from testbed.scenario.invalid import OR_INVALID
 from testbed.scenario.linkparts import PhaseLinksPart
 from testbed.scenario.matchparts import MatchPart
-from testbed.scenario.moments import Moment
+from testbed.scenario.momentparts import Moment
 from testbed.scenario.part import Part
 from testbed.scenario.period import Period
 from testbed.scenario.serverpart import SiteChangePart

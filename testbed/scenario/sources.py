@@ -8,6 +8,7 @@ from pathlib import Path
 from testbed.errors import InputError
 from testbed.model import World
 from testbed.scenario.document import Document
+from testbed.scenario.lookups import note
 from testbed.scenario.problems import Loc, Problems
 
 
@@ -31,6 +32,7 @@ class Sources:
         inside = full.is_relative_to(folder)
         name = full.relative_to(folder) if inside else Path(full.parent.name, full.name)
         self.files[str(name)] = digest
+        note(path, digest)
 
     @contextmanager
     def noting(self) -> Iterator[None]:

@@ -1,11 +1,12 @@
 """What rules look for. A file of this package holds a key, or a few that are one idea; see `key`.
 
-The keys are found by themselves: a new file needs no line elsewhere.
+The keys are found by themselves, when they are asked for: a new file needs no line elsewhere.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from inspect import isabstract
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from testbed.censor.discovery import defined_in
 from testbed.censor.inspect import Kind
@@ -53,10 +54,22 @@ def _found() -> dict[str, MatchKey[Any]]:
     return {key.name: key for key in sorted(keys, key=_rank)}
 
 
-KEYS: Final[dict[str, MatchKey[Any]]] = _found()
-"""The built-in keys by their names in scenario files."""
+if TYPE_CHECKING:
+    KEYS: dict[str, MatchKey[Any]]
+    """The built-in keys by their names in scenario files."""
 
-_BY_PARAMETER: Final = {name.replace(".", "_"): key for name, key in KEYS.items()}
+
+def __getattr__(name: str) -> Any:
+    if name != "KEYS":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals().setdefault("KEYS", _found())
+
+
+@cache
+def _by_parameter() -> dict[str, MatchKey[Any]]:
+    from testbed.censor.match import KEYS
+
+    return {name.replace(".", "_"): key for name, key in KEYS.items()}
 
 
 class Match(Mapping[str, Any]):
@@ -71,9 +84,10 @@ class Match(Mapping[str, Any]):
 
     def __init__(self, parts: Iterable[KeyValue] = (), /, **values: Any) -> None:
         """TypeError for a built-in key that does not exist."""
-        if unknown := values.keys() - _BY_PARAMETER.keys():
-            raise TypeError(f"there is no match key {min(unknown)!r}; there are: {', '.join(_BY_PARAMETER)}")
-        named = [(_BY_PARAMETER[name], value) for name, value in values.items()]
+        built_in = _by_parameter() if values else {}
+        if unknown := values.keys() - built_in.keys():
+            raise TypeError(f"there is no match key {min(unknown)!r}; there are: {', '.join(built_in)}")
+        named = [(built_in[name], value) for name, value in values.items()]
         self._parts = {key.name: (key, value) for key, value in (*parts, *named) if key.given(value)}
 
     def __getitem__(self, name: str) -> Any:
