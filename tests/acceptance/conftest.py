@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.warm import run_warm
 
 TESTBED = str(Path(sys.executable).parent / "testbed")
 
@@ -39,21 +40,13 @@ def testbed(tmp_path: Path) -> Iterator[Callable[..., Done]]:
     """Call `testbed run …`; the run folder is given by --out."""
     count = 0
 
-    def call(*args: str, timeout: float = 60, env: dict[str, str] | None = None) -> Done:
+    def call(*args: str, timeout: float = 240, env: dict[str, str] | None = None) -> Done:
         nonlocal count
         count += 1
         folder = tmp_path / f"run{count}"
         split = args.index("--") if "--" in args else len(args)
-        line = [TESTBED, "run", *args[:split], "--out", str(folder), *args[split:]]
-        done = subprocess.run(
-            line,
-            cwd=tmp_path,
-            env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr, folder)
+        line = ("run", *args[:split], "--out", str(folder), *args[split:])
+        done = run_warm(*line, cwd=tmp_path, env={**os.environ, **(env or {})}, timeout=timeout)
+        return Done(*done, folder)
 
     return call

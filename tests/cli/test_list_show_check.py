@@ -2,21 +2,17 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.scenario.conftest import SCENARIO, WORLD
+from tests.warm import ROOT, WarmDone, run_warm
 
 
-def call(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def call(*args: str, cwd: Path | None = None) -> WarmDone:
     environment = {**os.environ, "NO_COLOR": "1"}
-    return subprocess.run(
-        [sys.executable, "-c", "from testbed.cli.main import main; main()", *args],
-        capture_output=True, text=True, cwd=cwd, env=environment, timeout=600, check=False,
-    )  # fmt: skip
+    return run_warm(*args, cwd=cwd or ROOT, env=environment, timeout=600)
 
 
 @pytest.fixture
@@ -28,14 +24,14 @@ def folder(tmp_path: Path) -> Path:
 
 def test_list(folder: Path) -> None:
     done = call("list", cwd=folder)
-    assert done.returncode == 0
-    assert "twitter-throttling-2021" in done.stdout
-    assert "phases: before, substring*, suffix, exact" in done.stdout
-    assert "circumvention: split-segments, split-records, padded-hello" in done.stdout
+    assert done.status == 0
+    assert "twitter-throttling-2021" in done.out
+    assert "phases: before, substring*, suffix, exact" in done.out
+    assert "circumvention: split-segments, split-records, padded-hello" in done.out
 
 
 def test_list_json(folder: Path) -> None:
-    rows = json.loads(call("list", "--json", cwd=folder).stdout)
+    rows = json.loads(call("list", "--json", cwd=folder).out)
     row = next(row for row in rows if row["name"] == "twitter-throttling-2021")
     assert row["phases"] == ["before", "substring", "suffix", "exact", "mobile-only"]
     assert row["default_phase"] == "substring"
@@ -47,16 +43,16 @@ def test_list_names_a_broken_scenario_and_lists_the_others(folder: Path) -> None
     (folder / "scenarios").mkdir()
     (folder / "scenarios" / "mine.yaml").write_text("title: [a")
     done = call("list", cwd=folder)
-    assert done.returncode == 2
-    assert done.stderr.startswith(
+    assert done.status == 2
+    assert done.err.startswith(
         "mine: scenarios/mine.yaml:2: not YAML: while parsing a flow sequence that begins on line 1"
     )
-    assert "free-network" in done.stdout
+    assert "free-network" in done.out
 
 
 def test_show() -> None:
     done = call("show", "twitter-throttling-2021")
-    assert done.returncode == 0
+    assert done.status == 0
     for part in (
         "Twitter slowed down",
         "police",
@@ -65,44 +61,44 @@ def test_show() -> None:
         "IMC21",
         "AS12389",
     ):
-        assert part in done.stdout
+        assert part in done.out
 
 
 def test_show_json_is_the_resolved_scenario(folder: Path) -> None:
-    shown = json.loads(call("show", "./x.yaml", "--json", cwd=folder).stdout)
+    shown = json.loads(call("show", "./x.yaml", "--json", cwd=folder).out)
     assert shown["phases"]["block"]["placements"][0]["name"] == "mts/tspu"
     assert shown["files"].keys() == {"x.yaml", "small.yaml"}
 
 
 def test_show_suggests_the_nearest() -> None:
     done = call("show", "free-netwrok")
-    assert done.returncode == 2
-    assert "did you mean 'free-network'?" in done.stderr
+    assert done.status == 2
+    assert "did you mean 'free-network'?" in done.err
 
 
 @pytest.mark.timeout(660)  # every expectation is asked: 20 s of a processor
 def test_check_all() -> None:
     done = call("check")
-    assert done.returncode == 0
-    assert done.stdout.endswith("no problem\n")
+    assert done.status == 0
+    assert done.out.endswith("no problem\n")
 
 
 def test_check_prints_every_problem(folder: Path) -> None:
     (folder / "x.yaml").write_text(SCENARIO.replace("t22", "t222").replace("[our choice]", "[a"))
     (folder / "y.yaml").write_text(SCENARIO.replace("vk.com", "vk.co").replace("title", "titel"))
     done = call("check", "./x.yaml", "y.yaml", cwd=folder)
-    assert done.returncode == 2
-    first, second, third = done.stderr.splitlines()
+    assert done.status == 2
+    first, second, third = done.err.splitlines()
     assert first.startswith("x.yaml:4: not YAML")
     assert second == "y.yaml:1 titel: unknown key 'titel'; did you mean 'title'?"
     assert "answers to 'vk.co'" in third
-    assert done.stdout == "2 scenarios: 3 problems\n"
+    assert done.out == "2 scenarios: 3 problems\n"
 
 
 def test_check_json(folder: Path) -> None:
     (folder / "x.yaml").write_text(SCENARIO.replace("t22", "t222"))
     done = call("check", "--json", "x.yaml", cwd=folder)
-    assert json.loads(done.stdout) == [
+    assert json.loads(done.out) == [
         {
             "place": "x.yaml:7 censors.tspu.profile",
             "message": "unknown profile 't222'",
@@ -112,7 +108,7 @@ def test_check_json(folder: Path) -> None:
 
 
 def test_show_names_the_tools() -> None:
-    shown = call("show", "twitter-throttling-2021").stdout.partition("\ncircumvention\n")[2]
+    shown = call("show", "twitter-throttling-2021").out.partition("\ncircumvention\n")[2]
     assert (
         "substring: split-segments  https://abs.twimg.com/bytes/140000 from mts, obit must get through"
         in shown
@@ -121,14 +117,14 @@ def test_show_names_the_tools() -> None:
 
 
 def test_the_schema_of_recipes() -> None:
-    schema = json.loads(call("check", "--schema", "recipe").stdout)
+    schema = json.loads(call("check", "--schema", "recipe").out)
     assert {"client", "server", "proxy", "resolver", "programs"} <= schema["properties"].keys()
     assert "ServiceCall" in schema["$defs"]
 
 
 @pytest.mark.parametrize("what", [[], ["scenario"], ["world"]])
 def test_check_schema(what: list[str]) -> None:
-    schema = json.loads(call("check", "--schema", *what).stdout)
+    schema = json.loads(call("check", "--schema", *what).out)
     assert schema["$schema"].startswith("https://json-schema.org/")
     keys = schema["properties"]
     assert ("resolvers" in keys) == (what == ["world"])
