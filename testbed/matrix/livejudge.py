@@ -9,23 +9,24 @@ from testbed.evade.segment import Flight
 from testbed.matrix.cell import Ending, MatrixTry
 from testbed.matrix.contender import LineKind
 from testbed.matrix.livetry import LiveTry
+from testbed.run.events import packet_of
 
 DEGRADED: Final = 0.5  # of the speed without the box: our choice
 _HEARD: Final = 0.9  # of a call's packets, below which it is degraded: our choice
 _UDP: Final = ("quic", "voice")
-Event = Mapping[str, Any]
+_Noted = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class LiveJudge:
     """Judges tries by the events of one column."""
 
-    _noted: Mapping[tuple[str, int], Sequence[Event]]
+    _noted: Mapping[tuple[str, int], Sequence[_Noted]]
 
     @classmethod
-    def of(cls, log: Iterable[Event]) -> "LiveJudge":
+    def of(cls, log: Iterable[_Noted]) -> "LiveJudge":
         """By the events of the phase."""
-        found: dict[tuple[str, int], list[Event]] = {}
+        found: dict[tuple[str, int], list[_Noted]] = {}
         for event in log:
             near = str(event.get("flow", "")).partition(" > ")[0]
             protocol, _, client = near.partition(" ")
@@ -39,7 +40,7 @@ class LiveJudge:
         protocol = "udp" if kind in _UDP else "tcp"
         mine = [event for port in one.ports for event in self._noted.get((protocol, port), ())]
         match = next((event for event in mine if event["kind"] == "match"), None)
-        rule, packet = (match["rule"], _packet(match["detail"], one.flights)) if match else ("", "")
+        rule, packet = (match["rule"], _packet(match, one.flights)) if match else ("", "")
         unread = next(
             (str(event["detail"].get("why", "")) for event in mine if event["kind"] == "unread"), ""
         )
@@ -53,15 +54,11 @@ class LiveJudge:
         return MatrixTry(ending, rule, packet, unread, one.speed, usual)
 
 
-def _packet(detail: Mapping[str, Any], flights: Sequence[Flight]) -> str:
+def _packet(match: _Noted, flights: Sequence[Flight]) -> str:
     """Which packet triggered the rule: with its number, if it is one of those that a strategy made."""
-    if "bytes" not in detail:
-        return ""
-    if "place" not in detail:
-        return f"a datagram of {detail['bytes']} bytes"
-    said = (detail["place"], detail["bytes"])
+    said = (match["detail"].get("place"), match["detail"].get("bytes"))
     for flight in flights:
         for number, one in enumerate(flight, 1):
             if one.real and (one.at, len(one.data)) == said:
                 return f"{number}: {one}"
-    return f"{said[1]} bytes at {said[0]}" if said[1] else "SYN"
+    return packet_of(match)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from testbed.errors import InputError
 from testbed.matrix.cell import MatrixCell, MatrixTable
 from testbed.matrix.livecells import NAME, LiveRow, at_operators, live_cells, live_row
-from testbed.matrix.recipecells import recipe_column, recipe_named
+from testbed.matrix.recipecells import recipe_cells, recipe_named
 from testbed.matrix.reference import ROWS
 from testbed.matrix.scenarioboxes import boxes_named
 from testbed.matrix.search import Found, confirm, search_live, search_purely
@@ -17,7 +17,7 @@ def bench(tools: Sequence[str], against: Sequence[str], repeats: int, jobs: int)
 
     Errors: InputError for what there is not, UnsupportedError for a machine without worlds.
     """
-    boxes, left_out = at_operators(boxes_named(against, NAME))
+    boxes, left_out = at_operators([one for box in boxes_named(against, NAME) for one in box.nodes])
     strategies: list[LiveRow] = []
     recipes: list[Recipe] = []
     for title, text in [(text, text) for text in tools] or [(title, text) for title, _, text in ROWS]:
@@ -30,8 +30,7 @@ def bench(tools: Sequence[str], against: Sequence[str], repeats: int, jobs: int)
     if not boxes or not (strategies or recipes):
         raise InputError.at("matrix", "nothing of it can be tried live", "; ".join(left_out))
     cells: list[MatrixCell] = live_cells(strategies, boxes, repeats, jobs) if strategies else []
-    columns = [recipe_column(recipes, box, repeats) for box in boxes] if recipes else []
-    cells += [cell for row in zip(*columns, strict=True) for cell in row]
+    cells += recipe_cells(recipes, boxes, repeats, jobs) if recipes else []
     return MatrixTable(tuple(cells), "live", tuple(left_out))
 
 

@@ -45,6 +45,16 @@ class PureBox:
         return self.own_hop or self.policy.profile.default_hop
 
     @property
+    def nodes(self) -> tuple["PureBox", ...]:
+        """A box for each kind of node, "t26-R"; this one alone where its nodes do not differ."""
+        if not self.draws:
+            return (self,)
+        return tuple(
+            replace(self, key=f"{self.key}-{model}", policy=_of_one_model(self.policy, model))
+            for model, _ in self.policy.profile.models.value
+        )
+
+    @property
     def draws(self) -> bool:
         """Whether its nodes differ, so that one pair of hosts says nothing of the next."""
         return len(self.policy.profile.models.value) > 1
@@ -56,6 +66,7 @@ def boxes_of(against: Sequence[str], name: str = BLOCKED_NAME) -> Sequence[PureB
         **{key: model_box(key, name) for key in MODELS},
         **{key: profile_box(key, name) for key in _profiles()},
     }
+    known |= {node.key: node for box in [*known.values()] for node in box.nodes}
     found: list[PureBox] = []
     for key in against:
         if key in ("models", "profiles"):
@@ -81,6 +92,10 @@ def profile_box(key: str, name: str = BLOCKED_NAME) -> PureBox:
 
 def _profiles() -> list[str]:
     return [key for key in PROFILES if key not in _WITHOUT_NAMES]
+
+
+def _of_one_model(policy: Policy, model: str) -> Policy:
+    return replace(policy, profile=replace(policy.profile, models=our_choice(((model, 1.0),))))
 
 
 def _policy(profile: Profile, name: str) -> Policy:

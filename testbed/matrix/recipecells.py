@@ -1,9 +1,13 @@
 """The live matrix of recipes: each box in a world, and every recipe in it as a scenario tries its tools."""
 
+import multiprocessing
+import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +21,14 @@ from testbed.run.execute import execute
 from testbed.run.job import Job
 from testbed.scenario import library
 from testbed.scenario.recipes import load_recipe
-from testbed.truth.wayjudge import NOT_READY, WayRow
+from testbed.truth.wayjudge import NOT_READY, WayRow, way_problems
 
 _FROM: Final = "mts"
 _TARGET: Final = "https://{}/bytes/60000"  # beyond a policer's burst
 _QUIC: Final = "h3://{}/"
 _ABROAD: Final = ("95.216.3.{}", "2a01:4f9:0:3::{:x}", 24940, "FI")  # Hetzner's, as other servers of tools
+_CERTAIN: Final = (Ending.THROUGH, Ending.BLOCKED, Ending.SKIPPED)
+"""What a busy machine cannot make: an answer that came, or a failure by a rule that acted on the flow."""
 _ELSEWHERE: Final = re.compile(r"it listens on (?!nothing)")
 
 
@@ -37,24 +43,60 @@ def recipe_named(name: str) -> Recipe | None:
     return load_recipe(path)
 
 
-def recipe_column(recipes: Sequence[Recipe], box: PureBox, repeats: int) -> list[MatrixCell]:
-    """A box against every recipe, each time in a new world. InvalidRunError if the laboratory failed."""
-    tries: dict[str, list[MatrixTry]] = {recipe.name: [] for recipe in recipes}
-    for _ in range(repeats):
-        for row in _rows(recipes, box):
-            tries[row.name].append(_judged(row))
-    return [MatrixCell(recipe.name, box.key, tuple(tries[recipe.name])) for recipe in recipes]
+def recipe_cells(
+    recipes: Sequence[Recipe], boxes: Sequence[PureBox], repeats: int, jobs: int = 1
+) -> list[MatrixCell]:
+    """Every recipe against every box, each time in a new world, so many worlds side by side.
+
+    A world that is invalid, as on a busy machine, is built once more, alone; what it then says counts.
+    """
+    rounds = [box for box in boxes for _ in range(repeats)]
+    columns = _side_by_side(partial(_column, recipes), rounds, min(jobs, os.cpu_count() or 1))
+    tries: dict[tuple[str, str], list[MatrixTry]] = {}
+    for box, column in zip(rounds, columns, strict=True):
+        for recipe, one in zip(recipes, column or _column(recipes, box, last=True) or (), strict=True):
+            tries.setdefault((recipe.name, box.key), []).append(one)
+    return [
+        MatrixCell(recipe.name, box.key, tuple(tries[recipe.name, box.key]))
+        for recipe in recipes
+        for box in boxes
+    ]
 
 
-def _rows(recipes: Sequence[Recipe], box: PureBox) -> Sequence[WayRow]:
+def _side_by_side(
+    work: Callable[[PureBox], Sequence[MatrixTry] | None], boxes: Sequence[PureBox], jobs: int
+) -> list[Sequence[MatrixTry] | None]:
+    if jobs == 1 or len(boxes) == 1:
+        return [work(box) for box in boxes]
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(work, boxes))
+
+
+def _column(recipes: Sequence[Recipe], box: PureBox, *, last: bool = False) -> Sequence[MatrixTry] | None:
+    """One try of each recipe in one world. None if the world says nothing of some, unless it is the last."""
+    rows, problems, busy = _rows(recipes, box)
+    found = {row.name: _judged(row) for row in rows}
+    reason = "; ".join(line.splitlines()[0] for line in problems) or busy
+    for recipe in recipes:
+        if problems or (busy and found[recipe.name].ending not in _CERTAIN):
+            found[recipe.name] = MatrixTry(Ending.INVALID, reason=reason)
+            if not last:
+                return None
+    return [found[recipe.name] for recipe in recipes]
+
+
+def _rows(recipes: Sequence[Recipe], box: PureBox) -> tuple[Sequence[WayRow], Sequence[str], str]:
+    """What each recipe came to; what was wrong with the laboratory; whether the machine was busy."""
     ways = tuple(_way(recipe, box, number) for number, recipe in enumerate(recipes, 1))
     scenario = replace(bench_scenario([box]), circumvention=ways)
     with tempfile.TemporaryDirectory(prefix="matrix-") as folder:
         out = Path(folder) / "run"
         result = execute(Job(scenario, phase=box.key, vantages=(_FROM,), circumvention=True, out=out))
-    if not result.ways:
-        raise InvalidRunError("\n".join(result.problems) or "no recipe was tried")
-    return result.ways
+    if not result.ways and not result.problems:
+        raise InvalidRunError("no recipe was tried")
+    busy = str(result.pressure) if result.pressure and result.pressure.busy else ""
+    harmless = {*way_problems(result.ways), busy}
+    return result.ways, [one for one in result.problems if one not in harmless], busy
 
 
 def _way(recipe: Recipe, box: PureBox, number: int) -> Circumvention:
@@ -67,21 +109,21 @@ def _way(recipe: Recipe, box: PureBox, number: int) -> Circumvention:
 
 def _judged(row: WayRow) -> MatrixTry:
     why = row.why.strip().splitlines()[0] if row.why.strip() else ""
-    rule = row.acted[0].rpartition("/")[2] if row.acted else ""
+    rule, packet = row.acted[0].rpartition("/")[2] if row.acted else "", row.packet
     if row.verdict == "skipped":
         return MatrixTry(Ending.SKIPPED, reason=why)
     if row.observed == NOT_READY and (row.verdict == "broken by itself" or not row.acted):
-        return MatrixTry(_not_ready(row.why), rule, reason=row.why.strip().splitlines()[-1])
+        return MatrixTry(_not_ready(row.why), rule, packet, row.why.strip().splitlines()[-1])
     if row.verdict == "broken by itself":
         return MatrixTry(Ending.BROKEN, reason=why or f"from outside it comes to {row.free}")
     if row.verdict == "not needed":
         return MatrixTry(Ending.INVALID, reason=f"the direct way is {row.direct}")
     if row.observed == "ok":
-        return MatrixTry(Ending.THROUGH, rule)
+        return MatrixTry(Ending.THROUGH, rule, packet)
     if not row.acted:
         return MatrixTry(Ending.UNEXPLAINED, reason=f"{row.observed}, and no rule acted on its flows")
     ending = Ending.DEGRADED if row.observed == "throttle" else Ending.BLOCKED
-    return MatrixTry(ending, rule, reason=row.observed)
+    return MatrixTry(ending, rule, packet, row.observed)
 
 
 def _not_ready(why: str) -> Ending:

@@ -15,7 +15,7 @@ from testbed.matrix.livecells import LiveRow, live_cells
 from testbed.matrix.livetry import Ask
 from testbed.matrix.purebox import PureBox
 from testbed.matrix.purecells import tried_purely
-from testbed.matrix.recipecells import recipe_column
+from testbed.matrix.recipecells import recipe_cells
 from testbed.model import Recipe
 
 _ROUNDS: Final = (1, 4, 15)  # tries of a round; our choice: 20 in all, as many as a cell of the pure matrix
@@ -119,7 +119,7 @@ def search_live(recipe: Recipe, box: PureBox) -> Found:
             replace(recipe, name=f"{recipe.name}-{n}", settings=dict(one.settings))
             for n, one in enumerate(some)
         ]
-        cells = recipe_column(tools, box, count)
+        cells = recipe_cells(tools, [box], count)
         return [sum(one.ending is Ending.THROUGH for one in cell.tries) for cell in cells]
 
     halved: Halved[Candidate] = halve(candidates, _cost, tries, _LIVE_ROUNDS)

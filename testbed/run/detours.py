@@ -10,7 +10,7 @@ from testbed.measurement.ooni import Measurement
 from testbed.measurement.passage import Passage
 from testbed.measurement.target import Target
 from testbed.model import OUTSIDE, OUTSIDE_HOST, Circumvention
-from testbed.run.events import ends_of, events
+from testbed.run.events import ends_of, events, packet_of
 from testbed.run.laboratory import Laboratory
 from testbed.run.observe import ToMeasure, observe_each
 from testbed.run.session import Session
@@ -82,12 +82,14 @@ def _trial(
     own = _addresses(laboratory, way.vantage)
     flows: dict[str, None] = {}
     resolver_rules: dict[str, None] = {}
+    packets: dict[str, str] = {}
     for event in log:
         if event["kind"] != "match" or not mine.begun <= float(str(event["t"])) <= mine.ended:
             continue
         flow, censor = str(event["flow"]), str(event["censor"])
         if own & set(ends_of(flow)):
             flows[flow] = None
+            packets.setdefault(f"{censor}/{event['rule']}", packet_of(event))
         elif not flow and censor.partition("/")[0] == way.vantage:
             resolver_rules[f"{censor}/{event['rule']}"] = None
     if isinstance(through, Measurement) and not way.recipe.client:  # nobody else had flows for it
@@ -101,6 +103,7 @@ def _trial(
         tuple(flows),
         tuple(resolver_rules),
         tool=mine.tool,
+        packets=packets,
     )
 
 

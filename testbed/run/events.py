@@ -1,7 +1,7 @@
 """Which rules were triggered, and by which flows: read from a run's event stream while it grows or after."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,16 @@ def ends_of(flow: str) -> tuple[str, str]:
     """The addresses of a flow as events name it: "tcp 10.0.0.2:40000 > [2001:db8::1]:443"; "" for none."""
     near, _, far = flow.partition(" ")[2].partition(" > ")
     return near.rpartition(":")[0].strip("[]"), far.rpartition(":")[0].strip("[]")
+
+
+def packet_of(event: Mapping[str, Any]) -> str:
+    """The packet that triggered a rule, for people: "517 bytes at 0" of a stream; "" if it was not noted."""
+    size, place = event["detail"].get("bytes"), event["detail"].get("place")
+    if size is None:
+        return ""
+    if place is None:
+        return f"a datagram of {size} bytes"
+    return f"{size} bytes at {place}" if size else "SYN"
 
 
 def rules_by_flow(file: Path, start: int = 0) -> dict[str, tuple[str, ...]]:

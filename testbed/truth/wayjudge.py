@@ -4,8 +4,8 @@ A way proves something only if the direct way is blocked in the same world and t
 where nothing filters; otherwise the entry is invalid. One that must fail must do so by the rule it names.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from testbed.measurement.ooni import Measurement
@@ -34,6 +34,7 @@ class WayTrial:
     at_resolver: Collection[str] = ()  # rules of the operator's resolver that were triggered meanwhile
     skipped: str = ""  # what this machine lacks
     tool: ToolRun = BEHAVED
+    packets: Mapping[str, str] = field(default_factory=dict)  # by rule: which of them triggered it first
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class WayRow:
     acted: tuple[str, ...] = ()  # rules that did something to its flows, "mts/tspu/rule"
     why: str = ""  # what is missing, what kept the tool from starting, or what its own client said
     tool: ToolRun = BEHAVED  # what it did besides its task
+    packet: str = ""  # the one that triggered the first of these rules, "517 bytes at 0"
 
     @property
     def problem(self) -> str:
@@ -94,7 +96,9 @@ def _judged(trial: WayTrial, receipts: CensorReceipts) -> WayRow:
     direct = _direct(trial, receipts)
     why = next(filter(None, map(_words, (trial.through, trial.free))), "") or trial.tool.why
     verdict = _verdict(way, direct, observed, free, acted)
-    return _row(way, direct, observed, free, verdict, acted, why, trial.tool)
+    packet = next((trial.packets[rule] for rule in acted if rule in trial.packets), "")
+    row = _row(way, direct, observed, free, verdict, acted, why, trial.tool)
+    return replace(row, packet=packet)
 
 
 def _words(tried: Tried) -> str:

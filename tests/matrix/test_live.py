@@ -72,6 +72,44 @@ def test_every_kind_of_target():
 
 
 @pytest.mark.slow
+def test_an_option_that_turns_a_cell(tmp_path, capsys):
+    """A tool's author changes a line; one cell of four turns, and --expect names the packet that did it."""
+    tool = tmp_path / "mine.yaml"
+
+    def matrix(how: str, *options: str) -> tuple[int, str, str]:
+        run = f'"$TESTBED_PYTHON" -m testbed.evade --listen 127.0.0.1:1080 {how}'
+        ready = "ready: {tcp: 1080}"
+        tool.write_text(
+            f"title: mine\nproxy: socks5://127.0.0.1:1080\nclient:\n- command: {{run: '{run}', {ready}}}\n"
+        )
+        with pytest.raises(SystemExit) as ended:
+            main(["matrix", str(tool), "split-records", "--against", "T,R", *options])
+        return ended.value.code, *capsys.readouterr()
+
+    status, kept, _ = matrix("records:name", "--json")
+    assert status == Exit.OK
+    (tmp_path / "kept.json").write_text(kept)
+    status, _, said = matrix("segments:3", "--expect", str(tmp_path / "kept.json"))
+    assert (status, said.strip()) == (
+        Exit.UNEXPECTED,
+        "mine × R: was through, is blocked, by packet 514 bytes at 3 (rule name)",
+    )
+
+
+@pytest.mark.slow
+def test_nodes_that_differ_are_columns_of_their_own(capsys):
+    with pytest.raises(SystemExit):
+        main(["matrix", "split-segments", "segments:name", "--against", "t26", "--jobs", "2", "--json"])
+    cells = json.loads(capsys.readouterr().out)["cells"]
+    assert {(one["tool"], one["box"]): (one["ending"], one["rule"]) for one in cells} == {
+        ("segments:name", "t26-T"): ("through", ""),
+        ("segments:name", "t26-R"): ("blocked", "name"),
+        ("split-segments", "t26-T"): ("through", ""),
+        ("split-segments", "t26-R"): ("blocked", "name"),
+    }
+
+
+@pytest.mark.slow
 def test_all_rows_and_ten_models_as_in_the_pure_matrix():
     live, pure = compared([(title, text) for title, _, text in ROWS], ["models"])
     assert {(one.tool, one.box): one.ending.value for one in live} == pure
