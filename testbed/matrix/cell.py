@@ -13,12 +13,16 @@ class Ending(StrEnum):
     """What a try, or a whole cell, came to."""
 
     THROUGH = "through"
+    UNSEEN = "unseen"  # through, but nothing that it sent was anything that a rule could match
     BLOCKED = "blocked"
     DEGRADED = "degraded"  # through, but slower than without the box
     BROKEN = "broken"  # the tool fails without a box, too
     CRASH = "crash"  # it ended by itself before it was asked to
     HANG = "hang"  # it did not become ready, or did not answer, in its time
     PORT = "other port"  # it runs, and listens somewhere else
+    FLOOD = "flood"  # it sent more packets than any try takes
+    LEFT = "left-overs"  # it left rules of a firewall, processes or routes behind
+    RESOLVER = "resolv.conf"  # it changed which resolver its machine asks
     UNEXPLAINED = "unexplained"  # the same try failed although no rule did anything
     SKIPPED = "skipped"  # this machine lacks what it needs
     INVALID = "invalid"  # the cell says nothing: the direct connection was not blocked

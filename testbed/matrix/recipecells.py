@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import re
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -15,21 +14,21 @@ from testbed.errors import InvalidRunError
 from testbed.matrix.cell import Ending, MatrixCell, MatrixTry
 from testbed.matrix.livecells import bench_scenario
 from testbed.matrix.purebox import PureBox
+from testbed.matrix.recipejudge import recipe_try
 from testbed.measurement.kinds import parse
 from testbed.model import Circumvention, Host, Recipe
 from testbed.run.execute import execute
 from testbed.run.job import Job
 from testbed.scenario import library
 from testbed.scenario.recipes import load_recipe
-from testbed.truth.wayjudge import NOT_READY, WayRow, way_problems
+from testbed.truth.wayjudge import WayRow, way_problems
 
 _FROM: Final = "mts"
 _TARGET: Final = "https://{}/bytes/60000"  # beyond a policer's burst
 _QUIC: Final = "h3://{}/"
 _ABROAD: Final = ("95.216.3.{}", "2a01:4f9:0:3::{:x}", 24940, "FI")  # Hetzner's, as other servers of tools
-_CERTAIN: Final = (Ending.THROUGH, Ending.BLOCKED, Ending.SKIPPED)
+_CERTAIN: Final = (Ending.THROUGH, Ending.UNSEEN, Ending.BLOCKED, Ending.SKIPPED)
 """What a busy machine cannot make: an answer that came, or a failure by a rule that acted on the flow."""
-_ELSEWHERE: Final = re.compile(r"it listens on (?!nothing)")
 
 
 def recipe_named(name: str) -> Recipe | None:
@@ -75,7 +74,7 @@ def _side_by_side(
 def _column(recipes: Sequence[Recipe], box: PureBox, *, last: bool = False) -> Sequence[MatrixTry] | None:
     """One try of each recipe in one world. None if the world says nothing of some, unless it is the last."""
     rows, problems, busy = _rows(recipes, box)
-    found = {row.name: _judged(row) for row in rows}
+    found = {row.name: recipe_try(row) for row in rows}
     reason = "; ".join(line.splitlines()[0] for line in problems) or busy
     for recipe in recipes:
         if problems or (busy and found[recipe.name].ending not in _CERTAIN):
@@ -105,28 +104,3 @@ def _way(recipe: Recipe, box: PureBox, number: int) -> Circumvention:
     server = Host(f"tool{number}", (f"tool{number}.example.net",), *place) if recipe.server else None
     target = parse((_QUIC if recipe.passage.quic else _TARGET).format(box.name))
     return Circumvention(recipe.name, box.key, _FROM, target, recipe, server=server)
-
-
-def _judged(row: WayRow) -> MatrixTry:
-    why = row.why.strip().splitlines()[0] if row.why.strip() else ""
-    rule, packet = row.acted[0].rpartition("/")[2] if row.acted else "", row.packet
-    if row.verdict == "skipped":
-        return MatrixTry(Ending.SKIPPED, reason=why)
-    if row.observed == NOT_READY and (row.verdict == "broken by itself" or not row.acted):
-        return MatrixTry(_not_ready(row.why), rule, packet, row.why.strip().splitlines()[-1])
-    if row.verdict == "broken by itself":
-        return MatrixTry(Ending.BROKEN, reason=why or f"from outside it comes to {row.free}")
-    if row.verdict == "not needed":
-        return MatrixTry(Ending.INVALID, reason=f"the direct way is {row.direct}")
-    if row.observed == "ok":
-        return MatrixTry(Ending.THROUGH, rule, packet)
-    if not row.acted:
-        return MatrixTry(Ending.UNEXPLAINED, reason=f"{row.observed}, and no rule acted on its flows")
-    ending = Ending.DEGRADED if row.observed == "throttle" else Ending.BLOCKED
-    return MatrixTry(ending, rule, packet, row.observed)
-
-
-def _not_ready(why: str) -> Ending:
-    if _ELSEWHERE.search(why):
-        return Ending.PORT
-    return Ending.HANG if "not ready after" in why else Ending.CRASH

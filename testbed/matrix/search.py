@@ -120,7 +120,7 @@ def search_live(recipe: Recipe, box: PureBox) -> Found:
             for n, one in enumerate(some)
         ]
         cells = recipe_cells(tools, [box], count)
-        return [sum(one.ending is Ending.THROUGH for one in cell.tries) for cell in cells]
+        return [sum(one.ending in (Ending.THROUGH, Ending.UNSEEN) for one in cell.tries) for cell in cells]
 
     halved: Halved[Candidate] = halve(candidates, _cost, tries, _LIVE_ROUNDS)
     return Found(box.key, len(candidates), halved.best, halved.dropped, {})

@@ -16,6 +16,7 @@ from testbed.matrix.search import Found
 
 _STYLES: Final = {
     Ending.THROUGH: "black on #9fd8a4",
+    Ending.UNSEEN: "black on #cfe8d0",
     Ending.BLOCKED: "white on #b5403a",
     Ending.DEGRADED: "black on #f0c75e",
     Ending.BROKEN: "white on #6b6b6b",
@@ -23,7 +24,12 @@ _STYLES: Final = {
     Ending.SKIPPED: "dim",
 }
 _SHOWN: Final = 10  # lines of what a search found
-_PLAIN: Final = (Ending.THROUGH, Ending.BLOCKED, Ending.DEGRADED)  # their reasons are in the files
+_PLAIN: Final = (
+    Ending.THROUGH,
+    Ending.UNSEEN,
+    Ending.BLOCKED,
+    Ending.DEGRADED,
+)
 _OTHERS: Final = "white on #7a4fa3"  # a crash, a hang, another port
 _FIELDS: Final = (
     *("tool", "box", "ending", "hits", "tries", "low", "high"),

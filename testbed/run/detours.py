@@ -5,6 +5,7 @@ what a filter remembers of the other's addresses. `outside`, where nothing filte
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from testbed.measurement.ooni import Measurement
 from testbed.measurement.passage import Passage
@@ -75,7 +76,7 @@ def _trial(
     laboratory: Laboratory,
     direct: Direct,
     outcomes: Mapping[tuple[str, str], ToolOutcome],
-    log: Iterable[Mapping[str, object]],
+    log: Iterable[Mapping[str, Any]],
 ) -> WayTrial:
     mine, free = outcomes[way.name, way.vantage], outcomes[way.name, OUTSIDE]
     through = mine.by_url[way.target.url]
@@ -104,6 +105,21 @@ def _trial(
         tuple(resolver_rules),
         tool=mine.tool,
         packets=packets,
+        passed=_passed(own, mine, log),
+    )
+
+
+def _passed(own: set[str], mine: ToolOutcome, log: Iterable[Mapping[str, Any]]) -> str:
+    """Why a name that a rule lists went by in a flow of the vantage meanwhile; "" if none did."""
+    return next(
+        (
+            str(event["detail"].get("why") or "the box missed it, as its share of misses says")
+            for event in log
+            if event["kind"] in ("unread", "miss")
+            and mine.begun <= float(event["t"]) <= mine.ended
+            and own & set(ends_of(str(event["flow"])))
+        ),
+        "",
     )
 
 

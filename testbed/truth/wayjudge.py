@@ -35,6 +35,7 @@ class WayTrial:
     skipped: str = ""  # what this machine lacks
     tool: ToolRun = BEHAVED
     packets: Mapping[str, str] = field(default_factory=dict)  # by rule: which of them triggered it first
+    passed: str = ""  # why a listed name in its flows went by
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class WayRow:
     why: str = ""  # what is missing, what kept the tool from starting, or what its own client said
     tool: ToolRun = BEHAVED  # what it did besides its task
     packet: str = ""  # the one that triggered the first of these rules, "517 bytes at 0"
+    passed: str = ""  # why a listed name in its flows went by; "" if no censor noted one
 
     @property
     def problem(self) -> str:
@@ -98,7 +100,7 @@ def _judged(trial: WayTrial, receipts: CensorReceipts) -> WayRow:
     verdict = _verdict(way, direct, observed, free, acted)
     packet = next((trial.packets[rule] for rule in acted if rule in trial.packets), "")
     row = _row(way, direct, observed, free, verdict, acted, why, trial.tool)
-    return replace(row, packet=packet)
+    return replace(row, packet=packet, passed=trial.passed)
 
 
 def _words(tried: Tried) -> str:
