@@ -20,7 +20,7 @@ JOBS ?=#          workers for the pure tests:    make test JOBS=1  (default: one
 
 vantages = $(foreach vantage,$(1),--vantage $(vantage))
 
-.PHONY: help setup demo test test-all fuzz pictures diagrams episodes methods conformance check lint types locked scenarios-valid format scenarios bench lock clean
+.PHONY: help setup demo test test-all fuzz pictures diagrams episodes methods matrix-page conformance check lint types locked scenarios-valid format scenarios bench lock clean
 
 help:             ## print this list
 	@awk -F ':[^#]*## ' '/^[a-z][a-zA-Z\/%-]*:.*##/ {sub("%", "NAME", $$1); printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ episodes: setup   ## make docs/episodes again, from real runs (ARGS=NAME…, or 
 
 methods: setup    ## renew the table of docs/circumvention.md, from real runs (ARGS=NAME…)
 	@.venv/bin/python tools/methods.py $(ARGS)
+
+matrix-page: setup ## renew docs/matrix-recipes.md: every recipe against every profile, from real runs (ARGS=--jobs N)
+	@.venv/bin/python tools/matrix_page.py $(ARGS)
 
 conformance: setup ## every documented behaviour as a case, on the core (ARGS=--live: through the kernel)
 	@$(TESTBED) conformance $(ARGS)
