@@ -25,7 +25,6 @@ _QUIET: Final = (  # nothing that a page did not ask for
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-default-apps", "--disable-domain-reliability"),
     *("--disable-sync", "--no-first-run", "--window-size=1000,700"),
-    "--disable-features=HttpsUpgrades",  # an http:// URL is asked for as it is written
 )
 
 
