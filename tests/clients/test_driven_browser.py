@@ -42,13 +42,13 @@ def test_forms_of_its_hello_and_of_its_lookups() -> None:
 
 
 @pytest.mark.timeout(600)
-def test_a_picture_of_a_block_page(tmp_path: Path) -> None:
-    """Chromium asks over TLS first, is reset, and falls back to HTTP. Twin: a network without filters."""
-    page, picture = "http://www.bbc.com/", tmp_path / "page.png"
-    with open_world(BLOCK, vantages=["megafon"]) as world:
-        blocked = seen(world, page, "--post-quantum", "off", "--screenshot", str(picture))
+def test_a_picture_of_a_page_that_somebody_else_sent(tmp_path: Path) -> None:
+    """A portal answers a request over HTTP. Twin: a network without filters."""
+    page, picture = "http://example.com/", tmp_path / "page.png"
+    with open_world("false-friends", phase="portal", vantages=["mts"]) as world:
+        led_away = seen(world, page, "--screenshot", str(picture))
     with open_world("free-network", vantages=["mts"]) as world:
         free = seen(world, page)
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert (blocked["error"], free["title"], free["error"]) == ("", "www.bbc.com", "")
-    assert blocked["title"] != free["title"]
+    assert (led_away["error"], free["title"], free["error"]) == ("", "example.com", "")
+    assert led_away["title"] != free["title"]
