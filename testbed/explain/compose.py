@@ -57,7 +57,7 @@ def compose(evidence: RunEvidence, chosen: ChosenFlow) -> FlowStory:
         vantage=vantage,
         target=measured.measurement.target if measured else "",
         name=name,
-        outcome=_outcome(evidence, vantage, measured.measurement.target if measured else ""),
+        outcome=_outcome(evidence, vantage, measured.measurement.target if measured else "", phase),
         stopped=stopped or (False if proven else None),
         lanes=_lanes(vantage, placements, flow, name),
         steps=tuple(steps),
@@ -259,9 +259,10 @@ def _censors(evidence: RunEvidence) -> set[str]:
     return {name.partition(" (")[0] for name in evidence.receipts}
 
 
-def _outcome(evidence: RunEvidence, vantage: str, target: str) -> str:
+def _outcome(evidence: RunEvidence, vantage: str, target: str, phase: str) -> str:
     rows = evidence.summary.get("rows") or ()
-    row = next((one for one in rows if (one["vantage"], one["target"]) == (vantage, target)), None)
+    mine = [one for one in rows if (one["vantage"], one["target"]) == (vantage, target)]
+    row = next((one for one in mine if one.get("phase", phase) == phase), None)
     if row is None:
         return ""
     if row["observed"] == row["expected"]:
