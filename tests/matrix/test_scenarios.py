@@ -21,6 +21,7 @@ def test_a_box_for_each_phase():
         ("twitter-throttling-2021:mobile-only", "abs.twimg.com"),
         ("twitter-facebook-block-2022-03:block", "twitter.com"),
         ("twitter-facebook-block-2022-03:instagram", "twitter.com"),
+        ("twitter-facebook-block-2022-03:quic-drafts", "twitter.com"),
         ("twitter-facebook-block-2022-03:quic-by-name", "twitter.com"),
     ]
     assert boxes[-1].key == "R"
