@@ -3,6 +3,7 @@
 import random
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from testbed.errors import InputError
 from testbed.model import Scenario
 
 PROBE = "probe"
+OWN = "testbed"
 PLACES = ("{target}", "{host}", "{port}", "{path}")
 KEEP = 8 * 1024 * 1024  # bytes of a detector's output that are kept; our choice
 LIMIT = 60.0  # seconds; our choice
@@ -105,11 +107,17 @@ def regex_of(text: str) -> str:
 
 
 def command_line(words: tuple[str, ...], target: str) -> list[str]:
-    """The words with a target in their places. The words are separate: no shell reads a URL."""
+    """The words with a target in their places. The words are separate: no shell reads a URL.
+
+    `testbed` itself is the one that evaluates, whether or not it is on the PATH.
+    """
     parts = urlsplit(target)
     port = parts.port or {"http": 80}.get(parts.scheme, 443)
     values = dict(zip(PLACES, (target, parts.hostname or "", str(port), parts.path or "/"), strict=True))
     made = []
+    own = Path(sys.executable).with_name(OWN)
+    if words[:1] == (OWN,) and own.exists():
+        words = (str(own), *words[1:])
     for word in words:
         filled = word
         for place, value in values.items():

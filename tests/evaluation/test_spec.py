@@ -1,5 +1,8 @@
 """What an evaluation tries, and in which order."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from testbed.errors import InputError
@@ -102,3 +105,8 @@ def test_a_spec_is_json_and_back():
     assert EvaluationSpec.from_json(made.to_json()) == made
     with pytest.raises(InputError, match="of another version"):
         EvaluationSpec.from_json({"mood": 1})
+
+
+def test_our_own_command_is_found_wherever_the_path_leads():
+    own = str(Path(sys.executable).with_name("testbed"))
+    assert command_line(("testbed", "probe", "{target}"), "https://a/") == [own, "probe", "https://a/"]
