@@ -67,8 +67,10 @@ def dns(site: FieldSite) -> Iterator[FieldFinding]:
             found.append((resolver, where.scheme, kind, given, problem))
     trusted = set().union(*(answers[one] for one in plan.encrypted if one in answers))
     for resolver, scheme, kind, given, problem in found:
+        trusted_say = {why for one, _, same, _, why in found if one in plan.encrypted and same == kind}
+        gone = trusted_say == {"dns_nxdomain_error"}  # nobody has such a name
         other = kind == "A" and bool(given) and bool(trusted) and trusted.isdisjoint(given)
-        odd = other or (problem is not None and problem != "dns_no_answer")
+        odd = other or (problem not in (None, "dns_no_answer") and not (gone and problem in trusted_say))
         words = ", ".join(given) or problem or "nothing"
         if other:
             words += f"; the encrypted resolvers say {', '.join(sorted(trusted))}"
@@ -352,8 +354,13 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
 
 
 def look(site: FieldSite) -> Iterator[FieldFinding]:
-    """Look with the plan's instruments, in order. What an instrument cannot do is a finding of its own."""
-    for name in site.plan.instruments:
+    """Look with the plan's instruments, in order; at a page whose speed counts, with that one, too.
+
+    What an instrument cannot do is a finding of its own.
+    """
+    chosen = site.plan.instruments
+    speed = ("speed",) if site.target.bulk and "web" in chosen and "speed" not in chosen else ()
+    for name in (*chosen, *speed):
         try:
             yield from INSTRUMENTS[name](site)
         except (MeasurementError, OSError, EOFError) as error:

@@ -28,6 +28,8 @@ _BY_SCHEME: Final = {
 
 def verdict_of(site: FieldSite, findings: Sequence[FieldFinding]) -> dict[str, Any]:
     """`target`, `verdict`, `mechanism` (canonical labels, | between them) and the numbers."""
+    if any(one.instrument == "dns" for one in findings):  # it knows more of a name than a page that fails
+        findings = [one for one in findings if one.instrument != "web" or one.values.get("step") != "dns"]
     labels = [label for one in findings if one.odd and (label := _label(site, one))]
     looked = any(_about(site, one) for one in findings)
     odd = any(one.odd and _about(site, one) for one in findings)

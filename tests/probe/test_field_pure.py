@@ -198,3 +198,18 @@ def test_how_long_no_new_connection_works(
     found = lock_time(exceed, lambda: now[0] < until[0], 40.0, clock=lambda: now[0], sleep=sleep)
     assert slept == tried
     assert (found.shortest, found.longest) == words
+
+
+@pytest.mark.parametrize(("elsewhere", "said"), [("dns_nxdomain_error", "free"), ("1.2.3.4", "blocked")])
+def test_a_name_that_nobody_has_is_not_blocked(elsewhere: str, said: str) -> None:
+    gone, page = "dns_nxdomain_error", {"step": "dns"}
+    findings = [
+        FieldFinding("dns", "UDP A", gone, gone, odd=elsewhere != gone),
+        FieldFinding("dns", "DoT A", elsewhere, gone if elsewhere == gone else None),
+        FieldFinding("web", "HTTP/1.1", f"dns: {gone}", gone, odd=True, values=page),
+    ]
+    verdict = verdict_of(site_of("http://itsat.info/", FieldPlan()), findings)
+    assert (verdict["verdict"], verdict.get("mechanism")) == (
+        said,
+        None if said == "free" else "dns.nxdomain",
+    )
