@@ -17,7 +17,7 @@ from testbed.scenario.targets import TargetParser
 from testbed.scenario.wayparts import SpotPart, WayPart
 
 # Our choice: ranges of Hetzner (AS24940), beside those of --serve, and of Selectel (AS49505).
-_ABROAD = (IPv4Network("95.216.2.0/24"), IPv6Network("2a01:4f9:0:2::/64"), 24940, "FI")
+_ABROAD = (IPv4Network("95.216.4.0/24"), IPv6Network("2a01:4f9:0:4::/64"), 24940, "FI")
 _DOMESTIC = (IPv4Network("82.202.161.0/24"), IPv6Network("2a03:6f00:11::/64"), 49505, "RU")
 MOST = 200  # entries of a scenario: each has a server address of its own
 

@@ -80,6 +80,7 @@ def all_at_once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str
     return tried(tmp_path_factory.mktemp("all"), "before", *({"recipe": name} for name in here))
 
 
+@pytest.mark.timeout(900)  # fifty tools in one world, one after another: two to five minutes
 @pytest.mark.parametrize("name", EVERY)
 def test_it_gets_through(name, all_at_once):
     needed(name)
