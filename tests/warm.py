@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from functools import cache
 from importlib import import_module
@@ -38,22 +39,31 @@ class WarmDone(NamedTuple):
 
 
 def run_warm(*args: str, cwd: Path, env: dict[str, str], timeout: float) -> WarmDone:
-    """Run `testbed ARGS` as `subprocess.run` does. TimeoutExpired if it takes too long; it is killed then."""
-    line = _server()
+    """Run `testbed ARGS` as `subprocess.run` does. TimeoutExpired if it takes too long; it is killed then.
+
+    Several threads may do so at once: each command has a line of its own, on which its process id and its
+    status come back.
+    """
     streams = [os.pipe(), os.pipe()]
     null = os.open(os.devnull, os.O_RDONLY)
+    own, theirs = socket.socketpair()
     asked = json.dumps({"args": args, "cwd": str(cwd), "env": env}).encode()
-    socket.send_fds(line, [len(asked).to_bytes(4, "big")], [null, *(write for _, write in streams)])
-    line.sendall(asked)
-    for number in (null, *(write for _, write in streams)):
+    given = [null, *(write for _, write in streams), theirs.fileno()]
+    with _asking:
+        line = _server()
+        socket.send_fds(line, [len(asked).to_bytes(4, "big")], given)
+        line.sendall(asked)
+    theirs.close()
+    for number in given[:-1]:
         os.close(number)
-    pid = int(line.recv(16))
-    said = _read_all([read for read, _ in streams], timeout)
-    if said is None:
-        os.kill(pid, signal.SIGKILL)
-        line.recv(16)
-        raise subprocess.TimeoutExpired(["testbed", *args], timeout)
-    return WarmDone(int(line.recv(16)), *(part.decode() for part in said))
+    with own:
+        pid = int(own.recv(16))
+        said = _read_all([read for read, _ in streams], timeout)
+        if said is None:
+            os.kill(pid, signal.SIGKILL)
+            own.recv(16)
+            raise subprocess.TimeoutExpired(["testbed", *args], timeout)
+        return WarmDone(int(own.recv(16)), *(part.decode() for part in said))
 
 
 def _read_all(ends: list[int], timeout: float) -> list[bytes] | None:
@@ -75,6 +85,9 @@ def _read_all(ends: list[int], timeout: float) -> list[bytes] | None:
     return None if late else [bytes(part) for part in found.values()]
 
 
+_asking = threading.Lock()
+
+
 @cache
 def _server() -> socket.socket:
     """The line to this process's server, which ends with it."""
@@ -94,6 +107,7 @@ def _server() -> socket.socket:
 
 def serve(fileno: int) -> None:
     """Fork for each command; return when there is nobody to ask for one."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait for the commands
     line = socket.socket(fileno=fileno)
     for name in PACKAGES:
         package = import_module(f"testbed.{name}")
@@ -104,20 +118,31 @@ def serve(fileno: int) -> None:
     gc.collect()
     gc.freeze()
     while True:
-        head, streams, _, _ = socket.recv_fds(line, 4, 3)
+        head, given, _, _ = socket.recv_fds(line, 4, 4)
         if not head:
             return
-        asked = b""
-        while len(asked) < int.from_bytes(head, "big"):
-            asked += line.recv(65536)
-        pid = os.fork()
-        if pid == 0:
+        asked, size = b"", int.from_bytes(head, "big")
+        while len(asked) < size:
+            asked += line.recv(size - len(asked))  # no more: the next one's streams come with its head
+        if os.fork() == 0:
             line.close()
-            _become(json.loads(asked), streams)
-        for stream in streams:
-            os.close(stream)
-        line.sendall(b"%16d" % pid)
-        line.sendall(b"%16d" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            _see_through(json.loads(asked), given[:-1], socket.socket(fileno=given[-1]))
+        for number in given:
+            os.close(number)
+
+
+def _see_through(asked: dict, streams: list[int], line: socket.socket) -> None:
+    """Start the command, and say its process id and then its status."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = os.fork()
+    if pid == 0:
+        line.close()
+        _become(asked, streams)
+    for stream in streams:
+        os.close(stream)
+    line.sendall(b"%16d" % pid)
+    line.sendall(b"%16d" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    os._exit(0)
 
 
 def _become(asked: dict, streams: list[int]) -> None:
