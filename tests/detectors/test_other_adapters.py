@@ -1,4 +1,7 @@
-"""Tools that are not run here. Their outputs are made after the documentation and source that each names."""
+"""Tools that are not run here. Their outputs are made after the documentation and source that each names.
+
+blockcheck's is also one of its own, from a run in a world.
+"""
 
 import json
 from pathlib import Path
@@ -7,6 +10,7 @@ import pytest
 
 from tests.detectors.say import complaints, read, short
 
+RECORDED = Path(__file__).with_name("data")
 RESET = "read tcp 192.0.2.2:4000->192.0.2.1:443: read: connection reset by peer"
 SILENT = "read tcp 192.0.2.2:4000->192.0.2.1:443: i/o timeout"
 DIAL = "dial tcp 192.0.2.1:443: i/o timeout"
@@ -228,6 +232,13 @@ def test_blockcheck():
         "https://twitter.com/": ("blocked", ("tls.sni.rst", "tls.sni.fin")),
         "h3://twitter.com/": ("blocked", ("quic.drop", "quic.sni.drop")),
     }
+    assert report.complaints == ()
+
+
+def test_blockcheck_as_it_ran_in_a_world():
+    """Against a box that resets twitter.com: what it printed, whole, with 21 ways that work in its summary."""
+    report = read("blockcheck", (RECORDED / "blockcheck-tls12.txt").read_text("utf-8"))
+    assert short(report) == {"https://twitter.com/": ("blocked", ("tls.sni.rst", "tls.sni.fin"))}
     assert report.complaints == ()
 
 
