@@ -236,7 +236,7 @@ def test_blockcheck():
 
 
 def test_blockcheck_as_it_ran_in_a_world():
-    """Against a box that resets twitter.com: what it printed, whole, with 21 ways that work in its summary."""
+    """Against a box that resets twitter.com: all that it printed, with 21 ways that work in its summary."""
     report = read("blockcheck", (RECORDED / "blockcheck-tls12.txt").read_text("utf-8"))
     assert short(report) == {"https://twitter.com/": ("blocked", ("tls.sni.rst", "tls.sni.fin"))}
     assert report.complaints == ()

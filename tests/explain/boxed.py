@@ -54,7 +54,7 @@ class BoxedLine(Line):
         for one in decision.inject:
             toward = [POST, "server.far"] if one.toward is Direction.UP else [PRE, "client.beeline"]
             self._seen(toward, one.packet, 2)
-        return Result(None, [], [], decision)
+        return Result(left or None, decision)
 
     def _seen(self, points: list[str], packet: bytes, after: int = 0, late: float = 0.0) -> None:
         for number, point in enumerate(points, after):

@@ -1,7 +1,7 @@
-"""zapret's blockcheck, run in two worlds: what it found is what our strategies of the same idea do in the core.
+"""zapret's blockcheck, run in two worlds: our strategies of the same idea do in the core what it found.
 
-The outputs are of blockcheck 72.12 with SCANLEVEL=standard for TLS 1.2, inside `testbed run`, against a t22 box
-that resets twitter.com: one of its own model T, one of model R.
+The outputs are of blockcheck 72.12 with SCANLEVEL=standard for TLS 1.2, inside `testbed run`, against a t22
+box that resets twitter.com: one of its own model T, one of model R.
 """
 
 import re
