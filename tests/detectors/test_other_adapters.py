@@ -1,6 +1,6 @@
 """Tools that are not run here. Their outputs are made after the documentation and source that each names.
 
-blockcheck's is also one of its own, from a run in a world.
+Those of blockcheck and Chromium are also their own, from runs in worlds.
 """
 
 import json
@@ -429,6 +429,14 @@ def test_netlog_pages_and_other_requests():
     assert short(read("netlog", log(START, came, update), URL)) == {URL: ("free", ())}
     page = event("URL_REQUEST_REDIRECTED", location="http://warning.rt.ru/")
     assert short(read("netlog", log(START, page))) == {URL: ("blocked", ("http.page",))}
+
+
+def test_netlog_as_chromium_wrote_it_in_a_world():
+    """Chromium 156 behind a box that resets twitter.com; of its log the constants and the page."""
+    for name, verdict in (("reset", ("blocked", ("tls.sni.rst",))), ("free", ("free", ()))):
+        url = "https://twitter.com/" if name == "reset" else "https://vk.com/"
+        report = read("netlog", (RECORDED / f"netlog-{name}.json").read_text("utf-8"), url)
+        assert (short(report)[url], report.complaints) == (verdict, ())
 
 
 def test_netlog_of_a_browser_that_was_killed():
