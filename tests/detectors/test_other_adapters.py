@@ -1,6 +1,6 @@
 """Tools that are not run here. Their outputs are made after the documentation and source that each names.
 
-Those of blockcheck and Chromium are also their own, from runs in worlds.
+Those of blockcheck, Chromium and CenTrace are also their own, from runs in worlds.
 """
 
 import json
@@ -261,6 +261,17 @@ COLUMNS = (
 
 def traced(code, ttl, control, seen, name="twitter.com"):
     return f"192.0.2.1,{name},ResponseCode.{code},-9,{ttl},12,{control},{seen},True,,,False,,,,,,\n"
+
+
+def test_centrace_as_it_ran_in_a_world():
+    """Behind a box of t22: the server's own packets become resets, and CenTrace blames its firewall.
+
+    The server closes at CenTrace's ClientHello, which offers no group, so the control's response is a FIN.
+    """
+    report = read("centrace", (RECORDED / "centrace-rewrite.csv").read_text("utf-8"))
+    assert short(report) == {"https://twitter.com/": ("blocked", ("tls.sni.rst", "http.rst"))}
+    assert [one.words for one in report.verdicts] == ["ENDPOINT_FIREWALL: RST where the control got FIN"]
+    assert report.complaints == ()
 
 
 def test_centrace():

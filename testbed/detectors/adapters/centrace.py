@@ -25,6 +25,11 @@ _LABELS: Final = {  # control's response, censored response -> labels
     ("HTTP", "RST"): ("http.rst",), ("HTTP", "FIN"): ("http.fin",), ("HTTP", "TIMEOUT"): ("http.drop",),
     ("HTTP", "ACK"): ("http.drop",), ("HTTP", "HTTP"): ("http.page",), ("HTTP", "TLS"): ("http.page",),
 }  # fmt: skip
+# A server that closes or only acknowledges does not take CenTrace's request, and no column says which it was.
+_OF_EITHER: Final = {
+    "RST": ("tls.sni.rst", "http.rst"), "TIMEOUT": ("tls.sni.drop", "http.drop"), "TLS": ("tls.mitm",),
+    "HTTP": ("http.page",),
+}  # fmt: skip
 
 
 def read(output: ToolOutput) -> ToolReport:
@@ -58,7 +63,8 @@ def _add(place: str, row: dict[str, str], notes: Notes) -> None:
     if code in _NOTHING:
         notes.add(ToolVerdict(target, "free", words=words))
     elif code in _FOUND:
-        found = _LABELS.get((control, seen), ())
+        either = _OF_EITHER if control in ("FIN", "ACK") else {}
+        found = _LABELS.get((control, seen), either.get(seen, ()))
         if not found:
             notes.complain("unknown failure", place, f"response {seen!r} beside {control!r}")
         hop = row["Censored T_TTL"]
@@ -75,5 +81,5 @@ CENTRACE = Adapter(
     name="centrace",
     title="CenTrace, the analyzed CSV",
     read=read,
-    observes=frozenset(label for labels in _LABELS.values() for label in labels),
+    observes=frozenset(label for labels in (*_LABELS.values(), *_OF_EITHER.values()) for label in labels),
 )
