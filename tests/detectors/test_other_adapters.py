@@ -1,6 +1,6 @@
 """Tools that are not run here. Their outputs are made after the documentation and source that each names.
 
-Those of blockcheck, Chromium and CenTrace are also their own, from runs in worlds.
+Those of blockcheck, Chromium, CenTrace and CenFuzz are also their own, from runs in worlds.
 """
 
 import json
@@ -319,6 +319,14 @@ def fuzzed(
         | {"MatchesUncensored": matches, "Request": request, "Error": error, "UncensoredError": None}
         | more
     )
+
+
+def test_cenfuzz_as_it_ran_in_a_world():
+    """Two of its ways to write the name, and the request as it is, behind a t22 box; long values are cut."""
+    report = read("cenfuzz", (RECORDED / "cenfuzz-tls.jsonl").read_text("utf-8"))
+    assert short(report) == {"https://twitter.com/": ("blocked", ("tls.sni.rst",))}
+    assert report.verdicts[0].words.endswith("connection reset by peer; 5 of 6 ways to write it pass")
+    assert report.complaints == ()
 
 
 def test_cenfuzz():
