@@ -62,7 +62,7 @@ def iptables(ipv: int, table: str, chain: str, rule: Sequence[str]) -> Step:
 
 @cache
 def ways_known() -> Mapping[str, type[ClientWay]]:
-    """Every kind of way by its key in a recipe file; the proxies' URL says which of them is meant."""
+    """Every kind of way by its key in a recipe file; a proxy is known by its URL."""
     found: dict[str, type[ClientWay]] = {}
     for module in iter_modules(ways.__path__):
         content = vars(import_module(f"{ways.__name__}.{module.name}"))

@@ -12,9 +12,8 @@ from testbed.measurement.passage import Passage
 from testbed.model import HostService, Recipe
 from testbed.model.abilities import check_abilities
 from testbed.model.clientway import ClientWay, ways_known
-from testbed.model.ways.connect import HttpProxy
 from testbed.model.ways.direct import UNCHANGED
-from testbed.model.ways.socks import SocksProxy
+from testbed.model.ways.proxied import Proxied
 from testbed.scenario import library
 from testbed.scenario.document import Document, read
 from testbed.scenario.part import parse
@@ -117,7 +116,7 @@ def _way(part: RecipePart, passage: Passage, document: Document, loc: Loc, probl
     if len(said) > 1:
         problems.add(document, (*loc, said[0]), f"there are {' and '.join(said)}", "a client goes one way")
     if passage.proxy_at:
-        return (SocksProxy if passage.proxy_at.scheme == "socks5" else HttpProxy)(passage.proxy)
+        return Proxied(passage.proxy)
     if not written:
         return UNCHANGED
     key = written[0]

@@ -117,7 +117,7 @@ def _until(
 
 
 def _take(rings: Sequence[mmap.mmap], places: list[int], blocks: int, file: BinaryIO) -> None:
-    """Copy every block that the kernel has handed over, and give it back."""
+    """Copy every block that the kernel has handed over, then return it to the kernel."""
     for number, ring in enumerate(rings):
         while True:
             at = places[number] * _BLOCK

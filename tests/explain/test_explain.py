@@ -90,7 +90,7 @@ def test_a_listed_name_that_the_box_did_not_read(tmp_path):
     assert kinds(found) == ["sent", "received", "sent", "saw", "passed", "received", "ended"]
 
 
-@pytest.mark.parametrize("late", [1.14, 1.16, 9.0])  # when the censor's event was written down
+@pytest.mark.parametrize("late", [1.14, 1.16, 9.0])  # when the censor wrote its event
 def test_cause_comes_before_effect_however_late_it_was_written_down(tmp_path, late):
     found = story(write_run(tmp_path, events=[event(late)]))
     assert kinds(found) == [

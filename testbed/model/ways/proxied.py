@@ -1,4 +1,4 @@
-"""Through a SOCKS proxy."""
+"""Through a SOCKS or HTTP proxy."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,8 +7,11 @@ from testbed.model.clientway import ClientWay
 
 
 @dataclass(frozen=True, slots=True)
-class SocksProxy(ClientWay):
-    """Through a SOCKS 5 proxy, which resolves the names; its host may be `server`, the recipe's own."""
+class Proxied(ClientWay):
+    """Through a proxy, which resolves the names; its host may be `server`, the recipe's own.
+
+    Its URL says which kind: SOCKS 5 (`socks5://`), or HTTP by CONNECT (`http://`).
+    """
 
     key: ClassVar[str] = "proxy"
 
