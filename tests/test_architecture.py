@@ -26,7 +26,7 @@ LAYERS = (  # bottom to top; a package imports only from layers below its own
     {"middlebox", "probe", "truth", "vantage"},
     {"containers", "dryrun"},
     {"detectors", "run"},
-    {"conformance", "doctor", "evaluation", "labs", "ladder", "matrix", "monitor", "replay"},
+    {"conformance", "doctor", "evaluation", "labs", "ladder", "live", "matrix", "monitor", "replay"},
     {"explain"},
     {"report"},
     {"cli", "testing"},

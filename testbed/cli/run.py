@@ -3,10 +3,14 @@
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from testbed.cli import options
+
+if TYPE_CHECKING:
+    from testbed.run.session import Beside
 
 
 @click.command(
@@ -57,6 +61,7 @@ from testbed.cli import options
     help="Record packets at every point of interest: capture.pcapng in the run folder.",
 )
 @click.option("--keys", is_flag=True, help="With --capture: ask the command for its TLS secrets, too.")
+@click.option("--watch", is_flag=True, help="Show what happens while it runs; without a terminal, in lines.")
 @options.closer_option
 @click.option("-6", "ipv6", is_flag=True, help="Measure over IPv6.")
 @options.junit_option
@@ -94,6 +99,7 @@ def command(
     circumvention: bool,
     capture: bool,
     keys: bool,
+    watch: bool,
     timeline: bool,
     ipv6: bool,
     as_json: bool,
@@ -152,16 +158,17 @@ def command(
         authority=authority,
         out=out,
     )
+    beside = _view(own_output=bool(command_line or image or as_json), every=every) if watch else None
     if timeline:
         from testbed.report.stories import show_played
         from testbed.run.playing import play
 
         scenarios = [options.loaded(one, seed, time_scale, model, tools=circumvention) for one in names]
-        results = [play(job, scenarios, speed=speed, begin=begin, until=until)]
+        results = [play(job, scenarios, speed=speed, begin=begin, until=until, beside=beside)]
         show_played(results[0], scenarios, as_json=as_json, quiet=quiet)
     elif names:
         scenario = options.loaded(names[0], seed, time_scale, model, tools=circumvention)
-        results = [execute(replace(job, scenario=scenario))]
+        results = [execute(replace(job, scenario=scenario), beside)]
         show(results[0], scenario, as_json=as_json, quiet=quiet)
     else:
         from testbed.run.every import every_scenario, execute_all
@@ -170,3 +177,12 @@ def command(
     if files:
         outputfile.write(files, results)
     return most_serious(result.exit_status for result in results)
+
+
+def _view(*, own_output: bool, every: bool) -> "Beside":
+    """The live view of one run. `own_output`: stdout belongs to the command, or to JSON."""
+    from testbed.report.watched import watching
+
+    if every:
+        raise click.UsageError("--watch shows one run; leave --all out")
+    return watching(own_output=own_output)

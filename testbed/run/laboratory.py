@@ -22,7 +22,7 @@ from testbed.run.rulesets import RuleSets
 from testbed.run.taps import KEYS
 from testbed.scenario.loader import policy_again
 from testbed.vantage.environment import Environment, prepare
-from testbed.world import delay, interrupt, pressure
+from testbed.world import delay, interrupt, meter, pressure
 from testbed.world.build import BuiltWorld, build, with_rates
 from testbed.world.children import Body, Children, Ready
 from testbed.world.netns import Namespace, inside
@@ -54,18 +54,19 @@ class Laboratory:
         date: ScenarioClock | None = None,
         networks: Mapping[str, int] = MappingProxyType({}),
         captured: bool = False,
+        metered: bool = False,
     ) -> None:
         """`twins`: with a second subscriber at each vantage, for the controls beside a command.
 
         `switches`: the phase will change. `date`: the scenario's clock, which events and measurements carry.
         `networks`: vantages whose network namespaces exist already, with a descriptor of each. `captured`:
-        packets are recorded, and TLS secrets of the far side.
+        packets are recorded, and TLS secrets of the far side. `metered`: rates are measured from the start.
         """
         self._twins, self._switches, self.date = twins, switches, date
         self.scenario, self.operators, self.folder = scenario, operators, folder
         self._worlds = PhaseWorlds(scenario, phase, operators, twins=twins)
         self._dead_links, self._link_proofs = DeadLinks(), LinkProofs()
-        self._networks, self._captured = networks, captured
+        self._networks, self._captured, self._metered = networks, captured, metered
         self.phase, self.placements = phase, self._placements(phase)
         self.authority = authority or Authority.create()
         self.started_at, self._epoch = time.monotonic(), time.time()
@@ -105,6 +106,8 @@ class Laboratory:
             self._services.wait_ready(READY_WITHIN)
             self._start_hosts(self._services)
             self._services.spawn("timer", pressure.service(self.folder.path))
+            if self._metered:
+                self.measure_rates()
             if counting:
                 counting.wait()
             self._watch_links()
@@ -128,6 +131,14 @@ class Laboratory:
         folder = taps.capture_folder(self.folder.path)
         taps.write_points(folder, points, self.placements)
         self.services.spawn(_CAPTURE, recorder(points, folder))
+
+    def measure_rates(self) -> None:
+        """From now on what passes vantages and hops is noted in rates.jsonl, for who watches."""
+        if meter.METER in self.services.names:
+            return
+        hops = (f"{one.key}.hop{i}" for one in self._worlds.plan.operators for i in range(1, one.hops + 1))
+        places = [self.world.namespaces[name] for name in (*self.operators, OUTSIDE, *hops)]
+        self.services.spawn(meter.METER, meter.metering(self.folder.path, self.started_at, places))
 
     def check(self) -> None:
         """InvalidRunError if a server, a censor or the delay line is dead."""

@@ -15,7 +15,7 @@ from testbed.run.pace import Pace
 from testbed.run.probing import under
 from testbed.run.program import judge_controls, measure_controls, own_rules
 from testbed.run.result import Findings, PlayedPhase, RunResult
-from testbed.run.session import Session, Work, carry_out
+from testbed.run.session import Beside, Session, Work, carry_out_beside
 from testbed.scenario.story import Story, story
 from testbed.truth.expected import Truth, truth
 from testbed.truth.judge import judge
@@ -33,11 +33,13 @@ def play(
     speed: float | None = None,
     begin: datetime | None = None,
     until: datetime | None = None,
+    beside: Beside | None = None,
 ) -> RunResult:
     """Build one world and play the scenarios' phases in it, on their own dates.
 
     `job` says the rest; without vantages, all that any phase concerns, and for a command the first of them.
     `speed`: seconds of the scenario in each real one; None leaps from phase to phase.
+    `beside`: as in `execute`.
 
     Errors: as `execute`; InputError for scenarios that do not follow each other, or dates out of them.
     """
@@ -48,7 +50,7 @@ def play(
         every = concerned(scenario)
         settled = replace(settled, vantages=every[:1] if job.runs_program else every)
     session = Session.of(settled, scenario, switches=True, dated=True)
-    return carry_out(session, playing(replace(made, scenario=scenario), speed))
+    return carry_out_beside(session, playing(replace(made, scenario=scenario), speed), beside)
 
 
 def playing(given: Story, speed: float | None) -> Work:

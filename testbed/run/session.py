@@ -3,7 +3,7 @@
 import errno
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -43,6 +43,7 @@ class Session:
     switches: bool = False  # the world will change its phase
     date: ScenarioClock | None = None  # the scenario's time, where it has one
     container: "Contained | None" = None  # which is the subscriber
+    metered: bool = False  # rates are measured, for who watches
 
     @classmethod
     def prepare(cls, job: Job) -> "Session":
@@ -92,11 +93,22 @@ class Session:
             switches=self.switches,
             date=self.date,
             captured=self.job.capture,
+            metered=self.metered,
             networks={self.job.vantages[0]: self.container.network} if self.container else {},
         )
 
 
 Work = Callable[[Session, Laboratory], Findings]
+Beside = Callable[[Session], AbstractContextManager[object]]  # what goes on outside, while a run does
+
+
+def carry_out_beside(session: Session, work: Work, beside: Beside | None) -> RunResult:
+    """As `carry_out`, while `beside` watches the session's folder; it can change nothing of the result."""
+    if beside is None:
+        return carry_out(session, work)
+    session = replace(session, metered=True)
+    with beside(session):
+        return carry_out(session, work)
 
 
 def carry_out(session: Session, work: Work) -> RunResult:
