@@ -1,6 +1,9 @@
 """Tools that are not run here. Their outputs are made after the documentation and source that each names.
 
-Those of blockcheck, Chromium, CenTrace and CenFuzz are also their own, from runs in worlds.
+Those of blockcheck, Chromium, CenTrace, CenFuzz, CenDPI and zgrab2 are also their own, from runs in worlds.
+Hyperquack and Satellite measure from abroad, and no program of theirs is public: their own rows are the ones
+that Censored Planet publishes as examples (github.com/censoredplanet/censoredplanet-analysis, commit 31830c6,
+pipeline/e2e_test_data, Apache-2.0). In all of these files long values are cut, and end with "…".
 """
 
 import json
@@ -46,6 +49,29 @@ def test_zgrab2(case):
     record, said, found = GRABS[case]
     report = read("zgrab2", [record])
     assert short(report) == {"https://a.example/": (said, found)}
+    assert report.complaints == ()
+
+
+def test_zgrab2_as_it_ran_in_a_world():
+    """Its modules tls, http, and http over TLS, to a reset, a silence, a page, addresses without a host."""
+    report = read("zgrab2", (RECORDED / "zgrab2.jsonl").read_text("utf-8"))
+    gone = {f"https://{name}/": ("blocked", ("ip.drop",)) for name in ("api.twitter.com", "nobody.example")}
+    sealed = {
+        "https://twitter.com/": ("blocked", ("tls.sni.rst",)),
+        "https://www.facebook.com/": ("blocked", ("tls.sni.drop", "throttle")),
+        "https://vk.com/": ("free", ()),
+    }
+    plain = {
+        "http://twitter.com/": ("free", ()),  # the page of this box says nothing that a page of a box says
+        "http://www.facebook.com/": ("blocked", ("http.rst",)),
+        "http://vk.com/": ("free", ()),
+    }
+    found = {one.target: (one.said, one.mechanisms) for one in report.verdicts if "://" in one.target}
+    assert found == sealed | plain | gone | {f"http{url[5:]}": verdict for url, verdict in gone.items()}
+    over_tls = [one for one in report.verdicts if "TLS Dialer: could not successfully" in one.words]
+    assert [one.layer for one in over_tls] == ["tls", "tls"]  # and not ip, for all that it says "dial"
+    (unknown,) = (one for one in report.verdicts if "://" not in one.target)
+    assert (unknown.target, unknown.mechanisms) == ("nosuch.example", ("dns.nxdomain",))
     assert report.complaints == ()
 
 
@@ -118,6 +144,29 @@ def test_hyperquack_raw():
     assert complaints(read("hyperquack", [{"a": 1}])) == [("not a result", "line 1")]
 
 
+def test_hyperquack_as_it_is_published():
+    """v2 of 2021 over discard, echo, http and https: a pair of each is free, and what is not."""
+    report = read("hyperquack", (RECORDED / "hyperquack-v2.jsonl").read_text("utf-8"))
+    assert [(one.target, one.said, one.mechanisms) for one in report.verdicts if one.said != "free"] == [
+        ("123rf.com", "blocked", ("http.rst",)),
+        ("www.youporn.com", "blocked", ("http.page",)),
+        ("104.com.tw", "blocked", ("http.page",)),  # two of its trials had no port left: not counted
+        ("xhamster.com", "blocked", ("http.drop", "throttle")),
+        ("104.com.tw", "blocked", ("http.page",)),
+        ("1337x.to", "blocked", ("http.page",)),
+        ("4genderjustice.org", "inconclusive", ()),
+    ]
+    assert (len(report.verdicts), report.complaints) == (16, ())
+
+
+def test_hyperquack_whose_own_machine_failed_concludes_nothing():
+    port = "dial tcp 0.0.0.0:0->192.0.2.1:443: bind: address already in use"
+    assert short(read("hyperquack", [quack(True, port)])) == {"twitter.com": ("inconclusive", ())}
+    other = quack(True, "TLS versions do not match")
+    assert short(read("hyperquack", [other])) == {"twitter.com": ("blocked", ("tls.mitm", "http.page"))}
+    assert read("hyperquack", [other]).complaints == ()
+
+
 # -- Satellite: docs/dns.rst of censoredplanet
 
 
@@ -149,6 +198,25 @@ def test_satellite():
     assert one(resolved(passed_liveness=False)) == ("inconclusive", ())
     assert one(resolved(anomaly=True, excluded=True, exclude_reason=["is_CDN"])) == ("inconclusive", ())
     assert complaints(read("satellite", [resolved(anomaly=None)])) == [("not a result", "line 1")]
+
+
+def test_satellite_as_it_is_published():
+    """v2.2 of October 2021, and v2.1 of April, whose `response` has another form."""
+    report = read("satellite", (RECORDED / "satellite-v2.jsonl").read_text("utf-8"))
+    assert [(one.target, one.said, one.mechanisms) for one in report.verdicts if one.said != "free"] == [
+        ("1922.gov.tw", "blocked", ("dns.error",)),
+        ("1922.gov.tw", "blocked", ("dns.drop", "dns.error")),
+        ("ajax.aspnetcdn.com", "blocked", ("ip.rst", "dns.error")),
+        ("alipay.com", "inconclusive", ()),
+        ("1337x.to", "blocked", ("dns.nxdomain",)),
+        ("104.com.tw", "blocked", ("dns.error",)),
+        ("9gag.com", "blocked", ("dns.poison",)),
+        ("9gag.com", "blocked", ("dns.poison",)),
+        ("custhelp.com", "blocked", ("dns.poison",)),  # its answer is the resolver's own address
+        ("www.unwatch.org", "inconclusive", ()),
+        ("www.americorps.gov", "blocked", ("dns.error",)),
+    ]
+    assert (len(report.verdicts), report.complaints) == (16, ())
 
 
 # -- dpi-ch: ru/dpi-ch/checkers/fullcheck.go
@@ -388,6 +456,19 @@ def test_cendpi():
         "https://twitter.com/": ("inconclusive", ())
     }
     assert complaints(read("cendpi", [connection(SYNACK)])) == [("not a result", "")]
+
+
+def test_cendpi_as_it_ran_in_a_world():
+    """A reset, a silence and a free site; of the first, two other ways to send the same, which both pass."""
+    report = read("cendpi", (RECORDED / "cendpi-tls.jsonl").read_text("utf-8"))
+    assert short(report) == {
+        "https://twitter.com/": ("blocked", ("tls.sni.rst",)),
+        "https://www.facebook.com/": ("blocked", ("tls.sni.drop",)),
+        "https://vk.com/": ("free", ()),
+    }
+    (twitter,) = (one for one in report.verdicts if "twitter" in one.target)
+    assert twitter.words == "RST, the control is answered; 2 of 2 probes pass"
+    assert report.complaints == ()
 
 
 def test_cendpi_counts_the_ways_that_pass():

@@ -33,8 +33,8 @@ def read(output: ToolOutput) -> ToolReport:
         notes.unknown_fields(place, record, _FIELDS)
         server, port = text_of(record.get("TargetIP")), int(record.get("TargetPort") or 0)
         seen[text_of(record.get("Probe")), server, port][record["Control"]].append(_ending(record))
-        if not record["Control"]:
-            names[server, port] = text_of(record.get("Domain"))
+        if not record["Control"] and (text_of(record.get("Probe")) == _PLAIN or (server, port) not in names):
+            names[server, port] = text_of(record.get("Domain"))  # a probe may change how the name is written
     for (server, port), name in names.items():
         ways = [ends for (probe, *at), ends in seen.items() if at == [server, port] and probe != _PLAIN]
         passed = sum(_ANSWERED in ends[False] for ends in ways)

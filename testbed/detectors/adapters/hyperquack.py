@@ -25,6 +25,9 @@ _RAW: Final = {
     "received_tls_cert_alternative_names", "received_tls_cert_issuer", "matches_template",
     "no_response_in_measurement_matches_template", "controls_failed", "stateful_block", "service",
 }  # fmt: skip
+# Of the machine that measures, whatever the server did; the tool itself calls it a mismatch.
+_OWN: Final = ("address already in use", "too many open files", "protocol not available")
+_ANOTHER: Final = ("not match", "not empty", "header field")  # an answer came, and it is another one
 
 
 def read(output: ToolOutput) -> ToolReport:
@@ -47,6 +50,7 @@ def _v2(place: str, record: dict[str, Any], notes: Notes) -> None:
         object_of(one) for one in items_of(record.get("response")) if not object_of(one).get("control_url")
     ]
     failed = [one for one in tried if one.get("matches_template") is False]
+    counted = [one for one in failed if not _own(text_of(one.get("error")))]
     target = text_of(record["test_url"])
     if record.get("controls_failed"):
         notes.add(ToolVerdict(target, "inconclusive", words="controls failed"))
@@ -54,9 +58,12 @@ def _v2(place: str, record: dict[str, Any], notes: Notes) -> None:
         notes.complain("not a result", place, "no anomaly")
     elif not record["anomaly"]:
         notes.add(ToolVerdict(target, "free", words="matches the template"))
+    elif failed and not counted:
+        words = f"could not measure: {text_of(failed[0].get('error'))}"
+        notes.add(ToolVerdict(target, "inconclusive", words=words))
     else:
-        error = next((text_of(one.get("error")) for one in failed if one.get("error")), "")
-        body = next((text_of(object_of(one.get("response")).get("body")) for one in failed), "")
+        error = next((text_of(one.get("error")) for one in counted if one.get("error")), "")
+        body = next((_body(one.get("response")) for one in counted), "")
         found = _mechanisms(place, text_of(record.get("service")), error, body, notes)
         notes.add(ToolVerdict(target, "blocked", found, error or "another answer"))
 
@@ -67,6 +74,8 @@ def _raw(place: str, record: dict[str, Any], notes: Notes) -> None:
     target, error = text_of(record["domain"]), text_of(record.get("received_error"))
     if record.get("controls_failed"):
         notes.add(ToolVerdict(target, "inconclusive", words="controls failed"))
+    elif _own(error):
+        notes.add(ToolVerdict(target, "inconclusive", words=f"could not measure: {error}"))
     elif not record.get("no_response_in_measurement_matches_template"):
         notes.add(ToolVerdict(target, "free", words="an answer matches the template"))
     else:
@@ -75,8 +84,17 @@ def _raw(place: str, record: dict[str, Any], notes: Notes) -> None:
         notes.add(ToolVerdict(target, "blocked", found, error or "another answer"))
 
 
+def _own(error: str) -> bool:
+    return error.endswith(_OWN)
+
+
+def _body(response: object) -> str:
+    """The text of an answer: of echo and discard it is the answer itself."""
+    return response if isinstance(response, str) else text_of(object_of(response).get("body"))
+
+
 def _mechanisms(place: str, service: str, error: str, body: str, notes: Notes) -> tuple[str, ...]:
-    if not error:
+    if not error or any(words in error for words in _ANOTHER):
         known = any(text in body for text in BLOCK_PAGE_TEXTS)
         return ("http.page",) if known or "https" not in service.lower() else ("tls.mitm", "http.page")
     kind = kind_of(error)

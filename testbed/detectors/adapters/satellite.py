@@ -1,4 +1,8 @@
-"""Satellite v2.2 and the later raw files: <https://docs.censoredplanet.org/dns.html>."""
+"""Satellite v2.1, v2.2 and the later raw files: <https://docs.censoredplanet.org/dns.html>.
+
+In v2.1, of the spring of 2021, `response` is one object: an address for each key, and beside them "rcode" and
+"error", which are lists. Its `passed_control` became `passed_liveness`.
+"""
 
 from typing import Any, Final
 
@@ -8,8 +12,9 @@ from testbed.detectors.reading import Notes, items_of, json_lines, object_of, te
 from testbed.detectors.verdicts import ToolReport, ToolVerdict
 
 _V22: Final = {
-    "vp", "location", "test_url", "passed_liveness", "connect_error", "in_control_group", "anomaly",
-    "confidence", "excluded", "exclude_reason", "excluded_reason", "response", "start_time", "end_time",
+    "vp", "location", "test_url", "passed_liveness", "passed_control", "connect_error", "in_control_group",
+    "anomaly", "confidence", "excluded", "exclude_reason", "excluded_reason", "response", "start_time",
+    "end_time",
 }  # fmt: skip
 _RAW: Final = {
     "domain", "domain_is_control", "test_url", "date", "start_time", "end_time", "resolver_ip",
@@ -37,8 +42,11 @@ def read(output: ToolOutput) -> ToolReport:
 
 def _v22(place: str, record: dict[str, Any], notes: Notes) -> None:
     target = text_of(record["test_url"])
-    answers = [one for one in map(object_of, items_of(record.get("response"))) if one.get("url") == target]
-    if record.get("passed_liveness") is False or record.get("in_control_group") is False:
+    answers = _answers(record, target)
+    if (
+        False in (record.get("passed_liveness"), record.get("passed_control"))
+        or record.get("in_control_group") is False
+    ):
         notes.add(ToolVerdict(target, "inconclusive", words="the resolver's controls failed"))
     elif record.get("excluded"):
         reason = record.get("exclude_reason") or record.get("excluded_reason")
@@ -57,6 +65,19 @@ def _v22(place: str, record: dict[str, Any], notes: Notes) -> None:
             notes.add(ToolVerdict(target, "blocked", *_failed(rcode, "")))
     else:
         notes.add(ToolVerdict(target, "free", words="as the control resolvers"))
+
+
+def _answers(record: dict[str, Any], target: str) -> list[dict[str, Any]]:
+    """What the resolver answered to each try, in v2.2's form."""
+    given = record.get("response")
+    if isinstance(given, list):
+        return [one for one in map(object_of, given) if one.get("url") == target]
+    old = object_of(given)
+    errors = [*map(text_of, items_of(old.get("error")))]
+    codes = [int(one) for one in map(text_of, items_of(old.get("rcode"))) if one.lstrip("-").isdigit()]
+    addresses = {name: tags for name, tags in old.items() if name not in ("rcode", "error")}
+    failed = [{"rcode": _CONNECTION, "error": one, "response": {}} for one in errors]
+    return [*failed, *({"rcode": code, "response": addresses} for code in codes if code != _CONNECTION)]
 
 
 def _raw(record: dict[str, Any], notes: Notes) -> None:
@@ -85,7 +106,7 @@ def _failed(rcode: object, error: str) -> tuple[tuple[str, ...], str]:
 
 SATELLITE = Adapter(
     name="satellite",
-    title="Censored Planet's Satellite (v2.2 and raw)",
+    title="Censored Planet's Satellite (v2.1, v2.2 and raw)",
     read=read,
     observes=frozenset({"dns.nxdomain", "dns.error", "dns.poison", "dns.drop", "dns.rst"}),
     schemes=WEB | {"dns"},

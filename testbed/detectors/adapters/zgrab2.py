@@ -26,6 +26,8 @@ _STATUSES: Final = {
     "application-error": ("", "garbage"),
     "unknown-error": ("", ""),
 }
+_HANDSHAKE: Final = "complete tls handshake"  # also within "unable to dial" of the http module, over TLS
+_UNRESOLVED: Final = "could not resolve"
 _OWN: Final = {"invalid-inputs", "blocklisted-target"}
 
 
@@ -37,11 +39,19 @@ def read(output: ToolOutput) -> ToolReport:
         name = text_of(record.get("domain")) or text_of(record.get("ip")) or output.target
         scans = object_of(record.get("data"))
         if not scans:
-            error = text_of(record.get("error"))
-            notes.complain("not a result", place, error or "no data")
+            _without_scan(name, text_of(record.get("error")), place, notes)
         for module, scan in scans.items():
             _add(name, module, object_of(scan), place, notes)
     return notes.report()
+
+
+def _without_scan(name: str, error: str, place: str, notes: Notes) -> None:
+    """A line whose name did not resolve has no module, so it has no scheme either."""
+    found = mechanisms("dns", kind_of(error)) if _UNRESOLVED in error else ()
+    if found:
+        notes.add(ToolVerdict(name, "blocked", found, error))
+    else:
+        notes.complain("not a result", place, error or "no data")
 
 
 def _add(name: str, module: str, scan: dict[str, Any], place: str, notes: Notes) -> None:
@@ -54,8 +64,8 @@ def _add(name: str, module: str, scan: dict[str, Any], place: str, notes: Notes)
         notes.add(ToolVerdict(target, "blocked" if page else "free", page, words))
     elif status in _STATUSES:
         step, otherwise = _STATUSES[status]
-        known = kind_of(error) if error != "EOF" else "closed"
-        found = mechanisms(step or _step(scan, target, error), known or otherwise)
+        step = "tls" if _HANDSHAKE in error else step or _step(scan, target, error)
+        found = mechanisms(step, kind_of(error) or otherwise)
         notes.add(ToolVerdict(target, "blocked" if found else "inconclusive", found, words))
     else:
         if status not in _OWN:
