@@ -20,7 +20,7 @@ JOBS ?=#          workers for the pure tests:    make test JOBS=1  (default: one
 
 vantages = $(foreach vantage,$(1),--vantage $(vantage))
 
-.PHONY: help setup demo test test-all fuzz pictures diagrams episodes methods matrix-page conformance check lint types locked scenarios-valid format scenarios bench lock clean
+.PHONY: help setup demo test test-all fuzz pictures diagrams episodes methods matrix-page site manual release-check conformance check lint types locked scenarios-valid format scenarios bench lock clean
 
 help:             ## print this list
 	@awk -F ':[^#]*## ' '/^[a-z][a-zA-Z\/%-]*:.*##/ {sub("%", "NAME", $$1); printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,12 +90,21 @@ methods: setup    ## renew the table of docs/circumvention.md, from real runs (A
 matrix-page: setup ## renew docs/matrix-recipes.md: every recipe against every profile, from real runs (ARGS=--jobs N)
 	@.venv/bin/python tools/matrix_page.py $(ARGS)
 
+site: setup       ## the pages, the commands and the API as a searchable site in build/site
+	@.venv/bin/python tools/site.py $(ARGS)
+
+manual: setup     ## make the manual page, docs/testbed.1, again
+	@.venv/bin/python tools/site.py --man
+
+release-check: setup ## build sdist and wheel, install them in an empty environment, run the main job there
+	@.venv/bin/python tools/release_check.py $(ARGS)
+
 conformance: setup ## every documented behaviour as a case, on the core (ARGS=--live: through the kernel)
 	@$(TESTBED) conformance $(ARGS)
 
 lock: setup       ## pin the dependencies of pyproject.toml again, for every supported Python
 	@.venv/bin/python -m pip install --quiet uv
-	@.venv/bin/python -m uv pip compile $(LOCKED) --extra dev --extra ooni $(ARGS) --output-file requirements.lock pyproject.toml
+	@.venv/bin/python -m uv pip compile $(LOCKED) --extra dev --extra ooni --extra site $(ARGS) --output-file requirements.lock pyproject.toml
 	@.venv/bin/python -m uv pip compile $(LOCKED) --all-extras --constraint requirements.lock $(ARGS) \
 	  --output-file requirements-slow.lock pyproject.toml
 

@@ -14,7 +14,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-LOCKS = {"requirements.lock": ("dev", "ooni"), "requirements-slow.lock": None}  # name -> extras that it pins
+LOCKS = {
+    "requirements.lock": ("dev", "ooni", "site"),
+    "requirements-slow.lock": None,
+}  # name -> extras that it pins
 
 
 def requirements(pyproject: dict, extras: Sequence[str] | None = None) -> dict[str, Requirement]:

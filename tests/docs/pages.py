@@ -41,7 +41,7 @@ def pages() -> list[Path]:
     """Every page that users read, in a fixed order."""
     top = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
     return [page for page in top if page.exists()] + [
-        page for folder in ("docs", "examples") for page in sorted((ROOT / folder).rglob("*.md"))
+        page for folder in ("docs", "examples", "labs") for page in sorted((ROOT / folder).rglob("*.md"))
     ]
 
 
