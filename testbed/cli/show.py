@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,11 +16,22 @@ if TYPE_CHECKING:
 @click.command(short_help="One scenario: its world, phases, rules, expectations and sources.")
 @scenario_argument
 @click.option("--json", "as_json", is_flag=True, help="Print the whole resolved scenario as JSON.")
-def command(*, name: str, as_json: bool) -> None:
+@click.option(
+    "--geoip",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write country and AS of the world's addresses there (MaxMind DB), and nothing else.",
+)
+def command(*, name: str, as_json: bool, geoip: Path | None) -> None:
     """Show the scenario NAME (of the library, or a file): who filters what, when, and what is expected."""
     from testbed.scenario.loadcache import load_kept
 
     scenario = load_kept(name)
+    if geoip is not None:
+        from testbed.scenario.geoip import write_geoip
+
+        click.echo(f"{geoip}: {write_geoip(scenario.world, geoip)} networks")
+        return
     if as_json:
         from testbed.scenario.tojson import to_json
 

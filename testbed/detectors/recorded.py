@@ -17,7 +17,7 @@ from testbed.model import OUTSIDE
 from testbed.scenario.labels import CAUSELESS
 from testbed.scenario.loader import load
 from testbed.truth.classify import classify
-from testbed.truth.outage import for_everybody
+from testbed.truth.doubt import seen_as, weigh
 from testbed.truth.proofs import CensorReceipts, fired_on, is_rule, on_flows
 from testbed.truth.record import TruthRecord, read_truth
 from testbed.truth.timeline import Timeline
@@ -108,9 +108,7 @@ class ProbeView:
         """What it says of one measurement."""
         outside = self._outside.get(measurement.target)
         label = classify(measurement, outside)
-        if label == "throttle" and measurement.test_keys.speed is not None:
-            return _verdict(measurement, label, label)  # a rate says more than how long a step took
-        return _verdict(measurement, for_everybody(label, self._controls[measurement.vantage]), label)
+        return _verdict(measurement, seen_as(measurement, label, self._controls[measurement.vantage]), label)
 
 
 def _verdict(measurement: Measurement, label: str, seen_as: str) -> ToolVerdict:
@@ -123,6 +121,11 @@ def _verdict(measurement: Measurement, label: str, seen_as: str) -> ToolVerdict:
     words = f"{shown}: {measurement.test_keys.failed_operation or 'done'}, {measurement.failure}"
     if label in CAUSELESS:
         return ToolVerdict(measurement.target, "free", words=words, parameters=parameters)
+    if measurement.test_keys.repeated is not None:
+        weighed = weigh(measurement.test_keys.repeated)
+        words += f"; {weighed.words}"
+        if weighed.said != "blocked":
+            return ToolVerdict(measurement.target, weighed.said, words=words, parameters=parameters)
     return ToolVerdict(measurement.target, "blocked", (label,), words, parameters=parameters)
 
 

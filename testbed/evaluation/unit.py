@@ -196,6 +196,7 @@ class Unit:
                 vantages=vantages,
                 serve=self.spec.serve,
                 instruments=self.spec.instruments,
+                again=True,
                 out=out / "w",
             )
             result = execute(job)

@@ -7,10 +7,11 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 
 @dataclass(frozen=True, slots=True)
 class AutonomousSystem:
-    """Its number, and the organisation's name, "" if it is not known."""
+    """Its number, the organisation's name, and the country of an address of it; "" is not known."""
 
     number: int
     name: str = ""
+    country: str = ""  # where these addresses are, "RU"
 
     @property
     def text(self) -> str:

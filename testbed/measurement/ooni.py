@@ -255,6 +255,15 @@ class CloserLook:
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatedLooks:
+    """Labels of repeated measurements of what failed, the first ones included (ours)."""
+
+    here: tuple[str, ...] = ()  # of the target
+    outside: tuple[str, ...] = ()  # of the target from outside
+    controls: tuple[str, ...] = ()  # of the vantage's controls
+
+
+@dataclass(frozen=True, slots=True)
 class TestKeys:
     """The blocks: what happened, layer by layer. Keys as in OONI's urlgetter (ts-027)."""
 
@@ -272,6 +281,7 @@ class TestKeys:
     tcp_info: TcpInfo | None = named("x_tcp_info")
     flows: tuple[str, ...] | None = named("x_flows")  # as events.jsonl names them, in the order opened
     closer: CloserLook | None = named("x_closer")  # None: nothing interferes, or nobody looked
+    repeated: RepeatedLooks | None = named("x_repeated")  # None: nothing seemed to interfere, or nobody did
     probe_error: str | None = named("x_probe_error")  # an exception that is a bug of the probe
     extra: Mapping[str, Any] = rest()
 

@@ -42,6 +42,7 @@ class Job:
     ipv: int = 4  # IP version that the built-in probe uses, 4 or 6
     model: str | None = None  # the inspector model of every censor at a hop; None: the scenario's
     instruments: tuple[str, ...] = ()  # `testbed.probe.closer`, on what the probe finds blocked
+    again: bool = False  # look several times at what the built-in probe finds blocked: `testbed.truth.doubt`
     circumvention: bool = False  # with the built-in probe: prove the phase's methods of circumvention, too
     capture: bool = False  # packets at every point of interest, as capture.pcapng in the run folder
     keys: bool = False  # with capture: ask the command for its TLS secrets, too (SSLKEYLOGFILE)

@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from ipaddress import ip_network
 from pathlib import Path
 
-from testbed.measurement.networks import AutonomousSystem, RoutingTable
+from testbed.measurement.networks import AutonomousSystem
 from testbed.measurement.ooni import Measurement
 from testbed.measurement.passage import DIRECT, Passage
 from testbed.measurement.target import Target, is_address
-from testbed.model import OUTSIDE, World
+from testbed.model import OUTSIDE
+from testbed.model.announced import announced_by
 from testbed.probe.fieldsite import CONTROL, FieldPlan, FieldSite
 from testbed.probe.log import ProbePlace, utc_now
 from testbed.probe.many import BULK_TOGETHER, VantageTargets, measure_many
@@ -52,7 +52,7 @@ def observe_each(
     laboratory: Laboratory, wanted: Sequence[ToMeasure], results: str, timeout: float, ipv: int
 ) -> list[Measurement]:
     """Measure all of them side by side, in their order; each is also a line of the file `results`."""
-    authority, routes, begun = _authority_file(laboratory), _routes(laboratory.scenario.world), utc_now()
+    authority, routes, begun = _authority_file(laboratory), announced_by(laboratory.scenario.world), utc_now()
     tasks = [
         VantageTargets(
             one.vantage,
@@ -145,25 +145,3 @@ def _place(laboratory: Laboratory, vantage: str) -> ProbePlace:
         return ProbePlace(vantage, AutonomousSystem(0, "outside"))
     operator = laboratory.scenario.world.operator(vantage)
     return ProbePlace(vantage, AutonomousSystem(operator.asn, operator.name), operator.country)
-
-
-def _routes(world: World) -> RoutingTable:
-    """Whose the addresses of the world are. Autonomous systems have names only where they are operators'."""
-    names = {operator.asn: operator.name for operator in world.operators}
-    servers: list[tuple[tuple[str, ...], int]] = [
-        *((site.addresses, site.asn) for site in world.sites),
-        *(((*one.ipv4, *one.ipv6), one.asn) for one in world.resolvers),
-        *(((*one.ipv4, *one.ipv6), one.asn) for one in world.hosts if one.asn),
-    ]
-    return RoutingTable.of(
-        [
-            (prefix, AutonomousSystem(operator.asn, operator.name))
-            for operator in world.operators
-            for prefix in (operator.prefix4, operator.prefix6)
-        ]
-        + [
-            (ip_network(address), AutonomousSystem(asn, names.get(asn, "")))
-            for addresses, asn in servers
-            for address in addresses
-        ]
-    )

@@ -7,6 +7,7 @@ from testbed.measurement.ooni import Measurement
 from testbed.measurement.target import Target
 from testbed.run.events import passed_names
 from testbed.run.laboratory import Laboratory
+from testbed.run.lookagain import look_again
 from testbed.run.observe import observe, observe_closer
 from testbed.run.result import Findings
 from testbed.run.session import Session
@@ -24,6 +25,8 @@ def run_probe(session: Session, laboratory: Laboratory) -> Findings:
     for one in expected:
         targets.setdefault(one.vantage, []).extend([one.target] * one.tries)
     measurements = observe(laboratory, targets, job.timeout, job.ipv)
+    if job.again:
+        measurements = look_again(laboratory, targets, measurements, job.timeout, job.ipv)
     if job.instruments:
         measurements = observe_closer(laboratory, targets, measurements, job.instruments, job.ipv)
     trials = _trials(session, laboratory)
