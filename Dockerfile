@@ -24,7 +24,6 @@ WORKDIR /testbed
 # First what the set-up reads, so that a change of the code does not repeat it.
 COPY Makefile pyproject.toml requirements.lock requirements-slow.lock README.md LICENSE ./
 COPY tools tools
-COPY docs/testbed.1 docs/
 RUN make setup && rm -rf /var/lib/apt/lists/*
 
 COPY . .
