@@ -158,11 +158,13 @@ class Censor:
 
     def _unheld(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
         """No rule has this flow yet: does one match this packet, or may one match a later packet?"""
+        given_up = flow.care is Care.IGNORED
+        if given_up and flow.inspection.watch is None and not self._keeps_history:
+            return self._given_up(packet, flow)  # as below, where no rule looks at it any more
         # CP22 Fig. 7: the last SYN names the client, but a flow that the outside began is never armed.
         inside = flow.client is Direction.UP and flow.opener is Direction.UP
         armed = inside or not self._profile.inside_opens.value
         rules = self._consulted(flow, armed=armed)
-        given_up = flow.care is Care.IGNORED
         if given_up:
             rules = [index for index in rules if self._rules[index].whenever] if self._keeps_history else []
         if rules:
@@ -218,11 +220,14 @@ class Censor:
         outside, port = flow.key.outside, flow.port
         # Packets of the outside count where it may be a client.
         heard = direction is Direction.UP or self._both_ways
+        shows = reading is not NOTHING or flow.inspection.shown is not None
         for index in rules:
             rule, content = self._rules[index], None
             if not rule.kinds:
                 if not ((heard or rule.outside) and rule.header_fits(packet, outside, port)):
                     continue
+            elif not shows:
+                continue
             elif (content := self._shown(index, reading, packet, flow)) is None:
                 if reading.more and index in self._exempting and rule.header_fits(packet, outside, port):
                     return None  # an exemption that the next segment may show comes before the rules below it

@@ -57,6 +57,8 @@ class Care(Enum):
     HELD = "held"
     IGNORED = "ignored"
 
+    __hash__ = object.__hash__  # one object each; the one of Enum is slow, and the table is asked per packet
+
 
 class FlowEvent(Enum):
     """What changes that."""
@@ -65,6 +67,8 @@ class FlowEvent(Enum):
     HOLD_ENDS = "the rule's time is over"
     NOTHING_LEFT = "no later packet can show anything"
     SYN_INSIDE = "the inside host opens the 4-tuple again"
+
+    __hash__ = object.__hash__
 
 
 CARES: Final = {

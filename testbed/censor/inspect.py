@@ -1,10 +1,9 @@
 """Reads payloads: names and protocols that rules may match, or at least a known protocol."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
-from testbed.censor.packet import TCP, UDP
 from testbed.censor.parsers import PROTOCOLS, Transport, Unread, dns, http, socks, tls
 
 
@@ -24,8 +23,7 @@ class Kind(Enum):
     __hash__ = object.__hash__  # one object each; the one of Enum is slow, and rules are found by kinds
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):  # a tuple, as Reading: made for every payload, at a third of a dataclass's cost
     """Something that rules can match."""
 
     kind: Kind
@@ -40,8 +38,7 @@ class Content:
     qtype: int = 0  # DNS: the type asked for
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What inspection found in one payload."""
 
     contents: tuple[Content, ...] = ()
@@ -55,50 +52,68 @@ NOTHING: Final = Reading()
 RECOGNISED: Final = Reading(recognised=True)
 
 
+class OnPort(NamedTuple):
+    """Which kinds of content some rule looks for on one far port; `tcp` and `udp`: any at all."""
+
+    tls: bool
+    certificate: bool
+    http: bool
+    dns: bool
+    quic: bool
+    initial: bool
+    unreadable: bool
+    protocol: bool
+    payload: bool
+    tcp: bool
+    udp: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the rules of a policy look for: each kind with the far ports on which to look (empty: all)."""
 
     ports: dict[Kind, frozenset[int]]
     protocols: frozenset[str] = frozenset()
+    _known: dict[int, OnPort] = field(default_factory=dict, compare=False, repr=False)
 
-    def on(self, kind: Kind, port: int) -> bool:
-        """Whether any rule could match this kind on this far port."""
-        ports = self.ports.get(kind)
-        return ports is not None and (not ports or port in ports)
+    def on(self, port: int) -> OnPort:
+        """What any rule could match on this far port; asked for every packet, so it is kept."""
+        found = self._known.get(port)
+        if found is None:
+            found = self._known[port] = self._on(port)
+        return found
 
-    def any_on(self, protocol: int, port: int) -> bool:
-        """Whether any content rule could ever match a flow to this far port."""
-        kinds = (
-            (Kind.TLS, Kind.CERTIFICATE, Kind.HTTP)
-            if protocol == TCP
-            else (Kind.QUIC, Kind.INITIAL, Kind.UNREADABLE)
-        )
-        return protocol in (TCP, UDP) and any(
-            self.on(kind, port) for kind in (*kinds, Kind.DNS, Kind.PROTOCOL, Kind.PAYLOAD)
+    def _on(self, port: int) -> OnPort:
+        looked = {kind for kind, ports in self.ports.items() if not ports or port in ports}
+        both = {Kind.DNS, Kind.PROTOCOL, Kind.PAYLOAD}
+        return OnPort(
+            *(kind in looked for kind in Kind),
+            tcp=bool(looked & {Kind.TLS, Kind.CERTIFICATE, Kind.HTTP, *both}),
+            udp=bool(looked & {Kind.QUIC, Kind.INITIAL, Kind.UNREADABLE, *both}),
         )
 
 
 def read_tcp(payload: bytes, port: int, wanted: Wanted, *, first: bool) -> Reading:
     """What the beginning of a TCP direction, or one segment of it, shows; `first`: nothing came before."""
-    reading = _read_tcp(payload, port, wanted, first=first)
-    if not wanted.on(Kind.PAYLOAD, port):
+    here = wanted.on(port)
+    reading = _read_tcp(payload, here, wanted, first=first)
+    if not here.payload:
         return reading
-    return replace(reading, contents=(*reading.contents, Content(Kind.PAYLOAD, payload=payload)))
+    return reading._replace(contents=(*reading.contents, Content(Kind.PAYLOAD, payload=payload)))
 
 
-def _read_tcp(payload: bytes, port: int, wanted: Wanted, *, first: bool) -> Reading:
-    found = _protocols(payload, port, wanted, "tcp", first=first)
-    if wanted.on(Kind.TLS, port):
+def _read_tcp(payload: bytes, here: OnPort, wanted: Wanted, *, first: bool) -> Reading:
+    found = _protocols(payload, wanted, "tcp", first=first) if here.protocol else ()
+    if here.tls:
         hello = tls.client_hello(payload)
         if isinstance(hello, tls.ClientHello):
             content = Content(Kind.TLS, hello.server_name or "", hello=hello)
             return Reading((content, *found), recognised=True, decided=True)
         if hello is Unread.MORE:
             return Reading(found, recognised=tls.looks_like_tls(payload), more=True)
-    if wanted.on(Kind.HTTP, port) and http.is_request(payload):
+    if here.http and http.is_request(payload):
         return Reading((_request(payload), *found), recognised=True)
-    if wanted.on(Kind.DNS, port):
+    if here.dns:
         question = dns.question_over_tcp(payload)
         if isinstance(question, dns.Question):
             return Reading((_query(question), *found), recognised=True)
@@ -111,17 +126,18 @@ def _read_tcp(payload: bytes, port: int, wanted: Wanted, *, first: bool) -> Read
 
 def read_udp(payload: bytes, port: int, wanted: Wanted) -> Reading:
     """What one datagram shows without decryption; QUIC Initials have a reader of their own."""
-    found = list(_protocols(payload, port, wanted, "udp", first=True))
-    if wanted.on(Kind.DNS, port):
+    here = wanted.on(port)
+    found = list(_protocols(payload, wanted, "udp", first=True)) if here.protocol else []
+    if here.dns:
         question = dns.question(payload)
         if isinstance(question, dns.Question):
             found.append(_query(question))
-    if wanted.on(Kind.QUIC, port) and len(payload) >= 5:
+    if here.quic and len(payload) >= 5:
         # The 2022 rule did not look at the first byte, only at bytes 1-4 (NTC1823 #10).
         version = int.from_bytes(payload[1:5], "big")
         found.append(Content(Kind.QUIC, version=version, size=len(payload), payload=payload))
     recognised = bool(found)
-    if wanted.on(Kind.PAYLOAD, port):
+    if here.payload:
         found.append(Content(Kind.PAYLOAD, payload=payload))
     return Reading(tuple(found), recognised) if found else NOTHING
 
@@ -137,11 +153,7 @@ def _query(question: dns.Question) -> Content:
     return Content(Kind.DNS, question.name, qtype=question.kind)
 
 
-def _protocols(
-    payload: bytes, port: int, wanted: Wanted, transport: Transport, *, first: bool
-) -> tuple[Content, ...]:
-    if not wanted.protocols or not wanted.on(Kind.PROTOCOL, port):
-        return ()
+def _protocols(payload: bytes, wanted: Wanted, transport: Transport, *, first: bool) -> tuple[Content, ...]:
     from testbed.censor.parsers.registry import opening  # only policies that name a protocol need it
 
     found = []

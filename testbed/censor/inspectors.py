@@ -1,7 +1,6 @@
 """How a flow is looked at, by its model: which bytes are read, and when looking ends."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from testbed.censor.decision import Direction
@@ -78,8 +77,10 @@ class Inspector:
 
     def wants(self, packet: Packet, flow: Flow) -> bool:
         """Whether any content rule could match this flow."""
-        port = flow.port
-        return flow.reading and not flow.midway and self._wanted.any_on(packet.protocol, port)
+        if not flow.reading or flow.midway:
+            return False
+        here = self._wanted.on(flow.port)
+        return here.tcp if packet.protocol == TCP else here.udp
 
     def reads(self, packet: Packet, direction: Direction, flow: Flow) -> bool:
         """Whether this packet can show anything."""
@@ -115,12 +116,12 @@ class Inspector:
             self._go_on(packet, flow, model, reading)
         if self._joins and model.view != "stream" and direction is flow.asks:
             whole = self._read_stream(flow, model, port)
-            return replace(reading, more=whole.more and flow.reading, joined=whole.contents)
+            return reading._replace(more=whole.more and flow.reading, joined=whole.contents)
         return reading
 
     def _answers(self, packet: Packet, flow: Flow) -> bool:
         """Whether a certificate is looked for in the server's next segment."""
-        wanted = packet.protocol == TCP and self._wanted.on(Kind.CERTIFICATE, flow.port)
+        wanted = packet.protocol == TCP and self._wanted.on(flow.port).certificate
         return wanted and flow.inspection.answers < _ANSWERS
 
     def _answer(self, packet: Packet, flow: Flow) -> Reading:
@@ -139,7 +140,7 @@ class Inspector:
             self._watch_the_rest(NOTHING, packet, direction, flow)
         kinds = (Kind.TLS, Kind.HTTP)
         contents = [Content(kind, name, payload=payload, url=name) for name in found for kind in kinds]
-        if self._wanted.on(Kind.PAYLOAD, flow.port):
+        if self._wanted.on(flow.port).payload:
             contents.append(Content(Kind.PAYLOAD, payload=payload))
         return Reading(tuple(contents)) if contents else NOTHING
 
@@ -161,7 +162,8 @@ class Inspector:
         if direction is not flow.asks and begun:
             return NOTHING  # the server's answer to the first part of a ClientHello ends nothing
         reading = read_udp(packet.payload, port, self._wanted)
-        initials = self._wanted.on(Kind.INITIAL, port) or self._wanted.on(Kind.UNREADABLE, port)
+        here = self._wanted.on(port)
+        initials = here.initial or here.unreadable
         if _asks(reading) or (port == _PORT_DNS and not initials):
             return reading
         # Only a flow's first datagram is judged (NTC1823 #11), but see `_initial`.
@@ -203,9 +205,9 @@ class Inspector:
 
     def _cut(self, payload: bytes, port: int) -> bool:
         """Whether it is the beginning of what rules look for, of which the rest comes later or elsewhere."""
-        if self._wanted.on(Kind.TLS, port) and payload.startswith(HANDSHAKE):
+        if self._wanted.on(port).tls and payload.startswith(HANDSHAKE):
             return True
-        return self._wanted.on(Kind.HTTP, port) and http.host(payload) is Unread.MORE
+        return self._wanted.on(port).http and http.host(payload) is Unread.MORE
 
     def _go_on(self, packet: Packet, flow: Flow, model: Model, reading: Reading) -> None:
         if model.view == "packet" or self._stateless:
@@ -232,4 +234,7 @@ class Inspector:
 
 def _asks(reading: Reading) -> bool:
     """Whether it is a DNS query, on whatever port."""
-    return any(content.kind is Kind.DNS for content in reading.contents)
+    for content in reading.contents:  # noqa: SIM110 - a generator would cost more
+        if content.kind is Kind.DNS:
+            return True
+    return False

@@ -66,8 +66,11 @@ class NameMatcher:
         if not name:
             return False
         name = name.lower()
-        if name in self._exact or any(name[-size:] in self._endings for size in self._ending_lengths):
+        if name in self._exact:
             return True
+        for size in self._ending_lengths:
+            if name[-size:] in self._endings:
+                return True
         if self._suffixes:
             at = name.find(".")
             while at >= 0:

@@ -53,8 +53,10 @@ def _hello(
         16: (len(alpn) + 1).to_bytes(2, "big") + bytes([len(alpn)]) + alpn,
         43: b"\0" + _wire(_numbers(versions)),
     }
-    extensions = tuple((kind, bodies.get(kind, b"")) for kind in _numbers(kinds))
-    return ClientHello("x.com", False, 0x0303, _numbers(ciphers), extensions)
+    block = b"".join(
+        _wire((kind, len(bodies.get(kind, b"")))) + bodies.get(kind, b"") for kind in _numbers(kinds)
+    )
+    return ClientHello("x.com", False, 0x0303, _wire(_numbers(ciphers)), block)
 
 
 @pytest.mark.parametrize("fingerprint", PUBLISHED)

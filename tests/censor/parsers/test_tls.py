@@ -30,14 +30,18 @@ def test_what_chrome_sends() -> None:
 def test_without_extensions_nothing_is_read() -> None:
     body = b"\x03\x01" + bytes(32) + b"\0" + b"\0\x02\0\x2f" + b"\x01\0"
     found = client_hello(record(b"\x01" + len(body).to_bytes(3, "big") + body))
-    assert found == ClientHello(None, legacy_version=0x0301, ciphers=(0x2F,))
+    assert found == ClientHello(None, legacy_version=0x0301, cipher_block=b"\0\x2f")
+    assert (found.ciphers, found.extensions) == ((0x2F,), ())
     assert (found.versions, found.signature_algorithms, found.groups, found.alpn) == ((), (), (), b"")
 
 
 @pytest.mark.parametrize("body", [b"", b"\0", b"\0\x05", b"\0\x05\x09h2", b"\0\x03\x02h", b"\x01" * 9])
 @pytest.mark.parametrize("kind", [10, 13, 16, 43])
 def test_odd_extension_bodies_read_as_far_as_they_go(kind: int, body: bytes) -> None:
-    found = ClientHello("x.com", extensions=((kind, body),))
+    found = ClientHello(
+        "x.com", extension_block=kind.to_bytes(2, "big") + len(body).to_bytes(2, "big") + body
+    )
+    assert found.extensions == ((kind, body),)
     for numbers in (found.versions, found.groups, found.signature_algorithms):
         assert len(numbers) <= len(body) // 2
     assert len(found.alpn) <= len(body)
