@@ -238,7 +238,7 @@ class FlowTable:
     """
 
     def __init__(self, profile: Profile, limit: int = MAX_FLOWS) -> None:
-        self._flows: OrderedDict[FlowKey, Flow] = OrderedDict()
+        self._flows: OrderedDict[tuple[bytes, int, bytes, int, int], Flow] = OrderedDict()
         self._ordinals: OrderedDict[tuple[bytes, bytes, int, int], int] = OrderedDict()
         self._hosts: OrderedDict[bytes, InsideHost] = OrderedDict()
         self._lists = LearnedLists()
@@ -257,20 +257,21 @@ class FlowTable:
 
     def track(self, packet: Packet, direction: Direction, now: float) -> Flow:
         """The packet's flow, its roles and times brought up to date."""
+        # A plain tuple is equal to the key, and made in a third of its time.
         if direction is Direction.UP:
-            key = FlowKey(packet.source, packet.sport, packet.destination, packet.dport, packet.protocol)
+            ends = packet.source, packet.sport, packet.destination, packet.dport, packet.protocol
         else:
-            key = FlowKey(packet.destination, packet.dport, packet.source, packet.sport, packet.protocol)
-            host = self._hosts.get(key.inside)
+            ends = packet.destination, packet.dport, packet.source, packet.sport, packet.protocol
+            host = self._hosts.get(packet.destination)
             if host is not None and host.aliases:
-                key = host.aliases.get(key) or key
-        flow = self._flows.get(key)
+                ends = host.aliases.get(FlowKey(*ends)) or ends
+        flow = self._flows.get(ends)
         if flow is None:
-            return self._open(key, packet, direction, now)
+            return self._open(FlowKey(*ends), packet, direction, now)
         if self._expired(flow, now):
-            del self._flows[key]
-            return self._open(key, packet, direction, now)
-        self._flows.move_to_end(key)
+            del self._flows[flow.key]
+            return self._open(flow.key, packet, direction, now)
+        self._flows.move_to_end(flow.key)
         if packet.protocol == TCP and packet.flags & (SYN | ACK) == SYN:
             flow.client = direction
             if direction is Direction.UP:
@@ -339,7 +340,7 @@ class FlowTable:
 
     def _forget_hosts(self) -> None:
         """Those without a flow; if each has one, the oldest."""
-        alive = {key.inside for key in self._flows}
+        alive = {flow.key.inside for flow in self._flows.values()}
         idle = [host for host in self._hosts if host not in alive]
         for host in idle or [next(iter(self._hosts))]:
             del self._hosts[host]

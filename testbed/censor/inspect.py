@@ -87,7 +87,15 @@ class Wanted:
         looked = {kind for kind, ports in self.ports.items() if not ports or port in ports}
         both = {Kind.DNS, Kind.PROTOCOL, Kind.PAYLOAD}
         return OnPort(
-            *(kind in looked for kind in Kind),
+            tls=Kind.TLS in looked,
+            certificate=Kind.CERTIFICATE in looked,
+            http=Kind.HTTP in looked,
+            dns=Kind.DNS in looked,
+            quic=Kind.QUIC in looked,
+            initial=Kind.INITIAL in looked,
+            unreadable=Kind.UNREADABLE in looked,
+            protocol=Kind.PROTOCOL in looked,
+            payload=Kind.PAYLOAD in looked,
             tcp=bool(looked & {Kind.TLS, Kind.CERTIFICATE, Kind.HTTP, *both}),
             udp=bool(looked & {Kind.QUIC, Kind.INITIAL, Kind.UNREADABLE, *both}),
         )

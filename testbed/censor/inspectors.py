@@ -108,7 +108,7 @@ class Inspector:
             reading = NOTHING
         else:
             reading = read_tcp(packet.payload, port, self._wanted, first=flow.inspection.budget is None)
-            if model.view == "flow":
+            if model.view == "flow" and (self._stateless or not reading.decided):  # or nothing is read again
                 flow.inspection.judge(packet, direction)
             self._watch_the_rest(reading, packet, direction, flow)
         # Each query is judged by itself, however many come.
