@@ -29,6 +29,7 @@ LAYERS = (  # bottom to top; a package imports only from layers below its own
     {"conformance", "doctor", "evaluation", "labs", "ladder", "live", "matrix", "monitor", "replay"},
     {"explain"},
     {"report"},
+    {"htmlreport"},
     {"cli", "testing"},
 )
 """The picture in docs/architecture.md. `testbed/__init__.py` (the Python API) stands above them all."""
@@ -72,8 +73,8 @@ ONLY_IMPORTED_BY = {
 
 
 NAMED_BY_THEIR_FOLDER = {
-    "actions", "adapters", "cases", "checks", "cli", "kinds", "match", "parsers", "profiles", "services",
-    "strategies", "ways",
+    "actions", "adapters", "cases", "checks", "cli", "kinds", "match", "parsers", "profiles", "sections",
+    "services", "strategies", "ways",
 }  # fmt: skip
 """Folders of one file per thing: `parsers/dns.py` and `services/dns.py` are different by their folders."""
 LONGEST = 500  # lines of a file

@@ -63,6 +63,7 @@ COMMANDS = {
     "diff": Entry(
         "testbed.cli.diff", "Which verdicts of two runs differ, and where their flows part.", EXPLAIN
     ),
+    "report": Entry("testbed.cli.report", "One page of runs, scores, matrices; works offline.", EXPLAIN),
     "ladder": Entry("testbed.cli.ladder", "Draw what a censor did to each packet of a flow.", EXPLAIN),
     "replay": Entry("testbed.cli.replay", "What a censor would do to the packets of a capture.", EXPLAIN),
     "lab": Entry("testbed.cli.lab", "Teaching labs: start, check, hint, submit, grade.", TEACH),

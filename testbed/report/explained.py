@@ -9,9 +9,9 @@ from testbed.explain.flowstory import FlowStory, Lane, StoryStep
 
 WIDTH: Final = 110  # columns; our choice
 _TIME: Final = 11
-_NOTE: Final = {"saw": "◇", "matched": "◆", "did": "●", "timer": "◷", "counted": "#", "passed": "○",
+STEP_SIGNS: Final = {"saw": "◇", "matched": "◆", "did": "●", "timer": "◷", "counted": "#", "passed": "○",
                 "received": "◀", "ended": "■"}  # fmt: skip
-_LEGEND: Final = (
+LADDER_LEGEND: Final = (
     ("──▶", "sent on"), ("─┼─", "passes a censor"), ("─✕", "goes no further"), ("◇", "the box saw"),
     ("◆", "a rule matched"), ("●", "it did"), ("◷", "timer"), ("#", "counted by the kernel"),
     ("○", "left alone"), ("◀", "the client received"), ("■", "how it ended"),
@@ -40,12 +40,12 @@ def _lines(story: FlowStory, width: int) -> Iterator[str]:
         yield f"same measurement: {flow}"
     used = _used(story)
     yield from _wrapped(
-        ", ".join(f"{sign} {meaning}" for sign, meaning in _LEGEND if sign in used), "legend: ", width
+        ", ".join(f"{sign} {meaning}" for sign, meaning in LADDER_LEGEND if sign in used), "legend: ", width
     )
 
 
 def _used(story: FlowStory) -> set[str]:
-    signs = {_NOTE[step.kind] for step in story.steps if step.kind in _NOTE and not step.to}
+    signs = {STEP_SIGNS[step.kind] for step in story.steps if step.kind in STEP_SIGNS and not step.to}
     if any(step.to for step in story.steps):
         signs |= {"──▶", "─┼─"} if len(story.lanes) > 2 else {"──▶"}
     return signs | ({"─✕"} if any(step.stops for step in story.steps) else set())
@@ -118,7 +118,7 @@ def _arrow(step: StoryStep, index: dict[str, int], columns: list[int]) -> str:
 
 def _note(step: StoryStep, lane: int, width: int) -> list[str]:
     room = max(30, width - _TIME - lane - 2)
-    sign = _NOTE.get(step.kind, "·")
+    sign = STEP_SIGNS.get(step.kind, "·")
     return textwrap.wrap(f"{sign} {step.words}", room, subsequent_indent="  ", break_on_hyphens=False)
 
 

@@ -1,0 +1,95 @@
+"""What a user named, found and read: runs, evaluations, monitors, matrices, in that order."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+from testbed.errors import InputError, Problem
+from testbed.explain.evidence import LAST, run_folder
+from testbed.htmlreport.facts import ReportFacts
+from testbed.htmlreport.readothers import read_evaluation, read_matrix, read_monitor
+from testbed.htmlreport.readrun import LadderKey, read_run
+from testbed.report.paths import typed
+
+SourceKind = Literal["run", "evaluation", "monitor", "matrix"]
+_MARKS: Final[tuple[tuple[str, SourceKind], ...]] = (  # a file that says what a folder is
+    ("scenario.json", "run"),
+    ("monitor.json", "monitor"),
+    ("trials.jsonl", "evaluation"),
+    ("plan.json", "evaluation"),
+)
+_WANTED: Final = "a run's folder, an evaluation's, a monitor's, or a file of `testbed matrix --json`"
+
+
+def gather(asked: Sequence[str], progress: Callable[[str], None] = lambda _: None) -> ReportFacts:
+    """Read all that was named. `progress` gets the name of each before it is read.
+
+    Errors: InputError with a problem for each that is nothing to report on.
+    """
+    found = _found(asked)
+    shown: set[LadderKey] = set()
+    runs, evaluations, monitors, matrices = [], [], [], []
+    unread: list[str] = []
+    for path, kind, named in found:
+        progress(typed(path))
+        try:
+            match kind:
+                case "run":
+                    runs.append(read_run(path, shown))
+                case "evaluation":
+                    evaluations.append(read_evaluation(path))
+                case "monitor":
+                    monitors.append(read_monitor(path))
+                case "matrix":
+                    matrices.append(read_matrix(path))
+        except InputError as error:
+            if named:
+                raise
+            unread += [str(problem) for problem in error.problems]
+    if not (runs or evaluations or monitors or matrices):
+        raise InputError.at("RUN", "; ".join(unread) or "there is nothing to report on", f"name {_WANTED}")
+    return ReportFacts(
+        asked=tuple(asked),
+        runs=tuple(runs),
+        evaluations=tuple(evaluations),
+        monitors=tuple(monitors),
+        matrices=tuple(matrices),
+        unread=tuple(unread),
+    )
+
+
+def _found(asked: Sequence[str]) -> list[tuple[Path, SourceKind, bool]]:
+    """Path, kind, and whether the user named it: what is in a folder of runs was not."""
+    problems: list[Problem] = []
+    found: dict[Path, tuple[Path, SourceKind, bool]] = {}
+    for given in asked:
+        try:
+            for one in _sources(given):
+                found.setdefault(one[0].resolve(), one)
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(*problems)
+    return list(found.values())
+
+
+def _sources(given: str) -> Iterator[tuple[Path, SourceKind, bool]]:
+    path = Path(given)
+    if given == LAST and not path.exists():
+        yield run_folder(given), "run", True
+    elif path.is_file():
+        yield path, "matrix", True
+    elif not path.is_dir():
+        yield run_folder(given), "run", True
+    elif kind := _kind(path):
+        yield path, kind, True
+    else:
+        inside = [(one, kind) for one in sorted(path.iterdir()) if one.is_dir() and (kind := _kind(one))]
+        if not inside:
+            empty = "is empty" if not any(path.iterdir()) else "holds nothing that a report could show"
+            raise InputError.at("RUN", f"{given} {empty}", f"name {_WANTED}")
+        yield from ((one, kind, False) for one, kind in inside)
+
+
+def _kind(folder: Path) -> SourceKind | None:
+    return next((kind for name, kind in _MARKS if (folder / name).exists()), None)

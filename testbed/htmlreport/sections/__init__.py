@@ -1,0 +1,1 @@
+"""The sections of the page: functions from what was read to blocks, without I/O. One file each."""

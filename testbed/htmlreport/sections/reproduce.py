@@ -1,0 +1,101 @@
+"""How to make all of it again: commands, seeds, versions, and the files by their digests."""
+
+import shlex
+
+from testbed.htmlreport.blocks import DataGrid, Folded, GridRow, PageBlock, PageSection, Statement, Subheading
+from testbed.htmlreport.facts import EvaluationFacts, MatrixFacts, MonitorFacts, ReportFacts, RunFacts
+
+
+def section(facts: ReportFacts) -> PageSection:
+    """A command for each thing on the page, then what it was made with."""
+    lines = [
+        *map(run_command, facts.runs),
+        *map(_evaluate, facts.evaluations),
+        *map(_monitor, facts.monitors),
+        *map(_matrix, facts.matrices),
+        f"testbed report {shlex.join(facts.asked)} -o report.html",
+    ]
+    blocks: list[PageBlock] = [
+        Statement("\n".join(dict.fromkeys(lines)), code=True),
+        Statement(
+            "The same seed gives the same choices of the censors; times and ports differ from run to run."
+        ),
+    ]
+    if facts.runs:
+        blocks += [Subheading("Runs"), _runs(facts.runs)]
+        if files := _files(facts.runs):
+            blocks.append(Folded("Scenario files, by SHA-256", (files,)))
+    return PageSection("reproduce", "Make it again", tuple(blocks))
+
+
+def run_command(run: RunFacts) -> str:
+    """The command that makes this run, as far as its folder says."""
+    words = ["testbed", "run", run.scenario]
+    words += ["--timeline"] if run.timeline else ["--phase", run.phase]
+    operators = {one.key for one in run.operators}
+    named = [one for one in run.vantages if one in operators]
+    if run.command or set(named) != operators:
+        words += [word for one in run.vantages for word in ("--vantage", one)]
+    words += ["--seed", str(run.seed)] if run.seed is not None else []
+    words += ["--time-scale", f"{run.time_scale:g}"] if run.time_scale != 1 else []
+    words += ["--capture"] if run.captured else []
+    words += ["--", *run.command] if run.command else []
+    return shlex.join(words)
+
+
+def _evaluate(one: EvaluationFacts) -> str:
+    plan = one.plan
+    words = ["testbed", "evaluate", "--detector", one.detector]
+    if plan.get("command"):
+        words += ["--adapter", one.adapter]
+        words += ["--client", str(plan["client"])] if plan.get("client") else []
+    words += ["--scenarios", ",".join(_list(plan.get("scenarios")))] if plan.get("scenarios") else []
+    for name in ("repeats", "seed", "limit"):
+        if plan.get(name) is not None:
+            words += [f"--{name}", f"{plan[name]:g}" if isinstance(plan[name], float) else str(plan[name])]
+    words += ["--stop", str(plan["stop"])] if plan.get("stop") else []
+    words += ["--tty"] if plan.get("tty") else []
+    words += ["--with", ",".join(_list(plan.get("instruments")))] if plan.get("instruments") else []
+    for name in ("env", "serve"):
+        words += [word for value in _list(plan.get(name)) for word in (f"--{name}", value)]
+    return shlex.join(words)
+
+
+def _monitor(one: MonitorFacts) -> str:
+    settings = one.settings
+    words = ["testbed", "monitor", *_list(settings.get("scenarios")), "--every", f"{one.every:g} s"]
+    for option, name in (("--vantage", "vantages"), ("--target", "targets")):
+        words += [word for value in _list(settings.get(name)) for word in (option, value)]
+    words += ["--detector", str(settings["detector"])] if settings.get("detector") else []
+    words += ["--seed", str(settings["seed"])] if settings.get("seed") is not None else []
+    words += ["--from", str(settings["begin"])] if settings.get("begin") else []
+    words += ["--until", str(settings["until"])] if settings.get("until") else []
+    return shlex.join(words + (["-6"] if settings.get("ipv") == 6 else []))
+
+
+def _matrix(one: MatrixFacts) -> str:
+    core = ["--core"] if one.how == "core" else []
+    return shlex.join(["testbed", "matrix", *core, *one.tools, "--against", ",".join(one.boxes), "--json"])
+
+
+def _runs(runs: tuple[RunFacts, ...]) -> DataGrid:
+    rows: list[GridRow] = [
+        (
+            run.folder, run.name, str(run.seed), run.started, f"{run.seconds:.1f}" if run.seconds else "",
+            ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+        )
+        for run in runs
+    ]  # fmt: skip
+    return DataGrid(
+        "Runs, with what they were made with", ("folder", "run", "seed", "started", "seconds", "versions"),
+        tuple(rows), frozenset({2, 4}),
+    )  # fmt: skip
+
+
+def _files(runs: tuple[RunFacts, ...]) -> DataGrid | None:
+    known = sorted({(name, digest) for run in runs for name, digest in run.files.items()})
+    return DataGrid("Scenario files", ("file", "SHA-256"), tuple(known)) if known else None
+
+
+def _list(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
