@@ -109,9 +109,9 @@ def near_end(flow: str) -> str:
 def interesting_target(summary: object) -> tuple[str, str] | None:
     """Vantage and target of the row that is most worth explaining; None if each was left alone."""
     rows = summary.get("rows") if isinstance(summary, dict) else None
-    candidates = [row for row in rows or () if row.get("vantage") != OUTSIDE]
+    candidates = [row for row in rows or () if isinstance(row, dict) and row.get("vantage") != OUTSIDE]
     differing = [row for row in candidates if row.get("verdict") not in ("ok", "not measured")]
     acted_on = [row for row in candidates if row.get("by") or row.get("others")]
     for row in (*differing, *acted_on):
-        return str(row["vantage"]), str(row["target"])
+        return str(row.get("vantage")), str(row.get("target"))
     return None

@@ -121,7 +121,7 @@ def _row(values: Mapping[str, Any]) -> Row:
     known = {one.name for one in fields(Row)}
     found = {name: value for name, value in values.items() if name in known}
     lists = {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
-    return Row(**{**found, **lists})
+    return Row(**{"role": "expectation", **found, **lists})
 
 
 def _phases(

@@ -33,7 +33,8 @@ def rendered(page: ReportPage) -> str:
         "base-uri 'none'; form-action 'none'"
     )
     template = _environment().get_template("page.html.j2")
-    return template.render(page=page, style=_markup(style), script=_markup(script), policy=policy) + "\n"
+    text = template.render(page=page, style=_markup(style), script=_markup(script), policy=policy)
+    return text.strip() + "\n"
 
 
 def require_libraries() -> None:

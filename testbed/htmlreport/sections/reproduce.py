@@ -22,7 +22,7 @@ def section(facts: ReportFacts) -> PageSection:
         ),
     ]
     if facts.runs:
-        blocks += [Subheading("Runs"), _runs(facts.runs)]
+        blocks += [Subheading("Runs"), *_made_with(facts.runs), _runs(facts.runs)]
         if files := _files(facts.runs):
             blocks.append(Folded("Scenario files, by SHA-256", (files,)))
     return PageSection("reproduce", "Make it again", tuple(blocks))
@@ -80,16 +80,21 @@ def _matrix(one: MatrixFacts) -> str:
 
 def _runs(runs: tuple[RunFacts, ...]) -> DataGrid:
     rows: list[GridRow] = [
-        (
-            run.folder, run.name, str(run.seed), run.started, f"{run.seconds:.1f}" if run.seconds else "",
-            ", ".join(f"{name} {version}" for name, version in run.versions.items()),
-        )
+        (run.name, str(run.seed), run.started, f"{run.seconds:.1f}" if run.seconds else "", run.folder)
         for run in runs
-    ]  # fmt: skip
-    return DataGrid(
-        "Runs, with what they were made with", ("folder", "run", "seed", "started", "seconds", "versions"),
-        tuple(rows), frozenset({2, 4}),
-    )  # fmt: skip
+    ]
+    head = ("run", "seed", "started", "seconds", "folder")
+    return DataGrid("Runs, with their seeds", head, tuple(rows), frozenset({1, 3}))
+
+
+def _made_with(runs: tuple[RunFacts, ...]) -> list[Statement]:
+    """What made the runs; several sentences if it was not the same for all."""
+    found = dict.fromkeys(tuple(run.versions.items()) for run in runs)
+    return [
+        Statement(f"Made with {', '.join(f'{name} {version}' for name, version in versions)}.")
+        for versions in found
+        if versions
+    ]
 
 
 def _files(runs: tuple[RunFacts, ...]) -> DataGrid | None:

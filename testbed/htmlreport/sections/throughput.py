@@ -13,7 +13,7 @@ from testbed.report.table import bitrate
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MOST = 24  # pictures; our choice: the rest is in the table
+MOST = 12  # pictures; our choice: the rest is in the table
 FEW = 4  # that are open from the beginning
 
 
