@@ -30,7 +30,8 @@ SHIFTS = """
 const done = arguments[0];
 const moved = [];
 const name = one => one.node && (one.node.outerHTML || one.node.textContent).slice(0, 80);
-new PerformanceObserver(list => { for (const one of list.getEntries()) moved.push(...one.sources.map(name)); })
+const note = list => { for (const one of list.getEntries()) moved.push(...one.sources.map(name)); };
+new PerformanceObserver(note)
   .observe({type: "layout-shift", buffered: true});
 setTimeout(() => done(moved), 300);
 """
