@@ -110,9 +110,9 @@ def test_the_topology_has_each_censor_on_its_hop():
         "All lead to one backbone, and from there to sites in Russia and abroad."
     )
     assert drawing.grid.rows == (("mts/tspu", "mts", "hop 2", "t22", "social (rst-rewrite), slow (police)"),)
-    assert "⛊ tspu" in drawing.svg
+    assert "◆ tspu" in drawing.svg
     free = pictures(topology.section(facts(run(phases=(replace(run().phases[0], boxes=()),)))))[0]
-    assert "⛊" not in free.svg, "twin without a censor"
+    assert "◆" not in free.svg, "twin without a censor"
 
 
 def test_phases_with_the_same_censors_share_a_drawing():

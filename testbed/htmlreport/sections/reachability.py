@@ -132,7 +132,7 @@ def map_svg(key: str, grid: HeatMap, one: MonitorFacts) -> str:
 
 
 def level_svg(key: str, levels: Sequence[ConnectivityPoint], one: MonitorFacts) -> str:
-    """A stepped line for each operator, told apart by dashes and marks, too."""
+    """A stepped line for each operator, with dashes and marks of its own, too."""
 
     def draw(figure: "Figure") -> None:
         axes = figure.subplots()

@@ -51,7 +51,7 @@ def section(facts: ReportFacts) -> PageSection | None:
 
 
 def rate_svg(key: str, curves: Sequence[RateCurve]) -> str:
-    """A line for each vantage, told apart by dashes and marks, too, and the limits."""
+    """A line for each vantage, with dashes and marks of its own, too, and the limits."""
 
     def draw(figure: "Figure") -> None:
         axes = figure.subplots()

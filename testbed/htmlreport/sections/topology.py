@@ -148,5 +148,5 @@ def _censor(x: int, y: int, text: str) -> str:
     return (
         f'<rect class="fill-box stroke-red" stroke-width="2" x="{x}" y="{y}" width="{_WIDE}" '
         f'height="{_BOX - 4}"/>'
-        f'<text class="fill-ink" x="{x + _WIDE // 2}" y="{y + 14}" font-size="11">⛊ {_fitting(text)}</text>'
+        f'<text class="fill-ink" x="{x + _WIDE // 2}" y="{y + 14}" font-size="11">◆ {_fitting(text)}</text>'
     )
