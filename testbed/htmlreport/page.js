@@ -21,7 +21,7 @@
       mark.className = "sign";
       mark.setAttribute("aria-hidden", "true");
       mark.textContent = sign;
-      cell.append(mark, " ");
+      cell.append(mark, "\u00a0");
     }
     cell.append(shown);
     if (more) {

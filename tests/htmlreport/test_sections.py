@@ -134,6 +134,16 @@ def test_throughput_with_the_limit_of_the_rule():
     assert [line[6] for line in tables(found, deep=False)[0].rows] == ["140", ""]
 
 
+def test_a_shaper_behind_many_policers_has_its_picture_all_the_same():
+    policed = [curve(target=f"https://t{number}/") for number in range(throughput.MOST)]
+    shaped = curve(target="https://shaped/", action="shape", limit=128_000.0)
+    found = throughput.section(facts(run(curves=(*policed, shaped))))
+    titles = [one.title for one in found.blocks if isinstance(one, Folded)]
+    assert len(titles) == throughput.MOST
+    assert titles[1] == "https://shaped/ in one, phase block: shape"
+    assert found.blocks[-2].text == "1 more limited targets have no picture, only their rows below."
+
+
 def test_transfers_that_nothing_limits_have_rows_and_no_picture():
     found = throughput.section(facts(run(curves=(curve("outside", None),))))
     assert (pictures(found), len(tables(found)[0].rows)) == ([], 1)

@@ -98,7 +98,7 @@ def curve(vantage: str = "mts", limit: float | None = 140_000.0, **more: Any) ->
     rates = (600_000.0, *(140_000.0 + 40_000 * (-1) ** step for step in range(20)))
     rule, action = ("mts/tspu/slow", "police") if limit else ("", "")
     found = RateCurve(vantage, "https://abs.twimg.com/bytes/140000", "down", 0.25, rates, "capture")
-    return replace(found, rule=rule, action=action, limit=limit, **more)
+    return replace(found, **{"rule": rule, "action": action, "limit": limit, **more})
 
 
 def samples() -> tuple[Sample, ...]:

@@ -89,7 +89,7 @@ def _of_runs(runs: tuple[RunFacts, ...]) -> list[str]:
 def _run(run: RunFacts) -> GridRow:
     tone: Tone = "warn" if run.valid is None else "bad"
     if run.valid and run.agreeing == len(run.rows):
-        tone = "good"
+        tone = "good" if run.rows else ""
     said = run.verdict or (f"the program ended with {run.exit_status}" if run.command else "")
     kind = "a program" if run.command else "measurements by the probe"
     return f"{run.name}", GridCell(said or "it did not come to its end", tone), kind, run.folder

@@ -1,5 +1,6 @@
 """Transfers over time beside the limit that a rule set: a policer's saw-tooth, a shaper's flat line."""
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
 
 MOST = 12  # pictures; our choice: the rest is in the table
 FEW = 4  # that are open from the beginning
+_Limited = tuple[RunFacts, str, list[RateCurve]]  # run, target, its transfers
 
 
 def section(facts: ReportFacts) -> PageSection | None:
     """A picture for each target that a rule limited, with every vantage's curve; all transfers in a table."""
-    groups: list[tuple[RunFacts, str, list[RateCurve]]] = []
+    groups: list[_Limited] = []
     for run in facts.runs:
         targets = dict.fromkeys(one.target for one in run.curves if one.limit is not None)
         groups += [(run, it, [one for one in run.curves if one.target == it]) for it in targets]
@@ -34,6 +36,7 @@ def section(facts: ReportFacts) -> PageSection | None:
                 "holds it back, so the rate is flat. The dashed line is the limit that the rule has set."
             )
         )
+    groups = _mixed(groups)
     for number, (run, target, curves) in enumerate(groups[:MOST]):
         limited = [one for one in curves if one.vantage != OUTSIDE]
         actions = ", ".join(dict.fromkeys(one.action for one in limited if one.action))
@@ -48,6 +51,17 @@ def section(facts: ReportFacts) -> PageSection | None:
         )
     blocks.append(_table(all_of))
     return PageSection("throughput", "Throughput over time", tuple(blocks))
+
+
+def _mixed(groups: list[_Limited]) -> list[_Limited]:
+    """Those of different actions and limits first, so that each is among those with a picture."""
+    seen: Counter[tuple[str, float]] = Counter()
+    placed = []
+    for one in groups:
+        limits = {(curve.action, curve.limit) for curve in one[2] if curve.limit is not None}
+        placed.append((max(seen[limit] for limit in limits), one))
+        seen.update(limits)
+    return [one for _, one in sorted(placed, key=lambda each: each[0])]
 
 
 def rate_svg(key: str, curves: Sequence[RateCurve]) -> str:
