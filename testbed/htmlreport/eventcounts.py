@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 _MOST_KINDS: Final = 5_000  # combinations of censor, rule and kind; our choice
@@ -13,7 +14,7 @@ _MOST_FLOWS: Final = 10_000  # whose limits are remembered; our choice
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """What the kernel was given for a flow."""
+    """What a rule allows a flow."""
 
     rule: str  # "mts/tspu/rule"
     action: str  # police, shape
@@ -29,8 +30,11 @@ class EventCounts:
     missing: list[str] = field(default_factory=list)
 
 
-def count_events(file: Path) -> EventCounts:
-    """All of the file. Lines that cannot be read are counted and named."""
+def count_events(file: Path, limiting: Mapping[str, RateLimit] = MappingProxyType({})) -> EventCounts:
+    """All of the file. Lines that cannot be read are counted and named.
+
+    `limiting`: rules of the scenario that have a rate, "mts/tspu/rule": a shaper hands nothing to the kernel.
+    """
     found, broken, whole = EventCounts(), 0, True
     if not file.exists():
         return found
@@ -46,7 +50,7 @@ def count_events(file: Path) -> EventCounts:
                 found.counts[key] += 1
             else:
                 whole = False
-            _note_limit(event, found.limits)
+            _note_limit(event, found.limits, limiting)
     if broken:
         found.missing.append(f"events.jsonl: {broken:,} lines cannot be read, and are not counted")
     if not whole:
@@ -54,10 +58,17 @@ def count_events(file: Path) -> EventCounts:
     return found
 
 
-def _note_limit(event: Mapping[str, Any], limits: dict[str, RateLimit]) -> None:
+def _note_limit(
+    event: Mapping[str, Any], limits: dict[str, RateLimit], limiting: Mapping[str, RateLimit]
+) -> None:
     detail = event.get("detail")
     handed = detail.get("handover") if isinstance(detail, dict) else None
-    if not isinstance(handed, dict) or len(limits) >= _MOST_FLOWS:
+    if len(limits) >= _MOST_FLOWS:
+        return
+    if not isinstance(handed, dict):
+        known = limiting.get(f"{event['censor']}/{event.get('rule', '')}")
+        if known is not None and event["kind"] == "match":
+            limits.setdefault(str(event.get("flow", "")), known)
         return
     for action, values in handed.items():
         rate = values.get("rate") if isinstance(values, dict) else None

@@ -12,7 +12,7 @@ from testbed.explain.compose import compose
 from testbed.explain.evidence import RunEvidence, read
 from testbed.explain.flowstory import FlowStory
 from testbed.explain.packetsteps import CAPTURE
-from testbed.htmlreport.eventcounts import count_events
+from testbed.htmlreport.eventcounts import RateLimit, count_events
 from testbed.htmlreport.facts import (
     ActedRule,
     BoxPlace,
@@ -39,13 +39,13 @@ def read_run(folder: Path, shown: MutableSet[LadderKey]) -> RunFacts:
     evidence = read(folder)
     scenario, summary = evidence.scenario, evidence.summary
     missing = [one for one in evidence.missing if not one.startswith("the run is invalid")]
-    counts = count_events(evidence.events_file)
     rows = tuple(_rows(summary, missing))
     phases = _phases(scenario, summary, evidence.start, rows)
+    counts = count_events(evidence.events_file, _limiting(scenario, phases))
     actions = {(box.name, name): action for one in phases for box in one.boxes for name, action in box.rules}
     rules = tuple(_rules(evidence, actions))
     labels = {(row.vantage, row.target): row.observed for row in rows}
-    curves = curves_of(folder, evidence.measured, counts.limits)
+    curves = curves_of(folder, evidence.measured, counts.limits, _number(evidence.start.get("epoch")) or 0.0)
     stories = tuple(_stories(evidence, rows, actions, shown, missing))
     versions = _texts(scenario.get("versions"))
     if versions.get("testbed", __version__) != __version__:
@@ -157,6 +157,19 @@ def _boxes(placements: Any) -> Iterator[BoxPlace]:
             str(one.get("profile", "")),
             rules,
         )
+
+
+def _limiting(scenario: Mapping[str, Any], phases: tuple[PhaseFacts, ...]) -> dict[str, RateLimit]:
+    """The rules of these phases that have a rate, by "mts/tspu/rule"."""
+    found = {}
+    for phase in phases:
+        for one in _object(_object(scenario.get("phases")).get(phase.key)).get("placements") or ():
+            for rule in one.get("rules", ()):
+                for action, values in _object(rule.get("action")).items():
+                    if (rate := _number(_object(values).get("rate"))) is not None:
+                        name = f"{one.get('name')}/{rule.get('name')}"
+                        found[name] = RateLimit(name, str(action), rate)
+    return found
 
 
 def _operators(scenario: Mapping[str, Any]) -> Iterator[OperatorLine]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Final
 
@@ -26,18 +27,22 @@ class _Bins:
     """Octets of one transfer by step since its first packet."""
 
     up: bool
+    end: float  # ns since 1970, when the measurement was over; what a box still held comes later
     begin: int | None = None  # ns
     octets: list[int] = field(default_factory=list)
 
 
 def curves_of(
-    folder: Path, measured: Iterable[MeasuredFlows], limits: Mapping[str, RateLimit]
+    folder: Path, measured: Iterable[MeasuredFlows], limits: Mapping[str, RateLimit], epoch: float = 0.0
 ) -> tuple[RateCurve, ...]:
-    """A curve for each bulk transfer of the built-in probe; rates of those that a rule limited come first."""
+    """A curve for each bulk transfer of the built-in probe; those that a rule limited come first.
+
+    `epoch`: the run's start, in seconds since 1970; 0 if it is not known.
+    """
     bulk = [one for one in measured if one.measurement.test_keys.speed is not None and one.flows]
     bulk.sort(key=lambda one: not any(flow in limits for flow in one.flows))
     kept = bulk[:_MOST]
-    wanted = {_carrier(one): _Bins(_direction(one) == "up") for one in kept}
+    wanted = {_carrier(one): _Bins(_direction(one) == "up", _end(one, epoch)) for one in kept}
     _fill(folder / CAPTURE, wanted)
     found = []
     for one in kept:
@@ -88,6 +93,12 @@ def _carrier(one: MeasuredFlows) -> str:
     return one.flows[-1]
 
 
+def _end(one: MeasuredFlows, epoch: float) -> float:
+    runtime = one.measurement.runtime
+    known = one.began is not None and runtime is not None and epoch
+    return (epoch + (one.began or 0.0) + (runtime or 0.0)) * 1e9 if known else inf
+
+
 def _direction(one: MeasuredFlows) -> str:
     speed = one.measurement.test_keys.speed
     return speed.direction if speed is not None and speed.direction in ("up", "down") else "down"
@@ -107,7 +118,7 @@ def _fill(capture: Path, wanted: Mapping[str, _Bins]) -> None:
         ends = (packet.source, packet.sport, packet.destination, packet.dport)
         up = place == "server"
         bins = wanted.get(str(FlowKey(*(ends if up else (*ends[2:], *ends[:2])), packet.protocol)))
-        if bins is None or bins.up is not up:
+        if bins is None or bins.up is not up or frame.time > bins.end:
             continue
         if bins.begin is None:
             bins.begin = frame.time
