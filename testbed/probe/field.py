@@ -11,7 +11,7 @@ from testbed.measurement.kinds.dns import DnsKind, question, record_type
 from testbed.measurement.ooni import Measurement, TransferSpeed
 from testbed.measurement.passage import Passage
 from testbed.measurement.target import endpoint_text
-from testbed.probe import failure, headers, hopsearch, lingering, lookup
+from testbed.probe import failure, headers, hopsearch, lingering, lookup, slowhop
 from testbed.probe.clientshapes import ShapeAnswer, try_shape
 from testbed.probe.failure import MeasurementError
 from testbed.probe.fieldsite import QUICK, FieldFinding, FieldSite
@@ -175,8 +175,20 @@ def hop(site: FieldSite) -> Iterator[FieldFinding]:
     elif met.broken and site.begins != "SYN":
         what = "ClientHello" if site.begins == "hello" else site.begins
         yield _hop(what, hopsearch.hop_on_connection(lure, wait=plan.wait))
+    elif site.begins == "hello":
+        yield _hop_of_slowing(site)
     else:
         yield FieldFinding("hop", "", "nothing interferes with the connection", values={"hop": None})
+
+
+def _hop_of_slowing(site: FieldSite) -> FieldFinding:
+    """Of a connection that works: whether it is slow behind the name, and from where on."""
+    slow = slowhop.SlowLure(site.lure(), site.name, site.plan.control)
+    found = slowhop.hop_of_slowing(slow, wait=site.plan.wait)
+    if found.hop is None:
+        words = "nothing interferes with the connection, nor slows it down"
+        return FieldFinding("hop", "", words, values={"hop": None})
+    return _hop("ClientHello", found)
 
 
 def _hop_of_datagrams(site: FieldSite) -> FieldFinding:

@@ -59,7 +59,7 @@ def provoke(lure: Lure, ttl: int = FULL, *, wait: float = 1.0, port: int = 0, st
     with Wiretap() as tap:
         try:
             with opened(lure, port, wait) as sock:
-                flow = _flow_of(tap, sock, wait)
+                flow = flow_of(tap, sock, wait)
                 if flow is None:
                     return Provoked(ttl, "no connection", packets=tuple(tap.seen))
                 return _provoked(tap, sock, flow, lure, ttl, wait, stay=stay)
@@ -152,7 +152,7 @@ def opened(
         yield sock
 
 
-def _flow_of(tap: Wiretap, sock: socket.socket, wait: float) -> TcpFlow | None:
+def flow_of(tap: Wiretap, sock: socket.socket, wait: float) -> TcpFlow | None:
     """The flow of a connection that has just been opened, from its SYN+ACK."""
     near, far = sock.getsockname()[:2], sock.getpeername()[:2]
     due = time.monotonic() + wait

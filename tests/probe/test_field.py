@@ -46,8 +46,8 @@ controls: ["https://vk.com/"]
 LOOKS = {  # what is asked of each target
     "https://twitter.com/": "web,hop,injected,clients",
     "https://www.facebook.com/": "hop",
-    "https://www.youtube.com/": "speed",
-    "https://www.bbc.com/": "freeze",
+    "https://www.youtube.com/": "hop,speed",
+    "https://www.bbc.com/": "hop,freeze",
     "https://meduza.io/": "connections",
     "h3://www.wikipedia.org/": "hop",
     "https://www.dw.com/": "hop",
@@ -111,6 +111,8 @@ def findings(seen: Mapping[str, Any], instrument: str) -> dict[str, Mapping[str,
 HOPS = {
     "https://twitter.com/": 2,
     "https://www.facebook.com/": 2,
+    "https://www.youtube.com/": 2,  # slow
+    "https://www.bbc.com/": 2,  # frozen
     "h3://www.wikipedia.org/": 2,
     "https://www.dw.com/": 2,
     "http://www.linkedin.com/": 4,
