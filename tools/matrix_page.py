@@ -1,6 +1,7 @@
-"""Make docs/matrix-recipes.md again, from real runs: python tools/matrix_page.py [--jobs N] [--from FILE].
+"""Make docs/matrix-recipes.md again, from real runs: python tools/matrix_page.py [--jobs N] [--out FOLDER].
 
-`--from FILE` draws what `testbed matrix --json` printed, and runs nothing.
+With `--out FOLDER` every try is kept there, and an interrupted measurement goes on. `--from FILE` draws what
+`testbed matrix --json` printed, and runs nothing.
 """
 
 import argparse
@@ -31,11 +32,12 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="worlds side by side")
     parser.add_argument("--repeats", type=int, default=1, help="tries of each cell")
     parser.add_argument("--from", dest="kept", type=Path, help="cells that were measured before")
+    parser.add_argument("--out", type=Path, help="keep every try there; what is there is not tried again")
     given = parser.parse_args()
     if given.kept:
         found = json.loads(given.kept.read_text("utf-8"))
     else:
-        found = bench(shipped(), ["profiles"], given.repeats, given.jobs).to_json()
+        found = bench(shipped(), ["profiles"], given.repeats, given.jobs, given.out).to_json()
     CELLS.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", "utf-8")
     (PAGE.parent / PICTURE).write_text(matrix_picture(found), "utf-8")
     PAGE.write_text(matrix_page(found, PICTURE, COMMAND), "utf-8")

@@ -1,6 +1,7 @@
 """`testbed matrix`: tools and strategies by boxes."""
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -27,6 +28,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
               help="models, profiles, some of either (R, t24), or scenarios.")  # fmt: skip
 @click.option("--repeats", type=click.IntRange(1, 1000), help="Tries of each cell.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=8, show_default=True, help="Tries at once, live.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+              help="Keep every try there at once; what is there is not tried again.")  # fmt: skip
 @click.option("--search", metavar="RECIPE", help="Try the recipe's whole grid, and print what works by cost.")
 @click.option("--confirm", type=click.IntRange(0, 100), default=5, show_default=True,
               help="With --search --core: so many of the best are tried live.")  # fmt: skip
@@ -40,6 +43,7 @@ def command(
     against: str,
     repeats: int | None,
     jobs: int,
+    out: Path | None,
     search: str | None,
     confirm: int,
     expect: Path | None,
@@ -90,7 +94,9 @@ def command(
     else:
         from testbed.matrix.livetable import bench
 
-        table = bench(tools, against.split(","), repeats or 1, jobs)
+        table = bench(
+            tools, against.split(","), repeats or 1, jobs, out, _told if sys.stderr.isatty() else None
+        )
     for option, (path, form) in forms.items():
         if path:
             write_text(path, form(table), option)
@@ -102,3 +108,7 @@ def command(
     for line in found:
         click.echo(line, err=True)
     return Exit.UNEXPECTED if found else Exit.OK
+
+
+def _told(line: str) -> None:
+    click.echo(line, err=True)

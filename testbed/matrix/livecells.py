@@ -3,6 +3,7 @@
 The direct connection is tried in every phase, and every strategy in a phase without a box.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,6 +13,7 @@ from typing import Final
 
 from testbed.matrix.cell import Ending, MatrixCell, MatrixTry
 from testbed.matrix.contender import contender
+from testbed.matrix.kepttries import KeptTries, TryKey
 from testbed.matrix.livejudge import LiveJudge
 from testbed.matrix.livetry import Ask, LiveTry, try_all
 from testbed.matrix.purebox import PureBox
@@ -21,6 +23,7 @@ from testbed.model import Phase, Placement, Scenario
 from testbed.run.events import events
 from testbed.run.open import StandingWorld, open_world
 from testbed.scenario.loader import load
+from testbed.scenario.tojson import to_json
 
 NAME: Final = "manifest.googlevideo.com"  # longer than pieces of 20 bytes, as the names in the traces
 SIZE: Final = 30_000  # bytes: more than a policer's burst of 16 KiB; our choice
@@ -55,20 +58,59 @@ def at_operators(boxes: Sequence[PureBox]) -> tuple[list[PureBox], list[str]]:
 
 
 def live_cells(
-    rows: Sequence[LiveRow], boxes: Sequence[PureBox], repeats: int = 1, jobs: int = 4
+    rows: Sequence[LiveRow], boxes: Sequence[PureBox], repeats: int, kept: KeptTries, jobs: int = 4
 ) -> list[MatrixCell]:
-    """Every row against every box, in one world. Errors: those of `open_world`."""
-    cells: dict[tuple[str, str], MatrixCell] = {}
+    """Every row against every box, in one world. Tries that `kept` has are not made again.
+
+    Errors: those of `open_world`.
+    """
+    keys = {(row.title, box.key): _key(row, box) for row in rows for box in boxes}
+    made = kept.all()
+    waiting: dict[str, list[LiveRow]] = {}
+    for row in rows:
+        for box in boxes:
+            if len(made.get(keys[row.title, box.key], ())) < repeats:
+                waiting.setdefault(box.key, []).append(row)
+    if waiting:
+        asked = [row for row in rows if any(row in some for some in waiting.values())]
+        columns = [(box, waiting[box.key]) for box in boxes if box.key in waiting]
+        _measured(asked, columns, repeats, kept, jobs)
+        made = kept.all()
+    return [
+        MatrixCell(row.title, box.key, tuple(made[keys[row.title, box.key]][-repeats:]))
+        for row in rows
+        for box in boxes
+    ]
+
+
+def _measured(
+    rows: Sequence[LiveRow],
+    columns: Sequence[tuple[PureBox, Sequence[LiveRow]]],
+    repeats: int,
+    kept: KeptTries,
+    jobs: int,
+) -> None:
+    """Make the tries of these columns; each is kept when it is done."""
     with (
         TemporaryDirectory(prefix="matrix-") as folder,
-        open_world(bench_scenario(boxes), phase=_FREE, vantages=[_FROM], out=Path(folder) / "run") as world,
+        open_world(
+            bench_scenario([box for box, _ in columns]),
+            phase=_FREE,
+            vantages=[_FROM],
+            out=Path(folder) / "run",
+        ) as world,
     ):
         free = _tried(world, NAME, rows, repeats, jobs)
-        for box in boxes:
+        for box, waiting in columns:
             world.phase(box.key)
-            for row, cell in zip(rows, _column(world, box, rows, free, repeats, jobs), strict=True):
-                cells[row.title, box.key] = cell
-    return [cells[row.title, box.key] for row in rows for box in boxes]
+            for cell in _column(world, box, waiting, free, repeats, jobs):
+                key = next(_key(row, box) for row in waiting if row.title == cell.tool)
+                for one in cell.tries:
+                    kept.add(key, one)
+
+
+def _key(row: LiveRow, box: PureBox) -> TryKey:
+    return TryKey.made(row.title, box.key, repr(row.ask), contents(box))
 
 
 def bench_scenario(boxes: Sequence[PureBox]) -> Scenario:
@@ -79,6 +121,11 @@ def bench_scenario(boxes: Sequence[PureBox]) -> Scenario:
         phases[box.key] = Phase((Placement(_FROM, box.policy, box.hop),), title=box.key)
     world = replace(base.world, hosts=(*base.world.hosts, CALLED))
     return replace(base, name="matrix", world=world, phases=phases, default_phase=_FREE, expect=(), path=None)
+
+
+def contents(box: PureBox) -> str:
+    """The box as text, in which every change of its rules, place and inspectors shows."""
+    return json.dumps([to_json(bench_scenario([box]))["phases"], box.name], default=str)
 
 
 TriesByRow = Mapping[tuple[str, str], Sequence[LiveTry]]

@@ -1,9 +1,11 @@
 """The live matrix: what is asked for becomes rows, boxes and a table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from testbed.errors import InputError
 from testbed.matrix.cell import MatrixCell, MatrixTable
+from testbed.matrix.kepttries import kept_tries
 from testbed.matrix.livecells import NAME, LiveRow, at_operators, live_cells, live_row
 from testbed.matrix.recipecells import recipe_cells, recipe_named
 from testbed.matrix.reference import ROWS
@@ -12,8 +14,18 @@ from testbed.matrix.search import Found, confirm, search_live, search_purely
 from testbed.model import Recipe
 
 
-def bench(tools: Sequence[str], against: Sequence[str], repeats: int, jobs: int) -> MatrixTable:
+def bench(
+    tools: Sequence[str],
+    against: Sequence[str],
+    repeats: int,
+    jobs: int,
+    out: Path | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> MatrixTable:
     """Recipes, by name or file, and strategies against boxes, in worlds. Without tools: the reference rows.
+
+    `out`: a folder that keeps every try when it is made; those that it has are not made again. `tell` is
+    called with each, in words, in the process that made it.
 
     Errors: InputError for what there is not, UnsupportedError for a machine without worlds.
     """
@@ -29,8 +41,12 @@ def bench(tools: Sequence[str], against: Sequence[str], repeats: int, jobs: int)
             strategies.append(row)
     if not boxes or not (strategies or recipes):
         raise InputError.at("matrix", "nothing of it can be tried live", "; ".join(left_out))
-    cells: list[MatrixCell] = live_cells(strategies, boxes, repeats, jobs) if strategies else []
-    cells += recipe_cells(recipes, boxes, repeats, jobs) if recipes else []
+    cells: list[MatrixCell] = []
+    with kept_tries(out, tell) as kept:
+        if strategies:
+            cells += live_cells(strategies, boxes, repeats, kept, jobs)
+        if recipes:
+            cells += recipe_cells(recipes, boxes, repeats, kept, jobs)
     return MatrixTable(tuple(cells), "live", tuple(left_out))
 
 

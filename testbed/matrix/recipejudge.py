@@ -3,9 +3,11 @@
 from typing import Final
 
 from testbed.matrix.cell import Ending, MatrixTry
-from testbed.truth.toolrun import FLOOD, ToolRun
+from testbed.truth.toolrun import ToolRun
 from testbed.truth.wayjudge import NOT_READY, WayRow
 
+_DIRECT: Final = "its connection to the server itself had the name, and the box noted nothing of it"
+_UNSEEN: Final = "none of its packets had the name where the box looks for one, or went to the server itself"
 _TOOL: Final = {"crash": Ending.CRASH, "hang": Ending.HANG, "other port": Ending.PORT}
 
 
@@ -28,18 +30,24 @@ def recipe_try(row: WayRow) -> MatrixTry:
     if not row.acted:
         return MatrixTry(Ending.UNEXPLAINED, reason=f"{row.observed}, and no rule acted on its flows")
     ending = Ending.DEGRADED if row.observed == "throttle" else Ending.BLOCKED
-    return MatrixTry(ending, rule, row.packet, why[0] if row.observed == NOT_READY and why else row.observed)
+    reason = why[0] if row.observed == NOT_READY and why else row.observed
+    return MatrixTry(ending, rule, row.packet, reason, row.speed, row.free_speed)
 
 
 def _through(row: WayRow, rule: str) -> MatrixTry:
-    """A box that noted nothing of the flows had nothing that one of its rules could match."""
+    """A rule could have matched if the box noted a listed name, or the server had it from the subscriber.
+
+    Without either, all that left the subscriber went to somebody else, and showed no rule's name.
+    """
     if row.acted or row.passed:
-        return MatrixTry(Ending.THROUGH, rule, row.packet, row.passed)
-    return MatrixTry(Ending.UNSEEN, reason="its packets showed nothing that a rule of the box is about")
+        return MatrixTry(Ending.THROUGH, rule, row.packet, row.passed, row.speed, row.free_speed)
+    if row.exchanged:
+        return MatrixTry(Ending.THROUGH, "", "", _DIRECT, row.speed, row.free_speed)
+    return MatrixTry(Ending.UNSEEN, "", "", _UNSEEN, row.speed, row.free_speed)
 
 
 def _misdeed(tool: ToolRun) -> Ending | None:
-    if tool.packets > FLOOD:
+    if tool.flooded:
         return Ending.FLOOD
     if tool.rules or tool.processes or tool.routes:
         return Ending.LEFT

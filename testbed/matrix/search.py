@@ -11,6 +11,7 @@ from testbed.evade.strategy import parse_plan
 from testbed.matrix.cell import Ending
 from testbed.matrix.contender import contender, first_bytes
 from testbed.matrix.halving import Halved, Ranked, halve
+from testbed.matrix.kepttries import kept_tries
 from testbed.matrix.livecells import LiveRow, live_cells
 from testbed.matrix.livetry import Ask
 from testbed.matrix.purebox import PureBox
@@ -101,9 +102,9 @@ def search_purely(recipe: Recipe, box: PureBox) -> Found:
 def confirm(found: Found, box: PureBox, most: int, jobs: int) -> Found:
     """The best few, cheapest first, tried live."""
     best = [one.candidate for one in found.ranked[:most]]
-    cells = live_cells(
-        [LiveRow(str(one), Ask(plan=parse_plan(one.strategy.split()))) for one in best], [box], 1, jobs
-    )
+    rows = [LiveRow(str(one), Ask(plan=parse_plan(one.strategy.split()))) for one in best]
+    with kept_tries(None) as kept:
+        cells = live_cells(rows, [box], 1, kept, jobs)
     endings = {one: cell.ending for one, cell in zip(best, cells, strict=True)}
     rest = len(found.ranked) - len(best)
     more = (f"{rest} that work in the core were not tried live",) if rest else ()
@@ -119,7 +120,8 @@ def search_live(recipe: Recipe, box: PureBox) -> Found:
             replace(recipe, name=f"{recipe.name}-{n}", settings=dict(one.settings))
             for n, one in enumerate(some)
         ]
-        cells = recipe_cells(tools, [box], count)
+        with kept_tries(None) as kept:
+            cells = recipe_cells(tools, [box], count, kept)
         return [sum(one.ending in (Ending.THROUGH, Ending.UNSEEN) for one in cell.tries) for cell in cells]
 
     halved: Halved[Candidate] = halve(candidates, _cost, tries, _LIVE_ROUNDS)

@@ -1,7 +1,9 @@
 """Trying the methods of circumvention of a phase in its world, one recipe after another.
 
-The direct way is measured from the vantage's twin, the method from the vantage itself: neither pays for
-what a filter remembers of the other's addresses. `outside`, where nothing filters, tries each tool as well.
+In a scenario the phase's censors see them all; on the bench each meets censors that remember nothing of
+the others. The direct way is measured from the vantage's twin, the method from the vantage itself: neither
+pays for what a filter remembers of the other's addresses. `outside`, where nothing filters, tries each tool
+as well.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,20 +32,30 @@ def try_ways(session: Session, laboratory: Laboratory) -> tuple[WayTrial, ...]:
     ]
     lacking = {way.name: missing(way.recipe) for way in ways}
     possible = [way for way in ways if not lacking[way.name]]
-    direct = _measure_direct(session, laboratory, possible)
+    direct = measure_direct(session, laboratory, possible)
     outcomes: dict[tuple[str, str], ToolOutcome] = {}
     for name in dict.fromkeys(way.name for way in possible):
-        mine = [way for way in possible if way.name == name]
-        for vantages in _rounds(mine):
-            found = ToolRound(session, laboratory, mine).at(vantages)
-            outcomes |= {(name, vantage): one for vantage, one in found.items()}
+        outcomes |= tried(session, laboratory, [way for way in possible if way.name == name])
     log = list(events(session.folder.events))
     return tuple(
         WayTrial(way, skipped=lacking[way.name])
         if lacking[way.name]
-        else _trial(way, laboratory, direct, outcomes, log)
+        else way_trial(way, laboratory, direct, outcomes, log)
         for way in ways
     )
+
+
+Outcomes = Mapping[tuple[str, str], ToolOutcome]
+"""By the name of a method, and a vantage or `outside`."""
+
+
+def tried(session: Session, laboratory: Laboratory, ways: Sequence[Circumvention]) -> Outcomes:
+    """One method, tried from where these entries of it say, and from outside."""
+    found: dict[tuple[str, str], ToolOutcome] = {}
+    for vantages in _rounds(ways):
+        made = ToolRound(session, laboratory, ways).at(vantages)
+        found |= {(ways[0].name, vantage): one for vantage, one in made.items()}
+    return found
 
 
 def _rounds(ways: Sequence[Circumvention]) -> list[tuple[str, ...]]:
@@ -56,7 +68,7 @@ def _rounds(ways: Sequence[Circumvention]) -> list[tuple[str, ...]]:
 Direct = Mapping[tuple[str, Passage, str], Measurement]
 
 
-def _measure_direct(session: Session, laboratory: Laboratory, ways: Sequence[Circumvention]) -> Direct:
+def measure_direct(session: Session, laboratory: Laboratory, ways: Sequence[Circumvention]) -> Direct:
     """Vantage, passage and URL -> what the way that each is compared with comes to, from outside as well."""
     asked: dict[tuple[str, Passage], dict[str, Target]] = {}
     for way in ways:
@@ -71,13 +83,14 @@ def _measure_direct(session: Session, laboratory: Laboratory, ways: Sequence[Cir
     return dict(zip(keys, made, strict=True))
 
 
-def _trial(
+def way_trial(
     way: Circumvention,
     laboratory: Laboratory,
     direct: Direct,
-    outcomes: Mapping[tuple[str, str], ToolOutcome],
+    outcomes: Outcomes,
     log: Iterable[Mapping[str, Any]],
 ) -> WayTrial:
+    """An entry as it was tried; `log`: the events meanwhile."""
     mine, free = outcomes[way.name, way.vantage], outcomes[way.name, OUTSIDE]
     through = mine.by_url[way.target.url]
     own = _addresses(laboratory, way.vantage)
@@ -106,6 +119,7 @@ def _trial(
         tool=mine.tool,
         packets=packets,
         passed=_passed(own, mine, log),
+        exchanged=mine.exchanged[way.target.host],
     )
 
 

@@ -29,7 +29,7 @@ from testbed.world.netns import Namespace, inside
 from testbed.world.scenarioclock import ScenarioClock
 
 if TYPE_CHECKING:
-    from testbed.middlebox.reached import ReachedServers
+    from testbed.middlebox.reached import Reached, ReachedServers
 
 _STOP_WITHIN, _EVENTS_PER_SECOND = 5.0, 1e6  # seconds, bytes of events.jsonl; our choice
 _CAPTURE = "capture"  # the service that records packets: it ends last
@@ -216,35 +216,54 @@ class Laboratory:
         return []
 
     def _count_reached(self) -> "ReachedServers":
-        """Begin to count what subscribers exchange with other servers than sites and resolvers."""
+        """Begin to count what subscribers exchange with other servers than sites and resolvers.
+
+        The sites that methods of circumvention are tried with are counted, too.
+        """
         from testbed.middlebox.reached import ReachedServers
 
-        counting, world = ReachedServers(), self.scenario.world
+        counting = ReachedServers()
+        tried = {address for one in self.scenario.circumvention for address in self._site(one.target.host)}
         subscribers = [address for key in self.operators for address in self.world.plan.vantage_address(key)]
         with inside(self.world.namespaces["backbone"]):
-            counting.begin(
-                subscribers,
-                (*served_addresses(world, domestic=True), *served_addresses(world, domestic=False)),
-            )
+            counting.begin(subscribers, [one for one in self._served() if one not in tried])
         return counting
+
+    def _served(self) -> tuple[str, ...]:
+        world = self.scenario.world
+        return (*served_addresses(world, domestic=True), *served_addresses(world, domestic=False))
+
+    def _site(self, host: str) -> tuple[str, ...]:
+        site = self._worlds.world.site_of(host)
+        return site.addresses if site else ()
 
     def reached(self, vantage: str) -> dict[str, int]:
         """With a command: "vpn.example.net 4433/tcp" -> bytes, of servers that are no sites."""
-        if not self._twins or vantage not in self.operators:
-            return {}
-        from testbed.middlebox.reached import read_reached
-
-        own = self.world.plan.vantage_address(vantage)
+        served = self._served()
         names = dict.fromkeys(OUTSIDE_HOST, OUTSIDE)
         for host in self.scenario.world.hosts:
             names |= dict.fromkeys(addresses_of(host, self.scenario.world), (*host.names, host.key)[0])
-        with inside(self.world.namespaces["backbone"]):
-            found = [one for one in read_reached() if one.subscriber in own]
         total: dict[str, int] = {}
-        for one in found:
+        for one in self._counted(vantage):
+            if one.address in served:
+                continue
             place = f"{names.get(one.address, one.address)} {one.port}/{one.transport}"
             total[place] = total.get(place, 0) + one.octets
         return total
+
+    def exchanged_with(self, vantage: str, host: str) -> int:
+        """Bytes up to now between a vantage and the site of that name, which a method is tried with."""
+        site = self._site(host)
+        return sum(one.octets for one in self._counted(vantage) if one.address in site)
+
+    def _counted(self, vantage: str) -> "list[Reached]":
+        if not self._twins or vantage not in self.operators:
+            return []
+        from testbed.middlebox.reached import read_reached
+
+        own = {str(address) for address in self.world.plan.vantage_address(vantage)}
+        with inside(self.world.namespaces["backbone"]):
+            return [one for one in read_reached() if one.subscriber in own]
 
     def beside(self, vantage: str) -> Namespace:
         """Where a control of `vantage` is measured: at its twin, which no command can have changed."""

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -41,6 +42,7 @@ class ToolOutcome:
     begun: float  # on the clock of the events
     ended: float
     tool: ToolRun
+    exchanged: Mapping[str, int]  # host of a target -> bytes between the subscriber and that site itself
 
 
 class ToolRound:
@@ -62,6 +64,7 @@ class ToolRound:
         server = self._server()
         places = [*vantages, *([server.key] if server else [])]
         before = {place: machine_state(self._spaces[place]) for place in places}
+        had = {vantage: self._exchanged(vantage) for vantage in vantages}
         refused = dict.fromkeys(vantages, "")
         measured: dict[str, dict[str, Tried]] = {}
         with ExitStack() as stack:
@@ -81,6 +84,7 @@ class ToolRound:
                 begun,
                 ended,
                 self._fact(vantage, left[vantage], refused[vantage], crashed.get(vantage, "")),
+                self._exchanged(vantage) - had[vantage],
             )
             for vantage in vantages
         }
@@ -111,6 +115,10 @@ class ToolRound:
             found = file.read_text("utf-8", "replace")
             return "" if found == given else found
         return ""
+
+    def _exchanged(self, vantage: str) -> Counter[str]:
+        hosts = {target.host for target in self._targets(vantage)}
+        return Counter({host: self._laboratory.exchanged_with(vantage, host) for host in hosts})
 
     def _refusal(self, vantage: str, why: str) -> dict[str, Tried]:
         return {target.url: why or "it did not start" for target in self._targets(vantage)}

@@ -21,6 +21,10 @@ _LEGACY: Final = "tables-legacy"
 _OWN_LINES: Final = ("table local", "multicast", "fe80::/64", "proto kernel")  # come and go with devices
 
 
+class StillThereError(InvalidRunError):
+    """Something that a tool left at a machine of the world cannot be removed: the world is invalid."""
+
+
 @dataclass(frozen=True, slots=True)
 class MachineState:
     """What a tool may change, and what it sends."""
@@ -47,7 +51,7 @@ def machine_state(namespace: Namespace) -> MachineState:
 
 
 def cleaned(namespace: Namespace, before: MachineState, tool: str) -> ToolRun:
-    """What `tool` has left since `before`; it is removed. InvalidRunError if something cannot be."""
+    """What `tool` has left since `before`; it is removed. StillThereError if something cannot be."""
     after = machine_state(namespace)
     left = after.processes - before.processes
     names = tuple(sorted({_name(pid) for pid in left}))
@@ -55,7 +59,7 @@ def cleaned(namespace: Namespace, before: MachineState, tool: str) -> ToolRun:
         _end(left)
         call(lambda: _restore(before, after), namespace=namespace, name=f"cleaning up after {tool}")
         if not (now := machine_state(namespace)).same_as(before):
-            raise InvalidRunError(
+            raise StillThereError(
                 f"what {tool} left at {namespace.name} cannot be removed: {_what(before, now)}"
             )
     return ToolRun(

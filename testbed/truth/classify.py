@@ -63,6 +63,12 @@ def slow(observed: Measurement, control: Measurement | None) -> bool:
     return _speed(seen, outside) is not None
 
 
+def speed_of(observed: Measurement) -> float | None:
+    """Of what the request's answer brought, bit/s; None if nothing came."""
+    transfer = Timeline(observed).transfer
+    return transfer.rate if transfer else None
+
+
 def turned_away(outside: Measurement, inside: Measurement) -> bool:
     """Whether the server serves somebody at an operator, and not whom no filter is in the way of."""
     theirs, mine = Timeline(outside), Timeline(inside)

@@ -33,10 +33,15 @@ class ToolRun:
     resolvers: str = ""  # what resolv.conf says since, on its machine
 
     @property
+    def flooded(self) -> bool:
+        """Whether it sent more than any try takes."""
+        return self.packets > FLOOD
+
+    @property
     def misdeeds(self) -> tuple[str, ...]:
         """What it did that a tool must not, each in a sentence."""
         found = [
-            f"it flooded the network: {self.packets} packets" if self.packets > FLOOD else "",
+            f"it flooded the network: {self.packets} packets" if self.flooded else "",
             f"it left firewall rules: {', '.join(self.rules)}" if self.rules else "",
             f"it left processes: {', '.join(self.processes)}" if self.processes else "",
             f"it left routes otherwise: {', '.join(self.routes)}" if self.routes else "",

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from testbed.measurement.ooni import Measurement
 from testbed.model import Circumvention
-from testbed.truth.classify import classify
+from testbed.truth.classify import classify, speed_of
 from testbed.truth.proofs import CensorReceipts, fired_on, is_rule, on_flows
 from testbed.truth.toolrun import BEHAVED, Fetched, ToolRun
 
@@ -36,6 +36,7 @@ class WayTrial:
     tool: ToolRun = BEHAVED
     packets: Mapping[str, str] = field(default_factory=dict)  # by rule: which of them triggered it first
     passed: str = ""  # why a listed name in its flows went by
+    exchanged: int = 0  # bytes between the subscriber and the target itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,9 @@ class WayRow:
     tool: ToolRun = BEHAVED  # what it did besides its task
     packet: str = ""  # the one that triggered the first of these rules, "517 bytes at 0"
     passed: str = ""  # why a listed name in its flows went by; "" if no censor noted one
+    exchanged: int = 0  # bytes between the subscriber and the target itself; 0: a tunnel, or nothing came
+    speed: float | None = None  # of what came by the method, bit/s
+    free_speed: float | None = None  # of the same where nothing filters
 
     @property
     def problem(self) -> str:
@@ -73,9 +77,11 @@ class WayRow:
         return asdict(self)
 
 
-def judge_ways(trials: Iterable[WayTrial], receipts: CensorReceipts) -> tuple[WayRow, ...]:
-    """A row for each."""
-    return tuple(_judged(trial, receipts) for trial in trials)
+def judge_ways(
+    trials: Iterable[WayTrial], receipts: CensorReceipts, before: CensorReceipts | None = None
+) -> tuple[WayRow, ...]:
+    """A row for each. `before`: the receipts of the direct ways, where they have their own."""
+    return tuple(_judged(trial, receipts, receipts if before is None else before) for trial in trials)
 
 
 def ways_verdict(rows: Sequence[WayRow]) -> str:
@@ -87,7 +93,7 @@ def ways_verdict(rows: Sequence[WayRow]) -> str:
     return f"circumvention {word}: {good} of {len(tried)}{skipped}"
 
 
-def _judged(trial: WayTrial, receipts: CensorReceipts) -> WayRow:
+def _judged(trial: WayTrial, receipts: CensorReceipts, before: CensorReceipts) -> WayRow:
     way = trial.way
     if trial.skipped:
         return _row(way, "", "", "", "skipped", why=trial.skipped)
@@ -95,12 +101,23 @@ def _judged(trial: WayTrial, receipts: CensorReceipts) -> WayRow:
     free = _label(trial.free, None, limited=False)
     reference = trial.free if isinstance(trial.free, Measurement) else None
     observed = _label(trial.through, reference, limited=bool(acted))
-    direct = _direct(trial, receipts)
+    direct = _direct(trial, before)
     why = next(filter(None, map(_words, (trial.through, trial.free))), "") or trial.tool.why
     verdict = _verdict(way, direct, observed, free, acted)
     packet = next((trial.packets[rule] for rule in acted if rule in trial.packets), "")
     row = _row(way, direct, observed, free, verdict, acted, why, trial.tool)
-    return replace(row, packet=packet, passed=trial.passed)
+    return replace(
+        row,
+        packet=packet,
+        passed=trial.passed,
+        exchanged=trial.exchanged,
+        speed=_speed(trial.through),
+        free_speed=_speed(trial.free),
+    )
+
+
+def _speed(tried: Tried) -> float | None:
+    return speed_of(tried) if isinstance(tried, Measurement) else None
 
 
 def _words(tried: Tried) -> str:

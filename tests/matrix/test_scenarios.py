@@ -4,6 +4,7 @@ import pytest
 
 from testbed.errors import InputError
 from testbed.matrix.cell import Ending
+from testbed.matrix.kepttries import kept_tries
 from testbed.matrix.livecells import live_cells, live_row
 from testbed.matrix.purecells import pure_cell
 from testbed.matrix.reference import row
@@ -52,7 +53,8 @@ def test_a_scenario_without_such_a_box():
 def test_live():
     boxes = [boxes_named([name])[0] for name in TWO]
     rows = [made for text in ("", "segments:name") if not isinstance(made := live_row(text), str)]
-    found = {(cell.tool, cell.box): cell.ending for cell in live_cells(rows, boxes)}
+    with kept_tries(None) as kept:
+        found = {(cell.tool, cell.box): cell.ending for cell in live_cells(rows, boxes, 1, kept)}
     assert found == {
         ("plain", "twitter-throttling-2021:exact"): Ending.DEGRADED,
         ("segments:name", "twitter-throttling-2021:exact"): Ending.THROUGH,
