@@ -1,23 +1,29 @@
 """`testbed lab`: teaching labs, from the start of one to the table of a class."""
 
+import errno
 import getpass
 import json
 import os
+import shutil
 import sys
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from testbed.cli import options
-from testbed.errors import Exit, InputError, nearest, printable
+from testbed.cli.labanswer import Handed, answer_of, trying_again
+from testbed.errors import Exit, InputError, UnsupportedError, nearest, printable
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from testbed.labs.answers import Task
     from testbed.labs.grading import Grade
     from testbed.labs.labfile import Assignment
-    from testbed.labs.workbook import Workbook
+    from testbed.labs.sampling import SamplingResult
+    from testbed.labs.workbook import EntryKind, Workbook
 
 SELF_STUDY = "self-study"
 
@@ -46,6 +52,7 @@ def list_() -> int:
     epilog=options.examples(
         "testbed lab start 1",
         "testbed lab start 2 --student anna --class msu-2026",
+        "testbed lab start 3 --reset",
         "testbed lab start 3 -- python3 my.py",
     ),
 )
@@ -54,32 +61,46 @@ def list_() -> int:
 @click.option(
     "--class", "code", default=SELF_STUDY, metavar="CODE", help="The code that your lecturer gave you."
 )
+@click.option("--reset", "fresh", is_flag=True, help="Empty the lab's folder first. Answers stay.")
 @click.pass_context
-def start(ctx: click.Context, name: str, student: str | None, code: str) -> int:
+def start(ctx: click.Context, name: str, student: str | None, code: str, *, fresh: bool) -> int:
     """Open the world of lab NAME with your own values, and a shell in it; or run a COMMAND there.
 
     Leave the shell as any other, and start the lab again whenever you like: your answers stay.
     """
     from testbed.labs.labfile import assign, load_lab
+    from testbed.labs.opening import alone
     from testbed.labs.workbook import Workbook
-    from testbed.run.execute import execute
-    from testbed.run.job import Job
 
     lab = load_lab(name)
     workbook = Workbook(lab.name, student or getpass.getuser(), code)
-    workbook.open()
-    assignment = assign(lab, workbook.student, code)
-    words: list[str] = ctx.obj
+    try:
+        workbook.open()
+        with alone(workbook):
+            return _opened(workbook, assign(lab, workbook.student, code), ctx.obj, fresh=fresh)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        remedy = "make room there; what was answered before is kept"
+        raise InputError.at(
+            str(workbook.folder), f"it cannot be written: {error.strerror}", remedy
+        ) from error
+
+
+def _opened(workbook: "Workbook", assignment: "Assignment", words: list[str], *, fresh: bool) -> int:
+    from testbed.labs.opening import play
+
+    lab = assignment.lab
     os.environ["PATH"] += f"{os.pathsep}{Path(sys.executable).parent}"  # `testbed` is found inside
     os.environ["TESTBED_PYTHON"] = sys.executable  # as recipes find it
+    os.environ["TESTBED_LAB"] = workbook.identity  # for `check` inside, also beside a second lab
+    os.environ["TESTBED_LAB_FOLDER"] = str(lab.folder.resolve())
+    if fresh:
+        shutil.rmtree(workbook.desk, ignore_errors=True)
+        click.echo(f"{workbook.desk} is empty again; your answers are kept")
     if not words:
         click.echo(f"{lab.part.title}. Worksheet: {lab.worksheet}\ntestbed lab check shows the tasks.")
-    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
-        scenario = assignment.scenario(Path(folder))
-        run = Path(folder) / "run"
-        vantages = (lab.part.vantage,)
-        job = Job(scenario, vantages=vantages, shell=not words, command=tuple(words) or None, out=run)
-        result = execute(job)
+    result = play(workbook, assignment, words, lambda line: click.echo(line, err=True))
     if not result.valid:
         click.echo("\n".join(f"the world failed: {one}" for one in result.problems), err=True)
         click.echo("your answers are kept; start the lab again", err=True)
@@ -88,26 +109,53 @@ def start(ctx: click.Context, name: str, student: str | None, code: str) -> int:
 
 
 @command.command(
+    cls=options.CommandAfterDashes,
     short_help="The tasks, and whether an answer is right.",
-    epilog=options.examples("testbed lab check", "testbed lab check hop 3"),
+    epilog=options.examples(
+        "testbed lab check",
+        "testbed lab check hop 3",
+        "testbed lab check forged --capture resets.pcap",
+        "testbed lab check detector --file detector.py",
+        "testbed lab check proof -- curl https://www.bbc.com/code",
+    ),
 )
 @click.argument("task", required=False)
 @click.argument("answer", required=False)
+@click.option(
+    "--capture", type=click.Path(path_type=Path), metavar="FILE", help="The answer is this capture."
+)
+@click.option("--file", type=click.Path(path_type=Path), metavar="FILE", help="The answer is this program.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(task: str | None, answer: str | None, *, as_json: bool) -> int:
+@click.pass_context
+def check(
+    ctx: click.Context,
+    task: str | None,
+    answer: str | None,
+    capture: Path | None,
+    file: Path | None,
+    *,
+    as_json: bool,
+) -> int:
     """Show the tasks of the lab in work; with TASK, one of them; with an ANSWER, whether it is right.
 
-    Each task takes a few answers, and all of them are handed in. Exit status 1: the answer is not right.
+    Some answers are evidence: a capture, a program, or the result of a COMMAND, which is run in a new world
+    of the lab. Each task takes a few answers, and all of them are handed in. Exit status 1: the answer is not
+    right.
     """
+    from testbed.labs.clerk import ask_clerk
+
+    handed = Handed(answer, capture, file, tuple(ctx.obj))
+    if (file or ctx.obj) and (status := ask_clerk(sys.argv[2:])) is not None:
+        return status
     workbook, assignment = _in_work()
     if task is None:
         return _overview(workbook, assignment, as_json=as_json)
     one = _task_of(assignment, task)
     _must_be_open(workbook, assignment, one)
-    if answer is None:
+    if handed == Handed():
         _show_task(workbook, one)
         return 0
-    return _answered(workbook, one, answer)
+    return _answered(workbook, assignment, one, handed)
 
 
 def _overview(workbook: "Workbook", assignment: "Assignment", *, as_json: bool) -> int:
@@ -140,18 +188,18 @@ def _overview(workbook: "Workbook", assignment: "Assignment", *, as_json: bool) 
 
 
 def _show_task(workbook: "Workbook", task: "Task") -> None:
-    from testbed.labs.answers import judge, tries_left
+    from testbed.labs.answers import judge, shown, tries_left
 
     given = workbook.answers(task.name)
     click.echo(printable(task.question))
     if task.options:
         click.echo(f"one of: {', '.join(task.options)}")
     for each in given:
-        click.echo(f"  {printable(each)}: {judge(task, each).words}")
+        click.echo(f"  {printable(shown(task, each))}: {judge(task, each).words}")
     click.echo(f"{tries_left(task, given)} tries left")
 
 
-def _answered(workbook: "Workbook", task: "Task", answer: str) -> int:
+def _answered(workbook: "Workbook", assignment: "Assignment", task: "Task", handed: Handed) -> int:
     from testbed.labs.answers import judge, points_of, tries_left
 
     given = workbook.answers(task.name)
@@ -161,6 +209,7 @@ def _answered(workbook: "Workbook", task: "Task", answer: str) -> int:
     if not tries_left(task, given):
         click.echo("no tries are left for this task", err=True)
         return Exit.UNEXPECTED
+    answer = answer_of(workbook, assignment, task, handed)
     judged = judge(task, answer)
     if judged.counts:
         _kept(workbook, "answer", task.name, answer.strip())
@@ -170,9 +219,67 @@ def _answered(workbook: "Workbook", task: "Task", answer: str) -> int:
     return Exit.OK if judged.right else Exit.UNEXPECTED
 
 
-def _kept(workbook: "Workbook", what: str, task: str, text: str) -> None:
+@command.command(
+    short_help="Sample a lab's story, as an observatory.",
+    epilog=options.examples(
+        "testbed lab watch --every '6 h'",
+        "testbed lab watch --every '1 h' --from '2022-03-01 06:00' --until '2022-03-01 12:00' --vantage mts",
+    ),
+)
+@click.option("--every", metavar="TIME", required=True, help="The interval, of the story's clock: '6 h'.")
+@options.from_option
+@options.until_option
+@options.vantage_option
+def watch(every: str, begin: "datetime | None", until: "datetime | None", vantages: tuple[str, ...]) -> int:
+    """Measure every target from every operator at intervals of the lab's story, and write what was seen.
+
+    The samples come into the lab's folder. A lab says how many instants there are in all; each is taken once.
+    """
+    from testbed.labs.clerk import ask_clerk
+
+    if (status := ask_clerk(sys.argv[2:])) is not None:
+        return status
+    from testbed.cli.monitor import interval
+    from testbed.labs.sampling import Sampling, sample
+
+    workbook, assignment = _in_work()
+    most = assignment.lab.part.samples
+    if not most:
+        raise InputError.at(
+            "", f"{workbook.lab} has no story to sample", "lab 5 has one: testbed lab start 5"
+        )
+    left = most - len(workbook.sampled())
+    asked = Sampling(interval(every, "--every"), begin, until, vantages)
+    found = sample(assignment, asked, left, lambda time: click.echo(f"sampled {time}", err=True))
+    if found.watched.problems and not found.samples:
+        click.echo(f"nothing was sampled, and nothing is used up: {found.watched.problems[0]}", err=True)
+        return Exit.INVALID
+    _kept(workbook, "sampled", "", " ".join(f"{hour:.4f}" for hour in found.hours))
+    for time in dict.fromkeys(one.time for one in found.samples):
+        click.echo(found.line(time))
+    left = most - len(workbook.sampled())
+    click.echo(f"{left} of {most} instants left; written: {', '.join(_written(workbook, found))}")
+    return 0
+
+
+def _written(workbook: "Workbook", found: "SamplingResult") -> list[str]:
+    from testbed.report.historyplot import picture
+
+    folder = workbook.desk
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    number = 1 + len(list(folder.glob("samples-*.csv")))
+    paths = [folder / f"samples-{number}.csv"]
+    paths[0].write_text(found.table(), "utf-8")
+    with suppress(UnsupportedError):  # without matplotlib there is no picture
+        drawn = picture(found.watched, found.watched.story.scenario.title)
+        paths.append(folder / f"samples-{number}.svg")
+        paths[1].write_text(drawn, "utf-8")
+    return [str(path) for path in paths]
+
+
+def _kept(workbook: "Workbook", what: "EntryKind", task: str, text: str) -> None:
     try:
-        workbook.add("hint" if what == "hint" else "answer", task, text)
+        workbook.add(what, task, text)
     except OSError as error:
         remedy = "make room; it did not count"
         raise InputError.at(str(workbook.folder), f"this cannot be kept: {error.strerror}", remedy) from error
@@ -217,7 +324,8 @@ def submit(file: Path | None) -> int:
 @command.command(
     short_help="The table of a class.",
     epilog=options.examples(
-        "testbed lab grade handed-in", "testbed lab grade handed-in --class msu-2026 --csv points.csv"
+        "testbed lab grade handed-in",
+        "testbed lab grade handed-in --class msu-2026 --csv points.csv --html points.html",
     ),
 )
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
@@ -225,20 +333,42 @@ def submit(file: Path | None) -> int:
 @click.option(
     "--csv", "csv_file", type=click.Path(path_type=Path), metavar="FILE", help="Also write a CSV file."
 )
+@click.option(
+    "--html", "html_file", type=click.Path(path_type=Path), metavar="FILE", help="Also write a page."
+)
+@click.option(
+    "--seed", metavar="TEXT", help="Draws the worlds in which detectors are tried; default: new ones."
+)
+@click.option("--no-worlds", is_flag=True, help="Try no detector again; who handed one in is remarked.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def grade(folder: Path, code: str | None, csv_file: Path | None, *, as_json: bool) -> int:
+def grade(
+    folder: Path,
+    code: str | None,
+    csv_file: Path | None,
+    html_file: Path | None,
+    seed: str | None,
+    *,
+    no_worlds: bool,
+    as_json: bool,
+) -> int:
     """Judge every submission under FOLDER: points by task, hints, and what to look at.
 
-    Each student's values are drawn again, and each answer is judged again. Exit status 1: a file is damaged.
+    Each student's values are drawn again, and each answer is judged again; detectors run in new worlds. Exit
+    status 1: a file is damaged.
     """
     from testbed.labs import grading
     from testbed.labs.labfile import load_lab
 
     submissions, problems = grading.read_folder(folder)
     labs = sorted({one.lab for one in submissions})
-    grades = [one for name in labs for one in grading.grade(submissions, load_lab(name), code)]
+    again = None if no_worlds else trying_again(seed)
+    grades = [one for name in labs for one in grading.grade(submissions, load_lab(name), code, again)]
     if csv_file:
         csv_file.write_text(grading.as_csv(grades), "utf-8")
+    if html_file:
+        from testbed.report.gradepage import page_of
+
+        html_file.write_text(page_of(grades, problems), "utf-8")
     if as_json:
         click.echo(json.dumps(grading.as_json(grades), indent=2, ensure_ascii=False))
     else:

@@ -99,11 +99,11 @@ def command(
             )
         settings = Settings(
             scenarios=names,
-            every=_time(every, "--every") if every else 0.0,
+            every=interval(every, "--every") if every else 0.0,
             vantages=vantages,
             targets=targets,
             detector=detector,
-            limit=_time(limit, "--limit"),
+            limit=interval(limit, "--limit"),
             timeout=timeout,
             seed=seed,
             ipv=6 if ipv6 else 4,
@@ -114,7 +114,8 @@ def command(
     return watched.exit_status
 
 
-def _time(text: str, option: str) -> float:
+def interval(text: str, option: str) -> float:
+    """Seconds of "6 h". InputError for what is no time."""
     from testbed.scenario.quantities import UnitError, seconds
 
     try:

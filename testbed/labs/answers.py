@@ -1,13 +1,17 @@
 """Whether an answer is right, and what is said of one that is not. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Literal
+from typing import Final, Literal
 
+from testbed.labs.answermark import AnswerMark
 from testbed.labs.draws import arithmetic
+from testbed.labs.evidencekinds import judged_capture, judged_command, judged_detector, summary_of
 
-AnswerKind = Literal["text", "address", "number", "choice"]
+AnswerKind = Literal["text", "address", "number", "choice", "interval", "capture", "command", "detector"]
+EVIDENCE: Final = {"capture": judged_capture, "command": judged_command, "detector": judged_detector}
+"""Kinds whose answer is what the tool has seen, as JSON: `testbed.labs.evidencekinds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +32,12 @@ class Task:
     answer: str
     points: int
     tries: int
-    within: float = 0.0  # of a number: the share of it that an answer may be off
+    within: float = 0.0  # of a number: the share of it that an answer may be off; of an interval: its width
     options: tuple[str, ...] = ()  # of a choice
     hints: tuple[str, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     after: str = ""  # the task that must be done with before this one is shown: its question gives that away
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerMark:
-    """What one answer came to. `counts`: an answer that is none of its kind uses up no try."""
-
-    right: bool
-    words: str
-    counts: bool = True
+    wanted: Mapping[str, str] = field(default_factory=dict)  # of evidence: what must be in it
 
 
 def judge(task: Task, given: str) -> AnswerMark:
@@ -50,6 +46,10 @@ def judge(task: Task, given: str) -> AnswerMark:
     problem = _not_one(task, given)
     if problem:
         return AnswerMark(right=False, words=problem, counts=False)
+    if task.kind in EVIDENCE:
+        return EVIDENCE[task.kind](task.wanted, given)
+    if task.kind == "interval" and (wide := _too_wide(task, given)):
+        return AnswerMark(right=False, words=wide, counts=False)
     if _same(task, given, task.answer):
         return AnswerMark(right=True, words="right")
     for one in task.mistakes:
@@ -82,6 +82,11 @@ def _not_one(task: Task, given: str) -> str:
             _number(given)
         except ValueError:
             return f"{given!r} is no number; write it without a unit: 3, 150, 2.5"
+    if task.kind == "interval":
+        try:
+            ends_of_interval(given)
+        except ValueError:
+            return f"{given!r} is no interval; write it from the earlier to the later: 3..4.5"
     if task.kind == "address":
         try:
             ip_address(given)
@@ -96,9 +101,33 @@ def _same(task: Task, given: str, wanted: str) -> bool:
     if task.kind == "number":
         value = arithmetic(wanted)
         return abs(_number(given) - value) <= abs(value) * task.within + 1e-9
+    if task.kind == "interval":
+        low, high = ends_of_interval(given)
+        return low - 1e-2 <= arithmetic(wanted) <= high + 1e-2  # hours are written with three digits at most
     if task.kind == "address":
         return ip_address(given) == ip_address(wanted)
     return given.casefold().rstrip(".") == wanted.casefold().rstrip(".")
+
+
+def ends_of_interval(text: str) -> tuple[float, float]:
+    """Both ends of "3..4.5". ValueError for anything else."""
+    low, dots, high = text.partition("..")
+    ends = _number(low), _number(high)
+    if not dots or ends[0] > ends[1]:
+        raise ValueError(text)
+    return ends
+
+
+def _too_wide(task: Task, given: str) -> str:
+    low, high = ends_of_interval(given)
+    if high - low <= task.within + 1e-6:
+        return ""
+    return f"that is {high - low:g} wide, and at most {task.within:g} is asked for: sample again in between"
+
+
+def shown(task: Task, given: str) -> str:
+    """An answer for people: of evidence, what it is."""
+    return summary_of(given) if task.kind in EVIDENCE else given
 
 
 def _number(text: str) -> float:

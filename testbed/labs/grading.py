@@ -2,15 +2,20 @@
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from testbed.errors import InputError
-from testbed.labs.answers import AnswerMark, explained, judge, points_of
+from testbed.labs.answermark import AnswerMark
+from testbed.labs.answers import EVIDENCE, ends_of_interval, explained, judge, points_of, shown
+from testbed.labs.evidencekinds import DetectorEvidence, read_detector, substance, written
 from testbed.labs.labfile import Assignment, Lab, assign
 from testbed.labs.submission import SUFFIX, Submission, read_submission
+from testbed.labs.workbook import sampled_of, without_sample
+
+Again = Callable[[Assignment, DetectorEvidence], DetectorEvidence]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,11 @@ class TaskGrade:
     answers: tuple[str, ...]  # all of them, the first one first
     judged: tuple[AnswerMark, ...]
     hints: int
+
+    @property
+    def judged_answers(self) -> tuple[tuple[str, AnswerMark], ...]:
+        """Each answer with what it came to."""
+        return tuple(zip(self.answers, self.judged, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,28 +78,60 @@ def read_folder(folder: Path) -> tuple[list[Submission], list[str]]:
     return list(found.values()), problems
 
 
-def grade(submissions: Sequence[Submission], lab: Lab, code: str | None) -> list[Grade]:
-    """The students' grades for one lab. code: the class's; None: the one that each file has."""
+def grade(
+    submissions: Sequence[Submission], lab: Lab, code: str | None, again: Again | None = None
+) -> list[Grade]:
+    """The students' grades for one lab. code: the class's; None: the one that each file has.
+
+    `again` tries a detector in a world that is drawn anew; None: what `check` found is taken over, and said.
+    """
     mine = [one for one in submissions if one.lab == lab.name]
     assigned = {one.student: assign(lab, one.student, one.code if code is None else code) for one in mine}
     return [
         Grade(
             one.student,
             lab.name,
-            tuple(_task(one, assigned[one.student], name) for name in lab.part.tasks),
+            tuple(tasks := [_task(one, assigned[one.student], name, again) for name in lab.part.tasks]),
             explained(assigned[one.student].values),
-            tuple(_remarks(one, lab, code, mine, assigned)),
+            (*_remarks(one, lab, code, mine, assigned), *_unproven(one, assigned[one.student], tasks, again)),
             one.path,
         )
         for one in mine
     ]
 
 
-def _task(one: Submission, assignment: Assignment, name: str) -> TaskGrade:
+def _task(one: Submission, assignment: Assignment, name: str, again: Again | None) -> TaskGrade:
     task, answers = assignment.tasks[name], one.answers(name)
     hints = sum((each.what, each.task) == ("hint", name) for each in one.entries)
-    judged = tuple(judge(task, each) for each in answers)
-    return TaskGrade(name, points_of(task, answers), task.points, tuple(answers), judged, hints)
+    points = points_of(task, answers)
+    judged = [judge(task, each) for each in answers]
+    if points and again and task.kind == "detector":
+        best = next(place for place, mark in enumerate(judged) if mark.right)
+        tried = read_detector(answers[best])
+        assert tried is not None, "it is right"
+        anew = judge(task, written(again(assignment, tried)))
+        if anew.counts:  # the laboratory could try it
+            judged[best] = replace(anew, words=f"tried anew: {anew.words}")
+            points = task.points if anew.right else 0
+    given = tuple(shown(task, each) for each in answers)
+    return TaskGrade(name, points, task.points, given, tuple(judged), hints)
+
+
+def _unproven(
+    one: Submission, assignment: Assignment, tasks: Sequence[TaskGrade], again: Again | None
+) -> Iterator[str]:
+    """What a lecturer should know of points that were given."""
+    for each in tasks:
+        task = assignment.tasks[each.task]
+        if each.points and task.kind == "detector":
+            if again is None:
+                yield f"{each.task} was not tried anew"
+            elif not any(mark.words.startswith("tried anew") for mark in each.judged):
+                yield f"{each.task} could not be tried anew: the laboratory failed"
+        if each.points and task.kind == "interval":
+            right = next(text for text, mark in zip(each.answers, each.judged, strict=True) if mark.right)
+            if without_sample(ends_of_interval(right), sampled_of(one.entries)):
+                yield f"{each.task} has no sample at its ends"
 
 
 def _remarks(
@@ -110,14 +152,26 @@ def _remarks(
             for name in lab.part.tasks
             if _anothers(one, name, assigned[one.student], assigned[other.student])
         ]
+        if shared := [name for name in lab.part.tasks if _same_evidence(one, other, name, lab)]:
+            found.append(f"the same evidence as {other.student}'s: {', '.join(shared)}")
         if len(same) > 1:  # one may be chance: there are five names and three hops
             found.append(f"gave {other.student}'s answers, which are wrong here: {', '.join(same)}")
     return found
 
 
+def _same_evidence(one: Submission, other: Submission, name: str, lab: Lab) -> bool:
+    """Whether two students handed in the same program or packets. There are few ways to write a command."""
+    if lab.part.tasks[name].kind not in ("capture", "detector"):
+        return False
+    return bool(set(map(substance, one.answers(name))) & set(map(substance, other.answers(name))))
+
+
 def _anothers(one: Submission, name: str, own: Assignment, other: Assignment) -> bool:
-    """Whether an answer is wrong for its student and right for another. A choice has too few to tell."""
-    if own.tasks[name].kind == "choice":
+    """Whether an answer is wrong for its student and right for another. A choice has too few to tell.
+
+    Of evidence, `_same_evidence` finds what two students share.
+    """
+    if own.tasks[name].kind in ("choice", *EVIDENCE):
         return False
     return any(
         not judge(own.tasks[name], each).right and judge(other.tasks[name], each).right

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from testbed.errors import InputError, nearest
-from testbed.labs.answers import AnswerKind, Mistake, Task
+from testbed.labs.answers import EVIDENCE, AnswerKind, Mistake, Task
 from testbed.labs.draws import Choice, arithmetic, drawn, filled
 from testbed.model import Scenario
 from testbed.scenario.document import Document, read
@@ -17,9 +18,11 @@ from testbed.scenario.problems import Problems
 from testbed.scenario.values import Key, ParsedShare, Text
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
+SCENARIO: Final = "scenario.yaml"
+HIDDEN: Final = "hidden.yaml"
 _TRIES: Final = 5  # our choice; of a choice, one
 
-Value = str | int
+Value = str | int | float
 Several = Annotated[dict[str, Value], Field(min_length=1)]
 
 
@@ -31,10 +34,13 @@ class _MistakePart(Part):
 class _TaskPart(Part):
     question: Text
     kind: AnswerKind = "text"
-    answer: Value = Field(description="with $names of draws and values; of a number, what may be calculated")
+    answer: Value | Several = Field(
+        description="with $names; of a number, what may be calculated; of evidence, what it must show"
+    )
     points: int = Field(1, ge=1, le=100)
     tries: int = Field(0, ge=0, le=50, description="0: 5, of a choice 1")
     within: ParsedShare = Field(0.0, description="how far off a number may be: 10 %")
+    width: float = Field(0.0, ge=0, description="of an interval, how wide it may be")
     options: list[Text] = Field([], description="of a choice")
     hints: list[Text] = Field([])
     mistakes: list[_MistakePart] = Field([])
@@ -51,6 +57,10 @@ class LabPart(Part):
         {}, description="name: what one is drawn of for a student"
     )
     values: dict[str, Value] = Field({}, description="name: calculated from draws: 65 - $hop")
+    samples: int = Field(0, ge=0, le=2000, description="instants for `testbed lab watch`; 0: there is none")
+    cases: dict[str, list[Value | Several]] = Field(
+        {}, description="draws of hidden.yaml, the world in which a detector is tried; anew for each try"
+    )
     tasks: dict[Key, _TaskPart] = Field(min_length=1)
 
 
@@ -61,16 +71,16 @@ class Lab:
     name: str
     part: LabPart
     folder: Path
-    digest: str  # of lab.yaml and scenario.yaml, sha256
+    digest: str  # of lab.yaml, sha256
 
     @property
     def worksheet(self) -> Path:
         """What a student reads."""
         return self.folder / "worksheet.md"
 
-    def scenario_text(self) -> str:
+    def scenario_text(self, name: str = SCENARIO) -> str:
         """The scenario, with the names of draws and values in it."""
-        return (self.folder / "scenario.yaml").read_text("utf-8")
+        return (self.folder / name).read_text("utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +93,30 @@ class Assignment:
     values: Mapping[str, str]
     tasks: Mapping[str, Task]
 
-    def scenario(self, folder: Path) -> Scenario:
-        """The scenario to build, written into `folder` for as long as it takes to load it."""
+    def scenario(self, folder: Path, secret: str = "") -> Scenario:
+        """The scenario to build, written into `folder` for as long as it takes to load it.
+
+        `secret`: what $secret stands for, on a page of a site; "": something that nobody knows.
+        """
         from testbed.scenario.loader import load
 
-        path = folder / f"{self.lab.name}.yaml"
-        path.write_text(filled(self.lab.scenario_text(), self.values), "utf-8")
+        path = self.write_scenario(folder, secret)
         try:
             return load(path)
         finally:
             path.unlink()
+
+    def write_scenario(self, folder: Path, secret: str = "") -> Path:
+        """The scenario as a file in `folder`."""
+        path = folder / f"{self.lab.name}.yaml"
+        found = {**self.values, "secret": secret or token_hex(8)}
+        path.write_text(filled(self.lab.scenario_text(), found), "utf-8")
+        return path
+
+    def write_hidden(self, path: Path, seed: str) -> None:
+        """The world in which a detector is tried, drawn by `seed`."""
+        found = drawn(_choices(self.lab.part.cases), seed, self.lab.name, self.student)
+        path.write_text(filled(self.lab.scenario_text(HIDDEN), found), "utf-8")
 
 
 def folders() -> list[Path]:
@@ -144,13 +168,21 @@ def _check(part: LabPart, document: Document, problems: Problems) -> None:
         loc: tuple[str | int, ...] = ("tasks", name)
         if (task.kind == "choice") != bool(task.options):
             problems.add(document, loc, "options belong to kind 'choice', and only there")
+        if (task.kind in EVIDENCE) != isinstance(task.answer, dict):
+            problems.add(
+                document,
+                (*loc, "answer"),
+                f"of kind {task.kind!r}",
+                "write what evidence must show, as KEY: VALUE",
+            )
         if task.after and task.after not in part.tasks:
             problems.add(
                 document, (*loc, "after"), f"there is no task {task.after!r}", nearest(task.after, part.tasks)
             )
         try:
             made = _task(name, task, values)
-            for text in (made.answer, *(one.of for one in made.mistakes)) if made.kind == "number" else ():
+            numbers = made.kind in ("number", "interval")
+            for text in (made.answer, *(one.of for one in made.mistakes)) if numbers else ():
                 arithmetic(text)
         except KeyError as error:
             problems.add(document, loc, f"nothing named {error} is drawn", nearest(error, values))
@@ -168,11 +200,14 @@ def assign(lab: Lab, student: str, code: str) -> Assignment:
 
 
 def _values(part: LabPart, code: str, lab: str, student: str) -> dict[str, str]:
-    choices = {name: [_choice(one) for one in some] for name, some in part.draws.items()}
-    found = drawn(choices, code, lab, student)
+    found = drawn(_choices(part.draws), code, lab, student)
     for name, text in part.values.items():
         found[name] = f"{arithmetic(filled(str(text), found)):g}"
     return found
+
+
+def _choices(draws: Mapping[str, list[Value | Several]]) -> dict[str, list[Choice]]:
+    return {name: [_choice(one) for one in some] for name, some in draws.items()}
 
 
 def _choice(written: Any) -> Choice:
@@ -186,12 +221,15 @@ def _task(name: str, part: _TaskPart, values: Mapping[str, str]) -> Task:
         name,
         filled(part.question, values),
         part.kind,
-        filled(str(part.answer), values),
+        "" if isinstance(part.answer, dict) else filled(str(part.answer), values),
         part.points,
         part.tries or (1 if part.kind == "choice" else _TRIES),
-        part.within,
+        part.width if part.kind == "interval" else part.within,
         tuple(part.options),
         tuple(filled(hint, values) for hint in part.hints),
         tuple(Mistake(filled(str(one.of), values), filled(one.say, values)) for one in part.mistakes),
         part.after,
+        {key: filled(str(one), values) for key, one in part.answer.items()}
+        if isinstance(part.answer, dict)
+        else {},
     )

@@ -8,10 +8,10 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from testbed.errors import InputError
 
@@ -19,12 +19,15 @@ _STUDENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LAST: Final = "last"
 
 
+EntryKind = Literal["answer", "hint", "sampled"]
+
+
 @dataclass(frozen=True, slots=True)
 class WorkEntry:
-    """One line: an answer to a task, or a hint that was shown."""
+    """One line: an answer to a task, a hint that was shown, or the instants of a sampling."""
 
     at: float  # seconds since 1970
-    what: Literal["answer", "hint"]
+    what: EntryKind
     task: str
     text: str = ""
 
@@ -47,14 +50,19 @@ class Workbook:
         self.base = base or home()
         self.folder = self.base / student / lab
         self._path = self.folder / "answers.jsonl"
+        self.desk = self.folder / "desk"  # what a student may empty: captures, samples, programs
+
+    @property
+    def identity(self) -> str:
+        """Whose lab of which class, for $TESTBED_LAB."""
+        return json.dumps({"lab": self.lab, "student": self.student, "class": self.code})
 
     def open(self) -> None:
         """Make the folder and remember it as the one in work. OSError if it cannot be."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        text = json.dumps({"lab": self.lab, "student": self.student, "class": self.code})
-        _replace(self.base / _LAST, text)
+        _replace(self.base / _LAST, self.identity)
 
-    def add(self, what: Literal["answer", "hint"], task: str, text: str = "") -> None:
+    def add(self, what: EntryKind, task: str, text: str = "") -> None:
         """Add a line, on the disk when this returns. OSError if there is no room: the others stay."""
         line = json.dumps({"at": time.time(), "what": what, "task": task, "text": text}) + "\n"
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -81,6 +89,10 @@ class Workbook:
         """How many hints were shown for a task."""
         return sum((one.what, one.task) == ("hint", task) for one in self.entries())
 
+    def sampled(self) -> list[float]:
+        """The instants that were sampled, in hours from the scenario's beginning."""
+        return sampled_of(self.entries())
+
     def _ends_with_a_line(self) -> bool:
         return self._path.read_bytes().endswith(b"\n")
 
@@ -100,14 +112,24 @@ def _entry(line: str) -> WorkEntry | None:
         one = WorkEntry(float(found["at"]), found["what"], str(found["task"]), str(found["text"]))
     except (ValueError, TypeError, KeyError):
         return None
-    return one if one.what in ("answer", "hint") else None
+    return one if one.what in get_args(EntryKind) else None
+
+
+def sampled_of(entries: Iterable[WorkEntry]) -> list[float]:
+    """Every instant that these entries say was sampled, in hours from the scenario's beginning."""
+    return sorted({float(hour) for one in entries if one.what == "sampled" for hour in one.text.split()})
+
+
+def without_sample(interval: tuple[float, float], sampled: Sequence[float]) -> list[float]:
+    """The ends of an interval at which nothing was sampled."""
+    return [end for end in interval if not any(abs(end - hour) < 0.02 for hour in sampled)]
 
 
 def last(base: Path | None = None) -> Workbook | None:
-    """The workbook of the lab that was started last, None if none was."""
+    """The workbook of the lab whose shell this is, or that was started last; None if none was."""
     base = base or home()
     try:
-        found = json.loads((base / _LAST).read_text("utf-8"))
+        found = json.loads(os.environ.get("TESTBED_LAB") or (base / _LAST).read_text("utf-8"))
         return Workbook(found["lab"], found["student"], found["class"], base)
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -10,12 +10,14 @@ from click.testing import CliRunner
 
 from testbed.cli.lab import command
 from testbed.errors import InputError
-from testbed.labs.answers import AnswerMark, Mistake, Task, judge, points_of, tries_left
+from testbed.labs.answermark import AnswerMark
+from testbed.labs.answers import EVIDENCE, Mistake, Task, judge, points_of, tries_left
 from testbed.labs.draws import arithmetic, drawn, filled
 from testbed.labs.grading import as_csv, grade, read_folder
 from testbed.labs.labfile import assign, load_lab, names
 from testbed.labs.submission import read_submission, submit
 from testbed.labs.workbook import Workbook
+from tests.labs.answering import right_answer, wrong_ways
 
 STUDENTS = [f"student{number}" for number in range(60)]
 CODE = "class-1"
@@ -122,11 +124,7 @@ def handed_in(
 
 def all_right(student: str, lab: str = "01-where") -> dict[str, str]:
     """The right answers, calculated."""
-    tasks = assign(load_lab(lab), student, CODE).tasks
-    return {
-        one.name: f"{arithmetic(one.answer):g}" if one.kind == "number" else one.answer
-        for one in tasks.values()
-    }
+    return {one.name: right_answer(one) for one in assign(load_lab(lab), student, CODE).tasks.values()}
 
 
 def test_a_class_is_graded(tmp_path: Path) -> None:
@@ -233,7 +231,7 @@ def test_answers_at_the_command_line(started: Workbook) -> None:
     for _ in range(2):
         said("check", "hop", "77")
     assert said("check", "hop", right["hop"])[1] == "no tries are left for this task\n"
-    assert said("check")[1].splitlines()[-1].startswith("2 of 12 points")
+    assert said("check")[1].splitlines()[-1].startswith("2 of 14 points")
     assert json.loads(said("check", "--json")[1])["watched"] == {"points": 2, "most": 2, "tries_left": 0}
 
 
@@ -248,10 +246,10 @@ def test_submit_and_grade_at_the_command_line(started: Workbook, tmp_path: Path)
     said("check", "watched", right["watched"])
     (tmp_path / "in").mkdir()
     assert said("submit", "in/anna.lab")[0] == 0
-    tasks = "watched 2/2, rewritten 0/2, arrives 0/2, hop 0/3, servers 0/2, unseen 0/1"
-    table = f"anna            02-reset                2 of 12   {tasks}\n"
+    tasks = "watched 2/2, rewritten 0/2, arrives 0/2, hop 0/3, forged 0/2, servers 0/2, unseen 0/1"
+    table = f"anna            02-reset                2 of 14   {tasks}\n"
     assert said("grade", "in", "--csv", "points.csv") == (0, table)
-    assert (tmp_path / "points.csv").read_text().splitlines()[1].startswith("anna,02-reset,2,12,2,0,")
+    assert (tmp_path / "points.csv").read_text().splitlines()[1].startswith("anna,02-reset,2,14,2,0,")
 
 
 def test_nothing_in_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,13 +269,21 @@ def test_every_student_gets_a_scenario_that_holds_and_tasks_that_can_be_answered
         scenario = assignment.scenario(tmp_path)
         assert lab.part.vantage in {one.key for one in scenario.world.operators}
         for one in assignment.tasks.values():
-            answer = f"{arithmetic(one.answer):g}" if one.kind == "number" else one.answer
-            assert judge(one, answer) == RIGHT, one
-            for wrong in one.mistakes:  # a known mistake is no right answer, and is named
-                given = f"{arithmetic(wrong.of):g}" if one.kind == "number" else wrong.of
-                assert judge(one, given).words != "not right", (one.name, wrong)
-            choices_listed = "(" in one.question or one.kind == "number"
+            assert judge(one, right_answer(one)).right, one
+            for given in wrong_ways(one):  # a known mistake is no right answer, and is named
+                assert judge(one, given).words != "not right", (one.name, given)
+            choices_listed = "(" in one.question or one.kind in ("number", "interval", *EVIDENCE)
             assert choices_listed or one.answer not in one.question, one
+
+
+@pytest.mark.parametrize("student", ["anna", "boris", "vera"])
+@pytest.mark.parametrize("name", names())
+def test_three_wrong_ways_are_named_in_each_lab(name: str, student: str) -> None:
+    tasks = assign(load_lab(name), student, CODE).tasks.values()
+    marks = [judge(one, given) for one in tasks for given in wrong_ways(one)]
+    named = {mark.words for mark in marks if not mark.right}
+    assert len(named) >= 3, named
+    assert "not right" not in named
 
 
 def test_the_right_addresses_are_those_of_the_world(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 import json
 import re
 import subprocess
+import time
+from pathlib import Path
 
 
 def run(*line: str) -> str:
@@ -22,9 +24,19 @@ suspects = {name: found["injected suspect"]["header"] for name, found in seen.it
 servers = {name: found["injected server"]["header"] for name, found in seen.items()}
 [watched] = [name for name in seen if suspects[name]["ttl"] != servers[name]["ttl"]]
 [rewritten] = [name for name in seen if name != watched]
+capture = Path("resets.pcap").resolve()
+with subprocess.Popen(
+    ["tcpdump", "-n", "-U", "-i", "any", "-w", capture, "port", "443"], stderr=subprocess.PIPE, text=True
+) as tcpdump:
+    while "listening" not in tcpdump.stderr.readline():
+        pass
+    run("curl", "-s", "-o", "/dev/null", "-m", "5", f"https://{watched}/")
+    time.sleep(0.5)
+    tcpdump.terminate()
 print("watched", watched)
 print("rewritten", rewritten)
 print("arrives", suspects[watched]["ttl"])
 print("hop", seen[watched]["hop ClientHello"]["hop"])
+print("forged", "--capture", capture)
 print("servers", "a box in the path")
 print("unseen", "the one that sees a copy")

@@ -1,4 +1,4 @@
-"""A solution of lab 5: each trick through a proxy of its own. Prints `task answer` lines."""
+"""A solution of lab 7: each trick through a proxy of its own. Prints `task answer` lines."""
 
 import os
 import re
