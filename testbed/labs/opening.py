@@ -21,6 +21,7 @@ from testbed.run.program import run_command, run_shell
 from testbed.run.result import Findings, RunResult
 from testbed.run.session import Session, carry_out
 
+_TICK: Final = 0.2  # seconds; our choice
 ROOM: Final = 150 << 20  # bytes that must be available for another world; measured: docs/labs.md
 PATIENCE: Final = 600.0  # seconds that a start waits for its turn; our choice
 _TURNS: Final = "turns"
@@ -63,7 +64,7 @@ def turn(base: Path, at_once: int, say: Callable[[str], object]) -> Iterator[Cal
             said = True
         if time.monotonic() > due:
             raise UnsupportedError(f"{why}; your answers are kept, start the lab again later")
-        time.sleep(0.2)
+        time.sleep(_TICK)
     slot = held
     try:
         yield lambda: fcntl.flock(slot, fcntl.LOCK_UN)
