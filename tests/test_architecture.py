@@ -30,7 +30,7 @@ LAYERS = (  # bottom to top; a package imports only from layers below its own
     {"explain", "labs"},
     {"report"},
     {"htmlreport"},
-    {"cli", "testing"},
+    {"cli", "notebook", "testing"},
 )
 """The picture in docs/architecture.md. `testbed/__init__.py` (the Python API) stands above them all."""
 

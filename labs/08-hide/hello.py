@@ -33,7 +33,7 @@ parser.add_argument("--quic", action="store_true")
 parser.add_argument("--ech", action="store_true")
 given = parser.parse_args()
 
-if "TESTBED_LAB" not in os.environ:
+if "TESTBED_LAB_FOLDER" not in os.environ:
     parser.error("run it in the lab's shell: testbed lab start 8")
 key = X25519PrivateKey.generate().public_key().public_bytes_raw()
 extensions = [

@@ -88,13 +88,12 @@ def start(ctx: click.Context, name: str, student: str | None, code: str, *, fres
 
 
 def _opened(workbook: "Workbook", assignment: "Assignment", words: list[str], *, fresh: bool) -> int:
+    from testbed.labs.labfile import lab_variables
     from testbed.labs.opening import play
 
     lab = assignment.lab
-    os.environ["PATH"] += f"{os.pathsep}{Path(sys.executable).parent}"  # `testbed` is found inside
-    os.environ["TESTBED_PYTHON"] = sys.executable  # as recipes find it
+    os.environ.update(lab_variables(lab))
     os.environ["TESTBED_LAB"] = workbook.identity  # for `check` inside, also beside a second lab
-    os.environ["TESTBED_LAB_FOLDER"] = str(lab.folder.resolve())
     if fresh:
         shutil.rmtree(workbook.desk, ignore_errors=True)
         click.echo(f"{workbook.desk} is empty again; your answers are kept")

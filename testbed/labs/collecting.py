@@ -1,5 +1,6 @@
 """What a student hands over, made into evidence: a capture, or a command that the tool runs itself."""
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Collection, Sequence
@@ -14,7 +15,7 @@ from testbed.capture.link import offset_finder
 from testbed.censor.packet import Packet, parse
 from testbed.errors import InvalidRunError
 from testbed.labs.evidencekinds import CaptureEvidence, CommandEvidence, hello_of_packet
-from testbed.labs.labfile import Assignment
+from testbed.labs.labfile import Assignment, lab_variables
 from testbed.model.addressing import twin_addresses
 from testbed.run.events import ends_of, rules_by_flow
 from testbed.run.open import open_world
@@ -91,6 +92,7 @@ def commanded(assignment: Assignment, words: Sequence[str]) -> CommandEvidence:
             try:
                 done = world.run(
                     words,
+                    env={**os.environ, **lab_variables(assignment.lab)},
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     stdin=subprocess.DEVNULL,

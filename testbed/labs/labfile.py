@@ -1,5 +1,7 @@
 """A lab's folder: `lab.yaml`, the scenario that it fills in, the worksheet."""
 
+import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +119,16 @@ class Assignment:
         """The world in which a detector is tried, drawn by `seed`."""
         found = drawn(_choices(self.lab.part.cases), seed, self.lab.name, self.student)
         path.write_text(filled(self.lab.scenario_text(HIDDEN), found), "utf-8")
+
+
+def lab_variables(lab: Lab) -> dict[str, str]:
+    """What the commands of a lab find in their environment, in its shell and in worlds that a check opens."""
+    path = os.environ.get("PATH", os.defpath)
+    return {
+        "PATH": f"{path}{os.pathsep}{Path(sys.executable).parent}",  # `testbed` is found inside
+        "TESTBED_PYTHON": sys.executable,  # as recipes find it
+        "TESTBED_LAB_FOLDER": str(lab.folder.resolve()),
+    }
 
 
 def folders() -> list[Path]:

@@ -16,7 +16,7 @@ def page_of(grades: Sequence[Grade], problems: Sequence[str]) -> str:
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError:
-        message = "the page needs Jinja2, which is not installed: pip install 'runet-testbed[report]'"
+        message = "the page needs Jinja2, which is not installed: pip install 'runet-testbed[labs]'"
         raise UnsupportedError(message) from None
     folder = Path(__file__).parent
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)

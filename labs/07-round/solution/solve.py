@@ -24,6 +24,15 @@ BOXES = {
 }
 
 
+RESET = 35  # curl's exit status
+
+
+def is_reset(name: str) -> bool:
+    """Whether the connection is reset: a page that comes late is none of the box's doing."""
+    line = ["curl", "-so", "/dev/null", "-m", "20", f"https://{name}/"]
+    return subprocess.run(line, check=False).returncode == RESET
+
+
 def opens(name: str, *more: str) -> bool:
     """Whether the page comes."""
     return not subprocess.run(
@@ -48,7 +57,7 @@ question = subprocess.run(
     ["testbed", "lab", "check", "name"], capture_output=True, text=True, check=True
 ).stdout
 names = re.search(r"\((.*)\)", question)[1].split(", ")
-[name] = [one for one in names if not opens(one)]
+[name] = [one for one in names if is_reset(one)]
 passes = ", ".join(
     trick for port, (trick, words) in enumerate(TRICKS.items(), 1080) if gets_through(name, words, port)
 )
