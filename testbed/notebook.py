@@ -62,7 +62,7 @@ class DrawnCell:
 
 
 @dataclass(frozen=True, slots=True)
-class RateCurve:
+class TransferCurve:
     """Bytes as they came: `points` are seconds since the request, and bytes."""
 
     url: str
@@ -99,7 +99,7 @@ class RateCurve:
         return curves(self).svg
 
 
-def curves(*several: RateCurve) -> DrawnCell:
+def curves(*several: TransferCurve) -> DrawnCell:
     """Rate curves in one picture. UnsupportedError without matplotlib."""
     try:
         from matplotlib.figure import Figure
@@ -166,14 +166,14 @@ class NotebookWorld:
         )
         return CellOutput(words, done.returncode, done.stdout.decode("utf-8", "replace"))
 
-    def rate(self, url: str) -> RateCurve:
+    def rate(self, url: str) -> TransferCurve:
         """Fetch a page, and note when its bytes come. InputError if nothing comes."""
         done = self.run((sys.executable, "-c", _FETCH, url))
         lines = [line.split() for line in done.text.splitlines()]
         points = tuple((float(one[0]), int(one[1])) for one in lines if len(one) == 2 and one[1].isdecimal())
         if not points:
             raise InputError.at("url", f"nothing came of {url!r}: {done.text.strip()[-200:]}")
-        return RateCurve(url, points)
+        return TransferCurve(url, points)
 
     def ladder(self, command: str, *, most: int = 40, port: int = 443) -> DrawnCell:
         """What the box did to each packet of a command, in a smaller world of the same rules."""

@@ -365,9 +365,9 @@ def grade(
     if csv_file:
         csv_file.write_text(grading.as_csv(grades), "utf-8")
     if html_file:
-        from testbed.report.gradepage import page_of
+        from testbed.report.gradepage import grade_page
 
-        html_file.write_text(page_of(grades, problems), "utf-8")
+        html_file.write_text(grade_page(grades, problems), "utf-8")
     if as_json:
         click.echo(json.dumps(grading.as_json(grades), indent=2, ensure_ascii=False))
     else:

@@ -11,7 +11,7 @@ from testbed.labs.grading import Grade
 _TEMPLATE: Final = "gradepage.html.j2"
 
 
-def page_of(grades: Sequence[Grade], problems: Sequence[str]) -> str:
+def grade_page(grades: Sequence[Grade], problems: Sequence[str]) -> str:
     """The page. UnsupportedError without Jinja2."""
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined

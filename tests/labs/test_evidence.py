@@ -27,7 +27,7 @@ from testbed.labs.grading import as_csv, grade, read_folder
 from testbed.labs.labfile import assign, load_lab
 from testbed.labs.submission import submit
 from testbed.labs.workbook import Workbook
-from testbed.report.gradepage import page_of
+from testbed.report.gradepage import grade_page
 from tests.labs.answering import CLIENT, DETECTOR, SERVER, connection, right_answer
 
 NAME = "www.bbc.com"
@@ -154,7 +154,7 @@ def test_the_page_of_a_class_loads_nothing_and_escapes_everything(tmp_path: Path
     book.add("answer", "hop", "\" onmouseover='x'")
     submit(book, load_lab("1"), tmp_path / "anna.lab")
     found, _ = read_folder(tmp_path)
-    page = page_of(grade(found, load_lab("1"), "c"), ["<b>broken.lab</b>"])
+    page = grade_page(grade(found, load_lab("1"), "c"), ["<b>broken.lab</b>"])
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "&lt;b&gt;broken.lab&lt;/b&gt;" in page

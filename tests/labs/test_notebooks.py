@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from testbed.notebook import CellOutput, RateCurve, curves
+from testbed.notebook import CellOutput, TransferCurve, curves
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "examples/notebooks").glob("*.ipynb"))
-CURVE = RateCurve("https://x/", ((0.1, 16000), (0.3, 2000), (1.3, 2000), (2.3, 2000)))
+CURVE = TransferCurve("https://x/", ((0.1, 16000), (0.3, 2000), (1.3, 2000), (2.3, 2000)))
 
 
 def test_a_rate_is_that_of_what_comes_later() -> None:
     assert (CURVE.seconds, CURVE.octets) == (2.3, 22000)
     assert CURVE.after(0.5) == pytest.approx(8 * 4000 / 1.7)
-    assert CURVE.after(9) == RateCurve("https://x/", ()).after(0) == 0
+    assert CURVE.after(9) == TransferCurve("https://x/", ()).after(0) == 0
     assert CURVE.steps()[:2] == [(0.25, 512000.0), (0.5, 64000.0)]
 
 
