@@ -183,5 +183,12 @@ if [ "${1:-}" = slow ] && [ "$(cat $slow 2>/dev/null)" != "$(sha256sum < require
     fi
     say "installing the clients and fuzzers of the slow tests"
     locked_packages requirements-slow.lock
+    if have npm; then
+        # The accessibility checker of the report's tests. No package may run a script of its own.
+        (cd tests/htmlreport/axe && npm ci --ignore-scripts --no-audit --no-fund --silent) ||
+            say "going on without axe-core"
+    else
+        say "the accessibility checks of pages are skipped without npm"
+    fi
     sha256sum < requirements-slow.lock > $slow
 fi

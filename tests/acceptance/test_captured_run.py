@@ -1,17 +1,21 @@
 """One captured run tells its story by itself, and what clients said in TLS can be read in it."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from scapy.utils import RawPcapNgReader
 
+import testbed.capture
 from testbed import Job, execute
 
 pytestmark = pytest.mark.world
+WIRESHARK_PROFILE = Path(testbed.capture.__file__).with_name("wireshark")
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +91,38 @@ def test_a_run_without_a_capture_has_none(tmp_path):
     assert plain.captured is None
     there = {path.name for path in plain.folder.iterdir()}
     assert not there & {"capture.pcapng", "acts.jsonl", "keys.log", "capture"}
+
+
+def test_each_act_has_a_colour_in_the_wireshark_profile(run, packets, tmp_path):
+    """tshark names the rule that colours a packet; one that it cannot compile it would leave out."""
+    profile = tmp_path / ".config/wireshark/profiles/testbed"
+    shutil.copytree(WIRESHARK_PROFILE, profile)
+    options = (
+        "-C",
+        "testbed",
+        "--color",
+        "-Y",
+        "frame.comment",
+        "-T",
+        "fields",
+        "-e",
+        "frame.coloring_rule.name",
+    )
+    shown, complaints = coloured(run, tmp_path, *options)
+    assert len(shown) == sum(bool(comment) for _, comment in packets)
+    assert {name.partition(":")[0] for name in shown} == {"censor"}
+    assert {"censor: triggers a rule", "censor: leaves changed", "censor: rewritten"} <= set(shown)
+    assert "Could not compile" not in complaints
+    with (profile / "colorfilters").open("a") as file:
+        file.write("@broken@frame.nonsense ==@[0,0,0][1,1,1]\n")
+    assert "Could not compile" in coloured(run, tmp_path, *options)[1], "twin: a filter that is none"
+
+
+def coloured(run, home, *options):
+    if not shutil.which("tshark"):
+        pytest.skip("this machine lacks: tshark (apt install tshark)")
+    environment = os.environ | {"HOME": str(home), "COLORTERM": "truecolor"}
+    environment.pop("XDG_CONFIG_HOME", None)
+    line = ["tshark", "-r", str(run.captured.file), *options]
+    done = subprocess.run(line, capture_output=True, text=True, check=True, env=environment)
+    return done.stdout.splitlines(), done.stderr
