@@ -39,8 +39,8 @@ def measure(*, quick: bool) -> list[Result]:
         f"ClientHello is this machine's OpenSSL's, {len(hello)} bytes; {LISTED:,} names, none matching"
     )
     return [
-        _result("core: packets of decided flows", rates, "decided", 100_000, note),
-        _result("core: ClientHello decisions", rates, "hello", 25_000, hello_note),
+        _result("core: packets of decided flows", rates, "decided", 2.5, note),
+        _result("core: ClientHello decisions", rates, "hello", 12, hello_note),
     ]
 
 
@@ -73,27 +73,26 @@ def _rate(censor: Censor, packets: Packets) -> float:
     process = censor.process
     gc.collect()
     gc.freeze()  # as the middlebox does, so that the collector skips the list of names
-    start = time.perf_counter()
+    start = time.process_time()
     for packet, direction in packets:
         process(packet, direction, 1.0)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     gc.unfreeze()
     return len(packets) / seconds
 
 
 def _parsing_rate(packets: Packets) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     for packet, _ in packets:
         parse(packet)
-    return len(packets) / (time.perf_counter() - start)
+    return len(packets) / (time.process_time() - start)
 
 
-def _result(what: str, rates: dict[str, list[float]], key: str, least: float, note: str) -> Result:
+def _result(what: str, rates: dict[str, list[float]], key: str, most: float, note: str) -> Result:
+    """The figure is how many times the CPU time of reading its headers a packet costs."""
     measured, baseline = rates[key], rates[f"{key} parse"]
-    figure = Quantity(median(measured), "/s")
-    details = {
-        "rounds": [round(rate) for rate in measured],
-        "ratios": [round(ratio, 3) for ratio in round_ratios(measured, baseline)],
-    }
-    beside = Quantity(median(baseline), "/s")
-    return Result(what, figure, beside, "reading headers only", figure, Budget(least), note, details)
+    ratios = round_ratios(baseline, measured)
+    details = {"rounds": [round(rate) for rate in measured], "ratios": [round(ratio, 3) for ratio in ratios]}
+    rate, beside = Quantity(median(measured), "/s"), Quantity(median(baseline), "/s")
+    figure = Quantity(median(ratios))
+    return Result(what, rate, beside, "reading headers only", figure, Budget(most=most), note, details)

@@ -55,7 +55,7 @@ def measure(*, quick: bool) -> list[Result]:
             Quantity(median(baseline), "/s"),
             "no filter",
             Quantity(median(ratios)),
-            Budget(least=0.90),
+            Budget(least=0.95),
             note,
             details,
         )
