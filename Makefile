@@ -20,7 +20,7 @@ JOBS ?=#          workers for the pure tests:    make test JOBS=1  (default: one
 
 vantages = $(foreach vantage,$(1),--vantage $(vantage))
 
-.PHONY: help setup demo test test-all fuzz pictures diagrams episodes methods matrix-page site manual release-check conformance check lint types locked scenarios-valid format scenarios bench lock clean
+.PHONY: help setup demo test test-all fuzz pictures console-pictures frontend diagrams episodes methods matrix-page site manual release-check conformance check lint types locked scenarios-valid format scenarios bench lock clean
 
 help:             ## print this list
 	@awk -F ':[^#]*## ' '/^[a-z][a-zA-Z\/%-]*:.*##/ {sub("%", "NAME", $$1); printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,13 @@ bench: setup      ## measure the budgets: a table, and JSON in bench/results
 
 pictures: setup   ## make docs/pictures again, from real runs
 	@.venv/bin/python tools/picture.py $(ARGS)
+
+frontend:         ## build the page of testbed console from the packages of frontend/package-lock.json
+	@command -v npm >/dev/null || { echo "frontend: npm is missing; install Node.js 20 or later with it" >&2; exit 4; }
+	@cd frontend && npm ci --ignore-scripts --no-audit --no-fund && npm run build
+
+console-pictures: setup ## make the pictures of docs/console.md again, in a real Chromium
+	@.venv/bin/python tools/console_pictures.py
 
 diagrams: setup   ## make the pictures of docs/mechanisms again, from real runs (ARGS=NAME…)
 	@.venv/bin/python tools/mechanisms.py

@@ -29,7 +29,7 @@ LAYERS = (  # bottom to top; a package imports only from layers below its own
     {"conformance", "doctor", "evaluation", "ladder", "live", "matrix", "monitor", "replay"},
     {"explain", "labs"},
     {"report"},
-    {"htmlreport"},
+    {"console", "htmlreport"},
     {"cli", "notebook", "testing"},
 )
 """The picture in docs/architecture.md. `testbed/__init__.py` (the Python API) stands above them all."""

@@ -44,6 +44,7 @@ COMMANDS = {
     "probe": Entry("testbed.cli.probe", "Look at a site with every instrument, from a vantage.", RUN),
     "phase": Entry("testbed.cli.phase", "Switch a held world to another phase.", RUN),
     "worlds": Entry("testbed.cli.worlds", "The worlds that are held open.", RUN),
+    "console": Entry("testbed.cli.console", "A web page over a held world, for one browser here.", RUN),
     "down": Entry("testbed.cli.down", "End a held world; what its filters did, by phase.", RUN),
     "evaluate": Entry("testbed.cli.evaluate", "Run a detector over scenarios and score it.", JUDGE),
     "score": Entry("testbed.cli.score", "How often a detector was right.", JUDGE),

@@ -12,11 +12,14 @@ from testbed.model import OUTSIDE
 from testbed.run.choose import one_of
 from testbed.run.control import Line
 from testbed.run.events import passed_names, rules_matched
+from testbed.run.folder import versions
 from testbed.run.laboratory import Laboratory
 from testbed.run.program import judge_controls, measure_controls, own_rules
+from testbed.run.rearranged import rearrange
 from testbed.run.records import PhaseRecord, WorldInfo
 from testbed.run.result import Findings
 from testbed.run.session import Session, Work, rules_fired
+from testbed.scenario.tojson import to_json
 from testbed.truth.proofs import problems as receipt_problems
 from testbed.vantage.environment import Environment
 from testbed.world import interrupt
@@ -152,6 +155,11 @@ class Keeper:
                     line.answer(self._command_begins(number, message))
                 case "phase":
                     line.answer(self._switch(message["phase"], fresh=bool(message.get("fresh"))))
+                case "change":
+                    line.answer(self._change(message))
+                case "watch":
+                    self._laboratory.measure_rates()
+                    line.answer(self._glance())
                 case "down":
                     self._ended_by = "testbed down"
                     line.answer(None)
@@ -173,6 +181,18 @@ class Keeper:
             "running": [{"vantage": one.vantage, "command": one.command} for one in self._running.values()],
             "problems": list(self._problems),
             "idle_left": left,
+        }
+
+    def _glance(self) -> dict[str, Any]:
+        """What a live view asks for every second: `status` without reading the events."""
+        phases = self._laboratory.scenario.phases
+        return {
+            **asdict(self._info),
+            "phase": self._laboratory.phase,
+            "phases": [record.to_json() for record in self._records],
+            "titles": {name: phase.title for name, phase in phases.items()},
+            "running": [{"vantage": one.vantage, "command": one.command} for one in self._running.values()],
+            "problems": list(self._problems),
         }
 
     def _command_begins(self, number: int, message: dict[str, Any]) -> dict[str, Any]:
@@ -215,11 +235,29 @@ class Keeper:
 
     def _switch(self, phase: str, *, fresh: bool) -> dict[str, Any]:
         """Switch. `fresh`: also to the phase that holds, and no censor keeps what it remembers."""
-        scenario = self._session.scenario
+        scenario = self._laboratory.scenario
         one_of(phase, scenario.phases, "phase", scenario.name, place="PHASE")
         if phase == self._laboratory.phase and not fresh:
             raise InputError.at("PHASE", f"the world is in phase '{phase}' already", "nothing was changed")
         self._end_phase(None if fresh else phase)
+        self._begin_phase(phase)
+        return self._records[-1].to_json()
+
+    def _change(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Move a box of the phase, or change its model: a phase of its own, in which only that box is new."""
+        laboratory, before = self._laboratory, self._laboratory.phase
+        made = rearrange(
+            laboratory.scenario, before, message["censor"], hop=message.get("hop"), model=message.get("model")
+        )
+        laboratory.scenario = made.scenario
+        self._session.folder.write("scenario.json", {**to_json(made.scenario), "versions": versions()})
+        self._end_phase(made.phase, f"{made.words}: phase {made.phase} follows")
+        self._begin_phase(made.phase)
+        change = {"at": round(time.time(), 3), "from": before, "phase": made.phase, "change": made.words}
+        self._session.folder.append("changes.jsonl", change)
+        return {**change, "ended": self._records[-1].to_json()}
+
+    def _begin_phase(self, phase: str) -> None:
         try:
             self._laboratory.begin_phase(phase)
         except TestbedError as error:
@@ -228,14 +266,13 @@ class Keeper:
         finally:
             self._phase = self._begin(self._phase.number + 1)
             self._active = time.monotonic()
-        return self._records[-1].to_json()
 
     # -- phases
 
     def _begin(self, number: int) -> _Phase:
         return _Phase(number, time.time(), self._events_size())
 
-    def _end_phase(self, following: str | None = None) -> None:
+    def _end_phase(self, following: str | None = None, note: str = "") -> None:
         """Measure the controls, stop the censors, move their receipts into the folder of the phase.
 
         Those that the phase `following` has, too, go on.
@@ -252,7 +289,7 @@ class Keeper:
             problems.append(str(error))
         receipts = session.folder.receipts()
         labels, harmed = judge_controls(
-            measured, receipts, session.scenario, laboratory.phase, session.job.ipv
+            measured, receipts, laboratory.scenario, laboratory.phase, session.job.ipv
         )
         problems += harmed
         problems += receipt_problems(receipts, [placement.name for placement in laboratory.placements])
@@ -269,7 +306,7 @@ class Keeper:
                 fired=rules_fired(receipts, session)[0],
                 matched=matched,
                 controls={one: labels[one] for one in labels if one in phase.used},
-                notes=tuple(self._notes(phase)),
+                notes=(*self._notes(phase), *([note] if note else [])),
                 problems=tuple(problems),
             )
         )

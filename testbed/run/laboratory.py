@@ -18,6 +18,7 @@ from testbed.model.addressing import addresses_of, served_addresses, twin
 from testbed.run.folder import RunFolder
 from testbed.run.phaseworlds import PhaseWorlds
 from testbed.run.places import Places, hop_of
+from testbed.run.rearranged import base_of
 from testbed.run.rulesets import RuleSets
 from testbed.run.taps import KEYS
 from testbed.scenario.loader import policy_again
@@ -176,7 +177,7 @@ class Laboratory:
         self.phase, self.placements = phase, self._placements(phase)
         now = {place.operator for place in self.placements if _new_liar(place, self._kept)}
         sites = self._worlds.world.sites
-        self._worlds.change_to(phase)
+        self._worlds.change_to(base_of(phase))
         moved = self._worlds.world.sites != sites
         self._world = with_rates(self.world, self._worlds.plan)
         again = now | (set(self.operators) if self._worlds.names_change else set())
@@ -387,7 +388,7 @@ class Laboratory:
             position = self._places[placement]
             scale, seed, path = self.scenario.time_scale, self.scenario.seed, self.scenario.path
             model = self.scenario.model
-            reread = partial(policy_again, path, self.phase, placement.name, model) if path else None
+            reread = partial(policy_again, path, base_of(self.phase), placement.name, model) if path else None
             serve_censor(
                 *(
                     placement,

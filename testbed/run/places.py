@@ -28,7 +28,7 @@ class Places:
             held = {place.name: place_of for place, place_of in self._taken if place in here}
             used = {position.index for position in held.values()}
             free = (index for index in range(MAX_CENSORS) if index not in used)
-            count = max(self._room, len(here)) if self._most[hop] > 1 else 1
+            count = max(self._room, len(here)) if self._most.get(hop, 1) > 1 else 1
             places = [held.get(one.name) or Position(next(free), count) for one in here]
             order = tuple(position.index for position in places)
             self._taken = [(one, at) for one, at in self._taken if one not in here]

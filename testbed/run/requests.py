@@ -120,6 +120,37 @@ def switch_phase(world: str | None, phase: str, *, fresh: bool = False) -> tuple
     return name, ended
 
 
+def change_box(
+    world: str | None, censor: str, *, hop: int | None = None, model: str | None = None
+) -> tuple[str, dict[str, Any]]:
+    """Move a box of the world's phase, or change its model; the world's name, and the receipt of the change.
+
+    The receipt has the new phase ("substring~1"), the change in words, and the record of the phase that has
+    `ended`; it is in changes.jsonl, too. Connections in progress go on and meet the changed box.
+
+    Errors: InputError for a world, box, hop or model that does not exist, or a change that changes nothing.
+    """
+    name, line = worlds.connect(world)
+    try:
+        receipt: dict[str, Any] = line.ask({"do": "change", "censor": censor, "hop": hop, "model": model})
+    finally:
+        line.close()
+    return name, receipt
+
+
+def glance(name: str) -> dict[str, Any]:
+    """What a live view needs of a world, cheaply; from the first time on the world measures rates.
+
+    Errors: InputError if there is no such world; InvalidRunError if it ends meanwhile.
+    """
+    _, line = worlds.connect(name)
+    try:
+        found: dict[str, Any] = line.ask({"do": "watch"})
+    finally:
+        line.close()
+    return found
+
+
 def end(world: str | None) -> tuple[str, dict[str, Any]]:
     """End the world and wait until nothing of it is left; its name and its summary.json.
 

@@ -75,8 +75,8 @@ def forget(name: str) -> None:
         (state_folder() / f"{name}{_SUFFIX}").unlink()
 
 
-def connect(name: str | None) -> tuple[str, Line]:
-    """A connection to the world `name`; without a name, to the only one there is.
+def chosen(name: str | None) -> str:
+    """The name of the world `name`; without a name, of the only one there is.
 
     Errors: InputError if there is no such world, or no name was given and there are none or several.
     """
@@ -88,7 +88,15 @@ def connect(name: str | None) -> tuple[str, Line]:
         raise InputError.at("WORLD", missing, "open one: testbed up SCENARIO --detach")
     if name is None:
         raise InputError.at("WORLD", "several worlds are held open", f"name one: {', '.join(known)}")
-    name = one_of(name, known, "world", "this user", place="WORLD")
+    return one_of(name, known, "world", "this user", place="WORLD")
+
+
+def connect(name: str | None) -> tuple[str, Line]:
+    """A connection to the world `name`; without a name, to the only one there is.
+
+    Errors: InputError if there is no such world, or no name was given and there are none or several.
+    """
+    name = chosen(name)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with _short(state_folder()) as short:

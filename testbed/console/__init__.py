@@ -1,0 +1,1 @@
+"""`testbed console`: a local web page over standing worlds."""
