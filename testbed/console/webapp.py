@@ -37,7 +37,7 @@ _OTHER: Final = (
 )
 
 
-class _Room:
+class _Place:
     """One world with the sockets that are open for it."""
 
     def __init__(self, feed: WorldFeed) -> None:
@@ -66,8 +66,8 @@ def app(feeds: Mapping[str, WorldFeed], seats: Seats, hosts: Collection[str]) ->
 
     Each world is at /w/NAME/, by a token of `seats` alone. A lecturer's page may mount it several times.
     """
-    rooms = {name: _Room(feed) for name, feed in feeds.items()}
-    web = _Web(rooms, seats)
+    places = {name: _Place(feed) for name, feed in feeds.items()}
+    web = _Web(places, seats)
     routes = [
         Route("/w/{world}/enter", web.enter),
         Route("/w/{world}/", web.page),
@@ -82,7 +82,7 @@ def app(feeds: Mapping[str, WorldFeed], seats: Seats, hosts: Collection[str]) ->
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         seats.on_left(web.lost_seat)
-        tasks = [asyncio.create_task(room.feed.run()) for room in rooms.values()]
+        tasks = [asyncio.create_task(room.feed.run()) for room in places.values()]
         yield
         for task in tasks:
             await stopped(task)
@@ -93,27 +93,27 @@ def app(feeds: Mapping[str, WorldFeed], seats: Seats, hosts: Collection[str]) ->
 class _Web:
     """The handlers."""
 
-    def __init__(self, rooms: Mapping[str, _Room], seats: Seats) -> None:
-        self._rooms, self._seats = rooms, seats
+    def __init__(self, places: Mapping[str, _Place], seats: Seats) -> None:
+        self._places, self._seats = places, seats
         self._closing: set[asyncio.Task[None]] = set()
 
     def lost_seat(self, world: str) -> None:
         """Another browser has taken the seat: what the former one has open is closed."""
-        task = asyncio.ensure_future(self._rooms[world].close_all(_TAKEN))
+        task = asyncio.ensure_future(self._places[world].close_all(_TAKEN))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def _room(self, connection: HTTPConnection) -> _Room | None:
+    def _room(self, connection: HTTPConnection) -> _Place | None:
         """The world that is asked for, if this browser has its seat."""
         world = connection.path_params["world"]
-        room = self._rooms.get(world)
+        room = self._places.get(world)
         return room if room and self._seats.holds(world, connection.cookies.get(_COOKIE)) else None
 
     async def enter(self, request: Request) -> Response:
         """The link with the token: a session for it, once."""
         world = request.path_params["world"]
         session = self._seats.exchange(world, request.query_params.get("token", ""))
-        if world not in self._rooms or session is None:
+        if world not in self._places or session is None:
             return PlainTextResponse(_WRONG, 403)
         answer = RedirectResponse(f"/w/{world}/", 303)
         answer.set_cookie(_COOKIE, session, path=f"/w/{world}/", httponly=True, samesite="strict")
@@ -144,7 +144,7 @@ class _Web:
     async def phase(self, request: Request) -> Response:
         """Switch the phase."""
 
-        def switch(room: _Room, given: Mapping[str, Any]) -> dict[str, Any]:
+        def switch(room: _Place, given: Mapping[str, Any]) -> dict[str, Any]:
             _, ended = requests.switch_phase(room.feed.name, _word(given, "phase"))
             return {"ended": ended.to_json()}
 
@@ -153,7 +153,7 @@ class _Web:
     async def change(self, request: Request) -> Response:
         """Move a box, or change its model."""
 
-        def alter(room: _Room, given: Mapping[str, Any]) -> dict[str, Any]:
+        def alter(room: _Place, given: Mapping[str, Any]) -> dict[str, Any]:
             hop = given.get("hop")
             if hop is not None and not isinstance(hop, int):
                 raise InputError.at("hop", "it is no number", "")
@@ -163,7 +163,7 @@ class _Web:
         return await self._control(request, alter)
 
     async def _control(
-        self, request: Request, do: Callable[[_Room, Mapping[str, Any]], dict[str, Any]]
+        self, request: Request, do: Callable[[_Place, Mapping[str, Any]], dict[str, Any]]
     ) -> Response:
         room = self._room(request)
         if room is None:
@@ -219,7 +219,7 @@ class _Web:
         finally:
             room.terminals -= 1
 
-    async def _shell(self, room: _Room, socket: WebSocket) -> None:
+    async def _shell(self, room: _Place, socket: WebSocket) -> None:
         await socket.accept()
         size = [_number(socket.query_params.get(name), usual) for name, usual in (("cols", 80), ("rows", 24))]
         vantage = socket.path_params["vantage"]
