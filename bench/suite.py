@@ -23,6 +23,7 @@ NAMES = (
     "names",
     "networks",
     "memory",
+    "classroom",
     "library",
 )
 NOT_QUICK = ("library",)  # minutes
