@@ -6,6 +6,7 @@ from testbed.matrix.cell import Ending, MatrixTry
 from testbed.truth.toolrun import ToolRun
 from testbed.truth.wayjudge import NOT_READY, WayRow
 
+_ANSWER: Final = 10_000  # bytes: any answer has more, late packets of an earlier tool fewer. Our choice
 _DIRECT: Final = "its connection to the server itself had the name, and the box noted nothing of it"
 _UNSEEN: Final = "none of its packets had the name where the box looks for one, or went to the server itself"
 _TOOL: Final = {"crash": Ending.CRASH, "hang": Ending.HANG, "other port": Ending.PORT}
@@ -41,7 +42,7 @@ def _through(row: WayRow, rule: str) -> MatrixTry:
     """
     if row.acted or row.passed:
         return MatrixTry(Ending.THROUGH, rule, row.packet, row.passed, row.speed, row.free_speed)
-    if row.exchanged:
+    if row.exchanged >= _ANSWER:
         return MatrixTry(Ending.THROUGH, "", "", _DIRECT, row.speed, row.free_speed)
     return MatrixTry(Ending.UNSEEN, "", "", _UNSEEN, row.speed, row.free_speed)
 

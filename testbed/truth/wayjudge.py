@@ -57,7 +57,7 @@ class WayRow:
     tool: ToolRun = BEHAVED  # what it did besides its task
     packet: str = ""  # the one that triggered the first of these rules, "517 bytes at 0"
     passed: str = ""  # why a listed name in its flows went by; "" if no censor noted one
-    exchanged: int = 0  # bytes between the subscriber and the target itself; 0: a tunnel, or nothing came
+    exchanged: int = 0  # bytes between the subscriber and the target itself; of a tunnel few or none
     speed: float | None = None  # of what came by the method, bit/s
     free_speed: float | None = None  # of the same where nothing filters
 
