@@ -227,6 +227,12 @@ image_option = click.option(
     metavar="IMAGE",
     help="Run the command in a container of IMAGE (Docker's or Podman's), which is the subscriber.",
 )
+joining_image_option = click.option(
+    "--image",
+    default="",
+    metavar="IMAGE",
+    help="Run the command in a container of IMAGE, beside others there; the world must be open for them.",
+)
 volume_option = click.option(
     "--volume",
     "volumes",

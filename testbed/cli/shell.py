@@ -18,6 +18,9 @@ from testbed.cli import options
 @options.model_option
 @options.time_scale_option
 @options.serve_option
+@options.image_option
+@options.volume_option
+@options.env_option
 @options.authority_option
 @options.out_option
 def command(
@@ -28,6 +31,9 @@ def command(
     model: str | None,
     time_scale: float | None,
     serve: tuple[str, ...],
+    image: str,
+    volumes: tuple[str, ...],
+    variables: tuple[str, ...],
     authority: Path | None,
     out: Path | None,
 ) -> int:
@@ -41,7 +47,18 @@ def command(
 
     options.must_be_one(vantages)
     scenario = options.loaded(name, seed, time_scale, model)
-    job = Job(scenario, phase=phase, vantages=vantages, shell=True, serve=serve, authority=authority, out=out)
+    job = Job(
+        scenario,
+        phase=phase,
+        vantages=vantages,
+        shell=True,
+        serve=serve,
+        image=image,
+        volumes=volumes,
+        variables=variables,
+        authority=authority,
+        out=out,
+    )
     result = execute(job)
     show(result, scenario)
     return result.exit_status

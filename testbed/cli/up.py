@@ -31,6 +31,13 @@ from testbed.errors import InputError
 @options.model_option
 @options.time_scale_option
 @options.serve_option
+@click.option(
+    "--image",
+    "pods",
+    default="",
+    metavar="IMAGE",
+    help="Let containers join the vantages: of IMAGE, or others (testbed exec --image).",
+)
 @options.authority_option
 @options.out_option
 @click.option("--json", "as_json", is_flag=True, help="Print what identifies the world as JSON.")
@@ -44,6 +51,7 @@ def command(
     model: str | None,
     time_scale: float | None,
     serve: tuple[str, ...],
+    pods: str,
     authority: Path | None,
     out: Path | None,
     *,
@@ -62,7 +70,7 @@ def command(
 
     limit = _seconds(idle) if idle is not None else IDLE if detach else None
     scenario = options.loaded(name, seed, time_scale, model)
-    job = Job(scenario, phase=phase, vantages=vantages, serve=serve, authority=authority, out=out)
+    job = Job(scenario, phase=phase, vantages=vantages, serve=serve, pods=pods, authority=authority, out=out)
     opening = Opening.prepare(job, world, limit)
     opened = held.opened(opening.info, opening.session.phase, as_json=as_json, detached=detach)
     if detach:

@@ -10,22 +10,18 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from socket import socket, socketpair
+from socket import SOCK_STREAM, socket, socketpair
 from typing import Any
 
-from testbed.containers.engine import INSIDE, Requested, Shared
+from testbed.containers.engine import Requested, Shared
 from testbed.errors import Exit, InputError, InvalidRunError, UnsupportedError
-from testbed.internet.bundles import SYSTEM_BUNDLES
+from testbed.internet.launchcontainer import BUNDLE, HOSTS, MOUNTED, RESOLVERS, ROOT, TRUSTING
 from testbed.vantage.environment import Environment
 from testbed.world import interrupt, linux
 
-_RESOLVERS, _BUNDLE, _ROOT, _GO = "resolv.conf", "bundle.pem", "root.pem", "go"
-_TRUST = {
-    "SSL_CERT_FILE": _BUNDLE,
-    "REQUESTS_CA_BUNDLE": _BUNDLE,
-    "CURL_CA_BUNDLE": _BUNDLE,
-    "NODE_EXTRA_CA_CERTS": _ROOT,
-}
+_GO = "go"
+SHELL = ("/bin/sh", "-c", "command -v bash >/dev/null && exec bash; exec sh")
+"""The best shell that an image has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +40,16 @@ class Contained:
         """
         home = environment.scratch.parent
         for name, source in (
-            (_RESOLVERS, environment.tree / "etc/resolv.conf"),
-            (_BUNDLE, home / _BUNDLE),
-            (_ROOT, home / _ROOT),
+            (RESOLVERS, environment.tree / "etc/resolv.conf"),
+            (HOSTS, environment.tree / "etc/hosts"),
+            (BUNDLE, home / BUNDLE),
+            (ROOT, home / ROOT),
         ):
             (self._shared / name).write_bytes(source.read_bytes())  # the same file: it is mounted already
         self._line.sendall(b'{"go": true}\n')
         with interrupt.listening():
             interrupt.wait_for_command(self._line.fileno(), self._send)
-        return int(_answer(self._line)["exit"])
+        return int(answer_from(self._line)["exit"])
 
     def _send(self, number: int) -> None:
         self._line.sendall(json.dumps({"signal": int(number)}).encode() + b"\n")
@@ -64,20 +61,15 @@ def contained(requested: Requested, run_dir: Path) -> Iterator[Contained]:
 
     Errors: UnsupportedError without rights or engine; InputError for what is wrong with the image.
     """
-    if not linux.may_administer():
-        raise UnsupportedError(
-            "containers: an engine's containers can join a world of its own user's only; remedy: with Docker "
-            "sudo, with rootless Podman start it by 'podman unshare'"
-        )
+    if why := rights_lacking():
+        raise UnsupportedError(why)
     folder = run_dir.resolve() / "container"
     folder.mkdir()
-    for file in (_RESOLVERS, _BUNDLE, _ROOT):
+    for file in (RESOLVERS, HOSTS, BUNDLE, ROOT):
         (folder / file).touch()
     os.mkfifo(folder / _GO)
-    mounts = {"/etc/resolv.conf": _RESOLVERS, **dict.fromkeys(SYSTEM_BUNDLES, _BUNDLE)}
-    trust = {variable: f"{INSIDE}/{file}" for variable, file in _TRUST.items()}
-    requested = replace(requested, environment={**trust, **requested.environment})
-    asked = {"requested": asdict(requested), "shared": asdict(Shared(str(folder), mounts))}
+    requested = replace(requested, environment={**TRUSTING, **requested.environment})
+    asked = {"requested": asdict(requested), "shared": asdict(Shared(str(folder), MOUNTED))}
     ours, theirs = socketpair()
     with ours, theirs:
         holder = subprocess.Popen(
@@ -87,7 +79,7 @@ def contained(requested: Requested, run_dir: Path) -> Iterator[Contained]:
         theirs.close()
         try:
             ours.sendall(json.dumps(asked).encode() + b"\n")
-            network = _network(_answer(ours)["pid"])
+            network = network_of(answer_from(ours)["pid"])
             try:
                 yield Contained(network, folder, ours)
             finally:
@@ -98,7 +90,17 @@ def contained(requested: Requested, run_dir: Path) -> Iterator[Contained]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _network(pid: int) -> int:
+def rights_lacking() -> str:
+    """Why no container can join a world of this process; "" if one can."""
+    if linux.may_administer():
+        return ""
+    return (
+        "containers: an engine's containers can join a world of its own user's only; remedy: with Docker "
+        "sudo, with rootless Podman start it by 'podman unshare'"
+    )
+
+
+def network_of(pid: int) -> int:
     """The network namespace of a container's process, as a descriptor."""
     try:
         return os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
@@ -126,10 +128,13 @@ _ERRORS: dict[int, Callable[[str], Exception]] = {
 }
 
 
-def _answer(line: socket) -> dict[str, Any]:
+def answer_from(line: socket) -> dict[str, Any]:
+    """The next line of JSON of a process that holds containers. Errors: what that names; InvalidRunError."""
     data = b""
+    # By single octets from a stream: a line that follows stays where `select` sees it.
+    size = 1 if line.type == SOCK_STREAM else 1 << 20
     while not data.endswith(b"\n"):
-        if not (more := line.recv(1 << 16)):
+        if not (more := line.recv(size)):
             raise InvalidRunError("the process that holds the container ended")
         data += more
     answer: dict[str, Any] = json.loads(data)

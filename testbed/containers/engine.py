@@ -2,20 +2,22 @@
 
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed.errors import InputError, UnsupportedError
+from testbed.internet.launchcontainer import INSIDE
 
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
+    from docker.models.images import Image
 
 OWNER = "testbed.owner"  # a container's label: the `owner_mark` of the process that holds it
-INSIDE = "/.testbed"  # where a container sees the folder of `Shared`
+NETWORK = "testbed.network"  # and, if it shares another one's network: that one's id
 # It waits until its network is there; a FIFO leaves stdin alone.
 _WAITING = ("/bin/sh", "-c", f'read -r _ <{INSIDE}/go && exec "$@"', "sh")
 _TUN = "/dev/net/tun"
@@ -30,6 +32,9 @@ class Requested:
     name: str  # its host name
     volumes: tuple[str, ...]  # as Docker takes them: "/here:/there:ro"
     environment: Mapping[str, str]
+    network: str = ""  # id of the container whose network it shares; "": one of its own, empty
+    entry: tuple[str, ...] = ()  # instead of the image's entry point
+    waits: bool = True  # in its shell, until its network is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,33 +100,40 @@ def create(client: "DockerClient", requested: Requested, shared: Shared, *, term
 
     Errors: InputError for an image that this machine does not have, or that cannot be used.
     """
-    from docker.errors import APIError, ImageNotFound
+    from docker.errors import APIError
 
-    try:
-        image = client.images.get(requested.image)
-    except ImageNotFound as missing:
-        known = ", ".join(sorted(tag for one in client.images.list() for tag in one.tags)) or "none"
-        remedy = f"load it first (docker pull, docker import); there are: {known}"
-        raise InputError.at("--image", f"no image {requested.image!r} on this machine", remedy) from missing
-    program = _program(requested, image.attrs.get("Config") or {})
+    image = image_of(client, requested.image)
     files = [f"{shared.folder}/{name}:{path}" for path, name in shared.mounts.items()]
+    network: dict[str, Any] = {"network_mode": "none", "hostname": requested.name}
+    if requested.network:  # which has a host name
+        network = {"network_mode": f"container:{requested.network}"}
     try:
         return client.containers.create(
             image.id,
-            list(program),
-            entrypoint=list(_WAITING),
-            network_mode="none",
-            hostname=requested.name,
+            **_program(requested, image.attrs.get("Config") or {}),
+            **network,
             environment=dict(requested.environment),
             volumes=[f"{shared.folder}:{INSIDE}", *files, *requested.volumes],
             cap_add=["NET_ADMIN", "NET_RAW"],  # of its own network, as every subscriber has
             devices=[f"{_TUN}:{_TUN}:rwm"] if Path(_TUN).exists() else [],
-            labels={OWNER: owner_mark()},
-            stdin_open=True,
+            labels={OWNER: owner_mark(), NETWORK: requested.network},
+            stdin_open=requested.waits,
             tty=terminal,
         )
     except APIError as refused:
         raise InputError.at("--image", f"{requested.image}: {_words(refused)}") from refused
+
+
+def image_of(client: "DockerClient", name: str) -> "Image":
+    """An image of this machine. InputError with those that there are, if it is none of them."""
+    from docker.errors import ImageNotFound
+
+    try:
+        return client.images.get(name)
+    except ImageNotFound as missing:
+        known = ", ".join(sorted(tag for one in client.images.list() for tag in one.tags)) or "none"
+        remedy = f"load it first (docker pull, docker import); there are: {known}"
+        raise InputError.at("--image", f"no image {name!r} on this machine", remedy) from missing
 
 
 def start(container: "Container", image: str) -> int:
@@ -138,6 +150,17 @@ def start(container: "Container", image: str) -> int:
         raise InputError.at("--image", f"{image}: {_words(refused)}", remedy) from refused
     container.reload()
     return int(container.attrs["State"]["Pid"])
+
+
+def remove_sharing(client: "DockerClient", network: str) -> None:
+    """Remove the containers that share a container's network, and that one."""
+    from docker.errors import NotFound
+
+    for container in client.containers.list(all=True, filters={"label": f"{NETWORK}={network}"}):
+        with suppress(NotFound):
+            container.remove(force=True)
+    with suppress(NotFound):
+        client.containers.get(network).remove(force=True)
 
 
 def sweep(client: "DockerClient") -> None:
@@ -169,12 +192,16 @@ def _started(pid: int) -> str:
         return ""
 
 
-def _program(requested: Requested, config: Mapping[str, Any]) -> Sequence[str]:
+def _program(requested: Requested, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry point and the command that the engine is given."""
+    if not requested.waits:
+        given = {"entrypoint": list(requested.entry), "command": list(requested.command)}
+        return {key: words for key, words in given.items() if words}
     own = requested.command or tuple(config.get("Cmd") or ())
     program = (*(config.get("Entrypoint") or ()), *own)
     if not program:
         raise InputError.at("--image", f"{requested.image} has no command of its own", "give one after --")
-    return program
+    return {"entrypoint": list(_WAITING), "command": list(program)}
 
 
 def _words(refused: Any) -> str:

@@ -66,6 +66,8 @@ def _run(client: "DockerClient", container: "Container", line: socket, gate: Pat
         for text in request.splitlines():
             kill(json.loads(text)["signal"])
 
+    from docker.errors import NotFound
+
     signal.signal(signal.SIGINT, kill)  # of the terminal: meant for what runs in it
     gate.write_text("go\n", encoding="ascii")
     if terminal:
@@ -73,7 +75,10 @@ def _run(client: "DockerClient", container: "Container", line: socket, gate: Pat
             attach.pump(streams, line, heed, terminal=True)
     else:
         attach.pump(streams, line, heed, terminal=False)
-    return int(container.wait()["StatusCode"])
+    try:
+        return int(container.wait()["StatusCode"])
+    except NotFound:  # it has been removed, with the world that it ran in
+        return 128 + signal.SIGKILL
 
 
 def _line(line: socket) -> bytes:

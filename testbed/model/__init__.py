@@ -234,6 +234,7 @@ class Host:
     certificate: ShownCertificate = "trusted"
     at: str = ""  # the vantage whose namespace it shares; "" abroad
     services: tuple[HostService, ...] = ()
+    in_order: bool = False  # each service is started when the one before is ready
     behaviour: Behaviour = ORDINARY  # of its web servers
     https_record: tuple[str, ...] = ()  # as a site's
     ech: str = ""  # as a site's

@@ -44,6 +44,11 @@ class ClientWay:
         return ""
 
     @property
+    def container(self) -> str:
+        """The image of the container in which that command runs; "" for the subscriber's machine."""
+        return ""
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """What the machine must be able to do: names of `testbed.world.abilities`."""
         return ()

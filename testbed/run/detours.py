@@ -16,6 +16,7 @@ from testbed.model import OUTSIDE, OUTSIDE_HOST, Circumvention
 from testbed.run.events import ends_of, events, packet_of
 from testbed.run.laboratory import Laboratory
 from testbed.run.observe import ToMeasure, observe_each
+from testbed.run.podplaces import images_wanted
 from testbed.run.session import Session
 from testbed.run.toolneeds import missing
 from testbed.run.toolround import RESULTS, ToolOutcome, ToolRound
@@ -30,7 +31,7 @@ def try_ways(session: Session, laboratory: Laboratory) -> tuple[WayTrial, ...]:
         for way in session.scenario.circumvention
         if way.phase == session.phase and way.vantage in job.vantages
     ]
-    lacking = {way.name: missing(way.recipe) for way in ways}
+    lacking = {way.name: _lacking(way, laboratory) for way in ways}
     possible = [way for way in ways if not lacking[way.name]]
     direct = measure_direct(session, laboratory, possible)
     outcomes: dict[tuple[str, str], ToolOutcome] = {}
@@ -56,6 +57,12 @@ def tried(session: Session, laboratory: Laboratory, ways: Sequence[Circumvention
         made = ToolRound(session, laboratory, ways).at(vantages)
         found |= {(ways[0].name, vantage): one for vantage, one in made.items()}
     return found
+
+
+def _lacking(way: Circumvention, laboratory: Laboratory) -> str:
+    """What a method needs and this machine lacks, by name."""
+    why_not = laboratory.pods.why_not(images_wanted(way.recipe)) if laboratory.pods else ""
+    return "; ".join(filter(None, (missing(way.recipe), why_not)))
 
 
 def _rounds(ways: Sequence[Circumvention]) -> list[tuple[str, ...]]:

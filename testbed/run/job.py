@@ -52,6 +52,7 @@ class Job:
     variables: tuple[
         str, ...
     ] = ()  # of the container: "NAME=VALUE", or "NAME" for the value that it has here
+    pods: str = ""  # of a held world: the image of containers whose networks are the vantages'
     authority: Path | None = None  # folder of a certificate authority that is kept over runs
     out: Path | None = None  # the run folder, new or empty; None: runs/<scenario>-<time>
 

@@ -213,6 +213,7 @@ class Keeper:
             "tree": environment.tree,
             "scratch": environment.scratch,
             "variables": environment.variables,
+            "pod": self._laboratory.pods.ids.get(vantage, "") if self._laboratory.pods else "",
         }
 
     def _command_ended(self, number: int, status: int | None) -> dict[str, Any]:

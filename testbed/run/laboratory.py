@@ -18,7 +18,11 @@ from testbed.model.addressing import addresses_of, served_addresses, twin
 from testbed.run.folder import RunFolder
 from testbed.run.phaseworlds import PhaseWorlds
 from testbed.run.places import Places, hop_of
+<<<<<<< HEAD
 from testbed.run.rearranged import base_of
+=======
+from testbed.run.podplaces import names_at
+>>>>>>> 22e203e (Containers in recipes, at hosts, in standing worlds, and several at one vantage that find each other)
 from testbed.run.rulesets import RuleSets
 from testbed.run.taps import KEYS
 from testbed.scenario.loader import policy_again
@@ -30,6 +34,7 @@ from testbed.world.netns import Namespace, inside
 from testbed.world.scenarioclock import ScenarioClock
 
 if TYPE_CHECKING:
+    from testbed.containers.pods import Pods
     from testbed.middlebox.reached import Reached, ReachedServers
 
 _STOP_WITHIN, _EVENTS_PER_SECOND = 5.0, 1e6  # seconds, bytes of events.jsonl; our choice
@@ -56,13 +61,16 @@ class Laboratory:
         networks: Mapping[str, int] = MappingProxyType({}),
         captured: bool = False,
         metered: bool = False,
+        pods: "Pods | None" = None,
     ) -> None:
         """`twins`: with a second subscriber at each vantage, for the controls beside a command.
 
         `switches`: the phase will change. `date`: the scenario's clock, which events and measurements carry.
         `networks`: vantages whose network namespaces exist already, with a descriptor of each. `captured`:
         packets are recorded, and TLS secrets of the far side. `metered`: rates are measured from the start.
+        `pods`: what starts containers.
         """
+        self.pods = pods
         self._twins, self._switches, self.date = twins, switches, date
         self.scenario, self.operators, self.folder = scenario, operators, folder
         self._worlds = PhaseWorlds(scenario, phase, operators, twins=twins)
@@ -282,7 +290,8 @@ class Laboratory:
         """What a subscriber's machine has of its own; its files are made in the run folder, in `name`."""
         hosts = [node.name for node in self.world.plan.nodes if node.host and node.name != vantage]
         elsewhere = {host: self.resolvers(host) for host in hosts}
-        return prepare(self.folder.path, self.authority, self.resolvers(vantage), name, elsewhere)
+        names = names_at(self.scenario.world.hosts, vantage)
+        return prepare(self.folder.path, self.authority, self.resolvers(vantage), name, elsewhere, names)
 
     def resolvers(self, vantage: str, ipv: int = 4) -> tuple[str, ...]:
         """The resolver addresses that a subscriber's machine is given."""
@@ -362,7 +371,7 @@ class Laboratory:
             from testbed.run.servers import start_hosts
 
             logs = self.folder.path / "logs"
-            start_hosts(services, self.world, self.authority, self._resolvers_at, logs)
+            start_hosts(services, self.world, self.authority, self._resolvers_at, logs, self.pods)
 
     def _resolvers_at(self, vantage: str) -> tuple[str, ...]:
         """The resolver addresses of a host at `vantage`, or abroad ("")."""

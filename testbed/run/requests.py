@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from testbed.errors import Exit, InputError, InvalidRunError
@@ -57,17 +58,26 @@ def begin(line: Line, vantage: str | None, argv: Sequence[str]) -> tuple[Joined,
     return Joined(**reply), phase
 
 
-def visit(world: str | None, vantage: str | None, argv: Sequence[str]) -> Visit:
-    """Run `argv` in the world, as the subscriber at `vantage` (None: its only one).
+@dataclass(frozen=True, slots=True)
+class InImage:
+    """A command's container, which shares the network of the vantage."""
 
-    Errors: InputError for a world or vantage that does not exist; InvalidRunError if the world ended while
-    the command ran.
+    image: str
+    volumes: tuple[str, ...] = ()  # as `testbed.run.job.Job` has them
+    variables: tuple[str, ...] = ()
+
+
+def visit(world: str | None, vantage: str | None, argv: Sequence[str], box: InImage | None = None) -> Visit:
+    """Run `argv` in the world, as the subscriber at `vantage` (None: its only one); in a container, if given.
+
+    Errors: InputError for a world or vantage that does not exist or takes no containers, or an image that
+    does not; InvalidRunError if the world ended while the command ran; RunInterrupted with a container.
     """
     name, line = worlds.connect(world)
     place, phase = begin(line, vantage, argv)
     error = ""
     try:
-        status = run_joined(place, argv)
+        status = _in_container(name, place, argv, box) if box else run_joined(place, argv)
     except ProgramError as refused:
         status, error = refused.status, str(refused)
     try:
@@ -85,6 +95,18 @@ def visit(world: str | None, vantage: str | None, argv: Sequence[str]) -> Visit:
         matched=reply["matched"],
         problems=tuple(reply["problems"]),
     )
+
+
+def _in_container(world: str, place: Joined, argv: Sequence[str], box: InImage) -> int:
+    from testbed.containers.contained import contained, variables  # few commands need it
+    from testbed.containers.engine import Requested
+
+    if not place.pod:
+        message = f"the world '{world}' was opened without containers"
+        raise InputError.at("--image", message, "open it with testbed up … --image IMAGE")
+    requested = Requested(box.image, tuple(argv), "", box.volumes, variables(box.variables), place.pod)
+    with TemporaryDirectory(prefix="testbed-") as folder, contained(requested, Path(folder)) as container:
+        return container.run(place.environment)
 
 
 def status(name: str) -> dict[str, Any]:

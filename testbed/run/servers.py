@@ -10,18 +10,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from testbed.internet.authority import Authority
 from testbed.internet.hosts import certificate_of, open_service, surroundings
 from testbed.internet.services.base import ReportReady
 from testbed.model import Host, HostService
 from testbed.model.addressing import addresses_of
+from testbed.run.podplaces import names_at
 from testbed.vantage.environment import Environment, prepare
 from testbed.vantage.overlay import lay_over
 from testbed.world.build import BuiltWorld
 from testbed.world.children import Children
 from testbed.world.linux import CLONE_NEWNS, unshare
 from testbed.world.netns import show_run_of_host
+
+if TYPE_CHECKING:
+    from testbed.containers.pods import Pods
 
 FILES = Path("/run/hosts")
 _MARGIN = 5.0  # seconds above what a service gives itself to become ready: our choice
@@ -33,6 +38,7 @@ def start_hosts(
     authority: Authority,
     resolvers: Callable[[str], Sequence[str]],
     logs: Path,
+    pods: "Pods | None" = None,
 ) -> None:
     """Start the hosts of `built`: those abroad first, then those at its vantages, which may be their clients.
 
@@ -42,7 +48,7 @@ def start_hosts(
     hosts = [host for host in built.plan.world.hosts if (host.at or host.key) in built.namespaces]
     for stage in ([host for host in hosts if not host.at], [host for host in hosts if host.at]):
         for host in stage:
-            start_host(services, built, host, authority, resolvers(host.at), logs)
+            start_host(services, built, host, authority, resolvers(host.at), logs, pods=pods)
         if stage:
             longest = max((one.start_within for host in stage for one in host.services), default=0.0)
             services.wait_ready(longest + _MARGIN)
@@ -56,10 +62,14 @@ def start_host(
     resolvers: Sequence[str],
     logs: Path,
     further: Mapping[str, str] = MappingProxyType({}),
+    pods: "Pods | None" = None,
 ) -> None:
     """Start the services of one host, each in a process; commands get the `further` variables."""
     world, addresses = built.plan.world, addresses_of(host, built.plan.world)
-    environment = prepare(FILES, authority, resolvers, host.key)
+    place = host.at or host.key
+    names = names_at(dict.fromkeys((*world.hosts, host)), place)
+    environment = prepare(FILES, authority, resolvers, host.key, names=names)
+    start_container = pods.starting(place) if pods else None
     certificate = _write(FILES / host.key, certificate_of(host, addresses, authority))
     variables = {**_variables(host, addresses, environment, certificate), **further}
     around = surroundings(world)
@@ -67,12 +77,15 @@ def start_host(
 
         def serve(ready: ReportReady, service: HostService = service, name: str = name) -> None:
             unshare(CLONE_NEWNS)
-            show_run_of_host(host.at or host.key, FILES / host.key)
+            show_run_of_host(place, FILES / host.key)
             lay_over(environment.tree, environment.scratch)
             one = open_service(service, host, addresses, certificate, around)
-            one.service.start(replace(one.place, environment=variables, log=logs / f"{name}.log"), ready)
+            its = replace(one.place, environment=variables, log=logs / f"{name}.log")
+            one.service.start(replace(its, start_container=start_container), ready)
 
-        services.spawn(name, serve, built.namespaces[host.at or host.key])
+        services.spawn(name, serve, built.namespaces[place])
+        if host.in_order:
+            services.wait_ready(service.start_within + _MARGIN)
 
 
 def _write(folder: Path, certificate: tuple[str, str]) -> tuple[str, str]:

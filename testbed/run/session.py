@@ -26,6 +26,7 @@ from testbed.world.scenarioclock import ScenarioClock
 
 if TYPE_CHECKING:
     from testbed.containers.contained import Contained
+    from testbed.containers.pods import Pods
 
 T = TypeVar("T")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -44,6 +45,7 @@ class Session:
     date: ScenarioClock | None = None  # the scenario's time, where it has one
     container: "Contained | None" = None  # which is the subscriber
     metered: bool = False  # rates are measured, for who watches
+    pods: "Pods | None" = None  # places where containers may run
 
     @classmethod
     def prepare(cls, job: Job) -> "Session":
@@ -94,8 +96,15 @@ class Session:
             date=self.date,
             captured=self.job.capture,
             metered=self.metered,
-            networks={self.job.vantages[0]: self.container.network} if self.container else {},
+            networks=self._networks,
+            pods=self.pods,
         )
+
+    @property
+    def _networks(self) -> dict[str, int]:
+        """Places whose network namespaces are containers'."""
+        pods = self.pods.networks if self.pods else {}
+        return {**({self.job.vantages[0]: self.container.network} if self.container else {}), **pods}
 
 
 Work = Callable[[Session, Laboratory], Findings]
@@ -128,7 +137,7 @@ def _carry_out(session: Session, work: Work) -> RunResult:
     started = time.time()
     error: Exception | None = None
     try:
-        with _with_container(session) as contained:
+        with _with_pods(session) as joinable, _with_container(joinable) as contained:
             findings = isolated_call(lambda: _work(contained, work))
         status = exit_status(findings)
     except RunInterrupted as signal:
@@ -153,18 +162,33 @@ def _carry_out(session: Session, work: Work) -> RunResult:
 
 
 @contextmanager
+def _with_pods(session: Session) -> Iterator[Session]:
+    """The session with the pods that its scenario and its job want, from before the world until after it."""
+    from testbed.run.podplaces import pod_places
+
+    wanted, needed = pod_places(session.scenario, session.job)
+    if not wanted:
+        yield session
+        return
+    from testbed.containers.pods import pods_for  # few runs need it
+
+    with pods_for(wanted, needed, session.folder.path) as pods:
+        yield replace(session, pods=pods)
+
+
+@contextmanager
 def _with_container(session: Session) -> Iterator[Session]:
     """The session with the container that its job names. It is there before the world and until after it."""
     job = session.job
     if not job.image:
         yield session
         return
-    from testbed.containers.contained import contained, variables  # few runs need it
+    from testbed.containers.contained import SHELL, contained, variables  # few runs need it
     from testbed.containers.engine import Requested
 
-    requested = Requested(
-        job.image, job.command or (), job.vantages[0], job.volumes, variables(job.variables)
-    )
+    command = job.command or (SHELL if job.shell else ())
+    network = session.pods.ids.get(job.vantages[0], "") if session.pods else ""
+    requested = Requested(job.image, command, job.vantages[0], job.volumes, variables(job.variables), network)
     with contained(requested, session.folder.path) as container:
         yield replace(session, container=container)
 

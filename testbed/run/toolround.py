@@ -1,6 +1,7 @@
 """One recipe in a world: its server and its tool are started, a client goes through, all is taken back."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from testbed.errors import InvalidRunError
+from testbed.internet.launchcontainer import order_for
+from testbed.internet.services.container import RunningContainer
 from testbed.measurement.passage import Passage
 from testbed.measurement.target import Target
 from testbed.model import OUTSIDE, Circumvention, Host
@@ -176,7 +179,7 @@ class ToolRound:
         """The same by the recipe's own client, one target after another, all vantages at once."""
         found: dict[str, dict[str, Tried]] = {vantage: {} for vantage in vantages}
         for number in range(max((len(self._targets(vantage)) for vantage in vantages), default=0)):
-            running = {}
+            running: dict[tuple[str, str], subprocess.Popen[bytes] | _InContainer] = {}
             for vantage in vantages:
                 for target in self._targets(vantage)[number : number + 1]:
                     running[vantage, target.url] = self._client_of(vantage, target.url)
@@ -185,9 +188,17 @@ class ToolRound:
                 found[vantage][url] = _waited(process, max(0.0, end - time.monotonic()))
         return found
 
-    def _client_of(self, vantage: str, url: str) -> "subprocess.Popen[bytes]":
+    def _client_of(self, vantage: str, url: str) -> "subprocess.Popen[bytes] | _InContainer":
         environment = self._laboratory.environment(vantage, f"ways/{self._name}/machine-{vantage}")
         own = {**os.environ, **self._variables(vantage), "TESTBED_TARGET": url}
+        if image := self._recipe.way.container:
+            log = self._logs / f"{self._name}-{vantage}.fetch.log"
+            log.write_bytes(b"")
+            order = order_for(image, self._recipe.way.command, environment.for_program(own), environment.tree)
+            pods = self._laboratory.pods
+            start = pods.starting(vantage) if pods else None
+            assert start is not None, "a recipe whose image is lacking is skipped"
+            return _InContainer(start(replace(order, log=str(log))), log)
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         command = self._recipe.way.command
         folder = self._recipe.path.parent if self._recipe.path else None
@@ -225,7 +236,8 @@ class ToolRound:
         laboratory = self._laboratory
         resolvers = laboratory.resolvers(vantage or OUTSIDE)
         further = self._variables(vantage)
-        start_host(children, laboratory.world, host, laboratory.authority, resolvers, self._logs, further)
+        authority, pods = laboratory.authority, laboratory.pods
+        start_host(children, laboratory.world, host, authority, resolvers, self._logs, further, pods)
         return children
 
     def _ready(self, children: Children, host: Host) -> str:
@@ -263,13 +275,30 @@ def _how_it_failed(why: str) -> ToolEnding:
     return "hang" if "listens on nothing" in why else "other port"
 
 
-def _waited(process: "subprocess.Popen[bytes]", seconds: float) -> Fetched:
+@dataclass(frozen=True, slots=True)
+class _InContainer:
+    """A client that runs in a container."""
+
+    running: RunningContainer
+    log: Path
+
+
+def _waited(process: "subprocess.Popen[bytes] | _InContainer", seconds: float) -> Fetched:
+    if isinstance(process, _InContainer):
+        ended = bool(select.select([process.running], [], [], seconds)[0])
+        status = process.running.status() if ended else None
+        process.running.stop()
+        return Fetched(status, _last_words(process.log.read_bytes()))
     try:
         said, _ = process.communicate(timeout=seconds)
-        status: int | None = process.returncode
+        status = process.returncode
     except subprocess.TimeoutExpired:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         said, _ = process.communicate()
         status = None
-    return Fetched(status, said.decode("utf-8", "replace").strip()[-_LAST_WORDS:])
+    return Fetched(status, _last_words(said))
+
+
+def _last_words(said: bytes) -> str:
+    return said.decode("utf-8", "replace").strip()[-_LAST_WORDS:]

@@ -22,4 +22,15 @@ class _HostsSchema:
         return handler(TypeAdapter(dict[str, HostPart]).core_schema)
 
 
+class _VantagesSchema:
+    @staticmethod
+    def __get_pydantic_json_schema__(_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        from pydantic import TypeAdapter
+
+        from testbed.scenario.hostparts import VantageServices
+
+        return handler(TypeAdapter(dict[str, VantageServices]).core_schema)
+
+
+VantagesField = Annotated[dict[Text, Any], _VantagesSchema]
 HostsField = Annotated[dict[Text, Any], _HostsSchema]

@@ -17,7 +17,7 @@ services: [command: ./proxy]
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from testbed.model import Host
 from testbed.scenario.addresses import Address4, Address6, Asn
@@ -55,6 +55,28 @@ def hosts_of(given: Mapping[str, object], document: Document, problems: Problems
         else:
             host = _host(key, part, document, problems)
             made += [host] if host else []
+    return tuple(made)
+
+
+VantageServices = Annotated[list[ServicePart], Field(min_length=1)]
+
+
+def at_vantages(given: Mapping[str, object], document: Document, problems: Problems) -> tuple[Host, ...]:
+    """What `vantages:` has run at subscribers: a host for each, whose services start in their order."""
+    model: TypeAdapter[list[BaseModel]] = TypeAdapter(VantageServices)
+    made = []
+    for vantage, value in given.items():
+        loc = ("vantages", vantage)
+        try:
+            parts = model.validate_python(value)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                problems.add(document, (*loc, *detail["loc"]), *explain(detail, HostPart))
+            continue
+        services = [service_of(part, document, (*loc, index), problems) for index, part in enumerate(parts)]
+        known = tuple(service for service in services if service is not None)
+        if len(known) == len(services):
+            made.append(Host(f"beside-{vantage}", at=vantage, services=known, in_order=True))
     return tuple(made)
 
 

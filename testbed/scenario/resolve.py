@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from testbed.errors import nearest
-from testbed.model import Circumvention, Expectation, Scenario, World
+from testbed.model import OUTSIDE, Circumvention, Expectation, Scenario, World
 from testbed.model.addressing import is_domestic
 from testbed.scenario.document import Document
 from testbed.scenario.expectations import Phases, controls, expand
@@ -41,8 +41,8 @@ def resolve(
         sources.used(each.path, each.digest)
     sources.world = _with_operators(part.operators, sources)
     sources.world = _with_sites(part.sites, sources)
-    if part.hosts or sources.world.hosts:
-        sources.world = _with_hosts(part.hosts, sources)
+    if part.hosts or part.vantages or sources.world.hosts:
+        sources.world = _with_hosts(part, sources)
     world_alone = sources.world
     sources.world = _with_tools(part, world_alone)
     censors = {
@@ -109,12 +109,17 @@ def _with_sites(given: Mapping[str, SiteChangePart], sources: Sources) -> World:
     return replace(sources.world, sites=tuple(changed.get(site.name, site) for site in sources.world.sites))
 
 
-def _with_hosts(given: Mapping[str, object], sources: Sources) -> World:
+def _with_hosts(part: ScenarioFile, sources: Sources) -> World:
     """The world with the file's own hosts. Noted: the Python files that services are from."""
     from testbed.internet.services import SERVICES  # slow, and few scenarios have hosts
-    from testbed.scenario.hostparts import hosts_of
+    from testbed.scenario.hostparts import at_vantages, hosts_of
 
-    hosts = hosts_of(given, sources.document, sources.problems)
+    hosts = hosts_of(part.hosts, sources.document, sources.problems)
+    known = (*(operator.key for operator in sources.world.operators), OUTSIDE)
+    for vantage in part.vantages.keys() - known:
+        sources.add(("vantages", vantage), f"there is no vantage {vantage!r}", nearest(vantage, known))
+    beside = at_vantages(part.vantages, sources.document, sources.problems)
+    hosts = (*hosts, *(host for host in beside if host.at in known))
     world = replace(sources.world, hosts=(*sources.world.hosts, *hosts))
     for kind in {type(service) for host in world.hosts for service in host.services} - set(SERVICES.values()):
         path = Path(inspect.getfile(kind))

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from testbed.censor.cited import Confidence
 from testbed.censor.models import MODELS
 from testbed.scenario.actionparts import ActionPart
-from testbed.scenario.hostfield import HostsField
+from testbed.scenario.hostfield import HostsField, VantagesField
 from testbed.scenario.invalid import OR_INVALID
 from testbed.scenario.linkparts import PhaseLinksPart
 from testbed.scenario.matchparts import MatchPart
@@ -137,6 +137,10 @@ class ScenarioFile(Part):
     )
     hosts: HostsField = Field(
         default_factory=dict, description="machines with services, added to those of the world"
+    )
+    vantages: VantagesField = Field(
+        default_factory=dict,
+        description="containers, commands and other services at a subscriber, in the order of their start",
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
     censors: dict[Key, Annotated[CensorPart, OR_INVALID]] = Field(default_factory=dict)

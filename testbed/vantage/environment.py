@@ -68,11 +68,12 @@ def prepare(
     resolvers: Sequence[str],
     name: str = "vantage",
     elsewhere: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    names: Sequence[str] = (),
 ) -> Environment:
     """Write the files of the vantage `name` into `run_dir/name`.
 
     `resolvers` are the addresses that it asks; the C library uses three at most. `elsewhere` are those that
-    other hosts ask: `ip netns exec HOST` gives its command their file.
+    other hosts ask: `ip netns exec HOST` gives its command their file. `names`: further ones of this machine.
     """
     home = (run_dir / name).resolve()
     tree, scratch = home / "files", home / "scratch"
@@ -84,7 +85,7 @@ def prepare(
     for host, addresses in elsewhere.items():
         (etc / "netns" / host).mkdir(parents=True, exist_ok=True)
         _write_resolvers(etc / "netns" / host, addresses)  # ip-netns(8)
-    (etc / "hosts").write_text(_hosts())
+    (etc / "hosts").write_text(_hosts(names))
     if Path("/etc/nsswitch.conf").is_file():
         (etc / "nsswitch.conf").write_text(_nsswitch(Path("/etc/nsswitch.conf").read_text()))
     root, bundle = home / "root.pem", home / "bundle.pem"
@@ -116,9 +117,11 @@ def _variables(root: Path, bundle: Path, store: Path) -> dict[str, str]:
     }
 
 
-def _hosts() -> str:
+def _hosts(names: Sequence[str]) -> str:
+    own = "".join(f"127.0.0.1 {name}\n" for name in names)
     return (
-        f"127.0.0.1 localhost\n127.0.1.1 {socket.gethostname()}\n::1 localhost ip6-localhost ip6-loopback\n"
+        f"127.0.0.1 localhost\n{own}127.0.1.1 {socket.gethostname()}\n"
+        "::1 localhost ip6-localhost ip6-loopback\n"
     )
 
 

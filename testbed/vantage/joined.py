@@ -40,6 +40,7 @@ class Joined:
     tree: str  # see `testbed.vantage.environment.Environment`
     scratch: str
     variables: Mapping[str, str]
+    pod: str = ""  # id of the container that owns the vantage's network, if containers can join it
     nameless: bool = False  # nothing that the program sees names a vantage or another host
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.containers.contained import _network, variables
+from testbed.containers.contained import network_of, variables
 from testbed.containers.engine import engine, owner_mark, still_held
 from testbed.errors import Exit, InputError, UnsupportedError
 from testbed.run.job import Job
@@ -71,7 +71,7 @@ def test_whose_container_may_be_removed():
 
 def test_a_container_that_is_not_of_this_machine():
     with pytest.raises(UnsupportedError, match=r"cannot be entered from here .*; remedy: run testbed where"):
-        _network(2**22 + 1)
+        network_of(2**22 + 1)
 
 
 def test_a_job_with_a_container():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from socket import socket
 
+    from testbed.internet.services.container import StartContainer
     from testbed.internet.zone import Zone
     from testbed.model import Host
 
@@ -37,6 +38,7 @@ class Place:
     zone: Callable[[], "Zone"]  # the names of the world; built on first use, once per process
     environment: Mapping[str, str] = field(default_factory=dict)  # of programs that the service starts
     log: "Path | None" = None  # where standard output and error go
+    start_container: "StartContainer | None" = None  # in its network; None: no engine
     country_of: Callable[[str], str] = field(default=lambda _: "")  # of a client's address; "": unknown
 
 

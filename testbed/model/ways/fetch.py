@@ -14,6 +14,7 @@ class Fetching(ClientWay):
     needs_tool: ClassVar[bool] = False
 
     run: str  # for /bin/sh, at the subscriber
+    image: str = ""  # of a container at the subscriber, in which it runs
 
     def __post_init__(self) -> None:
         """ValueError if it does not fetch what it is asked for."""
@@ -24,3 +25,8 @@ class Fetching(ClientWay):
     def command(self) -> str:
         """It."""
         return self.run
+
+    @property
+    def container(self) -> str:
+        """Its image."""
+        return self.image
