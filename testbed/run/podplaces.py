@@ -18,7 +18,7 @@ def pod_places(scenario: Scenario, job: Job) -> tuple[Mapping[str, Sequence[str]
     if job.pods:
         for vantage in (*job.operators, OUTSIDE):
             _want(wanted, vantage, (job.pods,))
-    needed = [one for images in wanted.values() for one in images]
+    needed = list(dict.fromkeys(one for images in wanted.values() for one in images))
     if job.circumvention:
         for way in scenario.circumvention:
             if way.phase == job.phase and way.vantage in job.vantages:

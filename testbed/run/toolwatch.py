@@ -5,10 +5,12 @@ Rules of the firewall, routes, devices and processes of one network namespace, b
 
 import os
 import signal
+import subprocess
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import which
 from typing import Final
 
 from testbed.errors import InvalidRunError
@@ -17,6 +19,7 @@ from testbed.world.children import call, run_program
 from testbed.world.netns import Namespace
 
 _LISTS: Final = tuple((f"-{ipv}", what) for ipv in (4, 6) for what in ("rule", "route show table all"))
+_IPSET: Final = "ipset"
 _LEGACY: Final = "tables-legacy"
 _OWN_LINES: Final = ("table local", "multicast", "fe80::/64", "proto kernel")  # come and go with devices
 
@@ -29,7 +32,7 @@ class StillThereError(InvalidRunError):
 class MachineState:
     """What a tool may change, and what it sends."""
 
-    chains: frozenset[str]  # "ip nat OUTPUT (1 rule)"
+    chains: frozenset[str]  # "ip nat OUTPUT (1 rule)", and "ipset NAME"
     routing: frozenset[tuple[str, str, str]]  # "-4", "rule", a line of ip(8)
     devices: frozenset[str]
     processes: frozenset[int]
@@ -89,7 +92,15 @@ def _seen() -> tuple[frozenset[str], frozenset[tuple[str, str, str]], frozenset[
     counted = [line.split() for line in Path("/proc/thread-self/net/dev").read_text("ascii").splitlines()[2:]]
     sent = sum(int(columns[10]) for columns in counted if columns[0] != "lo:")
     devices = frozenset(columns[0].rstrip(":") for columns in counted)
-    return frozenset(netfilter.described()), frozenset(routing), devices, sent
+    return frozenset((*netfilter.described(), *_address_sets())), frozenset(routing), devices, sent
+
+
+def _address_sets() -> list[str]:
+    """The ipsets, where there is a program that can have made some."""
+    if not which(_IPSET):
+        return []
+    names = subprocess.run([_IPSET, "-n", "list"], capture_output=True, text=True, check=False).stdout
+    return [f"{_IPSET} {name}" for name in names.splitlines()]
 
 
 def _lines(ipv: str, what: str) -> Iterator[str]:
@@ -141,6 +152,8 @@ def _restore(before: MachineState, after: MachineState) -> None:
     if after.chains != before.chains:
         _try(["nft", "flush", "ruleset"])
         for chain in after.chains - before.chains:
+            if chain.startswith(_IPSET):
+                _try([_IPSET, "destroy", chain.split()[1]])
             if _LEGACY in chain:
                 program, _, table = chain.partition(", table ")
                 _try([program, "-t", table, "-F"])

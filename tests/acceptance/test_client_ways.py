@@ -39,6 +39,29 @@ WAYS = f"""\
         - command:
             run: {AS_DAEMON} {RELAY} --transparent --listen 0.0.0.0:1088
             ready: {{tcp: 1088}}
+  - name: tproxy
+    target: "https://twitter.com/"
+    recipe:
+      tproxy: {{to: 1089, mark: 2}}
+      client: [{{command: {{run: exec "$TESTBED_PYTHON" TPROXIES 1089, ready: {{tcp: 1089}}}}}}]
+  - name: ipset
+    target: "https://twitter.com/"
+    recipe:
+      transparent: TPROXY
+      needs: [tproxy, ipset]
+      client:
+        - command:
+            run: |
+              set -e
+              ipset create names hash:ip
+              ipset add names "$(getent ahostsv4 twitter.com | head -n 1 | cut -d ' ' -f 1)"
+              ip route add local default dev lo table 77
+              ip rule add fwmark 1 lookup 77
+              iptables-nft -t mangle -A PREROUTING -i lo -p tcp -m mark --mark 1 -j TPROXY --on-port 1089
+              iptables-nft -t mangle -A OUTPUT -p tcp --dport 443 -m mark ! --mark 2 \\
+                -m set --match-set names dst -j MARK --set-mark 1
+              exec "$TESTBED_PYTHON" TPROXIES 1089
+            ready: {{tcp: 1089}}
   - name: queue
     target: "https://twitter.com/"
     recipe:
@@ -75,7 +98,8 @@ def rows(done):
 
 def test_every_way_leads_to_its_tool(testbed, tmp_path):
     tool = str(Path(__file__).with_name("queue_tool.py"))
-    (tmp_path / "ways.yaml").write_text(SCENARIO + WAYS.replace("TOOL", tool))
+    proxy = str(Path(__file__).with_name("tproxy_tool.py"))
+    (tmp_path / "ways.yaml").write_text(SCENARIO + WAYS.replace("TOOL", tool).replace("TPROXIES", proxy))
     done = testbed("ways.yaml", "--circumvention", timeout=120)
     assert done.status == 0, done.out + done.err
     found = {name: (row["observed"], row["free"]) for name, row in rows(done).items()}
@@ -86,6 +110,8 @@ def test_every_way_leads_to_its_tool(testbed, tmp_path):
         for name, pair in {
             "redirect": through,
             "redirect-idle": ("tls.sni.fin", "ok"),
+            "tproxy": through,
+            "ipset": through,
             "queue": through,
             "transparent": through,
             "fetch": through,
@@ -93,8 +119,14 @@ def test_every_way_leads_to_its_tool(testbed, tmp_path):
         }.items()
         if name in here
     }
-    assert {name for name in found if name not in here} <= {"redirect", "redirect-idle"}, "one user alone"
-    assert {name: row["tool"] for name, row in rows(done).items() if row["tool"]["rules"]} == {}
+    unable = {name: row["why"] for name, row in rows(done).items() if name not in here}
+    assert unable.keys() <= {"redirect", "redirect-idle", "ipset"}, unable  # one user alone, no program
+    left = {name: row["tool"]["rules"] for name, row in rows(done).items() if row["tool"]["rules"]}
+    assert left == (
+        {"ipset": ["ip mangle OUTPUT (1 rule)", "ip mangle PREROUTING (1 rule)", "ipset names"]}
+        if "ipset" in here
+        else {}
+    )
     assert "reset" in rows(done)["fetch-directly"]["why"].lower()
 
 

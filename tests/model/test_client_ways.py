@@ -6,6 +6,7 @@ from testbed.model.clientway import ways_known
 from testbed.model.ways.fetch import Fetching
 from testbed.model.ways.queue import Queued
 from testbed.model.ways.redirect import Redirected
+from testbed.model.ways.tproxy import TransparentlyProxied
 from testbed.model.ways.transparent import Transparent
 from testbed.model.ways.tun import TunnelDevice
 
@@ -17,7 +18,7 @@ def done(way, ipv=4, servers=SERVER):
 
 
 def test_every_way_is_found_by_its_key():
-    assert sorted(ways_known()) == ["fetch", "queue", "redirect", "transparent", "tun"]
+    assert sorted(ways_known()) == ["fetch", "queue", "redirect", "tproxy", "transparent", "tun"]
 
 
 def test_redirection_spares_the_tool():
@@ -32,6 +33,22 @@ def test_redirection_spares_the_tool():
 def test_redirection_needs_one_owner(named):
     with pytest.raises(ValueError, match="as which user, or in which group"):
         Redirected(988, **named)
+
+
+def test_connections_reach_a_transparent_proxy_as_they_are():
+    mine = TransparentlyProxied(988, mark=2, ports=(443,))
+    rule, ports = "iptables-nft -w -t mangle -A", "-p tcp -m multiport --dports 443"
+    mark = "0x100000/0x100000"
+    assert done(mine) == [
+        "ip -4 route add local default dev lo table 51821",
+        "ip -4 rule add pref 9010 fwmark 0x100000/0x100000 lookup 51821",
+        f"{rule} PREROUTING -i lo {ports} -m mark --mark {mark} -j TPROXY --on-port 988 --tproxy-mark {mark}",
+        f"{rule} OUTPUT {ports} -m mark ! --mark 0x2/0x2 -j MARK --set-xmark {mark}",
+    ]
+    assert mine.needs == ("tproxy",)
+    assert TransparentlyProxied(988, user="daemon").needs == ("tproxy", "owner", "users")
+    with pytest.raises(ValueError, match="say as which user, in which group, or with which mark"):
+        TransparentlyProxied(988, user="daemon", mark=2)
 
 
 def test_a_queue_gets_the_first_packets_that_the_tool_did_not_send():
