@@ -10,7 +10,8 @@ from testbed.errors import Exit, UnsupportedError
     short_help="A web page over a held world, for one browser here.",
     epilog=options.examples(
         "testbed console twitter-throttling-2021 --vantage mts --vantage rostelecom",
-        "testbed up twitter-throttling-2021 --detach; testbed console",
+        "testbed up twitter-throttling-2021 --detach",
+        "testbed console",
     ),
 )
 @click.argument("name", required=False, metavar="[WORLD|NAME]", shell_complete=options.complete_world)

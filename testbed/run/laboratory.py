@@ -18,11 +18,8 @@ from testbed.model.addressing import addresses_of, served_addresses, twin
 from testbed.run.folder import RunFolder
 from testbed.run.phaseworlds import PhaseWorlds
 from testbed.run.places import Places, hop_of
-<<<<<<< HEAD
-from testbed.run.rearranged import base_of
-=======
 from testbed.run.podplaces import names_at
->>>>>>> 22e203e (Containers in recipes, at hosts, in standing worlds, and several at one vantage that find each other)
+from testbed.run.rearranged import base_of
 from testbed.run.rulesets import RuleSets
 from testbed.run.taps import KEYS
 from testbed.scenario.loader import policy_again

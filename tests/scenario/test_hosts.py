@@ -130,6 +130,7 @@ def test_json_has_every_parameter(desk: Desk) -> None:
         "block_body": "",
         "at": "",
         "services": [{"echo": {"port": 7}}, {"web": {"http": 80, "https": 8443}}],
+        "in_order": False,
     }
 
 
