@@ -31,7 +31,7 @@ def try_ways(session: Session, laboratory: Laboratory) -> tuple[WayTrial, ...]:
         for way in session.scenario.circumvention
         if way.phase == session.phase and way.vantage in job.vantages
     ]
-    lacking = {way.name: _lacking(way, laboratory) for way in ways}
+    lacking = {way.name: lacking_for(way, laboratory) for way in ways}
     possible = [way for way in ways if not lacking[way.name]]
     direct = measure_direct(session, laboratory, possible)
     outcomes: dict[tuple[str, str], ToolOutcome] = {}
@@ -59,7 +59,7 @@ def tried(session: Session, laboratory: Laboratory, ways: Sequence[Circumvention
     return found
 
 
-def _lacking(way: Circumvention, laboratory: Laboratory) -> str:
+def lacking_for(way: Circumvention, laboratory: Laboratory) -> str:
     """What a method needs and this machine lacks, by name."""
     why_not = laboratory.pods.why_not(images_wanted(way.recipe)) if laboratory.pods else ""
     return "; ".join(filter(None, (missing(way.recipe), why_not)))

@@ -11,12 +11,11 @@ from typing import Any, Final
 
 from testbed.errors import InvalidRunError
 from testbed.model import Circumvention
-from testbed.run.detours import Direct, measure_direct, tried, way_trial
+from testbed.run.detours import Direct, lacking_for, measure_direct, tried, way_trial
 from testbed.run.events import events
 from testbed.run.laboratory import Laboratory
 from testbed.run.result import Findings
 from testbed.run.session import Session, Work
-from testbed.run.toolneeds import missing
 from testbed.run.toolwatch import StillThereError
 from testbed.truth.proofs import CensorReceipts
 from testbed.truth.proofs import problems as receipt_problems
@@ -51,7 +50,7 @@ def bench_work(order: Sequence[str], sure: Sure, made: Callable[[BenchRow], None
     """
 
     def work(session: Session, laboratory: Laboratory) -> Findings:
-        lacking = {one.name: missing(one.recipe) for one in session.scenario.circumvention}
+        lacking = {one.name: lacking_for(one, laboratory) for one in session.scenario.circumvention}
         for name in order:
             if why := lacking[name]:
                 skipped = WayTrial(_way(session, name), skipped=why)
