@@ -53,6 +53,7 @@ COMMANDS = {
         "testbed.cli.monitor", "Watch every operator and target over a scenario's dates, and draw it.", JUDGE
     ),
     "matrix": Entry("testbed.cli.matrix", "Which tool gets through which box, and what decided it.", JUDGE),
+    "dataset": Entry("testbed.cli.dataset", "Labelled flows for classifiers.", JUDGE),
     "check": Entry("testbed.cli.check", "Validate scenario files.", JUDGE),
     "conformance": Entry(
         "testbed.cli.conformance", "Whether the censors do on the wire what was measured.", JUDGE

@@ -75,7 +75,7 @@ class Asker:
         """The label of each try, as a detector that also measures from outside gives it."""
         outside = self.outside(place, target, shape, ipv=ipv, draw=draw)
         found = try_out(place, target, shape, ipv=ipv, tries=tries, draw=draw, without=without)
-        return [DryAnswer(_label(place, one, outside, number), one) for number, one in enumerate(found)]
+        return [DryAnswer(label_of(place, one, outside, number), one) for number, one in enumerate(found)]
 
     def record(
         self, phase: str, vantage: str, target: Target, *, client: str = "probe", ipv: int = 4
@@ -88,7 +88,7 @@ class Asker:
         shown = next(one for one in drawn if one.label == label)
         draw = drawn.index(shown)
         name = self._deciding(place, target, shape, ipv, draw, shown)
-        part, info = _Cause.of(place, name, shown.trial), self.scenario.phases[phase]
+        part, info = RuleBehind.of(place, name, shown.trial), self.scenario.phases[phase]
         mechanism = part.mechanism(label) if part else label
         if label in OTHERS_ANSWER and self._behind_portal(place, ipv):
             mechanism = "portal"
@@ -202,7 +202,7 @@ class Asker:
 
 
 @dataclass(frozen=True)
-class _Cause:
+class RuleBehind:
     """The rule behind an outcome, where it is, and what it acted on."""
 
     placement: Placement
@@ -210,7 +210,7 @@ class _Cause:
     trial: DryTrial
 
     @classmethod
-    def of(cls, place: DryPlace, name: str, trial: DryTrial) -> "_Cause | None":
+    def of(cls, place: DryPlace, name: str, trial: DryTrial) -> "RuleBehind | None":
         """The rule of that name ("mts/tspu/rule"); None for ""."""
         for placement in place.placements:
             for rule in placement.policy.rules:
@@ -281,7 +281,7 @@ def overloaded(world: World, target: Target) -> bool:
     return any(one.silent or one.resets for one in given)
 
 
-def _label(place: DryPlace, trial: DryTrial, outside: Sequence[Measurement], number: int) -> str:
+def label_of(place: DryPlace, trial: DryTrial, outside: Sequence[Measurement], number: int) -> str:
     """As `testbed.truth.judge` labels a real one: what is silent without a rule, over a bad link, is out."""
     compared = reference(trial.measurement, number, outside, alike=len(outside) > 1)
     label = classify(trial.measurement, compared, limited=bool(trial.rules))

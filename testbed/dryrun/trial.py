@@ -10,7 +10,7 @@ from testbed.dryrun.agenda import Agenda
 from testbed.dryrun.dryclient import DryClient, DryLog
 from testbed.dryrun.drysteps import DrySteps
 from testbed.dryrun.farside import FarSide, FarWorld
-from testbed.dryrun.way import DryAct, DryLink, Station, Way
+from testbed.dryrun.way import DryAct, DryLink, SeenPacket, Station, Way
 from testbed.measurement.ooni import Measurement
 from testbed.measurement.target import Target
 from testbed.model import OUTSIDE, OUTSIDE_HOST, Addresses, Host, Placement, World
@@ -51,6 +51,7 @@ class DryTrial:
 
     measurement: Measurement
     acts: tuple[DryAct, ...]
+    packets: tuple[SeenPacket, ...] = ()  # at the client's interface, if they were asked for
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -81,10 +82,12 @@ def try_out(
     tries: int = 1,
     draw: int = 0,
     without: str = "",
+    packets: bool = False,
 ) -> list[DryTrial]:
     """Measure the target so often, one try after another past the same censors.
 
-    `draw` numbers the client's first connection; `without` names a rule ("mts/tspu/rule") that is left out.
+    `draw` numbers the client's first connection; `without` names a rule ("mts/tspu/rule") that is left out;
+    `packets`: keep those that pass the client's interface.
     """
     far = _far(place.world)
     agenda = Agenda()
@@ -95,6 +98,7 @@ def try_out(
     found = []
     for number in range(tries):
         way.acts.clear()
+        way.seen = [] if packets else None
         log = DryLog(ProbePlace(place.vantage), agenda)
         steps = DrySteps(log, client, _resolvers(place, ipv), ipv, TIMEOUT, shape, draw + number)
         try:
@@ -102,8 +106,9 @@ def try_out(
         except (MeasurementError, OSError, EOFError) as error:
             log.failed(steps.step, failure.of(error))
         made = log.measurement(target.url, ipv, endpoint(_resolvers(place, ipv)[0])[0])
-        found.append(DryTrial(made, tuple(way.acts)))
+        acts = tuple(way.acts)
         agenda.wait(lambda: False, agenda.now + _PAUSE)
+        found.append(DryTrial(made, acts, tuple(way.seen or ())))
     return found
 
 

@@ -32,6 +32,15 @@ class DryAct:
     at: float  # seconds
 
 
+@dataclass(frozen=True, slots=True)
+class SeenPacket:
+    """A packet at the client's interface."""
+
+    at: float  # seconds
+    raw: bytes  # from its IP header
+    up: bool  # the client sent it
+
+
 class Station:
     """One censor on the way."""
 
@@ -90,9 +99,12 @@ class Way:
         self.acts: list[DryAct] = []
         self.to_client: _Deliver = _nowhere
         self.to_server: _Deliver = _nowhere
+        self.seen: list[SeenPacket] | None = None  # a list: what passes the client is noted there
 
     def up(self, raw: bytes) -> None:
         """A packet that the client sends."""
+        if self.seen is not None:
+            self.seen.append(SeenPacket(self.agenda.now, raw, up=True))
         self._enter(raw, 0, to_server=True)
 
     def down(self, raw: bytes) -> None:
@@ -134,8 +146,13 @@ class Way:
                 later = partial(self._carry, raw, place, to_server=to_server)
                 self.agenda.at(decision.release_at / station.scale, later)
                 return
-        deliver = self.to_server if to_server else self.to_client
+        deliver = self.to_server if to_server else self._arrive
         self.agenda.after(ONE_WAY, lambda: deliver(raw))
+
+    def _arrive(self, raw: bytes) -> None:
+        if self.seen is not None:
+            self.seen.append(SeenPacket(self.agenda.now, raw, up=False))
+        self.to_client(raw)
 
     def _inject(self, injection: Injection, place: int) -> None:
         """A packet that a censor makes: no other censor of the same hop sees it."""

@@ -1,4 +1,4 @@
-"""How far an evaluation is, on stderr: a bar on a terminal, elsewhere a line now and then."""
+"""How far long work is, on stderr: a bar on a terminal, elsewhere a line now and then."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,9 @@ _WIDTH = 30  # characters of the bar
 class Progress:
     """A context manager; `tell` is called again and again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, what: str = "trials") -> None:
+        """`what` is counted: trials, flows, runs."""
+        self._what = what
         self._folder, self._shown = folder, -1.0
         self._console = Console(file=sys.stderr, highlight=False)
         self._live = Live(console=self._console, transient=True) if self._console.is_terminal else None
@@ -42,13 +44,14 @@ class Progress:
             self._say(f"{self._last or 'nothing was missing'}; recorded in {typed(self._folder)}")
 
     def tell(self, done: int, total: int, worlds: int, left: float | None) -> None:
-        """So many of so many trials are recorded; worlds at once; seconds that are probably left."""
+        """So many of so many are recorded; worlds at once, 0 without; seconds that are probably left."""
         share = done / total if total else 1.0
-        self._last = f"{done} of {total} trials"
+        self._last = f"{done} of {total} {self._what}"
         rest = "" if left is None else f", about {_time(left)} left"
         if self._live is not None:
+            at_once = f", {worlds} worlds" if worlds else ""
             bar = "━" * round(_WIDTH * share)
-            self._live.update(Text(f"{bar:{_WIDTH}} {self._last}, {worlds} worlds{rest}"))
+            self._live.update(Text(f"{bar:{_WIDTH}} {self._last}{at_once}{rest}"))
         elif share >= self._shown + _STEP or (done == total and share > self._shown):
             self._shown = share
             self._say(f"{self._last}{rest}")

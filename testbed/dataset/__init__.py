@@ -1,0 +1,1 @@
+"""Labelled flows for people who train classifiers, made by the pure core."""

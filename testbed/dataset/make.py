@@ -1,0 +1,156 @@
+"""Making a data set: part by part, by several processes; what is there is not made again."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from io import BytesIO
+from multiprocessing import get_context
+from pathlib import Path
+from random import Random
+from typing import Any, Final
+
+from testbed import __version__
+from testbed.capture.writer import PcapngWriter
+from testbed.dataset.columns import FLOW_TYPES, PACKET_TYPES, TABLES
+from testbed.dataset.datasheet import datasheet
+from testbed.dataset.exchanges import Exchanges, LabelledFlow
+from testbed.dataset.features import features_of
+from testbed.dataset.plan import BLOCK, DatasetPart, DatasetPlan
+from testbed.errors import InputError
+from testbed.parquet.store import extra, opened, put_bytes, put_table, rows_in, schema_of, views_of
+from testbed.scenario.loader import load
+
+PLAN: Final = "plan.json"
+_SECONDS: Final = 1_000_000_000
+_RAW_IP: Final = 101  # LINKTYPE_RAW
+_Tell = Callable[[int, int, int, float | None], None]  # flows that are made, of all; 0; seconds left
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFolder:
+    """A data set in its folder, begun or whole."""
+
+    folder: Path
+    plan: DatasetPlan
+
+    @classmethod
+    def open(cls, folder: Path, plan: DatasetPlan) -> "DatasetFolder":
+        """Begin in a new or empty folder, or go on with what is in it.
+
+        Errors: UnsupportedError without pyarrow; InputError for a folder of another data set, or of another
+        version, and for scenarios of which nothing can be drawn.
+        """
+        extra("pyarrow", "data")
+        if _exchanges(plan).empty:
+            raise InputError.at(
+                "NAME", "nothing that they block can be asked for without a network", "name others"
+            )
+        file = folder / PLAN
+        if file.exists():
+            _must_be_same(file, plan)
+        elif folder.exists() and any(folder.iterdir()):
+            raise InputError.at("--out", f"{folder} is not empty", "name a new folder, or empty it")
+        else:
+            put_bytes(file, (json.dumps(plan.to_json(), indent=1) + "\n").encode())
+        return cls(folder, plan)
+
+    def missing(self) -> list[DatasetPart]:
+        """The parts that are not there. InputError that names a file which was cut short."""
+        return [one for one in self.plan.parts() if not self._whole(one)]
+
+    def make(self, jobs: int, tell: _Tell = lambda *_: None) -> None:
+        """Make what is missing, then the datasheet and the view. OSError names a full disk's file."""
+        missing = self.missing()
+        before = done = self.plan.flows - sum(one.flows for one in missing)
+        began = time.monotonic()
+        tell(done, self.plan.flows, 0, None)
+        for part in self._made(missing, jobs):
+            done += part.flows
+            left = (time.monotonic() - began) / (done - before) * (self.plan.flows - done)
+            tell(done, self.plan.flows, 0, left)
+        put_bytes(self.folder / "view.sql", views_of(TABLES).encode())
+        put_bytes(self.folder / "README.md", datasheet(self.folder, self.plan).encode())
+
+    def _made(self, missing: list[DatasetPart], jobs: int) -> Iterator[DatasetPart]:
+        if jobs == 1 or len(missing) < 2:
+            for part in missing:
+                yield make_part(self.folder, self.plan, part)
+            return
+        with ProcessPoolExecutor(min(jobs, len(missing)), get_context("spawn")) as pool:
+            waiting = [pool.submit(make_part, self.folder, self.plan, part) for part in missing]
+            try:
+                for one in as_completed(waiting):
+                    yield one.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _whole(self, part: DatasetPart) -> bool:
+        """A part's table of flows is written last."""
+        file = self.folder / part.file("flows", "parquet")
+        return file.exists() and rows_in(file) == part.flows
+
+
+def make_part(folder: Path, plan: DatasetPlan, part: DatasetPart) -> DatasetPart:
+    """Make one part; its bytes follow from the plan."""
+    flows, packets, capture = [], [], BytesIO()
+    writer = PcapngWriter(capture, f"part {part.number} of a data set of testbed {plan.version}")
+    for number, one in _drawn(plan, part):
+        about = {"flow": number, **one.truth, **features_of(one.packets)}
+        flows.append(about)
+        for n, packet in enumerate(one.packets):
+            packets.append({
+                "flow": number, "packet": n, "at": packet.at, "up": packet.up, "size": len(packet.raw),
+                "payload": len(packet.payload),
+            })  # fmt: skip
+            # Flows follow one another, an hour apart, so that a reader never joins two.
+            stamp = number * 3600 * _SECONDS + round(packet.at * _SECONDS)
+            comment = f"flow {number}: {about['label']}" if n == 0 else ""
+            writer.packet("client", _RAW_IP, stamp, packet.raw, len(packet.raw), comment, outgoing=packet.up)
+    if plan.pcap:
+        put_bytes(folder / part.file("pcap", "pcapng"), capture.getbuffer())
+    noted = {"testbed": plan.version}
+    put_table(folder / part.file("packets", "parquet"), packets, schema_of(PACKET_TYPES, noted))
+    put_table(folder / part.file("flows", "parquet"), flows, schema_of(FLOW_TYPES, noted))
+    return part
+
+
+def view(folder: Path) -> Any:
+    """A DuckDB connection with the views `flows` and `packets`. InputError for a folder without them."""
+    return opened(folder, TABLES)
+
+
+def _drawn(plan: DatasetPlan, part: DatasetPart) -> Iterator[tuple[int, LabelledFlow]]:
+    """The flows of a part, each with its number."""
+    chance = Random(f"{plan.seed} part {part.number}")
+    exchanges = _exchanges(plan)
+    for begin in range(0, part.flows, BLOCK):
+        block = exchanges.block(chance)
+        for number in range(begin, min(begin + BLOCK, part.flows)):
+            yield part.first + number, next(block)
+
+
+def _exchanges(plan: DatasetPlan) -> Exchanges:
+    key = (plan.scenarios, plan.clients, plan.ipv)
+    if key not in _KNOWN:
+        _KNOWN[key] = Exchanges([load(name) for name in plan.scenarios], plan.clients, plan.ipv)
+    return _KNOWN[key]
+
+
+_KNOWN: Final[dict[tuple[object, ...], Exchanges]] = {}  # of this process: loading takes longer than drawing
+
+
+def _must_be_same(file: Path, plan: DatasetPlan) -> None:
+    try:
+        old = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise InputError.at(str(file), f"cut short, or no plan ({error})", "name a new folder") from None
+    if old.get("version") != __version__:
+        message = f"made by testbed {old.get('version')}, and this is {__version__}"
+        raise InputError.at(str(file), message, "name a new folder: versions are not mixed")
+    for name, value in plan.to_json().items():
+        if old.get(name) != value:
+            message = f"a data set with {name} {old.get(name)!r}, not {value!r}"
+            raise InputError.at(str(file), message, "give the same options, or a new folder")

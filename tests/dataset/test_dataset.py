@@ -1,0 +1,116 @@
+"""`testbed dataset`: the same bytes, resumed, and what is wrong named."""
+
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from testbed.capture.file import open_capture
+from testbed.cli.main import main
+from testbed.dataset.make import view
+from testbed.parquet.store import put_bytes, read_rows
+
+ARGS = ["dataset", "linkedin-ban-2016", "--flows", "40", "--client", "openssl", "--jobs", "1"]
+
+
+def run(*args: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(args)
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "set"
+    assert run(*ARGS, "--out", str(folder)) == 0
+    return folder
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = [one for one in folder.rglob("*") if one.is_file()]
+    return {str(one.relative_to(folder)): sha256(one.read_bytes()).hexdigest() for one in files}
+
+
+def test_same_options_make_the_same_bytes_and_what_is_missing_is_made_again(made: Path) -> None:
+    before = digests(made)
+    lost = sorted(made.glob("flows/*/*.parquet"))[:3]
+    for one in lost:
+        one.unlink()
+
+    assert run(*ARGS, "--out", str(made)) == 0
+    assert digests(made) == before
+
+
+def test_another_seed_makes_others(made: Path, tmp_path: Path) -> None:
+    assert run(*ARGS, "--seed", "1", "--out", str(tmp_path / "other")) == 0
+    name = next(made.glob("flows/split=train/*.parquet")).name
+    other = next((tmp_path / "other").glob(f"flows/*/{name}"))
+    assert read_rows(other) != read_rows(next(made.glob(f"flows/*/{name}")))
+
+
+def test_view_has_every_flow_and_every_packet_and_so_has_the_capture(made: Path) -> None:
+    found = view(made)
+    assert found.sql("SELECT count(*), count(DISTINCT flow) FROM flows").fetchall() == [(40, 40)]
+    splits = found.sql("SELECT split, count(*) FROM flows GROUP BY split ORDER BY split").fetchall()
+    assert splits == [("test", 4), ("train", 32), ("validation", 4)]
+    packets = found.sql("SELECT sum(packets_up + packets_down) FROM flows").fetchall()[0][0]
+    assert found.sql("SELECT count(*) FROM packets").fetchall()[0][0] == packets
+    captured = 0
+    for one in made.glob("pcap/*/*.pcapng"):
+        with open_capture(one) as capture:
+            captured += sum(1 for _ in capture)
+    assert captured == packets
+
+
+def test_only_filtered_flows_are_blocked(made: Path) -> None:
+    found = view(made)
+    assert found.sql("SELECT DISTINCT label, rule FROM flows WHERE NOT filtered").fetchall() == [("ok", "")]
+    assert found.sql("SELECT count(*) > 5 FROM flows WHERE label <> 'ok' AND rule <> ''").fetchall() == [
+        (True,)
+    ]
+
+
+def test_a_file_that_was_cut_is_named(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "set"
+    assert run(*ARGS, "--out", str(folder)) == 0
+    cut = next(folder.glob("flows/*/*.parquet"))
+    cut.write_bytes(cut.read_bytes()[:-40])
+    capsys.readouterr()
+
+    assert run(*ARGS, "--out", str(folder)) == 2
+    assert f"{cut}: cut short, or no Parquet file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--seed", "2"], "a data set with seed 0, not 2; give the same options, or a new folder"),
+        (["--client", "chrme"], "there is no client shape 'chrme'; did you mean 'chrome'?"),
+    ],
+)
+def test_wrong_input(made: Path, more: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*ARGS, *more, "--out", str(made)) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_another_version_is_not_mixed(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = (made / "plan.json").read_text("utf-8")
+    (tmp_path / "plan.json").write_text(plan.replace('"version": "', '"version": "9'), "utf-8")
+    assert run(*ARGS, "--out", str(tmp_path)) == 2
+    assert "versions are not mixed" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.parquet.under-way").symlink_to("/dev/full")
+    with pytest.raises(OSError, match=r"No space left on device: '.*x\.parquet'"):
+        put_bytes(tmp_path / "x.parquet", b"1")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_without_pyarrow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert run(*ARGS, "--out", str(tmp_path / "set")) == 4
+    assert "pip install 'runet-testbed[data]'" in capsys.readouterr().err
