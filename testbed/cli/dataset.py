@@ -46,8 +46,8 @@ def command(
 
     Exit status: 0; 2 for wrong input, 3 for a full disk, 4 without pyarrow.
     """
+    from testbed.dataset.flowplan import DatasetPlan
     from testbed.dataset.make import DatasetFolder
-    from testbed.dataset.plan import DatasetPlan
     from testbed.report.progress import Progress
     from testbed.scenario import library
     from testbed.shapes.known import SHAPES, shape_of

@@ -16,7 +16,7 @@ from testbed.dataset.features import FlowPacket
 from testbed.dataset.naming import NamedPhase, drawn_address, named_phase
 from testbed.dryrun.ask import Asker, RuleBehind, label_of, overloaded
 from testbed.dryrun.trial import DryPlace, DryTrial, try_out
-from testbed.dryrun.way import SeenPacket
+from testbed.dryrun.way import WayPacket
 from testbed.model import OUTSIDE, Scenario
 from testbed.scenario.labels import CAUSELESS
 from testbed.shapes.known import SHAPES
@@ -109,7 +109,7 @@ def _truth(place: DryPlace, trial: DryTrial, label: str) -> Mapping[str, object]
     }
 
 
-def _transport(case: Truth, seen: Sequence[SeenPacket]) -> str:
+def _transport(case: Truth, seen: Sequence[WayPacket]) -> str:
     """Of the lookup, or the target's own."""
     ends = _ends(seen[0])
     if ends is not None and ends[3] == _DNS:
@@ -117,12 +117,12 @@ def _transport(case: Truth, seen: Sequence[SeenPacket]) -> str:
     return case.target.kind.transport
 
 
-def _deciding(packets: Sequence[SeenPacket], *, lookup: bool) -> list[SeenPacket]:
+def _deciding(packets: Sequence[WayPacket], *, lookup: bool) -> list[WayPacket]:
     """The flow that decides the outcome: the lookup, or else the last one.
 
     What belongs to no flow, as an ICMP error, is the latest one's.
     """
-    found: dict[_Ends, list[SeenPacket]] = {}
+    found: dict[_Ends, list[WayPacket]] = {}
     for one in packets:
         ends = _ends(one)
         if ends is not None:
@@ -133,7 +133,7 @@ def _deciding(packets: Sequence[SeenPacket], *, lookup: bool) -> list[SeenPacket
     return lookups[-1] if lookup and lookups else next(reversed(found.values()))
 
 
-def _ends(one: SeenPacket) -> _Ends | None:
+def _ends(one: WayPacket) -> _Ends | None:
     packet = parse(one.raw)
     if packet is None or packet.protocol not in (TCP, UDP):
         return None
@@ -142,7 +142,7 @@ def _ends(one: SeenPacket) -> _Ends | None:
     return packet.protocol, packet.dport, bytes(packet.source), packet.sport
 
 
-def _labelled(seen: Sequence[SeenPacket], about: Mapping[str, object], chance: Random) -> LabelledFlow:
+def _labelled(seen: Sequence[WayPacket], about: Mapping[str, object], chance: Random) -> LabelledFlow:
     """The flow under drawn addresses and ports."""
     ends, first = _ends(seen[0]), parse(seen[0].raw)
     assert ends is not None

@@ -10,7 +10,7 @@ from testbed.dryrun.agenda import Agenda
 from testbed.dryrun.dryclient import DryClient, DryLog
 from testbed.dryrun.drysteps import DrySteps
 from testbed.dryrun.farside import FarSide, FarWorld
-from testbed.dryrun.way import DryAct, DryLink, SeenPacket, Station, Way
+from testbed.dryrun.way import DryAct, DryLink, Station, Way, WayPacket
 from testbed.measurement.ooni import Measurement
 from testbed.measurement.target import Target
 from testbed.model import OUTSIDE, OUTSIDE_HOST, Addresses, Host, Placement, World
@@ -51,7 +51,7 @@ class DryTrial:
 
     measurement: Measurement
     acts: tuple[DryAct, ...]
-    packets: tuple[SeenPacket, ...] = ()  # at the client's interface, if they were asked for
+    packets: tuple[WayPacket, ...] = ()  # at the client's interface, if they were asked for
 
     @property
     def rules(self) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ class DryAct:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenPacket:
+class WayPacket:
     """A packet at the client's interface."""
 
     at: float  # seconds
@@ -99,12 +99,12 @@ class Way:
         self.acts: list[DryAct] = []
         self.to_client: _Deliver = _nowhere
         self.to_server: _Deliver = _nowhere
-        self.seen: list[SeenPacket] | None = None  # a list: what passes the client is noted there
+        self.seen: list[WayPacket] | None = None  # a list: what passes the client is noted there
 
     def up(self, raw: bytes) -> None:
         """A packet that the client sends."""
         if self.seen is not None:
-            self.seen.append(SeenPacket(self.agenda.now, raw, up=True))
+            self.seen.append(WayPacket(self.agenda.now, raw, up=True))
         self._enter(raw, 0, to_server=True)
 
     def down(self, raw: bytes) -> None:
@@ -151,7 +151,7 @@ class Way:
 
     def _arrive(self, raw: bytes) -> None:
         if self.seen is not None:
-            self.seen.append(SeenPacket(self.agenda.now, raw, up=False))
+            self.seen.append(WayPacket(self.agenda.now, raw, up=False))
         self.to_client(raw)
 
     def _inject(self, injection: Injection, place: int) -> None:
