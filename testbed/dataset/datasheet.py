@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 from testbed.dataset.columns import DRAWN, TABLES, TRUTH
-from testbed.dataset.flowplan import BLOCK, DatasetPlan
 from testbed.dataset.features import ENTROPY_OF, FEATURES
+from testbed.dataset.flowplan import BLOCK, DatasetPlan
 from testbed.parquet.store import extra
 
 

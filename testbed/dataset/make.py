@@ -15,9 +15,9 @@ from testbed import __version__
 from testbed.capture.writer import PcapngWriter
 from testbed.dataset.columns import FLOW_TYPES, PACKET_TYPES, TABLES
 from testbed.dataset.datasheet import datasheet
-from testbed.dataset.flowplan import BLOCK, DatasetPart, DatasetPlan
 from testbed.dataset.exchanges import Exchanges, LabelledFlow
 from testbed.dataset.features import features_of
+from testbed.dataset.flowplan import BLOCK, DatasetPart, DatasetPlan
 from testbed.errors import InputError
 from testbed.parquet.store import extra, opened, put_bytes, put_table, rows_in, schema_of, views_of
 from testbed.scenario.loader import load
