@@ -16,6 +16,7 @@ from testbed.detectors.verdicts import LAYERS, Complaint, layer_of
 from testbed.detectors.wilson import CountedShare
 
 RECALL, FALSE_POSITIVES = 0.95, 0.02
+MOST_LOST: Final = 0.1  # share of trials that the laboratory may spoil; our choice
 STEADY: Final = 0.95  # share of repeats that must agree; below it a place is flaky
 NONE, UNCLEAR = "none", "inconclusive"  # in the matrix of layers
 
@@ -51,6 +52,11 @@ class PartScore:
         answered = self._count("hit", "miss", "right", "false alarm")
         silent = self._count(*SILENT)
         return CountedShare(silent, silent + answered)
+
+    @property
+    def lost(self) -> CountedShare:
+        """Trials that the laboratory spoiled, of all."""
+        return CountedShare(self._count("lab-error"), sum(self.counts.values()))
 
     def _count(self, *standings: Standing) -> int:
         return sum(self.counts.get(one, 0) for one in standings)
@@ -109,7 +115,14 @@ class Score:
         silent = self.whole.inconclusive
         if limits.inconclusive is not None and (silent.value or 0.0) > limits.inconclusive:
             found.append(f"inconclusive {silent} is above {limits.inconclusive:g}")
+        if self.unsound:
+            found.append(f"the laboratory spoiled {self.whole.lost} of the trials")
         return found
+
+    @property
+    def unsound(self) -> bool:
+        """Whether too many trials are the laboratory's fault for the score to mean something."""
+        return (self.whole.lost.value or 0.0) > MOST_LOST
 
     def to_json(self) -> dict[str, Any]:
         """As a dict."""

@@ -44,9 +44,8 @@ def publish(
 
 
 def exit_status(found: Score, limits: Thresholds) -> int:
-    """0 if the thresholds are reached, 3 if the laboratory failed in every trial, else 1."""
-    counts = found.whole.counts
-    if counts and set(counts) == {"lab-error"}:
+    """0 if the thresholds are reached, 3 if the laboratory spoiled too many trials, else 1."""
+    if found.unsound:
         return Exit.INVALID
     return Exit.UNEXPECTED if found.failures(limits) else Exit.OK
 

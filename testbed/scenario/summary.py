@@ -126,4 +126,6 @@ def _text(value: Any) -> str:
         return ", ".join(map(str, value[:_SHOWN])) + more
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    first, more, _ = text.partition("\n")  # a block page has many lines, and this is one
+    return f"{first} … ({len(text)} characters)" if more else text

@@ -146,6 +146,19 @@ def test_the_exit_status(capsys):
     assert json.loads(documents[: documents.index("\n}\n") + 2])["recall"]["hits"] == 1
 
 
+@pytest.mark.parametrize(
+    ("spoiled", "expected", "reasons"),
+    [
+        (1, 0, []),
+        (2, 3, ["the laboratory spoiled 2 of 11, 18% (5-48 %) of the trials"]),
+    ],
+)
+def test_a_score_of_what_the_laboratory_left_means_little(spoiled, expected, reasons):
+    trials = [HIT, *[RIGHT] * 8, *[STANDINGS["lab-error"]] * spoiled]
+    found = score("d", trials, ANY)
+    assert (scoring.exit_status(found, Thresholds()), found.failures(Thresholds())) == (expected, reasons)
+
+
 def test_junit_and_markdown(tmp_path):
     trials = [*STANDINGS.values()]
     made = score("a detector", trials, ANY, [Complaint("unknown field", "line 1", "'mood'")])

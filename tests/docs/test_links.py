@@ -9,6 +9,7 @@ from tests.docs.pages import ROOT, pages
 
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)|<img[^>]*src=\"([^\"]+)\"")
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+_HTML = re.compile(r"<[a-zA-Z][^>]*>")
 _HEADING = re.compile(r"^#+\s+(.*?)\s*$", re.MULTILINE)
 
 
@@ -43,3 +44,9 @@ def test_a_broken_link_is_noticed(tmp_path: Path) -> None:
         "# A title\n[a](page.md#a-title) [b](none.md) [c](#none) `[d](code.md)` [e](https://x.org/)\n"
     )
     assert broken(page) == ["none.md", "#none"]
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_brings_no_html(page: Path) -> None:
+    """A site would show it as it is: an address in it would be asked by whoever reads the page."""
+    assert _HTML.findall(_CODE.sub("", page.read_text("utf-8"))) == []

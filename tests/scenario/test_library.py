@@ -8,6 +8,7 @@ import pytest
 from testbed.errors import InputError
 from testbed.scenario import library
 from testbed.scenario.loader import load
+from testbed.scenario.summary import rule_lines
 from testbed.scenario.tojson import to_json
 from tests.scenario.conftest import SCENARIO, WORLD
 
@@ -136,3 +137,9 @@ def test_all_spares_operators_with_a_line_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(WORLD)
     (tmp_path / "x.yaml").write_text(SCENARIO.replace("{mts: tspu}", "{all: tspu, obit: []}"))
     assert [place.name for place in load(tmp_path / "x.yaml").phases["block"].placements] == ["mts/tspu"]
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_a_rule_is_told_in_one_line(name: str) -> None:
+    """Also where it sends a page of many lines: a document shows it as code."""
+    assert [line for line in rule_lines(load(name)) if "\n" in line] == []
