@@ -16,7 +16,7 @@ from testbed.matrix.livetable import bench  # noqa: E402
 from testbed.report.matrixpage import matrix_page, matrix_picture  # noqa: E402
 
 PAGE, CELLS = ROOT / "docs/matrix-recipes.md", ROOT / "docs/matrix-recipes.json"
-PICTURE = "pictures/matrix-recipes.svg"
+PICTURE = "matrix-recipes.svg"
 COMMAND = "make matrix-page"
 GRIDS = ("evade",)  # it is for searches
 
