@@ -103,7 +103,7 @@ site: setup       ## the pages, the commands and the API as a searchable site in
 manual: setup     ## make the manual page, docs/testbed.1, again
 	@.venv/bin/python tools/site.py --man
 
-release-check: setup ## build sdist and wheel, install them in an empty environment, run the main job there
+release-check: setup frontend ## build sdist and wheel, install them in an empty environment, run the main job there
 	@.venv/bin/python tools/release_check.py $(ARGS)
 
 conformance: setup ## every documented behaviour as a case, on the core (ARGS=--live: through the kernel)

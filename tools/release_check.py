@@ -24,6 +24,7 @@ from tools.check_lock import pinned
 
 ROOT = Path(__file__).resolve().parents[1]
 JOB = ("run", "twitter-facebook-block-2022-03", "--vantage", "mts", "--vantage", "beeline")
+ASSETS = "testbed/console/assets"  # built from packages of others, so not among the tracked files
 MANUAL = "share/man/man1/testbed.1"
 
 
@@ -65,7 +66,8 @@ def build(folder: Path) -> Path:
     source = folder / "source"
     source.mkdir()
     listed = _run("git", "ls-files", "-z", cwd=ROOT).split("\0")
-    for name in filter(None, listed):
+    page = [str(path.relative_to(ROOT)) for path in (ROOT / ASSETS).glob("*")]
+    for name in filter(None, [*listed, *page]):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_bytes((ROOT / name).read_bytes())
     _run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(folder), cwd=source)
@@ -127,7 +129,10 @@ def main(args: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as place:
         wheel = build(Path(place))
         with zipfile.ZipFile(wheel) as archive:
-            if wrong := missing(archive.namelist(), ROOT):
+            wrong = missing(archive.namelist(), ROOT)
+            if f"{ASSETS}/index.html" not in archive.namelist():
+                wrong.append(f"{ASSETS}/index.html is not in it: `make frontend`")
+            if wrong:
                 sys.exit("\n".join(["release-check: the wheel is not whole:", *wrong]))
         print(f"release-check: {wheel.name}, built from the sdist, is whole")
         if not chosen.no_run:
