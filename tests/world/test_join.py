@@ -20,11 +20,12 @@ pytestmark = pytest.mark.world
 KEEPER = """
 import json, os, sys
 from pathlib import Path
-from testbed.world import interrupt
+from testbed.world import confine, interrupt
 from testbed.world.enter import run_isolated
 from testbed.world.join import FirstProcess
 def main():
     Path("/run/here").write_text("in the world")
+    confine.gate()  # is made meanwhile; a world that is announced has used it
     first = FirstProcess.of_this_world()
     print(json.dumps([first.pid, first.began, os.readlink("/proc/self/ns/net")]), flush=True)
     interrupt.sleep(60)
