@@ -26,7 +26,9 @@ servers = {name: found["injected server"]["header"] for name, found in seen.item
 [rewritten] = [name for name in seen if name != watched]
 capture = Path("resets.pcap").resolve()
 with subprocess.Popen(
-    ["tcpdump", "-n", "-U", "--immediate-mode", "-i", "any", "-w", capture, "port", "443"], stderr=subprocess.PIPE, text=True
+    ["tcpdump", "-n", "-U", "--immediate-mode", "-i", "any", "-w", capture, "port", "443"],
+    stderr=subprocess.PIPE,
+    text=True,
 ) as tcpdump:
     while "listening" not in tcpdump.stderr.readline():
         pass
