@@ -21,6 +21,12 @@ class Readiness:
     output: str | None = None  # a line of its output contains this regular expression
     within: Seconds = Seconds(10)  # our choice
 
+    def listeners(self) -> tuple[Listener, ...]:
+        """The port that shows it, if one does."""
+        given: tuple[tuple[Literal["tcp", "udp"], int | None], ...]
+        given = (("tcp", self.tcp), ("udp", self.udp))
+        return tuple((transport, port) for transport, port in given if port is not None)
+
     def __post_init__(self) -> None:
         """ValueError if there are two signs, or one that cannot be."""
         signs = [self.tcp, self.udp, self.file, self.output]
@@ -75,9 +81,7 @@ class Command(Service):
 
     def shown_by(self) -> tuple[Listener, ...]:
         """The port of its readiness, if it has one."""
-        given: tuple[tuple[Literal["tcp", "udp"], int | None], ...]
-        given = (("tcp", self.ready.tcp), ("udp", self.ready.udp))
-        return tuple((transport, port) for transport, port in given if port is not None)
+        return self.ready.listeners()
 
     def beside(self, folder: "Path") -> Self:
         """The same with its working folder below `folder`."""

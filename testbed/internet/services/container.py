@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Final, Literal, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final, NoReturn, Protocol, Self
 
 from testbed.censor.units import Form
 from testbed.internet.services.base import Listener, Place, ReportReady, Service
@@ -91,9 +91,7 @@ class Container(Service):
 
     def shown_by(self) -> tuple[Listener, ...]:
         """The port of its readiness, if it has one."""
-        given: tuple[tuple[Literal["tcp", "udp"], int | None], ...]
-        given = (("tcp", self.ready.tcp), ("udp", self.ready.udp))
-        return tuple((transport, port) for transport, port in given if port is not None)
+        return self.ready.listeners()
 
     def beside(self, folder: "Path") -> Self:
         """The same with volumes that begin with "./" or "../" below `folder`."""
