@@ -34,22 +34,22 @@ class DetectorRun:
     lab_error: str = ""  # why it could not be run at all
 
 
-def run_detector(
-    world: StandingWorld, spec: EvaluationSpec, vantage: str, target: str, recorded: Path
-) -> DetectorRun:
+def run_detector(world: StandingWorld, spec: EvaluationSpec, vantage: str, target: str) -> DetectorRun:
     """Run the command once. It never raises: what the laboratory could not do is in `lab_error`.
 
-    The folder `recorded`, the evaluation's, and that of the world are empty for the detector.
+    The world's folder is empty for the detector, which can write to its own alone. The evaluation's is not
+    covered: a mount would name it.
     """
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     settings: dict[str, object] = {"limit": spec.limit, "keep": spec.keep, "stop": spec.stop, "tty": spec.tty}
-    settings |= {"covered": [str(world.folder), str(recorded)], "room": True}
+    settings |= {"covered": [str(world.folder)], "room": True}
     argv = [sys.executable, "-I", "-S", guard.__file__]
     try:
         done = world.run(
             [*argv, *command_line(spec.command, target)],
             vantage=vantage,
             nameless=True,
+            read_only=True,
             env=neutral(folder, spec),
             cwd=folder,
             input=json.dumps(settings).encode(),

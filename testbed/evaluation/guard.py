@@ -5,7 +5,7 @@ input (arguments could be read in /proc), and prints one JSON object: `ending`, 
 `full`, and `stdout` and `stderr` in base64. The program has a session of its own, and a terminal if that is
 asked for. It is ended when it has printed more than `keep` bytes, when its output matches `stop`, or after
 `limit` seconds. What it leaves behind is counted and killed: processes whose parent has ended become children
-of this one. Its folder has a size, so that it cannot fill the machine's disk.
+of this one. Its folder and /dev/shm have a size: with all else read-only, it cannot fill the machine's disk.
 """
 
 import base64
@@ -31,9 +31,9 @@ _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, prctl(2)
 _SET_SIZE = 0x5414  # TIOCSWINSZ, ioctl_tty(2)
 _GRACE = 2.0  # seconds between SIGTERM and SIGKILL; our choice
 _TICK = 0.1  # seconds; our choice
-_LARGEST = 1 << 30  # bytes of one file of its own; our choice
-_ROOM = 512 << 20  # bytes of its folder, which is in memory; our choice
-_FILES = 100_000  # in its folder; our choice
+_ROOM = 512 << 20  # bytes of its folder, and of /dev/shm, which are in memory; our choice
+_FILES = 100_000  # in each; our choice
+_SHARED = "/dev/shm"
 _SAFE = 2 | 4  # MS_NOSUID, MS_NODEV, mount(2)
 _TAIL = 65536  # bytes in which `stop` is looked for; our choice
 
@@ -79,18 +79,21 @@ def cover(folders: list[str]) -> None:
 
 
 def confine_to_room(folder: str) -> None:
-    """Put a small file system over the folder in which the program begins. OSError if it fails."""
+    """Put small file systems over the folder in which the program begins, and over /dev/shm.
+
+    OSError if it fails.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
-    options = f"mode=700,size={_ROOM},nr_inodes={_FILES}".encode()
-    if libc.mount(b"none", os.fsencode(folder), b"tmpfs", _SAFE, options) != 0:
-        raise OSError(ctypes.get_errno(), "cannot be covered", folder)
+    for place, mode in ((folder, "700"), (_SHARED, "1777")):
+        options = f"mode={mode},size={_ROOM},nr_inodes={_FILES}".encode()
+        if libc.mount(b"none", os.fsencode(place), b"tmpfs", _SAFE, options) != 0:
+            raise OSError(ctypes.get_errno(), "cannot be covered", place)
     os.chdir(folder)
 
 
 def _is_full() -> bool:
-    """Whether the folder has no room for another page or file."""
-    left = os.statvfs(".")
-    return left.f_bfree == 0 or left.f_ffree == 0
+    """Whether one of them has no room for another page or file."""
+    return any(left.f_bfree == 0 or left.f_ffree == 0 for left in map(os.statvfs, (".", _SHARED)))
 
 
 def _report(ending: str, status: int, seconds: float, left: int, kept: dict[str, bytes]) -> dict[str, Any]:
@@ -129,8 +132,7 @@ def _start(argv: list[str], *, tty: bool) -> "tuple[subprocess.Popen[bytes], dic
 
 
 def _limited() -> None:
-    """No file may fill the disk, and no memory image is kept."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST, _LARGEST))
+    """No memory image is kept."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 

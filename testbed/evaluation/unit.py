@@ -129,7 +129,7 @@ class Unit:
         return made, not record.problems and not meddled
 
     def _run(self, world: StandingWorld, trial: Trial) -> DetectorRun:
-        return run_detector(world, self.spec, trial.vantage, trial.target, self.folder)
+        return run_detector(world, self.spec, trial.vantage, trial.target)
 
     def _acted(self, world: StandingWorld, record: PhaseRecord) -> tuple[str, ...]:
         """The rules that acted on flows of this round.
@@ -158,7 +158,7 @@ class Unit:
         verdict, complaints = answer(known, self.adapter.report(ran.output))
         meddling = [note for note in record.notes if note.startswith(f"{known.vantage} has firewall rules")]
         left = [f"processes left: {ran.left}"] if ran.left else []
-        left += ["its folder is full"] if ran.full else []
+        left += ["its folder or /dev/shm is full"] if ran.full else []
         return replace(
             known,
             acted=tuple(rule for rule in acted if rule.startswith(f"{known.vantage}/")),

@@ -65,13 +65,15 @@ class StandingWorld:
         check: bool = False,
         env: Mapping[str, str] | None = None,
         nameless: bool = False,
+        read_only: bool = False,
         **options: Any,
     ) -> "subprocess.CompletedProcess[Any]":
         """Run a command as the subscriber at `vantage` (None: the only one), as `subprocess.run` does.
 
         `options` are those of `subprocess.run`: capture_output, text, input, timeout, stdout, … The return
         code is that of a shell, 128 + n after signal n. `nameless`: no file and no mount that the command
-        sees names the vantage or another host. Several threads may run commands at once.
+        sees names the vantage or another host. `read_only`: the command cannot change the machine's files.
+        Several threads may run commands at once.
 
         Errors: InputError for a vantage that the world does not have, or a program that cannot be started;
         InvalidRunError if the world has ended; those of `subprocess.run`.
@@ -80,7 +82,7 @@ class StandingWorld:
             raise InputError.at("args", f"{args!r} is text", f"give a list: [{args!r}]")
         _, line = worlds.connect(self.name)
         place, _ = requests.begin(line, vantage, args)
-        place = replace(place, nameless=nameless)
+        place = replace(place, nameless=nameless, read_only=read_only)
         refusal = os.memfd_create("refusal")
         try:
             done = subprocess.run(

@@ -42,6 +42,7 @@ class Joined:
     variables: Mapping[str, str]
     pod: str = ""  # id of the container that owns the vantage's network, if containers can join it
     nameless: bool = False  # nothing that the program sees names a vantage or another host
+    read_only: bool = False  # the program cannot change the machine's files
 
     @property
     def environment(self) -> Environment:
@@ -76,7 +77,12 @@ def _become(place: Joined, argv: Sequence[str], own: Mapping[str, str], here: Pa
     variables = place.environment.for_program(own)
     program = find_program(argv[0] if argv else "", variables)
     try:
-        become_subscriber(Namespace.open(place.vantage), place.environment, nameless=place.nameless)
+        become_subscriber(
+            Namespace.open(place.vantage),
+            place.environment,
+            nameless=place.nameless,
+            read_only=place.read_only,
+        )
     except OSError as error:
         raise InvalidRunError(f"vantage {place.vantage}: {error}") from error
     for number in _RESTORED:

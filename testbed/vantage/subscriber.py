@@ -26,6 +26,7 @@ from testbed.world.linux import (
     restore_descriptors,
     unshare,
 )
+from testbed.world.mounts import make_files_read_only
 from testbed.world.netns import Namespace, enter, show_nameless_run, show_run_of_host
 
 
@@ -101,11 +102,14 @@ def spawn_as(
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def become_subscriber(namespace: Namespace, environment: Environment, *, nameless: bool = False) -> None:
+def become_subscriber(
+    namespace: Namespace, environment: Environment, *, nameless: bool = False, read_only: bool = False
+) -> None:
     """Move this process into the vantage for good: its network, and its files over the machine's own.
 
     It has no rights in the world afterwards: see `testbed.world.confine.step_down`. `nameless`: no file and
-    no mount that it can see has the name of a vantage or another host.
+    no mount that it can see has the name of a vantage or another host. `read_only`: it can write to /dev and
+    /run, which are the world's, and to what it mounts itself.
     """
     enter(namespace)
     unshare(CLONE_NEWNS)
@@ -114,6 +118,8 @@ def become_subscriber(namespace: Namespace, environment: Environment, *, nameles
     else:
         show_run_of_host(namespace.name)
         lay_over(environment.tree, environment.scratch)
+    if read_only:
+        make_files_read_only()  # and locked: another user namespace than the command's has done it
     confine.step_down()
 
 

@@ -5,6 +5,7 @@ makes read-only.
 """
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -15,11 +16,14 @@ from pathlib import Path
 from testbed.world.linux import (
     MS_BIND,
     MS_MOVE,
+    MS_NOATIME,
     MS_NODEV,
+    MS_NODIRATIME,
     MS_NOEXEC,
     MS_NOSUID,
     MS_RDONLY,
     MS_REC,
+    MS_RELATIME,
     MS_REMOUNT,
     detach,
     mount,
@@ -28,6 +32,7 @@ from testbed.world.linux import (
 PLACE = Path("/run/testbed")  # the world's own; commands do not see it
 TERMINALS = PLACE / "pts"  # the machine's
 CLOSED = PLACE / "closed"  # an empty file, to cover what must not be reached
+ROOM_OF_RUN = 256 << 20  # bytes that a world's /run may have, which is in memory; our choice
 
 _INERT = MS_NOSUID | MS_NODEV | MS_NOEXEC
 _DEVICES = ("full", "null", "random", "tty", "urandom", "zero", "net/tun")
@@ -40,12 +45,22 @@ _LINKS = {
 }
 # Root may write there whatever namespace it is in. `fs`, `bus` and `irq` as runc has them.
 _SETTINGS = ("acpi", "bus", "dynamic_debug", "fs", "irq", "mtrr", "scsi", "sys", "sysrq-trigger")
+_OWN = (("dev",), ("proc",), ("run",), ("sys",))
+_OCTAL = re.compile(r"\\(\d{3})")  # mountinfo has spaces in paths as \040: proc_pid_mountinfo(5)
+_KEPT = {
+    "nosuid": MS_NOSUID,
+    "nodev": MS_NODEV,
+    "noexec": MS_NOEXEC,
+    "noatime": MS_NOATIME,
+    "nodiratime": MS_NODIRATIME,
+    "relatime": MS_RELATIME,
+}
 _OWN_SETTINGS = "sys/net"  # of the network namespace of whoever looks
 
 
 def mount_run(folders: Mapping[Path, os.stat_result]) -> None:
     """A /run with these folders of the machine's, empty: daemons expect some, such as /run/lock."""
-    mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
+    mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,size={ROOM_OF_RUN}")
     PLACE.mkdir()
     CLOSED.touch(0o444)
     for path, status in folders.items():
@@ -170,6 +185,20 @@ def mount_nameless_run(host: str, networks: Mapping[str, Path], scratch: Path) -
     mount(str(own), str(scratch), flags=MS_BIND | MS_REC)
     detach("/run")
     mount(str(scratch), "/run", flags=MS_MOVE)
+
+
+def make_files_read_only() -> None:
+    """Make every mount of files of the machine's read-only; /dev, /proc, /run and /sys are the world's own.
+
+    Flags that are there stay: another user namespace may have locked them. The caller has mounts of its own.
+    """
+    with Path("/proc/self/mountinfo").open(encoding="utf-8") as lines:
+        found = [line.split(maxsplit=6)[4:6] for line in lines]
+    for where, options in found:
+        place = _OCTAL.sub(lambda code: chr(int(code[1], 8)), where)
+        if Path(place).parts[1:2] not in _OWN:
+            flags = [flag for name, flag in _KEPT.items() if name in options.split(",")]
+            mount("none", place, flags=sum(flags, MS_REMOUNT | MS_BIND | MS_RDONLY))
 
 
 def _make_run(own: Path) -> None:

@@ -37,12 +37,18 @@ controls: ["https://vk.com/"]
 # What it does depends on the target. It tells all that it can see of its surroundings.
 DETECTOR = """\
 import json, os, signal, subprocess, sys, time
-OUT = os.path.join(os.path.dirname(sys.argv[0]), "out")
+PROJECT = os.path.dirname(sys.argv[0])
+def writable(place):
+    try:
+        with open(os.path.join(place, "mine"), "w"): return True
+    except OSError: return False
 def walked(place): return [(at, name) for at, _, names in os.walk(place) for name in names]
 target = sys.argv[1]
 seen = {"argv": sys.argv, "env": dict(os.environ), "cwd": os.getcwd(), "files": os.listdir()}
 folder = os.path.dirname(os.environ["SSL_CERT_FILE"])
-seen["beside"] = [os.path.join(*one) for at in (folder + "/../..", OUT) for one in walked(at)]
+seen["beside"] = [os.path.join(*one) for one in walked(folder + "/../..")]
+places = (PROJECT, PROJECT + "/out", "/tmp", "/var/tmp", os.getcwd())
+seen["writable"] = [one for one in places if writable(one)]
 seen["others"] = [open(f"/proc/{one}/cmdline").read() for one in os.listdir("/proc") if one.isdecimal()]
 surroundings = ("mountinfo", "mounts", "cgroup", "status", "limits", "net/unix", "net/route")
 seen["files of the system"] = [open(f"/proc/self/{one}").read() for one in surroundings]
@@ -62,6 +68,10 @@ if "dw.com" in target:
         with open("much", "wb") as file:
             while True: file.write(bytes(1 << 20))
     except OSError as error: print(error, file=sys.stderr)
+    room = [os.statvfs(one) for one in (".", "/dev/shm", "/run")]
+    print(*(one.f_blocks * one.f_frsize >> 20 for one in room), file=sys.stderr)
+    lost = subprocess.run(["mount", "-o", "remount,bind,rw", "/"], capture_output=True)
+    print("locked" if lost.returncode else "open", file=sys.stderr)
 if "vk.com" in target: subprocess.Popen(["sleep", "600"], start_new_session=True)
 quiet = subprocess.run(["curl", "-4", "-sS", "-m", "30", "-o", "/dev/null", target], stderr=subprocess.PIPE)
 print(json.dumps({"target": target, "verdict": bool(quiet.returncode), "mechanism": "tls.sni.rst"}))
@@ -128,8 +138,10 @@ def test_an_evaluation_that_is_interrupted_goes_on_and_counts_every_fault_apart(
     )
     assert [one["kind"] for one in blocked["https://ok.ru/"]["complaints"]] == ["truncated line"]
     assert "mts has firewall rules of its own" in blocked["https://ok.ru/"]["note"]
-    assert blocked["https://www.dw.com/"]["note"] == "its folder is full"
-    # The detector sees nothing that names the scenario, the phase or the truth.
+    assert blocked["https://www.dw.com/"]["note"] == "its folder or /dev/shm is full"
+    said = (tmp_path / "out" / blocked["https://www.dw.com/"]["raw"]).with_suffix(".err").read_text()
+    assert said.splitlines()[-3:] == ["[Errno 28] No space left on device", "512 512 256", "locked"]
+    # The detector sees nothing that names the scenario, the phase or the truth, and changes nothing.
     for one in made:
         seen = (tmp_path / "out" / one["raw"]).with_suffix(".err").read_text().partition("\n")[0]
         around = json.loads(seen)
@@ -140,6 +152,8 @@ def test_an_evaluation_that_is_interrupted_goes_on_and_counts_every_fault_apart(
         assert around["files"] == []
         system = "\n".join(around["files of the system"])
         assert re.findall(r"\bmts\b|\btspu\b|hop\d|blocked|" + SECRET, system) == []
+        assert str(tmp_path) not in system, "a mount would name the evaluation's folder"
+        assert around["writable"] == [around["cwd"]]
         beside = {Path(file).name for file in around["beside"]}
         assert beside == {"bundle.pem", "root.pem", "trust.p12"}, "trust, and nothing that is recorded"
         assert [line for line in around["others"] if SECRET in line or "keep" in line] == []
