@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from testbed.errors import InputError, nearest
 from testbed.explain.evidence import MeasuredFlows, RunEvidence
 from testbed.explain.packetsteps import CAPTURE, flows_in
+from testbed.explain.pointer import interesting_target
+from testbed.model import OUTSIDE
 
-OUTSIDE = "outside"  # the vantage without a filter
 _MOST_NEAR = 400  # names that the nearest is looked for among; our choice: the comparison is slow
 
 
@@ -99,19 +100,3 @@ def _most_interesting(evidence: RunEvidence, vantage: str) -> ChosenFlow:
     raise InputError.at(
         str(evidence.folder), "nothing in it names a flow", "the run ended before a connection was made"
     )
-
-
-def near_end(flow: str) -> str:
-    """The inside host's address and port, by which `choose` finds the flow."""
-    return flow.partition(" ")[2].partition(" > ")[0]
-
-
-def interesting_target(summary: object) -> tuple[str, str] | None:
-    """Vantage and target of the row that is most worth explaining; None if each was left alone."""
-    rows = summary.get("rows") if isinstance(summary, dict) else None
-    candidates = [row for row in rows or () if isinstance(row, dict) and row.get("vantage") != OUTSIDE]
-    differing = [row for row in candidates if row.get("verdict") not in ("ok", "not measured")]
-    acted_on = [row for row in candidates if row.get("by") or row.get("others")]
-    for row in (*differing, *acted_on):
-        return str(row.get("vantage")), str(row.get("target"))
-    return None

@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from testbed.explain import phrases
-from testbed.explain.chosen import OUTSIDE, ChosenFlow
+from testbed.explain.chosen import ChosenFlow
 from testbed.explain.clientside import CLIENT, SERVER, client_steps, name_in
 from testbed.explain.evidence import RunEvidence
 from testbed.explain.flowstory import FlowStory, Lane, StoryStep
 from testbed.explain.packetsteps import Trigger, asked_in, packet_steps
 from testbed.explain.why import match_of, reasons
 from testbed.explain.whynot import AskedFor
+from testbed.model import OUTSIDE
 from testbed.run.events import ends_of
 
 

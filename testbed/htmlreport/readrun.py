@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from testbed import __version__
 from testbed.errors import TestbedError
-from testbed.explain.chosen import OUTSIDE, ChosenFlow, choose
+from testbed.explain.chosen import ChosenFlow, choose
 from testbed.explain.compose import compose
 from testbed.explain.evidence import RunEvidence, read
 from testbed.explain.flowstory import FlowStory
@@ -22,6 +22,7 @@ from testbed.htmlreport.facts import (
     RunFacts,
 )
 from testbed.htmlreport.transfers import curves_of
+from testbed.model import OUTSIDE
 from testbed.report.paths import typed
 from testbed.report.table import expected, observed
 from testbed.truth.judge import Row

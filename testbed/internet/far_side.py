@@ -4,45 +4,60 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from functools import partial
+from importlib import import_module
 from typing import NoReturn
 
 from testbed.internet.authority import Authority
-from testbed.internet.hosts import Opened, far_hosts, opened, surroundings
+from testbed.internet.hosts import Opened, certificate_files, far_hosts, open_service, surroundings
 from testbed.internet.service import run_service, run_together
 from testbed.internet.services.base import ReportReady
-from testbed.model import World
+from testbed.model import Host, World
 from testbed.model.addressing import is_domestic
 from testbed.world import interrupt
 from testbed.world.netns import Namespace, inside
 
 WARM_UP = 1.0  # seconds: our choice
+_SERVERS = (
+    "hypercorn.asyncio.run",
+    "testbed.internet.dns",
+)  # what more than one of the processes serves with
+
+Enter = Callable[[], Namespace | None]
 
 
 def serve_far_side(
     world: World,
     authority: Authority,
     ready: ReportReady,
-    domestic: Namespace | None = None,
+    enter: Enter = lambda: None,
     wanted: Callable[[str], bool] = lambda _: True,
 ) -> NoReturn:
-    """Serve the sites and public resolvers of `world` until SIGTERM. Call it in the far namespace.
+    """Serve the sites and public resolvers of `world` until SIGTERM.
 
-    `wanted` chooses among them by main name. Those at home have their sockets in the namespace `domestic`;
-    without one, here.
+    `wanted` chooses among them by main name. `enter` is called when all is loaded that they serve with, and
+    moves this process into the far namespace, which is still being built while it loads; what it returns is
+    the namespace of the sites at home (None: they are here, too).
 
     Every socket is open before anything is served. One process for each kind of service, side by side, and
     one for all that are `late`.
     """
+    for name in _SERVERS:  # here, once, and not in each of the processes
+        import_module(name)
+    hosts = [host for host in far_hosts(world) if wanted(host.key)]
+    certified = [(host, certificate_files(host, _addresses(host), authority)) for host in hosts]
+    domestic = enter()
     around = surroundings(world)
     groups: dict[str, list[Opened]] = {}
-    for host in far_hosts(world):
-        if not wanted(host.key):
-            continue
+    for host, certificate in certified:
         with inside(domestic) if domestic and is_domestic(host.country, world) else nullcontext():
-            services = opened(host, (*host.ipv4, *host.ipv6), authority, around)
-        for one in services:
-            groups.setdefault("late" if one.service.late else one.service.key, []).append(one)
+            for service in host.services:
+                one = open_service(service, host, _addresses(host), certificate, around)
+                groups.setdefault("late" if service.late else service.key, []).append(one)
     run_together({key: partial(_serve_group, key, group) for key, group in groups.items()}, ready)
+
+
+def _addresses(host: Host) -> tuple[str, ...]:
+    return (*host.ipv4, *host.ipv6)
 
 
 def _serve_group(key: str, group: Sequence[Opened], ready: ReportReady) -> NoReturn:

@@ -95,15 +95,6 @@ def surroundings(world: World) -> Surroundings:
     return Surroundings(zone, country_of)
 
 
-def opened(host: Host, addresses: Sequence[str], authority: Authority, around: Surroundings) -> list[Opened]:
-    """The services of `host`, their sockets open on its `addresses`. Errors: as `open_service`.
-
-    A host has one certificate for all its names and shows it to whoever asks, under any name or none.
-    """
-    certificate = _files(host, addresses, authority)
-    return [open_service(service, host, addresses, certificate, around) for service in host.services]
-
-
 def open_service(
     service: HostService,
     host: Host,
@@ -149,8 +140,11 @@ def certificate_of(host: Host, addresses: Sequence[str], authority: Authority) -
     return authority.certificate_for(host.names, addresses)
 
 
-def _files(host: Host, addresses: Sequence[str], authority: Authority) -> tuple[str, str] | None:
-    """The certificate that the host's services need, as files of this process and its children."""
+def certificate_files(host: Host, addresses: Sequence[str], authority: Authority) -> tuple[str, str] | None:
+    """The certificate that the host's services need, as files of this process and its children.
+
+    A host has one certificate for all its names and shows it to whoever asks, under any name or none.
+    """
     needed = {service.certificate for service in host.services} - {"no"}
     if not needed:
         return None

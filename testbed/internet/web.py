@@ -92,7 +92,19 @@ class _WebTls(SSLObject):
         self._first = None
 
 
-class _WebContext(SSLContext):
+class _ServerContext(SSLContext):
+    """TLS of a server that reads its certificate at the first handshake: most sites of a world have none."""
+
+    certificate: tuple[str, str] | None = None  # not read yet
+
+    def wrap_bio(self, incoming: MemoryBIO, outgoing: MemoryBIO, *rest: Any, **named: Any) -> SSLObject:
+        if self.certificate:
+            self.load_cert_chain(*self.certificate)
+            self.certificate = None
+        return super().wrap_bio(incoming, outgoing, *rest, **named)
+
+
+class _WebContext(_ServerContext):
     sslobject_class = _WebTls
     skips_ccs = False
 
@@ -115,7 +127,7 @@ _PLAIN_HTTP = (
 
 def tls_context(certificate: tuple[str, str], *protocols: str, skips_ccs: bool = False) -> SSLContext:
     """TLS as every server of the far side speaks it, for these ALPN protocols."""
-    context = _WebContext(PROTOCOL_TLS_SERVER) if "http/1.1" in protocols else SSLContext(PROTOCOL_TLS_SERVER)
+    context = (_WebContext if "http/1.1" in protocols else _ServerContext)(PROTOCOL_TLS_SERVER)
     if isinstance(context, _WebContext):
         context.skips_ccs = skips_ccs
     context.minimum_version = TLSVersion.TLSv1_2
@@ -124,7 +136,7 @@ def tls_context(certificate: tuple[str, str], *protocols: str, skips_ccs: bool =
     context.options |= OP_ENABLE_MIDDLEBOX_COMPAT
     context.set_ciphers(CIPHERS)
     context.set_alpn_protocols(protocols)
-    context.load_cert_chain(*certificate)
+    context.certificate = certificate
     return logging_keys(context)
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 
 from testbed.errors import Exit, printable
-from testbed.explain.chosen import interesting_target, near_end
+from testbed.explain.pointer import interesting_target, near_end
 from testbed.model import Scenario
 from testbed.report.paths import typed
 from testbed.run.result import RunResult

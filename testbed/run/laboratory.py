@@ -27,7 +27,8 @@ from testbed.vantage.environment import Environment, prepare
 from testbed.world import delay, interrupt, meter, pressure
 from testbed.world.build import BuiltWorld, build, with_rates
 from testbed.world.children import Body, Children, Ready
-from testbed.world.netns import Namespace, inside
+from testbed.world.latch import Latch
+from testbed.world.netns import Namespace, enter, inside
 from testbed.world.scenarioclock import ScenarioClock
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class Laboratory:
         self.started_at, self._epoch = time.monotonic(), time.time()
         self._stack = ExitStack()
         self._services: Children | None = None
+        self._built = Latch()
         self._world: BuiltWorld | None = None
         self._rule_sets = RuleSets()
         self._kept: tuple[Placement, ...] = ()  # of the phase before, at work since then
@@ -103,11 +105,13 @@ class Laboratory:
         clocks = {"monotonic": self.started_at, "epoch": self._epoch}
         self.folder.write("start.json", {**clocks, "phase": self.phase})
         try:
+            self._start_far_side()
             self._world = build(self._worlds.plan, self._networks)
             if self._captured:
                 self._record()
             counting = self._count_reached() if self._twins else None
-            self._start_world()
+            self._built.open()
+            self._start_delays()
             self._start_phase(resolvers=self.operators)
             self._services.wait_ready(READY_WITHIN)
             self._start_hosts(self._services)
@@ -307,10 +311,14 @@ class Laboratory:
     def _lying(self) -> dict[str, Placement]:
         return {place.operator: place for place in self.placements if place.at == "resolver"}
 
-    def _start_world(self) -> None:
-        changing, plans = self._worlds.changing, self._worlds.plans
-        self.services.spawn("far", self._far_side(lambda name: name not in changing), self._far)
+    def _start_far_side(self) -> None:
+        """It loads its servers and makes its certificates while the world is built, and enters it then."""
+        changing = self._worlds.changing
+        self.services.spawn("far", self._far_side(lambda name: name not in changing))
         self._start_changing()
+
+    def _start_delays(self) -> None:
+        plans = self._worlds.plans
         if delay.needed(*plans):
             seed, folder = self.scenario.seed, self.folder.path
             line = delay.service(self.world, seed, folder, plans, self._worlds.current)
@@ -319,11 +327,7 @@ class Laboratory:
     def _start_changing(self) -> None:
         """Start the part of the far side that differs between phases, if there is one."""
         if changing := self._worlds.changing:
-            self.services.spawn(_CHANGING, self._far_side(changing.__contains__), self._far)
-
-    @property
-    def _far(self) -> Namespace:
-        return self.world.namespaces["far"]
+            self.services.spawn(_CHANGING, self._far_side(changing.__contains__))
 
     def _start_phase(self, resolvers: Collection[str]) -> None:
         """Start every censor of the phase that is not at work yet, and the resolvers of these operators."""
@@ -382,10 +386,14 @@ class Laboratory:
             from testbed.internet.keylog import log_keys_to
 
             log_keys_to(self.folder.path / KEYS if self._captured else None)
-            domestic = self.world.namespaces["domestic"]
-            serve_far_side(self._worlds.world, self.authority, ready, domestic, wanted)
+            serve_far_side(self._worlds.world, self.authority, ready, self._enter_far_side, wanted)
 
         return serve
+
+    def _enter_far_side(self) -> Namespace:
+        self._built.wait()
+        enter(Namespace.open("far"))
+        return Namespace.open("domestic")
 
     def _censor(self, placement: Placement) -> Body:
         def serve(ready: Ready) -> None:

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from testbed.explain.chosen import OUTSIDE
 from testbed.htmlreport.blocks import (
     DataGrid,
     Folded,
@@ -21,6 +20,7 @@ from testbed.htmlreport.blocks import (
 )
 from testbed.htmlreport.drawing import LINES, MARKERS, PAPER, STYLES, drawn, label
 from testbed.htmlreport.facts import MonitorFacts, ReportFacts, Values
+from testbed.model import OUTSIDE
 from testbed.monitor.against import moment_of
 from testbed.monitor.levels import ConnectivityPoint, HeatMap, connectivity, heat_map
 from testbed.monitor.sample import MEANINGS, STATES, Sample, State

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from testbed.explain.chosen import OUTSIDE
 from testbed.htmlreport.blocks import DataGrid, Folded, PageBlock, PageSection, PlotFigure, Statement, counted
 from testbed.htmlreport.drawing import LINES, MARKERS, PAPER, STYLES, drawn, label
 from testbed.htmlreport.facts import RateCurve, ReportFacts, RunFacts
+from testbed.model import OUTSIDE
 from testbed.report.table import bitrate
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from testbed.explain.chosen import OUTSIDE
 from testbed.htmlreport.blocks import (
     DataGrid,
     Folded,
@@ -14,6 +13,7 @@ from testbed.htmlreport.blocks import (
     counted,
 )
 from testbed.htmlreport.facts import MeasuredRow, ReportFacts, RunFacts
+from testbed.model import OUTSIDE
 
 FEW = 4  # tables that are open from the beginning; our choice
 _UNMEASURED = "not measured"
