@@ -174,11 +174,24 @@ def hop(site: FieldSite) -> Iterator[FieldFinding]:
         yield _hop("SYN", hopsearch.hop_of_packets(send, far))
     elif met.broken and site.begins != "SYN":
         what = "ClientHello" if site.begins == "hello" else site.begins
-        yield _hop(what, hopsearch.hop_on_connection(lure, wait=plan.wait))
+        far = hopsearch.distance_of(hopsearch.syn(lure.address, lure.port, plan.wait))
+        yield _hop_or_portal(site, what, hopsearch.hop_on_connection(lure, wait=plan.wait, distance=far))
     elif site.begins == "hello":
         yield _hop_of_slowing(site)
+    elif site.begins in ("request", "query"):
+        yield _hop_or_portal(site, site.begins, hopsearch.hop_of_answers(lure, wait=plan.wait))
     else:
         yield FieldFinding("hop", "", "nothing interferes with the connection", values={"hop": None})
+
+
+def _hop_or_portal(site: FieldSite, what: str, found: hopsearch.HopFinding) -> FieldFinding:
+    """The box, unless it does the same to the control: a portal answers everybody's requests."""
+    if found.hop is not None and site.begins in ("request", "query"):
+        wait, harmless = site.plan.wait, site.harmless_lure()
+        broken = provoke(harmless, wait=wait).broken
+        if broken or hopsearch.hop_of_answers(harmless, wait=wait).hop is not None:
+            return FieldFinding("hop", what, "the control meets the same", values={"hop": None})
+    return _hop(what, found)
 
 
 def _hop_of_slowing(site: FieldSite) -> FieldFinding:
@@ -219,7 +232,7 @@ def _hop(what: str, found: hopsearch.HopFinding) -> FieldFinding:
         return FieldFinding("hop", what, "nothing interferes before the far end", values=values)
     behind = f" ({found.routers[-1]})" if found.routers and found.routers[-1] else ""
     words = f"{found.hop}{behind}: {found.how} from hop limit {found.hop + 1} on"
-    return FieldFinding("hop", what, words, None, odd=True, values=values)
+    return FieldFinding("hop", what, words, None, odd=True, values=values | {"how": found.how})
 
 
 def injected(site: FieldSite) -> Iterator[FieldFinding]:

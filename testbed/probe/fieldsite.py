@@ -146,6 +146,12 @@ class FieldSite:
             raise MeasurementError(f"unknown_failure: nothing provokes a box on {self.target.kind.scheme}://")
         return Lure(self.address(), self.target.port, *said)
 
+    def harmless_lure(self) -> Lure:
+        """The same of the control: at its own address, or at the same resolver. See `lure`."""
+        mine = self.lure()
+        address = self.address(self.plan.control) if self.begins != "query" else mine.address
+        return Lure(address, mine.port, mine.harmless, mine.harmless)
+
     def queries(self) -> tuple[tuple[str, int], tuple[bytes, bytes]]:
         """The resolver of a dns:// target, and a query for its name and for the control's."""
         import dns.message  # slow

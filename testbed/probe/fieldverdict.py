@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from testbed.probe.field import ITSELF
 from testbed.probe.fieldsite import FieldFinding, FieldSite
+from testbed.probe.hopsearch import ANOTHER
 
 _ENDINGS: Final = {
     "connection_reset": "rst",
@@ -60,6 +61,8 @@ def _label(site: FieldSite, finding: FieldFinding) -> str:
         return ""
     if finding.instrument == "speed":
         return "throttle"
+    if finding.instrument == "hop":
+        return "http.page" if (finding.what, finding.values.get("how")) == ("request", ANOTHER) else ""
     if finding.instrument == "freeze":
         return "freeze"
     if finding.instrument == "dns":

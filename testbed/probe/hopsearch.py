@@ -14,6 +14,7 @@ from testbed.probe.wiretap import ICMP, ICMP6, SYN, TCP, SeenPacket, Wiretap, se
 
 MOST_HOPS: Final = 30  # as traceroute
 _AGAIN: Final = 2  # a hop limit that nothing answers is tried so often: a packet may be lost. Our choice
+ANOTHER: Final = "another answer"
 TtlFate = Literal["died", "answered", "silent", "refused"]
 
 
@@ -27,17 +28,35 @@ class HopFinding:
     distance: int | None = None  # hop limit that takes a packet to the far end, where it was found out
 
 
-def hop_on_connection(lure: Lure, *, wait: float = 1.0) -> HopFinding:
-    """The hop of a box that acts on `lure.trigger` on an open connection."""
+def hop_on_connection(lure: Lure, *, wait: float = 1.0, distance: int | None = None) -> HopFinding:
+    """The hop of a box that acts on `lure.trigger` on an open connection.
+
+    `distance` is the hop limit that takes a packet to the far end: who answers with a smaller one is nearer.
+    """
     routers: list[str] = []
     for ttl in range(1, MOST_HOPS + 1):
         tried = provoke(lure, ttl, wait=wait)
-        if tried.broken:
-            return HopFinding(ttl - 1, tuple(routers), tried.broken)
+        nearer = tried.reached and distance is not None and ttl < distance
+        if tried.broken or nearer:
+            return HopFinding(ttl - 1, tuple(routers), ANOTHER if nearer else tried.broken, distance)
         if tried.reached:
             return HopFinding(None, tuple(routers), distance=ttl)
         routers.append(tried.died_at)
-    return HopFinding(None, tuple(routers))
+    return HopFinding(None, tuple(routers), distance=distance)
+
+
+def hop_of_answers(lure: Lure, *, wait: float = 1.0) -> HopFinding:
+    """The hop of a box that answers `lure.trigger` itself, on a connection that goes on to work or not.
+
+    The trigger dies one hop before the far end. Whatever answers it then is no server.
+    """
+    distance = distance_of(syn(lure.address, lure.port, wait))
+    if distance is None or distance < 2:
+        return HopFinding(None)
+    short = provoke(lure, distance - 1, wait=wait)
+    if not short.broken and not short.reached:
+        return HopFinding(None, distance=distance)
+    return hop_on_connection(lure, wait=wait, distance=distance)
 
 
 def hop_of_packets(send: Callable[[int], tuple[TtlFate, str]], distance: int | None) -> HopFinding:

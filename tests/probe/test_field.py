@@ -37,7 +37,14 @@ censors:
     rules:
       - {name: mirror, match: {http.host: www.linkedin.com}, action: {rst: {ttl: 64}}}
       - {name: lie, match: {dns.qname: www.linkedin.com, dns.qtype: A}, action: {dns: {a: 95.167.13.50}}}
-phases: {blocked: {mts: [tspu, isp]}, free: {}}
+      - {name: page, match: {http.host: www.bbc.com}, action: {page: {location: operator}}}
+  active:
+    profile: leg-active
+    hop: 5
+    rules:
+      - {name: notice, match: {http.host: ok.ru}, action: {page: {status: 200, body: operator}}}
+      - {name: portal, match: {http.host: [rutracker.org, vk.com]}, action: {page: {location: "http://login.example/"}}}
+phases: {blocked: {mts: [tspu, isp, active]}, free: {}}
 default_phase: blocked
 expect:
   - {phase: blocked, vantage: mts, target: "https://twitter.com/", outcome: tls.sni.rst, by: reset}
@@ -53,6 +60,10 @@ LOOKS = {  # what is asked of each target
     "https://www.dw.com/": "hop",
     "http://www.linkedin.com/": "dns,hop,injected",
     "dns://8.8.8.8/www.linkedin.com": "hop,injected",
+    "dns+tcp://8.8.8.8/www.linkedin.com": "hop",
+    "http://www.bbc.com/": "hop",
+    "http://ok.ru/": "hop",
+    "--control vk.com http://rutracker.org/": "hop",
     "https://www.instagram.com/": "residual",
     "-6 https://www.facebook.com/": "hop",
     "-6 h3://www.wikipedia.org/": "hop",
@@ -117,6 +128,10 @@ HOPS = {
     "https://www.dw.com/": 2,
     "http://www.linkedin.com/": 4,
     "dns://8.8.8.8/www.linkedin.com": 4,
+    "dns+tcp://8.8.8.8/www.linkedin.com": 4,
+    "http://www.bbc.com/": 4,  # the page of an on-path box, after which the genuine answer comes
+    "http://ok.ru/": 5,  # the page of an in-path box
+    "--control vk.com http://rutracker.org/": None,  # a page that the control has as well
     "-6 https://www.facebook.com/": 2,
     "-6 h3://www.wikipedia.org/": 2,
     "-6 tcp://www.dw.com:443/": 2,

@@ -39,7 +39,7 @@ FIELD = Adapter(
     title="the field instrument, `testbed probe --json`",
     read=read,
     # One vantage alone: it has nobody to compare a page or a certificate's issuer with, and opens no tunnel.
-    observes=EVERYTHING - {"http.page", "vpn.drop"},
+    observes=EVERYTHING - {"vpn.drop"},
     schemes=frozenset({"http", "https", "h2", "h3", "put+http", "put+https"}),
     command=("testbed", "probe", "--json", "--with", "dns,web,hop", "{target}"),
     client="probe",
