@@ -42,15 +42,16 @@ class _Place:
 
     def __init__(self, feed: WorldFeed) -> None:
         self.feed = feed
-        self.sockets: set[WebSocket] = set()
+        self.sockets: dict[WebSocket, asyncio.Event] = {}  # with what ends its handler
         self.terminals = 0
         self.explaining = asyncio.Lock()  # one story at a time: each reads the whole log
 
     async def close_all(self, code: int) -> None:
-        """End every socket."""
-        for one in [*self.sockets]:
-            with suppress(RuntimeError, WebSocketDisconnect):
-                await one.close(code)
+        """End every socket. Its handler ends at once: a page that does not answer could go on typing."""
+        sockets = dict(self.sockets)
+        for over in sockets.values():
+            over.set()
+        await asyncio.gather(*(one.close(code) for one in sockets), return_exceptions=True)
 
 
 def require_assets(folder: Path = ASSETS) -> None:
@@ -182,14 +183,14 @@ class _Web:
             await socket.close(4403)
             return
         await socket.accept()
-        room.sockets.add(socket)
+        over = room.sockets[socket] = asyncio.Event()
         watcher = room.feed.watch()
-        reading = asyncio.create_task(_until_gone(socket))
+        ends = {asyncio.create_task(_until_gone(socket)), asyncio.create_task(over.wait())}
         try:
-            while not reading.done():
+            while True:
                 news = asyncio.create_task(watcher.wait())
-                await asyncio.wait({news, reading}, return_when=asyncio.FIRST_COMPLETED)
-                if not news.done():
+                done, _ = await asyncio.wait({news, *ends}, return_when=asyncio.FIRST_COMPLETED)
+                if done & ends:
                     await stopped(news)
                     break
                 await socket.send_text(json.dumps(room.feed.snapshot(watcher), ensure_ascii=False))
@@ -200,8 +201,9 @@ class _Web:
             pass
         finally:
             room.feed.leave(watcher)
-            room.sockets.discard(socket)
-            await stopped(reading)
+            room.sockets.pop(socket)
+            for task in ends:
+                await stopped(task)
 
     async def terminal(self, socket: WebSocket) -> None:
         """A shell in a vantage, which ends with the socket."""
@@ -220,6 +222,17 @@ class _Web:
             room.terminals -= 1
 
     async def _shell(self, room: _Place, socket: WebSocket) -> None:
+        over = room.sockets[socket] = (
+            asyncio.Event()
+        )  # from now on: the seat may be lost while a shell starts
+        try:
+            await self._shell_until(over, room, socket)
+        finally:
+            room.sockets.pop(socket)
+            with suppress(RuntimeError, WebSocketDisconnect):
+                await socket.close()
+
+    async def _shell_until(self, over: asyncio.Event, room: _Place, socket: WebSocket) -> None:
         await socket.accept()
         size = [_number(socket.query_params.get(name), usual) for name, usual in (("cols", 80), ("rows", 24))]
         vantage = socket.path_params["vantage"]
@@ -230,18 +243,15 @@ class _Web:
         except TestbedError as error:
             await socket.close(_FULL, str(error)[:120])
             return
-        room.sockets.add(socket)
-        typing = asyncio.create_task(_typed(socket, shell))
-        showing = asyncio.create_task(_shown(socket, shell))
+        ends = [
+            asyncio.create_task(one) for one in (_typed(socket, shell), _shown(socket, shell), over.wait())
+        ]
         try:
-            await asyncio.wait({typing, showing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            room.sockets.discard(socket)
-            await stopped(typing)
-            await stopped(showing)
+            for task in ends:
+                await stopped(task)
             await asyncio.to_thread(shell.close)
-            with suppress(RuntimeError, WebSocketDisconnect):
-                await socket.close()
 
 
 async def _answered(make: Callable[[], Awaitable[dict[str, Any]]]) -> Response:

@@ -195,7 +195,7 @@ async def first_glance(name: str) -> WorldFeed:
     return WorldFeed(name, await asyncio.to_thread(requests.glance, name))
 
 
-async def stopped(task: "asyncio.Task[None]") -> None:
+async def stopped(task: "asyncio.Task[Any]") -> None:
     """Cancel a task and wait for its end."""
     task.cancel()
     with suppress(asyncio.CancelledError):
