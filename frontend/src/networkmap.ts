@@ -96,16 +96,18 @@ export class NetworkMap {
     const short = box.name.slice(box.name.indexOf("/") + 1);
     const where = box.at === "hop" ? `hop ${box.hop}` : "resolver";
     const rules = box.rules.map((rule) => `${rule.name} (${rule.does})`).join(", ");
-    const sign = svg("text", { class: "sign", x, y: y - 4, "text-anchor": "middle" });
+    const shown = short.length > 17 ? `${short.slice(0, 16)}…` : short;
+    const kind = `▣ ${box.profile}${box.models.length ? ` · ${box.models.join("+")}` : ""}`;
+    const sign = svg("text", { class: "sign", x, y: y - 4, "text-anchor": "middle", "aria-hidden": "true" });
+    // Its name begins with the words that one sees, for those who say them to press it.
     const group = svg(
       "g", { class: "box", tabindex: 0, role: "button", "data-box": box.name,
-             "aria-label": `box ${box.name}, ${where}, ${box.profile}, model ${box.models.join(", ")}; rules: ${rules}` },
+             "aria-label": `${shown} ${kind}; box ${box.name}, ${where}; rules: ${rules}` },
       svg("rect", { x: x - 62, y, width: 124, height: 36, rx: 5 }),
-      svg("text", { class: "boxname", x, y: y + 15, "text-anchor": "middle" }, short.length > 17 ? `${short.slice(0, 16)}…` : short),
-      svg("text", { class: "small", x, y: y + 29, "text-anchor": "middle" },
-        `▣ ${box.profile}${box.models.length ? ` · ${box.models.join("+")}` : ""}`),
+      svg("text", { class: "boxname", x, y: y + 15, "text-anchor": "middle" }, shown),
+      svg("text", { class: "small", x, y: y + 29, "text-anchor": "middle" }, kind),
       sign,
-      svg("title", {}, `${box.name}, ${where}: ${rules}`),
+      svg("title", { "aria-hidden": "true" }, `${box.name}, ${where}: ${rules}`),
     );
     const chosen = () => this.choose(box, operator);
     group.addEventListener("click", chosen);

@@ -53,6 +53,7 @@ export class SubscriberTerminal {
     terminal.loadAddon(this.fit);
     withSheets(() => terminal.open(this.place));
     this.fit.fit();
+    this.place.scrollIntoView({ block: "nearest" }); // xterm.js draws nothing while it is out of sight
     terminal.attachCustomKeyEventHandler((event) => !(event.key === "Tab" && event.ctrlKey));
     const socket = new WebSocket(`${this.base}terminal/${encodeURIComponent(vantage)}?cols=${terminal.cols}&rows=${terminal.rows}`);
     this.socket = socket;

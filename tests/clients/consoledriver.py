@@ -75,11 +75,16 @@ class ConsoleDriver:
         self.one(f"[data-phase='{name}']").click()
         self.until("#where", f"phase {name} ")
 
-    def move(self, box: str, *, hop: int | None = None, model: str = "") -> None:
+    def open_box(self, box: str) -> None:
         from selenium.webdriver import Keys
-        from selenium.webdriver.support.ui import Select
 
         self.one(f"[data-box='{box}']").send_keys(Keys.ENTER)
+        self.wait(lambda: self.one("#box").get_attribute("open"))
+
+    def move(self, box: str, *, hop: int | None = None, model: str = "") -> None:
+        from selenium.webdriver.support.ui import Select
+
+        self.open_box(box)
         if hop is not None:
             Select(self.one("#box-hop")).select_by_value(str(hop))
         if model:

@@ -8,6 +8,7 @@ import pytest
 
 from testbed.console.webapp import ASSETS
 from tests.clients.consoledriver import ConsoleDriver, consoled
+from tests.htmlreport.accessibility import AXE, NO_AXE, checked
 
 pytestmark = [
     pytest.mark.slow,
@@ -61,6 +62,25 @@ def test_a_box_is_moved_and_says_so(console: ConsoleDriver) -> None:
 def test_the_curve_of_the_policer_is_drawn(console: ConsoleDriver) -> None:
     console.until("#curves", BOX)
     assert "limit of a flow 140 kbit/s" in console.one("#curves svg").get_attribute("aria-label")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason=NO_AXE)
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("size", [(1440, 1400), (390, 844)])
+def test_axe_finds_no_violation(console: ConsoleDriver, size: tuple[int, int], dark: bool) -> None:
+    """With a terminal, a ladder, curves and a log on the page; then with a box's dialog open."""
+    console.resize(*size)
+    console.theme(dark=dark)
+    console.open_terminal("mts")
+    console.until("#curves", BOX)
+    seen = checked(console.browser)
+    console.open_box(BOX)
+    dialog = checked(console.browser)
+    console.one("#box [value=cancel]").click()
+    console.resize(1440, 1400)
+    console.theme(dark=False)
+    assert (seen["violations"], dialog["violations"]) == ([], [])
+    assert min(seen["passed"], dialog["passed"]) > 15
 
 
 def test_nothing_offends_the_policy(console: ConsoleDriver) -> None:

@@ -12,20 +12,12 @@ from testbed.browser.drive import lacking_browser
 from testbed.htmlreport.gather import gather
 from testbed.htmlreport.page import page_of
 from testbed.htmlreport.rendering import rendered
+from tests.htmlreport.accessibility import AXE, NO_AXE, checked
 from tests.htmlreport.test_page import HOSTILE, whole
 from tests.htmlreport.trialmaker import write_evaluation
 
-AXE = Path(__file__).parent / "axe/node_modules/axe-core/axe.min.js"
 LACKING = lacking_browser("chromium")
-NO_AXE = "axe-core is not installed (npm ci --ignore-scripts in tests/htmlreport/axe)"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(LACKING), reason=LACKING), pytest.mark.timeout(600)]
-RUN_AXE = """
-const done = arguments[0];
-axe.run(document, {resultTypes: ["violations"]}).then(found => done({
-  passed: found.passes.length,
-  violations: found.violations.map(one => `${one.id}: ${one.nodes.map(node => node.html).join(" ")}`),
-}));
-"""
 SHIFTS = """
 const done = arguments[0];
 const moved = [];
@@ -74,11 +66,6 @@ def large(tmp_path_factory) -> str:
 def media(browser, **features: str) -> None:
     listed = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": listed})
-
-
-def checked(browser) -> dict:
-    browser.execute_script(AXE.read_text("utf-8"))
-    return browser.execute_async_script(RUN_AXE)
 
 
 @pytest.mark.skipif(not AXE.exists(), reason=NO_AXE)
