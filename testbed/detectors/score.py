@@ -150,6 +150,43 @@ class Score:
             "wrong": [{"standing": standing, **trial.to_json()} for standing, trial in self.worst],
         }
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Score":
+        """The score that `to_json` wrote. TypeError, KeyError or ValueError for anything else."""
+        errors = {
+            name: (int(one["n"]), float(one["mean_absolute_error"]))
+            for name, one in values["parameters"].items()
+        }
+        wrong = [{**one} for one in values["wrong"]]
+        return cls(
+            detector=str(values["detector"]),
+            whole=PartScore(_read_counts(values["counts"])),
+            by_technique=_read_parts(values["by_technique"]),
+            by_profile=_read_parts(values["by_profile"]),
+            by_client=_read_parts(values["by_client"]),
+            layers={(str(true), str(said)): int(number) for true, said, number in values["layers"]},
+            mechanisms=_read_share(values["mechanisms"]),
+            unnamed=int(values["mechanism_not_named"]),
+            errors=errors,
+            steady=_read_share(values["steady"]),
+            flaky=tuple(map(str, values["flaky"])),
+            seconds=float(values["seconds"]),
+            complaints=tuple(Complaint(**one) for one in values["complaints"]),
+            worst=tuple((str(one.pop("standing")), Trial.from_json(one)) for one in wrong),
+        )
+
+
+def _read_share(values: Mapping[str, Any]) -> CountedShare:
+    return CountedShare(int(values["hits"]), int(values["of"]))
+
+
+def _read_counts(values: Mapping[str, Any]) -> dict[str, int]:
+    return {str(standing): int(number) for standing, number in values.items()}
+
+
+def _read_parts(values: Mapping[str, Any]) -> dict[str, PartScore]:
+    return {str(name): PartScore(_read_counts(one["counts"])) for name, one in values.items()}
+
 
 def score(
     detector: str, trials: Sequence[Trial], adapter: Adapter, complaints: Iterable[Complaint] = ()

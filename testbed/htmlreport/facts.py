@@ -8,6 +8,7 @@ from testbed.detectors.score import Score
 from testbed.detectors.trials import Standing, Trial
 from testbed.explain.flowstory import FlowStory
 from testbed.monitor.sample import Sample
+from testbed.truth.wayjudge import WayRow
 
 Values = Mapping[str, Any]  # a JSON object of a run's folder
 
@@ -133,6 +134,8 @@ class RunFacts:
     rows: tuple[MeasuredRow, ...]
     rules: tuple[ActedRule, ...]
     events: Mapping[tuple[str, str, str], int]  # censor, rule, kind -> how many
+    asked: Values = field(default_factory=dict)  # job.json: what was asked for
+    ways: tuple[WayRow, ...] = ()  # methods of circumvention that were tried
     curves: tuple[RateCurve, ...] = ()
     stories: tuple[FlowStory, ...] = ()
     problems: tuple[str, ...] = ()
@@ -152,7 +155,10 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationFacts:
-    """A detector over scenarios: its trials, and how often it was right."""
+    """A detector over scenarios: its trials, and how often it was right.
+
+    Of a file of `score --json` there is the score with the trials that are not right: no plan, no adapter.
+    """
 
     folder: str
     detector: str
@@ -161,6 +167,11 @@ class EvaluationFacts:
     trials: tuple[tuple[Standing, Trial], ...]
     score: Score
     missing: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """Of its trials, also where only those that are not right are known."""
+        return sum(self.score.whole.counts.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,19 +6,20 @@ from typing import Final, Literal
 
 from testbed.errors import InputError, Problem
 from testbed.explain.evidence import LAST, run_folder
-from testbed.htmlreport.facts import ReportFacts
-from testbed.htmlreport.readothers import read_evaluation, read_matrix, read_monitor
+from testbed.htmlreport.facts import MatrixFacts, ReportFacts
+from testbed.htmlreport.readothers import read_evaluation, read_file, read_monitor
 from testbed.htmlreport.readrun import LadderKey, read_run
 from testbed.report.paths import typed
 
-SourceKind = Literal["run", "evaluation", "monitor", "matrix"]
+SourceKind = Literal["run", "evaluation", "monitor", "file"]
 _MARKS: Final[tuple[tuple[str, SourceKind], ...]] = (  # a file that says what a folder is
     ("scenario.json", "run"),
     ("monitor.json", "monitor"),
     ("trials.jsonl", "evaluation"),
     ("plan.json", "evaluation"),
 )
-_WANTED: Final = "a run's folder, an evaluation's, a monitor's, or a file of `testbed matrix --json`"
+_PRINTED: Final = "`testbed matrix --json` or `testbed score --json`"
+_WANTED: Final = f"a run's folder, an evaluation's, a monitor's, or a file of {_PRINTED}"
 
 
 def gather(asked: Sequence[str], progress: Callable[[str], None] = lambda _: None) -> ReportFacts:
@@ -40,8 +41,10 @@ def gather(asked: Sequence[str], progress: Callable[[str], None] = lambda _: Non
                     evaluations.append(read_evaluation(path))
                 case "monitor":
                     monitors.append(read_monitor(path))
-                case "matrix":
-                    matrices.append(read_matrix(path))
+                case "file" if isinstance(one := read_file(path), MatrixFacts):
+                    matrices.append(one)
+                case "file":
+                    evaluations.append(one)
         except InputError as error:
             if named:
                 raise
@@ -78,7 +81,7 @@ def _sources(given: str) -> Iterator[tuple[Path, SourceKind, bool]]:
     if given == LAST and not path.exists():
         yield run_folder(given), "run", True
     elif path.is_file():
-        yield path, "matrix", True
+        yield path, "file", True
     elif not path.is_dir():
         yield run_folder(given), "run", True
     elif kind := _kind(path):

@@ -1,13 +1,14 @@
-"""From the folder of an evaluation or a monitor, and the file of a matrix, to facts."""
+"""From the folder of an evaluation or a monitor, and the file of a matrix or a score, to facts."""
 
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from testbed.detectors.adapter import adapter
 from testbed.detectors.recorded import of_evaluation
-from testbed.detectors.score import score
+from testbed.detectors.score import Score, score
+from testbed.detectors.trials import Standing
 from testbed.errors import InputError
 from testbed.htmlreport.facts import EvaluationFacts, MatrixFacts, MonitorFacts
 from testbed.monitor.journal import FORMAT as MONITOR_FORMAT
@@ -16,7 +17,7 @@ from testbed.monitor.sample import STATES, Sample
 from testbed.report.paths import typed
 
 MATRIX_VERSION: Final = 1  # of `testbed matrix --json`
-_MADE: Final = "make it with: testbed matrix … --json > FILE"
+_MADE: Final = "make it with: testbed matrix … --json > FILE, or testbed score … --json > FILE"
 
 
 def read_evaluation(folder: Path) -> EvaluationFacts:
@@ -96,21 +97,42 @@ def _verdict(summary: Mapping[str, Any]) -> str:
     return f"{word}: {compared.get('agreeing')} of {compared.get('judged')} judged samples agree"
 
 
-def is_matrix(values: object) -> bool:
-    """Whether a JSON value is what `testbed matrix --json` prints."""
-    return isinstance(values, dict) and "matrix" in values and isinstance(values.get("cells"), list)
+def read_file(path: Path) -> MatrixFacts | EvaluationFacts:
+    """What `testbed matrix --json`, `evaluate --json` or `score --json` printed.
 
-
-def read_matrix(path: Path) -> MatrixFacts:
-    """The cells of a matrix. InputError for any other file, or another version."""
+    Errors: InputError for any other file, or another version.
+    """
     try:
         values = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise InputError.at(str(path), f"cannot be read: {error.strerror}", _MADE) from error
     except ValueError as error:
-        raise InputError.at(str(path), "is no matrix: it is no JSON, or was cut short", _MADE) from error
-    if not is_matrix(values):
-        raise InputError.at(str(path), "is no matrix", _MADE)
+        raise InputError.at(str(path), "is no JSON, or was cut short", _MADE) from error
+    if isinstance(values, dict) and isinstance(values.get("cells"), list) and "matrix" in values:
+        return _matrix(path, values)
+    if isinstance(values, dict) and "detector" in values and "mechanism_not_named" in values:
+        return _scored(path, values)
+    raise InputError.at(str(path), "is neither a matrix nor a score", _MADE)
+
+
+def _scored(path: Path, values: Mapping[str, Any]) -> EvaluationFacts:
+    try:
+        found = Score.from_json(values)
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise InputError.at(str(path), f"is a score of another form: {error}", _MADE) from error
+    alone = "it is a score alone: how it was made and which trials were right are in the evaluation's folder"
+    return EvaluationFacts(
+        folder=typed(path),
+        detector=found.detector,
+        adapter="",
+        plan={},
+        trials=tuple((cast("Standing", standing), trial) for standing, trial in found.worst),
+        score=found,
+        missing=(alone,),
+    )
+
+
+def _matrix(path: Path, values: Mapping[str, Any]) -> MatrixFacts:
     if values["matrix"] != MATRIX_VERSION:
         message = f"is a matrix of version {values['matrix']!r}, and this testbed reads {MATRIX_VERSION}"
         raise InputError.at(str(path), message, _MADE)

@@ -22,10 +22,13 @@ from testbed.htmlreport.facts import (
     RunFacts,
 )
 from testbed.htmlreport.transfers import curves_of
+from testbed.live.reader import read_json
 from testbed.model import OUTSIDE
 from testbed.report.paths import typed
 from testbed.report.table import expected, observed
+from testbed.scenario.library import folders
 from testbed.truth.judge import Row
+from testbed.truth.wayjudge import WayRow
 
 MOST_LADDERS: Final = 3  # of one run; our choice
 ALL_LADDERS: Final = 40  # of a report; our choice: each shows another mechanism, `explain` has the rest
@@ -81,6 +84,8 @@ def read_run(folder: Path, shown: MutableSet[LadderKey]) -> RunFacts:
             replace(curve, observed=labels.get((curve.vantage, curve.target), "")) for curve in curves
         ),
         stories=stories,
+        asked=_asked(read_json(folder / "job.json")),
+        ways=tuple(_ways(summary, missing)),
         problems=_words(summary.get("problems")),
         notes=_words(summary.get("notes")),
         missing=tuple(dict.fromkeys([*missing, *counts.missing])),
@@ -115,6 +120,32 @@ def _rows(summary: Mapping[str, Any], missing: list[str]) -> Iterator[MeasuredRo
             broken += 1
     if broken:
         missing.append(f"summary.json: {broken} rows have another form than this testbed writes")
+
+
+def _asked(job: Mapping[str, Any]) -> dict[str, Any]:
+    """With scenarios of the library by their names, and others as one would type them."""
+    library = {one.resolve() for one in folders()}
+
+    def named(place: str) -> str:
+        path = Path(place)
+        if not path.suffix:
+            return place
+        return path.stem if path.resolve().parent in library else typed(path)
+
+    found = dict(job)
+    if isinstance(one := job.get("scenario"), str):
+        found["scenario"] = named(one)
+    if isinstance(several := job.get("timeline"), list):
+        found["timeline"] = [named(str(one)) for one in several]
+    return found
+
+
+def _ways(summary: Mapping[str, Any], missing: list[str]) -> Iterator[WayRow]:
+    for one in summary.get("circumvention") or ():
+        try:
+            yield WayRow.from_json(one)
+        except (KeyError, TypeError, AttributeError):
+            missing.append("summary.json: a row of circumvention has another form than this testbed writes")
 
 
 def _row(values: Mapping[str, Any]) -> Row:

@@ -131,10 +131,16 @@ class Job:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values; a loaded scenario by its path, or by its name if it has none."""
-        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        found = {one.name: getattr(self, one.name) for one in fields(self)}
         if isinstance(self.scenario, Scenario):
             found["scenario"] = self.scenario.path or self.scenario.name
         return {name: _plain(value) for name, value in found.items()}
+
+    def asked(self) -> dict[str, Any]:
+        """What job.json of the run folder holds: not the folder, and of variables their names alone."""
+        found = self.to_json()
+        del found["out"]
+        return {**found, "variables": [one.partition("=")[0] for one in self.variables]}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Job":

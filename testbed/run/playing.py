@@ -49,7 +49,10 @@ def play(
     if not job.vantages:
         every = concerned(scenario)
         settled = replace(settled, vantages=every[:1] if job.runs_program else every)
+    dates = {"begin": begin.isoformat() if begin else None, "until": until.isoformat() if until else None}
+    names = [one.path or one.name for one in scenarios]
     session = Session.of(settled, scenario, switches=True, dated=True)
+    session = replace(session, played={"timeline": names, "speed": speed, **dates})
     return carry_out_beside(session, playing(replace(made, scenario=scenario), speed), beside)
 
 

@@ -4,7 +4,7 @@ import errno
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -46,6 +46,7 @@ class Session:
     container: "Contained | None" = None  # which is the subscriber
     metered: bool = False  # rates are measured, for who watches
     pods: "Pods | None" = None  # places where containers may run
+    played: Mapping[str, Any] = field(default_factory=dict)  # how a timeline is: speed, begin, until
 
     @classmethod
     def prepare(cls, job: Job) -> "Session":
@@ -129,6 +130,7 @@ def carry_out(session: Session, work: Work) -> RunResult:
     Errors: UnsupportedError if this machine lacks a feature; whatever else `work` raised is a bug.
     """
     session.folder.write("scenario.json", {**to_json(session.scenario), "versions": versions()})
+    session.folder.write("job.json", {**session.job.asked(), **session.played})
     with interrupt.held():  # the results are written whole
         return _carry_out(session, work)
 

@@ -1,7 +1,8 @@
 """What a circumvention tool did besides its task: facts, and how each is called. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 ToolEnding = Literal["", "crash", "hang", "other port"]
 FLOOD: Final = 50_000  # packets in one try; our choice: a megabyte each way needs 2,000
@@ -48,6 +49,14 @@ class ToolRun:
             f"it changed resolv.conf: {self.resolvers!r}" if self.resolvers else "",
         ]
         return tuple(filter(None, found))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "ToolRun":
+        """From its fields, with lists for tuples. TypeError for anything else."""
+        found: dict[str, Any] = {
+            name: tuple(one) if isinstance(one, list) else one for name, one in values.items()
+        }
+        return cls(**found)
 
 
 BEHAVED: Final = ToolRun()

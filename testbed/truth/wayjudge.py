@@ -76,6 +76,12 @@ class WayRow:
         """As a dict."""
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "WayRow":
+        """The row that `to_json` wrote. TypeError or KeyError for anything else."""
+        lists = {name: tuple(one) for name, one in values.items() if isinstance(one, list)}
+        return cls(**{**values, **lists, "tool": ToolRun.from_json(values["tool"])})
+
 
 def judge_ways(
     trials: Iterable[WayTrial], receipts: CensorReceipts, before: CensorReceipts | None = None

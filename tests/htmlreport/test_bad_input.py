@@ -105,7 +105,7 @@ def test_what_is_nothing_to_report_on(tmp_path, monkeypatch):
     (tmp_path / "x.json").write_text("{")
     assert problem("empty").startswith("RUN: empty is empty; name a run's folder")
     assert "other holds nothing that a report could show" in problem("other")
-    assert "x.json: is no matrix: it is no JSON, or was cut short" in problem("x.json")
+    assert "x.json: is no JSON, or was cut short" in problem("x.json")
     assert problem("empty", "other", "nowhere").count("\n") == 2, "every problem is named"
     assert "there is no run in runs/" in problem("last")
 

@@ -1,5 +1,6 @@
 """Each section as a function: values in, blocks out."""
 
+import json
 import shlex
 from dataclasses import replace
 
@@ -21,8 +22,9 @@ from testbed.htmlreport.sections import (
     truth,
     verdicts,
 )
+from testbed.run.job import Job
 from tests.htmlreport.trialmaker import write_evaluation
-from tests.htmlreport.values import BLOCKED, STORY, WRONG, curve, facts, matrix, monitor, row, run
+from tests.htmlreport.values import BLOCKED, STORY, WRONG, curve, facts, matrix, monitor, row, run, way
 
 
 def tables(section, *, deep=True):
@@ -241,6 +243,47 @@ def test_a_matrix_of_tools_and_what_decided():
     ]
 
 
+def test_methods_of_circumvention_by_vantage_and_beside_the_direct_way():
+    plain = way("plain", fails_by="mts/tspu/social", observed="tls.sni.rst", acted=("mts/tspu/social",))
+    lacking = way("tor", vantage="beeline", verdict="skipped", why="tor is missing", observed="")
+    wrong = way(vantage="beeline", observed="tcp.drop", verdict="differs", packet="517 bytes at 0")
+    found = strategies.section(facts(run(ways=(way(), wrong, plain, lacking))))
+    assert found.blocks[1].text == "circumvention NOT as expected; agreeing: 2 of 3, 1 skipped."
+    by_vantage, each = tables(found)
+    assert by_vantage.head == ("method", "mts", "beeline")
+    direct = "direct: tls.sni.rst"
+    assert by_vantage.rows == (
+        ("fragments", GridCell("ok", "good", direct), GridCell("tcp.drop", "bad", direct)),
+        ("plain", GridCell("tls.sni.rst", "bad", direct), GridCell("not tried", "void")),
+        ("tor", GridCell("not tried", "void"), GridCell("skipped", "void")),
+    )
+    assert [row[6:] for row in each.rows] == [
+        ("ok", GridCell("ok", "good"), ""),
+        ("ok", GridCell("differs", "bad"), "517 bytes at 0"),
+        ("fails by mts/tspu/social", GridCell("ok", "good"), "mts/tspu/social"),
+        ("ok", GridCell("skipped", "void"), "tor is missing"),
+    ]
+
+
+def test_a_run_without_methods_has_no_matrix():
+    assert strategies.section(facts(run())) is None
+
+
+def test_a_score_alone_has_its_numbers_and_what_was_not_right(tmp_path):
+    """Twin of the evaluation's folder: the same score, by the file of `score --json`."""
+    folder = write_evaluation(tmp_path / "curl")
+    whole = gather([str(folder)]).evaluations[0]
+    (tmp_path / "score.json").write_text(json.dumps(whole.score.to_json() | {"exit_status": 1}), "utf-8")
+    alone = gather([str(tmp_path / "score.json")])
+    assert alone.evaluations[0].score.to_json() == whole.score.to_json()
+    of_whole, of_alone = (tables(detectors.section(one)) for one in (gather([str(folder)]), alone))
+    assert of_alone == of_whole[:-1]  # but for the list of every trial
+    assert "a score alone" in alone.missing[0]
+    assert reproduce.section(alone).blocks[0].text.splitlines() == [
+        f"testbed report {tmp_path / 'score.json'} -o report.html"
+    ]
+
+
 def test_what_is_missing_is_named_with_its_place():
     found = missing.section(
         facts(run(missing=("no receipt",), problems=("a censor died",)), unread=("x: gone",))
@@ -268,6 +311,34 @@ def test_commands_that_make_it_again():
         "testbed matrix --core plain records:name --against T,R --json",
         "testbed report runs/one -o report.html",
     ]
+
+
+def test_options_that_the_run_was_given_are_in_its_command():
+    given = Job(
+        "mine.yaml",
+        model="R",
+        timeout=9.0,
+        ipv=6,
+        instruments=["hop"],
+        serve=["vpn=./serve"],
+        circumvention=True,
+    )
+    asked = {**given.asked(), "model": "R"}
+    line = "testbed run mine.yaml --phase block --seed 7"
+    assert reproduce.run_command(run(asked=asked)) == (
+        f"{line} --model R --timeout 9 --with hop --serve vpn=./serve --circumvention -6"
+    )
+    assert reproduce.run_command(run(asked=Job("mine.yaml").asked())) == line
+    boxed = Job("mine.yaml", image="tool", volumes=["/a:/b"], variables=["KEY=secret"]).asked()
+    assert reproduce.run_command(run(asked=boxed)) == f"{line} --image tool --volume /a:/b --env KEY"
+    played = {"timeline": ["one", "two"], "speed": 3600.0, "begin": "2022-03-04T00:00:00+00:00"}
+    assert reproduce.run_command(run(timeline=True, asked=played)) == (
+        "testbed run one two --timeline --seed 7 --speed 3600 --from 2022-03-04T00:00:00+00:00"
+    )
+
+
+def test_the_default_that_is_left_out_is_that_of_a_run():
+    assert Job("x").timeout == reproduce.TIMEOUT
 
 
 def test_a_command_that_the_page_names_is_one_that_testbed_takes():

@@ -17,6 +17,7 @@ from testbed.htmlreport.facts import (
     RunFacts,
 )
 from testbed.monitor.sample import Sample
+from testbed.truth.wayjudge import WayRow
 
 BOX = BoxPlace("mts/tspu", "mts", "hop", 2, "t22", (("social", "rst-rewrite"), ("slow", "police")))
 OPERATORS = (
@@ -159,6 +160,21 @@ def matrix() -> MatrixFacts:
         ("records:name", "R"): cell("skipped", reason="curl is missing"),
     }
     return MatrixFacts(file="matrix.json", how="core", cells=cells)
+
+
+def way(name: str = "fragments", vantage: str = "mts", **more: Any) -> WayRow:
+    found = WayRow(
+        name=name,
+        recipe=name,
+        vantage=vantage,
+        target="https://twitter.com/",
+        fails_by="",
+        direct="tls.sni.rst",
+        observed="ok",
+        free="ok",
+        verdict="ok",
+    )
+    return replace(found, **more)
 
 
 def facts(*runs: RunFacts, **more: Any) -> ReportFacts:

@@ -30,7 +30,7 @@ def section(facts: ReportFacts) -> PageSection | None:
     """For each evaluation its score by technique, profile and client, and its trials."""
     blocks: list[PageBlock] = []
     for one in facts.evaluations:
-        blocks += [Subheading(f"{one.detector}, read as {one.adapter}"), *_of(one)]
+        blocks += [Subheading(one.detector + (f", read as {one.adapter}" if one.adapter else "")), *_of(one)]
     return PageSection("detectors", "Detectors", tuple(blocks)) if blocks else None
 
 
@@ -63,7 +63,9 @@ def _of(one: EvaluationFacts) -> list[PageBlock]:
                 counted(len(wrong), "trial") + " not hit, not right", (_trials(wrong, "Not hit, not right"),)
             )
         )
-    found.append(Folded(f"all {counted(len(one.trials), 'trial')}", (_trials(one.trials, "Every trial"),)))
+    if len(one.trials) == one.number:  # of a score alone they are not known
+        every = _trials(one.trials, "Every trial")
+        found.append(Folded(f"all {counted(len(one.trials), 'trial')}", (every,)))
     return found
 
 

@@ -1,16 +1,27 @@
 """How to make all of it again: commands, seeds, versions, and the files by their digests."""
 
 import shlex
+from collections.abc import Iterator
+from typing import Final
 
 from testbed.htmlreport.blocks import DataGrid, Folded, GridRow, PageBlock, PageSection, Statement, Subheading
-from testbed.htmlreport.facts import EvaluationFacts, MatrixFacts, MonitorFacts, ReportFacts, RunFacts
+from testbed.htmlreport.facts import EvaluationFacts, MatrixFacts, MonitorFacts, ReportFacts, RunFacts, Values
+
+TIMEOUT: Final = 4.0  # of `testbed run`, seconds: its default
+_SINGLE: Final = tuple(
+    (f"--{name}", field)
+    for name, field in (
+        ("speed", "speed"), ("from", "begin"), ("until", "until"), ("model", "model"),
+        ("timeout", "timeout"), ("image", "image"), ("authority", "authority"),
+    )
+)  # fmt: skip
 
 
 def section(facts: ReportFacts) -> PageSection:
     """A command for each thing on the page, then what it was made with."""
     lines = [
         *map(run_command, facts.runs),
-        *map(_evaluate, facts.evaluations),
+        *(_evaluate(one) for one in facts.evaluations if one.plan),
         *map(_monitor, facts.monitors),
         *map(_matrix, facts.matrices),
         f"testbed report {shlex.join(facts.asked)} -o report.html",
@@ -30,7 +41,12 @@ def section(facts: ReportFacts) -> PageSection:
 
 def run_command(run: RunFacts) -> str:
     """The command that makes this run, as far as its folder says."""
-    words = ["testbed", "run", run.scenario]
+    asked = run.asked
+    words = [
+        "testbed",
+        "run",
+        *(_list(asked.get("timeline")) or [str(asked.get("scenario") or run.scenario)]),
+    ]
     words += ["--timeline"] if run.timeline else ["--phase", run.phase]
     operators = {one.key for one in run.operators}
     named = [one for one in run.vantages if one in operators]
@@ -39,8 +55,25 @@ def run_command(run: RunFacts) -> str:
     words += ["--seed", str(run.seed)] if run.seed is not None else []
     words += ["--time-scale", f"{run.time_scale:g}"] if run.time_scale != 1 else []
     words += ["--capture"] if run.captured else []
+    words += [*_options(asked)]
     words += ["--", *run.command] if run.command else []
     return shlex.join(words)
+
+
+def _options(asked: Values) -> Iterator[str]:
+    """What job.json has besides: those that are not as they are by themselves."""
+    for option, name in _SINGLE:
+        value = asked.get(name)
+        if value and (name, value) != ("timeout", TIMEOUT):
+            yield from (option, f"{value:g}" if isinstance(value, float) else str(value))
+    if instruments := _list(asked.get("instruments")):
+        yield from ("--with", ",".join(instruments))
+    for option, name in (("--serve", "serve"), ("--volume", "volumes"), ("--env", "variables")):
+        yield from (word for value in _list(asked.get(name)) for word in (option, value))
+    yield from (option for option, name in (("--circumvention", "circumvention"), ("--keys", "keys"))
+                if asked.get(name))  # fmt: skip
+    if asked.get("ipv") == 6:
+        yield "-6"
 
 
 def _evaluate(one: EvaluationFacts) -> str:

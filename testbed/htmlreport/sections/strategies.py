@@ -1,4 +1,4 @@
-"""Which tool got through which box, and what decided it."""
+"""Which tool got through which box, which method through which operator, and what decided it."""
 
 from collections.abc import Mapping
 
@@ -15,13 +15,16 @@ from testbed.htmlreport.blocks import (
     Tone,
     counted,
 )
-from testbed.htmlreport.facts import MatrixFacts, ReportFacts, Values
+from testbed.htmlreport.facts import MatrixFacts, ReportFacts, RunFacts, Values
 from testbed.matrix.cell import Ending
+from testbed.truth.wayjudge import WayRow, ways_verdict
 
 _TONES: Mapping[str, Tone] = {
     Ending.THROUGH: "good", Ending.UNSEEN: "good", Ending.BLOCKED: "bad", Ending.SKIPPED: "void",
     Ending.INVALID: "void",
 }  # fmt: skip
+
+_WAY_TONES: Mapping[str, Tone] = {"ok": "good", "skipped": "void"}
 
 
 def section(facts: ReportFacts) -> PageSection | None:
@@ -37,7 +40,62 @@ def section(facts: ReportFacts) -> PageSection | None:
             blocks.append(Folded(f"what decided {counted(len(decided.rows), 'cell')}", (decided,)))
         if one.left_out:
             blocks.append(Bullets(one.left_out, "void"))
+    for run in facts.runs:
+        if run.ways:
+            blocks += [Subheading(f"Methods of circumvention in {run.name}"), *_ways(run)]
     return PageSection("strategies", "Tools against boxes", tuple(blocks)) if blocks else None
+
+
+def _ways(run: RunFacts) -> list[PageBlock]:
+    """A matrix by vantage, then each method beside the direct way and the same tool without a filter."""
+    vantages = tuple(dict.fromkeys(way.vantage for way in run.ways))
+    cells = {(_method(way), way.vantage): _came_to(way) for way in run.ways}
+    methods = dict.fromkeys(_method(way) for way in run.ways)
+    none = GridCell("not tried", "void")
+    rows: list[GridRow] = [
+        (method, *(cells.get((method, vantage), none) for vantage in vantages)) for method in methods
+    ]
+    head = (
+        "method",
+        "from",
+        "target",
+        "direct",
+        "by it",
+        "unfiltered",
+        "should be",
+        "as it should",
+        "what decided",
+    )
+    each: list[GridRow] = [
+        (
+            _method(way), way.vantage, way.target, way.direct, way.observed, way.free,
+            f"fails by {way.fails_by}" if way.fails_by else "ok",
+            GridCell(way.verdict, _WAY_TONES.get(way.verdict, "bad")),
+            _reason(way),
+        )
+        for way in run.ways
+    ]  # fmt: skip
+    return [
+        Statement(f"{ways_verdict(run.ways)}."),
+        DataGrid("Methods by row, vantages by column", ("method", *vantages), tuple(rows)),
+        Folded("each method beside the direct way", (DataGrid("Methods", head, tuple(each)),)),
+    ]
+
+
+def _method(way: WayRow) -> str:
+    return way.name if way.recipe == way.name else f"{way.name} ({way.recipe})"
+
+
+def _came_to(way: WayRow) -> GridCell:
+    if way.verdict == "skipped":
+        return GridCell("skipped", "void")
+    return GridCell(way.observed, "good" if way.observed == "ok" else "bad", f"direct: {way.direct}")
+
+
+def _reason(way: WayRow) -> str:
+    return "; ".join(
+        filter(None, (", ".join(way.acted), way.packet, way.passed, way.why, *way.tool.misdeeds))
+    )
 
 
 def _matrix(one: MatrixFacts) -> DataGrid:

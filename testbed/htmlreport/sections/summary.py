@@ -48,7 +48,7 @@ def _sentences(facts: ReportFacts) -> list[str]:
     for one in facts.evaluations:
         whole = one.score.whole
         found.append(
-            f"{one.detector} was tried {counted(len(one.trials), 'time')}: it found {whole.recall} of what "
+            f"{one.detector} was tried {counted(one.number, 'time')}: it found {whole.recall} of what "
             f"was blocked, and called {whole.false_positives} of what was free blocked."
         )
     for seen in facts.monitors:
@@ -100,7 +100,7 @@ def _evaluation(one: EvaluationFacts) -> GridRow:
     return (
         f"detector {one.detector}",
         GridCell(f"recall {recall}, false positives {false}"),
-        counted(len(one.trials), "trial"),
+        counted(one.number, "trial"),
         one.folder,
     )
 
