@@ -23,10 +23,14 @@ NAMES = (
     "names",
     "networks",
     "memory",
+    "flows",
     "classroom",
+    "operators",
     "library",
+    "soak",
 )
-NOT_QUICK = ("library",)  # minutes
+NOT_QUICK = ("operators", "library")  # minutes
+ONLY_NAMED = ("soak",)  # as long as somebody wants
 
 
 def run(names: Sequence[str], *, quick: bool) -> tuple[list[Result], list[BenchFailure]]:

@@ -280,6 +280,17 @@ def test_a_repeated_file_name_is_noticed() -> None:
     assert repeated_files(same + different) == {"stream.py: testbed.a.stream, testbed.b.stream"}
 
 
+def test_nothing_waits_by_select() -> None:
+    """`select.select` fails from descriptor 1,024 on, which a world of many operators reaches."""
+    waiting = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sorted((ROOT / "testbed").rglob("*.py"))
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if "select.select(" in line
+    ]
+    assert waiting == []
+
+
 def test_files_are_short() -> None:
     sizes = {name: len(text.splitlines()) for name, text in sources("testbed", "tests").items()}
     assert {name: size for name, size in sizes.items() if size >= LONGEST} == {}

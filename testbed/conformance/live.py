@@ -165,7 +165,9 @@ class _End:
 
     def send(self, packet: bytes) -> None:
         """Send, waiting while packets that a box holds fill the socket's buffer."""
-        if not select.select([], [self.socket], [], _PATIENCE)[1]:
+        room = select.poll()
+        room.register(self.socket, select.POLLOUT)
+        if not room.poll(_PATIENCE * 1000):
             raise InvalidRunError(f"nothing could be sent for {_PATIENCE:g} s: the box keeps every packet")
         self.socket.sendto(packet, ("eth0", _ETH_P_IP, 0, 0, self.router))
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import select
 import signal
 import sys
 import time
@@ -16,6 +15,7 @@ from testbed.internet.bundles import SYSTEM_BUNDLES
 from testbed.internet.listening import listening
 from testbed.internet.services.base import Place, ReportReady
 from testbed.internet.services.container import Container, ContainerOrder
+from testbed.world import linux
 
 INSIDE = "/.testbed"  # where a container sees the files of its run
 BUNDLE, ROOT, RESOLVERS, HOSTS = "bundle.pem", "root.pem", "resolv.conf", "hosts"
@@ -51,7 +51,7 @@ def run_container(container: Container, place: Place, ready: ReportReady) -> NoR
     deadline = time.monotonic() + container.ready.within
     served = False
     while not signal.sigtimedwait(_AWAITED, 0):
-        if select.select([running], [], [], _POLL)[0]:
+        if linux.Poller([running.fileno()]).wait(_POLL):
             when = "" if served else f" before it was ready ({container.ready})"
             _fail(f"the container ended with exit status {running.status()}{when}: {container.image}")
         if not served and is_ready():

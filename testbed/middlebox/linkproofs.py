@@ -5,7 +5,6 @@ such link when its phase ends, timed with one clock at both ends; a busy machine
 """
 
 import math
-import select
 import socket
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Final
 from testbed.middlebox import netfilter
 from testbed.middlebox.loading import load_rules
 from testbed.model import LinkQuality
+from testbed.world import linux
 from testbed.world.build import BuiltWorld
 from testbed.world.netns import inside
 from testbed.world.plan import Interface
@@ -172,8 +172,8 @@ def _arrival(receiver: socket.socket, mark: bytes, patience: float) -> float | N
     """When the next datagram that begins with `mark` arrives."""
     until = time.monotonic() + patience
     while (left := until - time.monotonic()) > 0:
-        if not select.select([receiver], [], [], left)[0]:
-            return None
+        if not linux.Poller([receiver.fileno()]).wait(left):
+            continue  # a signal, or the time is over
         data = receiver.recv(65535)
         if data == mark:
             return time.monotonic()

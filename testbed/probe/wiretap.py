@@ -3,7 +3,6 @@
 Needs CAP_NET_RAW in this network namespace, which every command of a world has. Linux only (AF_PACKET).
 """
 
-import select
 import socket
 import struct
 import time
@@ -11,6 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final, Self
+
+from testbed.world import linux
 
 _ALL: Final = 0x0003  # ETH_P_ALL
 _OUTGOING: Final = 4  # PACKET_OUTGOING
@@ -128,7 +129,7 @@ class Wiretap:
             left = due - time.monotonic()
             if left <= 0:
                 return found
-            select.select([self._sock], [], [], left)
+            linux.Poller([self._sock.fileno()]).wait(left)
 
     def _waiting(self) -> Iterator[SeenPacket]:
         while True:

@@ -5,7 +5,6 @@ orderly end, too. Whatever becomes of it, the run does not notice.
 """
 
 import os
-import select
 import signal
 import sys
 import time
@@ -56,7 +55,7 @@ def _beside(session: Session, *, own_output: bool) -> Iterator[None]:
     finally:
         with suppress(ProcessLookupError):
             os.kill(viewer, signal.SIGTERM)
-        if not select.select([ended], [], [], _PATIENCE)[0]:
+        if not linux.Poller([ended]).wait(_PATIENCE):
             os.kill(viewer, signal.SIGKILL)
         os.waitpid(viewer, 0)
         os.close(ended)
@@ -85,7 +84,7 @@ def _draw(reader: RunReader, title: str, console: Console, ends: list[int]) -> N
         began = time.monotonic()
         over = False
         while not over:
-            over = bool(select.select(ends, [], [], _TICK)[0])
+            over = bool(linux.Poller(ends).wait(_TICK))
             reader.look()
             height = console.size.height
             live.update(
@@ -97,7 +96,7 @@ def _write(reader: RunReader, console: Console, ends: list[int]) -> None:
     teller = _Lines()
     over = False
     while not over:
-        over = bool(select.select(ends, [], [], _LINES_EVERY)[0])
+        over = bool(linux.Poller(ends).wait(_LINES_EVERY))
         reader.look()
         for line in teller.new(reader.state, reader.skipped):
             console.print(Text(f"testbed: {printable(line)}"), soft_wrap=True)

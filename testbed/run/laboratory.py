@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from testbed.middlebox.reached import Reached, ReachedServers
 
 _STOP_WITHIN, _EVENTS_PER_SECOND = 5.0, 1e6  # seconds, bytes of events.jsonl; our choice
+_EACH = 0.2  # seconds more for each process that has to start or stop beside the others; our choice
 _CAPTURE = "capture"  # the service that records packets: it ends last
 _MOMENT = 0.005  # s between two looks for a receipt
 _CHANGING = "far.changing"  # the service of sites and resolvers that phases change
@@ -113,7 +114,7 @@ class Laboratory:
             self._built.open()
             self._start_delays()
             self._start_phase(resolvers=self.operators)
-            self._services.wait_ready(READY_WITHIN)
+            self._services.wait_ready(READY_WITHIN + _EACH * len(self._services.names))
             self._start_hosts(self._services)
             self._services.spawn("timer", pressure.service(self.folder.path))
             if self._metered:
@@ -196,7 +197,7 @@ class Laboratory:
         if moved:
             self._start_changing()
         self._start_phase(resolvers={*before, *again})
-        self.services.wait_ready(READY_WITHIN)
+        self.services.wait_ready(READY_WITHIN + _EACH * len(self.services.names))
         self._watch_links()
         self._rule_sets.note(self._routers())
 
@@ -213,7 +214,7 @@ class Laboratory:
         waiting = {self.folder.path / "receipts" / f"{service_name(place)}.json": place for place in places}
         for place in waiting.values():
             os.kill(self.services[_service_of(place)].pid, signal.SIGUSR1)
-        end = time.monotonic() + stop_within(self.folder)
+        end = time.monotonic() + stop_within(self.folder, len(self.services.names))
         while waiting := {path: place for path, place in waiting.items() if not path.exists()}:
             try:
                 self.check()
@@ -349,8 +350,10 @@ class Laboratory:
             problems = [str(dead)]
         ended = {}
         if names is None and self._captured:
-            ended = self.services.stop(stop_within(self.folder), only=self.services.names - {_CAPTURE})
-        ended |= self.services.stop(stop_within(self.folder), only=names)
+            ended = self.services.stop(
+                stop_within(self.folder, len(self.services.names)), only=self.services.names - {_CAPTURE}
+            )
+        ended |= self.services.stop(stop_within(self.folder, len(self.services.names)), only=names)
         reported = "\n".join(problems)
         return problems + [
             f"{status}" for name, status in ended.items() if not status.ok and name not in reported
@@ -441,9 +444,12 @@ class Laboratory:
         return serve
 
 
-def stop_within(folder: RunFolder) -> float:
-    """Seconds that a service may take to stop: what a censor has to read and write grows with its events."""
-    return _STOP_WITHIN + folder.events.stat().st_size / _EVENTS_PER_SECOND
+def stop_within(folder: RunFolder, services: int) -> float:
+    """Seconds that a service may take to stop: what a censor has to read and write grows with its events.
+
+    `services` stop at the same time, and share the processors.
+    """
+    return _STOP_WITHIN + _EACH * services + folder.events.stat().st_size / _EVENTS_PER_SECOND
 
 
 def service_name(placement: Placement) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import select
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from testbed.run.control import Line
 from testbed.run.records import PhaseRecord
 from testbed.vantage.joined import Joined, run_joined
 from testbed.vantage.programs import ProgramError
+from testbed.world import linux
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +183,7 @@ def end(world: str | None) -> tuple[str, dict[str, Any]]:
     keeper = os.pidfd_open(info["keeper"])
     try:
         line.ask({"do": "down"})
-        select.select([keeper], [], [])
+        linux.Poller([keeper]).wait()
     finally:
         os.close(keeper)
         line.close()

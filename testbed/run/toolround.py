@@ -1,7 +1,6 @@
 """One recipe in a world: its server and its tool are started, a client goes through, all is taken back."""
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from testbed.run.toolwatch import cleaned, machine_state
 from testbed.truth.toolrun import Fetched, ToolEnding, ToolRun
 from testbed.truth.wayjudge import Tried
 from testbed.vantage.subscriber import spawn_as
+from testbed.world import linux
 from testbed.world.children import Children, call, run_program
 from testbed.world.confine import become_root_of_commands
 
@@ -285,7 +285,7 @@ class _InContainer:
 
 def _waited(process: "subprocess.Popen[bytes] | _InContainer", seconds: float) -> Fetched:
     if isinstance(process, _InContainer):
-        ended = bool(select.select([process.running], [], [], seconds)[0])
+        ended = bool(linux.Poller([process.running.fileno()]).wait(seconds))
         status = process.running.status() if ended else None
         process.running.stop()
         return Fetched(status, _last_words(process.log.read_bytes()))

@@ -1,6 +1,6 @@
 """Expectation parts to expectations: lists expanded, references checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from testbed.errors import nearest
 from testbed.measurement.target import Target
@@ -13,6 +13,7 @@ from testbed.scenario.sources import Sources
 from testbed.scenario.targets import TargetParser
 
 ALL = "all"
+_SHOWN = 3  # vantages that a message names; our choice
 
 Phases = Mapping[str, Phase]
 Made = dict[tuple[str, str, str, int], tuple[Expectation, int]]  # by phase, vantage, URL and IP version
@@ -33,9 +34,9 @@ def expand(
         chosen_phases = chosen(part.phase, list(phases), "phase", loc, sources)
         chosen_vantages = chosen(part.vantage, vantages, "vantage", loc, sources)
         for phase in chosen_phases:
+            if part.by:
+                check_rule(part.by, phase, chosen_vantages, phases, (*loc, "by"), sources)
             for vantage in chosen_vantages:
-                if part.by:
-                    check_rule(part.by, phase, vantage, phases, (*loc, "by"), sources)
                 _check_outage(part, phase, vantage, phases, loc, sources)
                 for each in filter(None, parsed):
                     one = Expectation(
@@ -72,18 +73,26 @@ def _check_part(part: ExpectPart, loc: Loc, sources: Sources) -> None:
         sources.add((*loc, "share"), message, "expect that outcome, with its share")
 
 
-def check_rule(by: str, phase: str, vantage: str, phases: Phases, loc: Loc, sources: Sources) -> None:
-    """Note it if no rule of that name is in force there."""
-    if phase not in phases or (phase, vantage) in sources.broken:
-        return
-    rules = {
-        name
-        for place in phases[phase].placements if place.operator == vantage
-        for rule in place.policy.rules
-        for name in (rule.name, f"{place.policy.name}/{rule.name}")
-    }  # fmt: skip
-    if by not in rules:
-        sources.add(loc, f"no rule {by!r} is in force at {vantage} in phase {phase!r}", nearest(by, rules))
+def check_rule(
+    by: str, phase: str, vantages: Sequence[str], phases: Phases, loc: Loc, sources: Sources
+) -> None:
+    """Note it if no rule of that name is in force at one of them."""
+    lacking, near = [], set[str]()
+    for vantage in vantages:
+        if phase not in phases or (phase, vantage) in sources.broken:
+            continue
+        rules = {
+            name
+            for place in phases[phase].placements if place.operator == vantage
+            for rule in place.policy.rules
+            for name in (rule.name, f"{place.policy.name}/{rule.name}")
+        }  # fmt: skip
+        if by not in rules:
+            lacking.append(vantage)
+            near |= rules
+    if lacking:
+        shown = ", ".join(lacking[:_SHOWN]) + f" and {len(lacking) - _SHOWN} more" * (len(lacking) > _SHOWN)
+        sources.add(loc, f"no rule {by!r} is in force at {shown} in phase {phase!r}", nearest(by, near))
 
 
 def _check_outage(

@@ -70,7 +70,7 @@ def _each(
                 sources.add((*loc, "vantage"), "nothing is blocked outside", "name an operator")
                 continue
             if part.fails_by:
-                check_rule(part.fails_by, phase, vantage, phases, (*loc, "fails_by"), sources)
+                check_rule(part.fails_by, phase, [vantage], phases, (*loc, "fails_by"), sources)
             for target in filter(None, parsed):
                 way = Circumvention(
                     part.name,

@@ -4,7 +4,6 @@ The program runs as the subscriber, as any command of a test does: python -m tes
 """
 
 import os
-import select
 import signal
 import socket
 import struct
@@ -20,6 +19,7 @@ from testbed.capture.file import open_capture
 from testbed.capture.link import SLL
 from testbed.capture.writer import PcapngWriter
 from testbed.errors import InvalidRunError
+from testbed.world import linux
 
 _ANY_PROTOCOL, _OUTGOING = 3, 4  # ETH_P_ALL, PACKET_OUTGOING: packet(7)
 _TIMESTAMP = 35  # SO_TIMESTAMPNS
@@ -104,7 +104,7 @@ def main() -> int:
         writer = PcapngWriter(file)
         os.write(1, _READY)
         while not stopping:
-            select.select([taken.fileno(), waking], [], [])
+            linux.Poller([taken.fileno(), waking]).wait()
             _write(taken, writer)
         _write(taken, writer)
     return 0

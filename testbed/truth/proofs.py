@@ -147,7 +147,8 @@ def notes(receipts: CensorReceipts) -> list[str]:
     found = []
     for censor, receipt in receipts.items():
         if waiting := receipt.get("undecided", 0):
-            found.append(f"{censor}: {waiting} packets still waited for its verdict when it was stopped")
+            packets = "one packet" if waiting == 1 else f"{waiting} packets"
+            found.append(f"{censor}: {packets} still waited for its verdict when it was stopped")
         if beyond := receipt.get("unjoined", 0):
             found.append(f"{censor}: {beyond} decisions are counted in the rules' sums only, not by flow")
     return found
