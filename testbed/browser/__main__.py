@@ -33,7 +33,9 @@ def main() -> int:
     except TestbedError as error:
         print(error, file=sys.stderr)
         return error.exit_status
-    print(json.dumps(seen.to_json(), ensure_ascii=False))
+    print(json.dumps(seen.to_json(), ensure_ascii=False), flush=True)
+    if seen.error:
+        print(f"{given.browser}: {seen.error}", file=sys.stderr)
     return 1 if seen.error else 0
 
 

@@ -18,12 +18,12 @@ from testbed.world.confine import children_among_commands, step_down
 from testbed.world.linux import CLONE_NEWNS, die_with_parent, unshare
 
 _POLL = 0.02  # seconds between two looks: our choice
-_PATIENCE = 2.0  # seconds that a program has to end after SIGTERM: our choice, well below the run's own limit
+_PATIENCE = 4.0  # seconds that a program has to end when asked to: our choice, below a service's own limit
 _AWAITED = {signal.SIGTERM, signal.SIGCHLD}
 
 
 def run_program(command: Command, place: Place, ready: ReportReady) -> NoReturn:
-    """Run `command` until SIGTERM, then end its process group and leave with status 0.
+    """Run `command` until SIGTERM, then ask its process group to end and leave with status 0.
 
     Calls `ready` once the program shows that it serves. Leaves with status 1 and the reason on stderr, which
     is the program's own log, if the program ends by itself or is not ready in time.
@@ -36,10 +36,11 @@ def run_program(command: Command, place: Place, ready: ReportReady) -> NoReturn:
         _fail(f"cannot start in {command.folder}: {error.strerror}")
     is_ready = _sign(command.ready, Path(command.folder), program.pid, place.log, started)
     deadline = time.monotonic() + command.ready.within
+    asked = signal.Signals[command.stop]
     served = False
     while True:
         if program.poll() is not None:
-            _end(program)
+            _end(program, asked)
             when = "" if served else f" before it was ready ({command.ready})"
             _fail(f"the command {_ended(program.returncode)}{when}: {command.run}")
         if not served and is_ready():
@@ -47,14 +48,14 @@ def run_program(command: Command, place: Place, ready: ReportReady) -> NoReturn:
             ready()
         if not served and time.monotonic() > deadline:
             ports = ", ".join(f"{name} {port}" for name, port in sorted(listening(program.pid)))
-            _end(program)
+            _end(program, asked)
             _fail(
                 f"not ready after {command.ready.within:g} s: waited until {command.ready}; "
                 f"it listens on {ports or 'nothing'}: {command.run}"
             )
         arrived = signal.sigtimedwait(_AWAITED, 3600 if served else _POLL)
         if arrived and arrived.si_signo == signal.SIGTERM:
-            _end(program)
+            _end(program, asked)
             os._exit(0)
 
 
@@ -105,9 +106,9 @@ def _written(file: Path, since: float) -> bool:
         return False
 
 
-def _end(program: "subprocess.Popen[bytes]") -> None:
+def _end(program: "subprocess.Popen[bytes]", asked: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(program.pid, signal.SIGTERM)
+        os.killpg(program.pid, asked)
         with contextlib.suppress(subprocess.TimeoutExpired):
             program.wait(_PATIENCE)
         os.killpg(program.pid, signal.SIGKILL)

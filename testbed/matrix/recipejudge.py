@@ -3,12 +3,13 @@
 from typing import Final
 
 from testbed.matrix.cell import Ending, MatrixTry
-from testbed.truth.toolrun import ToolRun
+from testbed.truth.toolrun import FAILED, NO_END, ToolRun
 from testbed.truth.wayjudge import NOT_READY, WayRow
 
 _ANSWER: Final = 10_000  # bytes: any answer has more, late packets of an earlier tool fewer. Our choice
 _DIRECT: Final = "its connection to the server itself had the name, and the box noted nothing of it"
 _UNSEEN: Final = "none of its packets had the name where the box looks for one, or went to the server itself"
+_OWN_WORDS: Final = (NOT_READY, FAILED, NO_END)  # outcomes whose reason only the tool or its client knows
 _TOOL: Final = {"crash": Ending.CRASH, "hang": Ending.HANG, "other port": Ending.PORT}
 
 
@@ -22,6 +23,8 @@ def recipe_try(row: WayRow) -> MatrixTry:
         return MatrixTry(bad, rule, row.packet, "; ".join(row.tool.misdeeds))
     if (failed := _TOOL.get(row.tool.ending)) and (row.verdict == "broken by itself" or not row.acted):
         return MatrixTry(failed, rule, row.packet, why[-1] if why else row.tool.why)
+    if row.verdict == "broken by itself" and row.free == NO_END:
+        return MatrixTry(Ending.HANG, reason=why[0])
     if row.verdict == "broken by itself":
         return MatrixTry(Ending.BROKEN, reason=why[0] if why else f"from outside it comes to {row.free}")
     if row.verdict == "not needed":
@@ -31,7 +34,7 @@ def recipe_try(row: WayRow) -> MatrixTry:
     if not row.acted:
         return MatrixTry(Ending.UNEXPLAINED, reason=f"{row.observed}, and no rule acted on its flows")
     ending = Ending.DEGRADED if row.observed == "throttle" else Ending.BLOCKED
-    reason = why[0] if row.observed == NOT_READY and why else row.observed
+    reason = why[-1] if row.observed in _OWN_WORDS and why else row.observed
     return MatrixTry(ending, rule, row.packet, reason, row.speed, row.free_speed)
 
 

@@ -368,6 +368,7 @@ class Recipe:
     grid: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # option -> the values it may have
     settings: Mapping[str, str] = field(default_factory=dict)  # option -> its value; in a scenario the first
     strategy: str = ""  # what it does to packets, as `testbed.evade` writes it, with $OPTION
+    modules: tuple[str, ...] = ()  # of $TESTBED_PYTHON, that must be installed
 
 
 @dataclass(frozen=True, slots=True)

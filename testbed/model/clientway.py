@@ -49,6 +49,11 @@ class ClientWay:
         return ""
 
     @property
+    def limit(self) -> float:
+        """Seconds that this client has."""
+        return 0.0
+
+    @property
     def needs(self) -> tuple[str, ...]:
         """What the machine must be able to do: names of `testbed.world.abilities`."""
         return ()

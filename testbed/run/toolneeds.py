@@ -1,6 +1,7 @@
 """What this machine lacks for a recipe."""
 
 import os
+from importlib.util import find_spec
 
 from testbed.model import Recipe
 from testbed.model.abilities import ABILITIES
@@ -21,6 +22,9 @@ def missing(recipe: Recipe) -> str:
         except ProgramError:
             package = _MORE_PACKAGES.get(program)
             found.append(f"{program} is not installed" + (f" (apt-get install {package})" if package else ""))
+    found += [
+        f"Python's module {module} is not installed" for module in recipe.modules if not find_spec(module)
+    ]
     found += [
         f"{device} is not there, or not open to this user"
         for device in recipe.devices

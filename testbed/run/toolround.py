@@ -183,9 +183,10 @@ class ToolRound:
             for vantage in vantages:
                 for target in self._targets(vantage)[number : number + 1]:
                     running[vantage, target.url] = self._client_of(vantage, target.url)
-            end = time.monotonic() + self._session.job.timeout
+            end = time.monotonic() + (limit := self._recipe.way.limit)
             for (vantage, url), process in running.items():
-                found[vantage][url] = _waited(process, max(0.0, end - time.monotonic()))
+                ended = _waited(process, max(0.0, end - time.monotonic()))
+                found[vantage][url] = replace(ended, limit=limit)
         return found
 
     def _client_of(self, vantage: str, url: str) -> "subprocess.Popen[bytes] | _InContainer":

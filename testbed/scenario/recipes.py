@@ -106,6 +106,7 @@ def _made(name: str, part: RecipePart, document: Document, loc: Loc, problems: P
         grid={name: tuple(values) for name, values in part.grid.items()},
         settings={name: values[0] for name, values in part.grid.items()},
         strategy=part.strategy,
+        modules=tuple(part.modules),
     )
 
 

@@ -120,6 +120,7 @@ def _way(way: Circumvention) -> dict[str, Any]:
             "title": recipe.title,
             "passage": dataclasses.asdict(recipe.passage),
             "programs": list(recipe.programs),
+            "modules": list(recipe.modules),
             "devices": list(recipe.devices),
             "needs": list(recipe.needs),
             "way": {recipe.way.key: dataclasses.asdict(recipe.way)} if recipe.way.key else None,

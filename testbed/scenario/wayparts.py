@@ -61,6 +61,7 @@ class _StartPart(PassagePart):
     client: Services = Field([], description="services beside the client, as those of hosts")
     server: Services = Field([], description="services on a server, started before the client's")
     programs: OneOrMore = Field([], description="that must be installed")
+    modules: OneOrMore = Field([], description="of $TESTBED_PYTHON, that must be installed: selenium")
     devices: OneOrMore = Field([], description="files that must be there: /dev/net/tun")
     needs: OneOrMore = Field([], description="what the machine must be able to do: names of `testbed doctor`")
     changes_user: bool = Field(default=False, description="its programs become another user or group")

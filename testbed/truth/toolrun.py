@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 ToolEnding = Literal["", "crash", "hang", "other port"]
+FAILED: Final = "failed"
+NO_END: Final = "no end"
 FLOOD: Final = 50_000  # packets in one try; our choice: a megabyte each way needs 2,000
 
 
@@ -14,11 +16,21 @@ class Fetched:
 
     status: int | None
     said: str = ""
+    limit: float = 0.0  # seconds that it had
 
     @property
     def label(self) -> str:
-        """`ok`, or `failed`: why is known to the client alone."""
-        return "ok" if self.status == 0 else "failed"
+        """`ok`, `no end`, or `failed`: why, only the client knows."""
+        if self.status is None:
+            return NO_END
+        return "ok" if self.status == 0 else FAILED
+
+    @property
+    def why(self) -> str:
+        """Why it came to nothing; "" if it did not."""
+        if self.status is None:
+            return f"its client had not ended after {self.limit:g} s"
+        return "" if self.status == 0 else self.said or f"its client ended with exit status {self.status}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ def _speed(tried: Tried) -> float | None:
 def _words(tried: Tried) -> str:
     """Why a tool did not start, or what a client of its own said when it failed."""
     if isinstance(tried, Fetched):
-        return "" if tried.status == 0 else tried.said or f"its client ended with exit status {tried.status}"
+        return tried.why
     return tried if isinstance(tried, str) else ""
 
 

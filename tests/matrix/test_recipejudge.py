@@ -50,5 +50,13 @@ def test_the_packet_and_the_rule():
     assert (made.rule, made.packet, made.reason) == ("name", "517 bytes at 0", "tls.sni.rst")
 
 
+def test_the_words_of_a_client_of_its_own():
+    """A box's failure in them; a client that never ended, with nothing in its way, hangs."""
+    failed = recipe_try(replace(BLOCKED, observed="failed", why="chromium: ERR_CONNECTION_RESET"))
+    stuck = replace(THROUGH, free="no end", verdict="broken by itself", why="had not ended after 10 s")
+    assert (failed.ending, failed.reason) == (Ending.BLOCKED, "chromium: ERR_CONNECTION_RESET")
+    assert (recipe_try(stuck).ending, recipe_try(stuck).reason) == (Ending.HANG, "had not ended after 10 s")
+
+
 def test_every_ending_of_a_recipe_is_a_case():
     assert {*CASES} == {one.value for one in Ending}

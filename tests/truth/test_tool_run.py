@@ -25,4 +25,4 @@ def test_a_tool_that_behaves_has_none():
 
 
 def test_a_client_of_its_own_fails_by_its_status():
-    assert [Fetched(status).label for status in (0, 1, None)] == ["ok", "failed", "failed"]
+    assert [Fetched(status).label for status in (0, 1, None)] == ["ok", "failed", "no end"]

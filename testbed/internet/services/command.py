@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+StopSignal = Literal["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"]
+
+
 @dataclass(frozen=True, slots=True)
 class Readiness:
     """When a program serves: one of four signs, and how long to wait for it."""
@@ -63,6 +66,7 @@ class Command(Service):
 
     run: str  # for /bin/sh
     ready: Readiness = Readiness()
+    stop: StopSignal = "SIGTERM"  # what asks it to end
     folder: str = "."  # working folder, relative to the file that names the command
 
     def __post_init__(self) -> None:
