@@ -171,6 +171,8 @@ def _firefox(form: BrowserForm, url: str, home: Path) -> "WebDriver":
         if switch != "usual":
             options.set_preference(name, switch == "on")
     if form.quic == "on":
+        trusted = False  # an authority that is not Mozilla's, as this world's, would switch HTTP/3 off
+        options.set_preference("network.http.http3.disable_when_third_party_roots_found", trusted)
         host = urlsplit(url).hostname
         options.set_preference("network.http.http3.alt-svc-mapping-for-testing", f"{host};h3=:443")
     if form.doh:

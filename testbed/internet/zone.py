@@ -18,6 +18,7 @@ import dns.rdatatype
 import dns.reversename
 import dns.rrset
 
+from testbed.internet.services.ech import EchFront
 from testbed.model import DnsAnswers, Host, Site, World
 from testbed.model.addressing import addresses_of
 
@@ -67,9 +68,9 @@ class Zone:
         servers = [(site, site.addresses) for site in listed]
         servers += [(host, addresses_of(host, world)) for host in world.hosts]
         services = {
-            name.lower(): _service(server.https_record, addresses, server.ech)
+            name.lower(): _service(server.https_record, addresses, ech)
             for server, addresses in servers
-            if server.https_record or server.ech
+            if (ech := server.ech or _own_ech(server)) or server.https_record
             for name in server.names
         }
         delegations = {zone: addresses_of(host, world) for host in world.hosts for zone in host.zones}
@@ -106,6 +107,12 @@ class Zone:
             return [addresses[crc32(self.egress.encode()) % len(addresses)]]
         first = next(self.asked) % len(addresses)
         return addresses[first:] + addresses[:first]
+
+
+def _own_ech(server: Site | Host) -> str:
+    """The ECHConfigList of a host that serves ECH itself; "" for any other."""
+    services = server.services if isinstance(server, Host) else ()
+    return next((one.published() for one in services if isinstance(one, EchFront)), "")
 
 
 def _service(protocols: Sequence[str], addresses: Sequence[str], ech: str) -> str:

@@ -72,7 +72,7 @@ def contender(
     kind: LineKind = "http" if client == "http" else "tls"
     first = first_bytes(client, number, host)
     made = Contender(title, kind, first, plan, stands_for=stands_for, varies=varies, client=client)
-    return replace(made, directly="http" if client == "http" else "")
+    return replace(made, directly=_COMPARED.get(client, ""))
 
 
 def _quic(how: str, title: str, stands_for: str, host: str) -> Contender:
@@ -121,6 +121,11 @@ def _ech(_: str) -> bytes:
     return record(hello_of([server_name(FREE_NAME), shares((X25519, 32)), outer_ech(176)], _CIPHERS))
 
 
+def _ech_off(name: str) -> bytes:
+    """The same client in the open."""
+    return record(hello_of([server_name(name), shares((X25519, 32))], _CIPHERS))
+
+
 def _http(name: str) -> bytes:
     return f"GET / HTTP/1.1\r\nHost: {name}\r\nUser-Agent: curl/8.5.0\r\nAccept: */*\r\n\r\n".encode()
 
@@ -149,10 +154,13 @@ VOICE_FORMS: Final[dict[str, tuple[tuple[bytes, ...], int]]] = {
     "discord-decoy": ((bytes(range(1, 41)), _DISCORD), 1),
 }
 """How a call begins: its first datagrams, and how many of them are not the client's."""
+_COMPARED: Final = {"http": "http", "ech": "ech-off", "ech-off": "ech-off"}
+"""Client -> the one whose direct connection must be blocked; others are compared with this Python's TLS."""
 _CIPHERS: Final = (0x1301, 0x1302, 0x1303)
 _MADE: Final[dict[str, Callable[[str], bytes]]] = {
     "padded": _padded,
     "ech": _ech,
+    "ech-off": _ech_off,
     "http": _http,
     "tls12": partial(_openssl_of, ssl.TLSVersion.TLSv1_2),
     "tls13": partial(_openssl_of, ssl.TLSVersion.TLSv1_3),

@@ -10,6 +10,7 @@ from testbed.matrix.livetry import LIMIT, Fetch, Stopwatch
 
 _HEAD: Final = b"\r\n\r\n"
 _BROWSERS: Final = {"chrome": "chrome", "firefox": "firefox", "safari": "safari"}  # curl_cffi's names
+_ENCRYPTED: Final = {"ech": True, "ech-off": False}
 _PADDING: Final = tuple(f"padding-{number:03}-".ljust(200, "x") for number in range(7))
 
 
@@ -24,6 +25,8 @@ def fetching(client: str) -> Fetch:
     """How a client fetches, by its name."""
     if client in _BROWSERS:
         return partial(_by_browser, _BROWSERS[client])
+    if client in _ENCRYPTED:
+        return partial(_by_ech, _ENCRYPTED[client])
     return _by_http if client == "http" else partial(_by_tls, client)
 
 
@@ -31,7 +34,22 @@ async def _by_tls(client: str, port: int, host: str, size: int) -> float:
     reader, writer = await _connected(port, host, 443)
     try:
         await writer.start_tls(_context(client), server_hostname=host)
-        return await _answer(reader, writer, host, size)
+        writer.write(_request(host, size))
+        return await _answer(reader, size)
+    finally:
+        writer.close()
+
+
+async def _by_ech(hidden: bool, port: int, host: str, size: int) -> float:  # noqa: FBT001 (bound by name)
+    """Through the front: in its certificate is the front's name, in the inner hello the site's."""
+    from testbed.internet.tls13 import DATA
+    from testbed.matrix.echclient import PUBLIC_NAME, shaken, trusted_here
+
+    reader, writer = await _connected(port, PUBLIC_NAME, 443)
+    try:
+        stream = await shaken(reader, writer, host, trusted_here(), hidden=hidden)
+        stream.send(DATA, _request(host, size))
+        return await _answer(stream.reading(), size)
     finally:
         writer.close()
 
@@ -39,7 +57,8 @@ async def _by_tls(client: str, port: int, host: str, size: int) -> float:
 async def _by_http(port: int, host: str, size: int) -> float:
     reader, writer = await _connected(port, host, 80)
     try:
-        return await _answer(reader, writer, host, size)
+        writer.write(_request(host, size))
+        return await _answer(reader, size)
     finally:
         writer.close()
 
@@ -78,9 +97,12 @@ async def _connected(
     return reader, writer
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, size: int) -> float:
+def _request(host: str, size: int) -> bytes:
+    return f"GET /bytes/{size} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+
+
+async def _answer(reader: asyncio.StreamReader, size: int) -> float:
     """The speed of the answer's body. ValueError for another answer."""
-    writer.write(f"GET /bytes/{size} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
     head = await reader.readuntil(_HEAD)
     if not head.startswith(b"HTTP/1.1 200"):
         raise ValueError(f"the server says {head[9:40]!r}")
@@ -106,4 +128,4 @@ _FETCHES: Final = {
     "tls13": (_TLS13, _TLS13, ()),
     "padded": (_TLS12, _TLS13, _PADDING),  # longer than a segment, as a browser's with a post-quantum key
 }
-CLIENTS: Final = (*_FETCHES, *_BROWSERS, "http")
+CLIENTS: Final = (*_FETCHES, *_BROWSERS, *_ENCRYPTED, "http")
