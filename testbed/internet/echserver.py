@@ -3,7 +3,7 @@
 import hashlib
 import os
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from testbed.internet import tls13
 from testbed.internet.echkeys import ECH, SUITE, EchKey, opened
@@ -86,15 +86,14 @@ async def accepted(
         raise TlsError("the client does not begin with a ClientHello")
     welcome = welcomed(body, key)
     hello = welcome.hello
-    share = hello.share
-    if share is None or tls13.SUITE.to_bytes(2, "big") not in _pairs(hello.suites):
+    agreed = _agreed(hello.shares)
+    if agreed is None or tls13.SUITE.to_bytes(2, "big") not in _pairs(hello.suites):
         stream.send(tls13.ALERT, b"\2\x28")  # handshake_failure
-        raise TlsError("the client offers no TLS 1.3 with X25519 and AES-128-GCM")
-    private = X25519PrivateKey.generate()
+        raise TlsError("the client offers no TLS 1.3 with AES-128-GCM and a key of X25519 or P-256")
     transcript = tls13.message(tls13.CLIENT_HELLO, hello.body() if welcome.inner else body)
-    answer = _server_hello(hello, private, transcript if welcome.inner else b"")
+    answer = _server_hello(hello, agreed, transcript if welcome.inner else b"")
     transcript += answer
-    secrets = HandshakeSecrets.of(private.exchange(X25519PublicKey.from_public_bytes(share)), transcript)
+    secrets = HandshakeSecrets.of(agreed.shared, transcript)
     stream.send(tls13.HANDSHAKE, answer)
     stream.change()
     stream.mine, stream.theirs = TrafficKey(secrets.server), TrafficKey(secrets.client)
@@ -113,9 +112,35 @@ def _pairs(suites: bytes) -> set[bytes]:
     return {suites[at : at + 2] for at in range(0, len(suites), 2)}
 
 
-def _server_hello(hello: HelloFields, private: X25519PrivateKey, inner: bytes) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Agreed:
+    """The keys of a connection."""
+
+    group: int
+    mine: bytes  # public
+    shared: bytes
+
+
+def _agreed(shares: Mapping[int, bytes]) -> _Agreed | None:
+    """One of the groups that a client has sent a key for; None if there is none. TlsError for no key."""
+    try:
+        if share := shares.get(tls13.X25519):
+            private = X25519PrivateKey.generate()
+            shared = private.exchange(X25519PublicKey.from_public_bytes(share))
+            return _Agreed(tls13.X25519, private.public_key().public_bytes_raw(), shared)
+        if share := shares.get(tls13.P256):
+            other = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), share)
+            own = ec.generate_private_key(ec.SECP256R1())
+            point = own.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+            return _Agreed(tls13.P256, point, own.exchange(ec.ECDH(), other))
+    except ValueError as error:
+        raise TlsError(f"the client's key is none: {error}") from error
+    return None
+
+
+def _server_hello(hello: HelloFields, agreed: _Agreed, inner: bytes) -> bytes:
     """It; with the sign of acceptance if the hello was an `inner` one."""
-    share = tls13.X25519.to_bytes(2, "big") + vector(private.public_key().public_bytes_raw(), 2)
+    share = agreed.group.to_bytes(2, "big") + vector(agreed.mine, 2)
     extensions = tls13.extension(tls13.VERSIONS, b"\3\4") + tls13.extension(tls13.KEY_SHARE, share)
 
     def written(random: bytes) -> bytes:
@@ -149,11 +174,3 @@ def _proved(welcome: Welcome, key: EchKey, identity: Identity, mine: TrafficKey,
 def to_sign(transcript: bytes) -> bytes:
     """What a server's certificate signs (RFC 8446 section 4.4.3)."""
     return b" " * 64 + b"TLS 1.3, server CertificateVerify\0" + hashlib.sha256(transcript).digest()
-
-
-def names_of(identity: Identity) -> Sequence[str]:
-    """The names of its certificate."""
-    leaf = x509.load_der_x509_certificate(identity.chain[0])
-    return leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
-        x509.DNSName
-    )

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-SUITE, X25519, ECDSA_P256 = 0x1301, 0x001D, 0x0403
+SUITE, X25519, P256, ECDSA_P256 = 0x1301, 0x001D, 0x0017, 0x0403
 CLIENT_HELLO, SERVER_HELLO, ENCRYPTED_EXTENSIONS, CERTIFICATE, CERTIFICATE_VERIFY, FINISHED = (
     1,
     2,
@@ -98,13 +98,10 @@ class HelloFields:
         return data[5:].decode("ascii", "replace")
 
     @property
-    def share(self) -> bytes | None:
-        """A client's key of X25519."""
-        if (data := self.get(KEY_SHARE)) is None:
-            return None
-        shares = Reader(Reader(data).vector(2))
-        found = {shares.number(2): shares.vector(2) for _ in shares}
-        return found.get(X25519)
+    def shares(self) -> dict[int, bytes]:
+        """A client's keys, by their groups."""
+        shares = Reader(Reader(self.get(KEY_SHARE) or b"\0\0").vector(2))
+        return {shares.number(2): shares.vector(2) for _ in shares}
 
 
 class Reader:

@@ -7,6 +7,7 @@ that site. The certificate is the front's.
 import asyncio
 import os
 import ssl
+import warnings
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from testbed.internet import tls13
@@ -147,4 +149,6 @@ def _check(chain: list[x509.Certificate], body: bytes, transcript: bytes, truste
 def trusted_here() -> Store:
     """The authorities of the process's machine."""
     bundle = ssl.get_default_verify_paths().cafile or ""
-    return Store(x509.load_pem_x509_certificates(Path(bundle).read_bytes()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)  # an old authority's serial number
+        return Store(x509.load_pem_x509_certificates(Path(bundle).read_bytes()))
