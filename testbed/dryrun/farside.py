@@ -162,7 +162,7 @@ class FarSide:
                     return self._dns_over_tcp(self._answer(address))
                 if service.key == "dot":
                     return lambda peer: _DotConversation(self, peer, host, address, "", secure=True).begin()
-                if service.key in ("web", "doh"):
+                if service.key in ("web", "doh", "ech"):
                     client = str(ip_address(packet.source))
                     secure = packet.dport == getattr(service, "https", packet.dport)
                     return lambda peer: _WebConversation(
