@@ -33,7 +33,7 @@ class BrowserForm:
     """What a browser does otherwise than by itself. "usual": as it comes."""
 
     post_quantum: Switch = "usual"  # the key exchange that makes its ClientHello longer than a segment
-    ech: Switch = "usual"  # encrypted ClientHello, for servers whose DNS records have a key for it (Firefox)
+    ech: Switch = "usual"  # encrypted ClientHello, for servers whose DNS records have a key for it; Firefox alone has a switch
     quic: Switch = "usual"  # on: HTTP/3 at once, without an earlier answer that offers it
     doh: str = ""  # URL of a resolver over HTTPS, asked alone
     proxy: str = ""  # "socks5://127.0.0.1:1080"
@@ -76,7 +76,7 @@ def view(
     Errors: UnsupportedError without browser, driver or Selenium; InputError for what a browser cannot do.
     """
     if browser == "chromium" and form.ech != "usual":
-        remedy = "give --doh URL: it then uses ECH where the server's records have a key"
+        remedy = "it uses ECH where the server's records have a key; with --post-quantum off it never does"
         raise InputError.at("--ech", "Chromium has no switch for it", remedy)
     if missing := lacking_browser(browser):
         raise UnsupportedError(missing)
@@ -141,6 +141,7 @@ def _chromium(form: BrowserForm, url: str, home: Path) -> "WebDriver":
         short if form.post_quantum == "off" else "",
         f"--origin-to-force-quic-on={parts.hostname}:{parts.port or 443}" if form.quic == "on" else "",
         "--disable-quic" if form.quic == "off" else "",
+        "--disable-features=HttpsUpgrades" if parts.scheme == "http" else "",  # what is asked for
         f"--proxy-server={form.proxy}" if form.proxy else "",
     ):
         if argument:
@@ -160,19 +161,21 @@ def _firefox(form: BrowserForm, url: str, home: Path) -> "WebDriver":
     options = FirefoxOptions()
     options.binary_location = str(next(filter(None, map(which, names))))
     options.add_argument("--headless")
-    switched = {
+    switched: dict[str, Switch] = {
         "security.tls.enable_kyber": form.post_quantum,
         "network.http.http3.enable_kyber": form.post_quantum,
         "network.dns.echconfig.enabled": form.ech,
         "network.dns.http3_echconfig.enabled": form.ech,
         "network.http.http3.enable": form.quic,
     }
+    if form.quic == "on":  # an authority that is not Mozilla's, as the world's, would switch HTTP/3 off
+        switched["network.http.http3.disable_when_third_party_roots_found"] = "off"
+    if urlsplit(url).scheme == "http":
+        switched["dom.security.https_first"] = "off"  # HTTPS instead of what is asked for
     for name, switch in switched.items():
         if switch != "usual":
             options.set_preference(name, switch == "on")
     if form.quic == "on":
-        trusted = False  # an authority that is not Mozilla's, as this world's, would switch HTTP/3 off
-        options.set_preference("network.http.http3.disable_when_third_party_roots_found", trusted)
         host = urlsplit(url).hostname
         options.set_preference("network.http.http3.alt-svc-mapping-for-testing", f"{host};h3=:443")
     if form.doh:
