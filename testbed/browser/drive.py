@@ -33,7 +33,7 @@ class BrowserForm:
     """What a browser does otherwise than by itself. "usual": as it comes."""
 
     post_quantum: Switch = "usual"  # the key exchange that makes its ClientHello longer than a segment
-    ech: Switch = "usual"  # encrypted ClientHello, for servers whose DNS records have a key for it; Firefox alone has a switch
+    ech: Switch = "usual"  # encrypted ClientHello, for servers whose DNS records have a key (Firefox)
     quic: Switch = "usual"  # on: HTTP/3 at once, without an earlier answer that offers it
     doh: str = ""  # URL of a resolver over HTTPS, asked alone
     proxy: str = ""  # "socks5://127.0.0.1:1080"
