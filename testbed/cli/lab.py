@@ -68,10 +68,13 @@ def start(ctx: click.Context, name: str, student: str | None, code: str, *, fres
 
     Leave the shell as any other, and start the lab again whenever you like: your answers stay.
     """
+    from testbed.labs.clerk import is_served
     from testbed.labs.labfile import assign, load_lab
     from testbed.labs.opening import alone
     from testbed.labs.workbook import Workbook
 
+    if is_served():
+        raise InputError.at("", "you are in your lab's world already", "see: testbed lab check")
     lab = load_lab(name)
     workbook = Workbook(lab.name, student or getpass.getuser(), code)
     try:
@@ -141,10 +144,11 @@ def check(
     of the lab. Each task takes a few answers, and all of them are handed in. Exit status 1: the answer is not
     right.
     """
-    from testbed.labs.clerk import ask_clerk
+    from testbed.labs.clerk import ask_clerk, is_served
 
     handed = Handed(answer, capture, file, tuple(ctx.obj))
-    if (file or ctx.obj) and (status := ask_clerk(sys.argv[2:])) is not None:
+    outside = file or ctx.obj or is_served()
+    if outside and (status := ask_clerk(sys.argv[2:], capture or file)) is not None:
         return status
     workbook, assignment = _in_work()
     if task is None:
@@ -288,6 +292,8 @@ def _kept(workbook: "Workbook", what: "EntryKind", task: str, text: str) -> None
 @click.argument("task")
 def hint(task: str) -> int:
     """Show the next hint for TASK. The lecturer sees how many you took; they cost nothing."""
+    if (status := _served()) is not None:
+        return status
     workbook, assignment = _in_work()
     one = _task_of(assignment, task)
     _must_be_open(workbook, assignment, one)
@@ -305,6 +311,8 @@ def hint(task: str) -> int:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 def submit(file: Path | None) -> int:
     """Write FILE (default: LAB-STUDENT.lab): your answers, signed. Submit as often as you like."""
+    if (status := _served()) is not None:
+        return status
     from testbed.labs.submission import SUFFIX
     from testbed.labs.submission import submit as write
 
@@ -387,6 +395,13 @@ def _show_grades(grades: "list[Grade]") -> None:
         click.echo(printable(f"{one.student:<16}{one.lab:<22}{one.points:>3} of {one.most}   {tasks}"))
         for remark in one.remarks:
             click.echo(printable(f"{'':<16}! {remark}"))
+
+
+def _served() -> int | None:
+    """In a shell of a class's server, what was asked is done outside: its exit status."""
+    from testbed.labs.clerk import ask_clerk, is_served
+
+    return ask_clerk(sys.argv[2:]) if is_served() else None
 
 
 def _in_work() -> "tuple[Workbook, Assignment]":

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from testbed.errors import InvalidRunError
 from testbed.run import requests, worlds
 from testbed.run.control import Line
 from testbed.vantage.joined import helper
+from testbed.vantage.seclusion import Seclusion
 from testbed.vantage.shell import shell_argv
 
 _CHUNK: Final = 32_768
@@ -30,6 +32,15 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
+@dataclass(frozen=True, slots=True)
+class StudentShell:
+    """The shell of somebody who must not see what the user has who opened the world."""
+
+    argv: list[str]
+    variables: Mapping[str, str]
+    seclusion: Seclusion
+
+
 @dataclass(slots=True)
 class SubscriberTerminal:
     """A shell that runs in a vantage, and the pty's end from which it is driven."""
@@ -39,14 +50,26 @@ class SubscriberTerminal:
     line: Line
 
     @classmethod
-    def open(cls, world: str, vantage: str, folder: Path, columns: int, rows: int) -> "SubscriberTerminal":
-        """Start it. Errors: InputError for a world or vantage that does not exist, InvalidRunError."""
+    def open(
+        cls,
+        world: str,
+        vantage: str,
+        folder: Path,
+        columns: int,
+        rows: int,
+        student: StudentShell | None = None,
+    ) -> "SubscriberTerminal":
+        """Start it, with what this user has, or a `student` may have.
+
+        Errors: InputError for a world or vantage that does not exist, InvalidRunError.
+        """
         _, line = worlds.connect(world)
         try:
-            place, phase = requests.begin(line, vantage, ["(console) shell"])
+            secluded = student.seclusion if student else None
+            place, phase = requests.begin(line, vantage, ["(console) shell"], secluded)
             scratch = folder / "console" / vantage
             scratch.mkdir(parents=True, exist_ok=True)
-            argv = shell_argv(world, phase, vantage, scratch)
+            argv = student.argv if student else shell_argv(world, phase, vantage, scratch)
             refusal = os.memfd_create("refusal")
             master, slave = pty.openpty()
             try:
@@ -55,7 +78,7 @@ class SubscriberTerminal:
                 command = [sys.executable, "-I", "-S", "-c", _TAKE, *helper(place, refusal, argv)]
                 process = subprocess.Popen(
                     command, stdin=slave, stdout=slave, stderr=slave, pass_fds=[refusal], close_fds=True,
-                    start_new_session=True, env=_environment(), cwd=_home(),
+                    start_new_session=True, env=_environment(student), cwd="/" if student else _home(),
                 )  # fmt: skip
             except OSError as error:
                 os.close(master)
@@ -107,8 +130,9 @@ def resize(master: int, columns: int, rows: int) -> None:
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+def _environment(student: StudentShell | None) -> dict[str, str]:
+    own = student.variables if student else os.environ
+    return {**own, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
 
 
 def _home() -> str:

@@ -18,7 +18,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from testbed.console.flowstories import flow_story
 from testbed.console.seats import Seats
-from testbed.console.subscribertty import SubscriberTerminal, resize
+from testbed.console.shellsocket import FULL, attend_shell
+from testbed.console.subscribertty import SubscriberTerminal
 from testbed.console.webguard import LONGEST_BODY, WebGuard
 from testbed.console.worldfeed import WorldFeed, stopped
 from testbed.errors import InputError, TestbedError, UnsupportedError
@@ -27,7 +28,7 @@ from testbed.run import requests
 ASSETS: Final = Path(__file__).parent / "assets"
 _COOKIE: Final = "testbed-seat"
 _MOST_TERMINALS: Final = 8  # of one world at once; our choice
-_TAKEN, _ENDED, _FULL = 4001, 4002, 4003  # why a WebSocket is closed
+_TAKEN, _ENDED = 4001, 4002  # why a WebSocket is closed
 _WRONG: Final = (
     "403: this link is wrong, or has been used. The console prints a new one: press Enter there.\n"
 )
@@ -213,7 +214,7 @@ class _Web:
             return
         if room.terminals >= _MOST_TERMINALS:
             await socket.accept()
-            await socket.close(_FULL, f"{_MOST_TERMINALS} terminals are open already; close one")
+            await socket.close(FULL, f"{_MOST_TERMINALS} terminals are open already; close one")
             return
         room.terminals += 1
         try:
@@ -222,36 +223,9 @@ class _Web:
             room.terminals -= 1
 
     async def _shell(self, room: _Place, socket: WebSocket) -> None:
-        over = room.sockets[socket] = (
-            asyncio.Event()
-        )  # from now on: the seat may be lost while a shell starts
-        try:
-            await self._shell_until(over, room, socket)
-        finally:
-            room.sockets.pop(socket)
-            with suppress(RuntimeError, WebSocketDisconnect):
-                await socket.close()
-
-    async def _shell_until(self, over: asyncio.Event, room: _Place, socket: WebSocket) -> None:
-        await socket.accept()
-        size = [_number(socket.query_params.get(name), usual) for name, usual in (("cols", 80), ("rows", 24))]
         vantage = socket.path_params["vantage"]
-        try:
-            shell = await asyncio.to_thread(
-                SubscriberTerminal.open, room.feed.name, vantage, room.feed.folder, *size
-            )
-        except TestbedError as error:
-            await socket.close(_FULL, str(error)[:120])
-            return
-        ends = [
-            asyncio.create_task(one) for one in (_typed(socket, shell), _shown(socket, shell), over.wait())
-        ]
-        try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in ends:
-                await stopped(task)
-            await asyncio.to_thread(shell.close)
+        open_it = partial(SubscriberTerminal.open, room.feed.name, vantage, room.feed.folder)
+        await attend_shell(socket, open_it, room.sockets)
 
 
 async def _answered(make: Callable[[], Awaitable[dict[str, Any]]]) -> Response:
@@ -281,32 +255,7 @@ def _word(given: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _number(text: str | None, usual: int) -> int:
-    return int(text) if text and text.isdigit() and len(text) < 5 else usual
-
-
 async def _until_gone(socket: WebSocket) -> None:
     with suppress(WebSocketDisconnect, RuntimeError):
         while True:
             await socket.receive_text()
-
-
-async def _typed(socket: WebSocket, shell: SubscriberTerminal) -> None:
-    """Text is JSON for control; bytes are what was typed."""
-    while True:
-        message = await socket.receive()
-        if message["type"] == "websocket.disconnect":
-            return
-        if data := message.get("bytes"):
-            shell.write(data)
-        elif text := message.get("text"):
-            with suppress(ValueError, TypeError, KeyError):
-                columns, rows = json.loads(text)["resize"]
-                resize(shell.master, int(columns), int(rows))
-
-
-async def _shown(socket: WebSocket, shell: SubscriberTerminal) -> None:
-    """The page's own pace: the shell waits while a slow one has not taken what it wrote."""
-    with suppress(WebSocketDisconnect, RuntimeError):
-        while data := await shell.read():
-            await socket.send_bytes(data)

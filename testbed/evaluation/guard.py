@@ -70,7 +70,7 @@ def cover(folders: list[str]) -> None:
     stores = Path(os.environ["SSL_CERT_FILE"]).parent.glob("*.*") if folders else ()
     contents = [(path, path.read_bytes()) for path in stores]
     libc = ctypes.CDLL(None, use_errno=True)
-    for folder in folders:
+    for folder in filter(os.path.isdir, folders):  # a secluded command has none of them
         if libc.mount(b"none", os.fsencode(folder), b"tmpfs", _SAFE, b"mode=755") != 0:
             raise OSError(ctypes.get_errno(), "cannot be covered", folder)
     for path, content in contents:

@@ -19,6 +19,7 @@ from testbed.labs.labfile import Assignment, lab_variables
 from testbed.model.addressing import twin_addresses
 from testbed.run.events import ends_of, rules_by_flow
 from testbed.run.open import open_world
+from testbed.vantage.seclusion import secluding
 
 _READ: Final = 50_000  # packets of a file; our choice
 _KEPT: Final = 40  # packets of a connection; our choice
@@ -27,6 +28,16 @@ _OUTPUT: Final = 4000  # characters of a command's output that are kept, the las
 _LIMIT: Final = 120.0  # seconds for a command; our choice
 
 Ends = tuple[bytes, int, bytes, int]
+
+
+def _variables(assignment: Assignment) -> dict[str, str]:
+    """The environment of a student's command: what is the server's own stays outside."""
+    variables = {**os.environ, **lab_variables(assignment.lab)}
+    if secluded := secluding():
+        variables["HOME"] = secluded.home
+        for name in ("TESTBED_LAB", "XDG_STATE_HOME"):
+            variables.pop(name, None)
+    return variables
 
 
 def captured(path: Path, name: str, known: Collection[str]) -> CaptureEvidence:
@@ -92,7 +103,7 @@ def commanded(assignment: Assignment, words: Sequence[str]) -> CommandEvidence:
             try:
                 done = world.run(
                     words,
-                    env={**os.environ, **lab_variables(assignment.lab)},
+                    env=_variables(assignment),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     stdin=subprocess.DEVNULL,

@@ -121,9 +121,9 @@ class Assignment:
         path.write_text(filled(self.lab.scenario_text(HIDDEN), found), "utf-8")
 
 
-def lab_variables(lab: Lab) -> dict[str, str]:
+def lab_variables(lab: Lab, path: str = "") -> dict[str, str]:
     """What the commands of a lab find in their environment, in its shell and in worlds that a check opens."""
-    path = os.environ.get("PATH", os.defpath)
+    path = path or os.environ.get("PATH", os.defpath)
     return {
         "PATH": f"{path}{os.pathsep}{Path(sys.executable).parent}",  # `testbed` is found inside
         "TESTBED_PYTHON": sys.executable,  # as recipes find it

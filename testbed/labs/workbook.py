@@ -39,11 +39,16 @@ def home() -> Path:
     return base / "testbed/labs"
 
 
+def is_student(name: str) -> bool:
+    """Whether a student can have this name."""
+    return bool(_STUDENT.fullmatch(name))
+
+
 class Workbook:
     """The folder of one student and one lab; made on the first entry."""
 
     def __init__(self, lab: str, student: str, code: str, base: Path | None = None) -> None:
-        if not _STUDENT.fullmatch(student):
+        if not is_student(student):
             remedy = "use letters, digits, '.', '_' and '-', 64 at most"
             raise InputError.at("--student", f"{student[:80]!r} cannot be a student's name", remedy)
         self.lab, self.student, self.code = lab, student, code

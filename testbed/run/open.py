@@ -83,6 +83,8 @@ class StandingWorld:
         _, line = worlds.connect(self.name)
         place, _ = requests.begin(line, vantage, args)
         place = replace(place, nameless=nameless, read_only=read_only)
+        if place.seclusion and "cwd" in options:
+            place = replace(place, secluded=place.seclusion.at(str(options["cwd"])).text())
         refusal = os.memfd_create("refusal")
         try:
             done = subprocess.run(

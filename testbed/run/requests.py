@@ -15,6 +15,7 @@ from testbed.run.control import Line
 from testbed.run.records import PhaseRecord
 from testbed.vantage.joined import Joined, run_joined
 from testbed.vantage.programs import ProgramError
+from testbed.vantage.seclusion import Seclusion, secluding
 from testbed.world import linux
 
 
@@ -48,14 +49,19 @@ class Visit:
         }
 
 
-def begin(line: Line, vantage: str | None, argv: Sequence[str]) -> tuple[Joined, str]:
+def begin(
+    line: Line, vantage: str | None, argv: Sequence[str], secluded: Seclusion | None = None
+) -> tuple[Joined, str]:
     """Ask the world for a place at `vantage` (None: its only one); the place, and the phase that holds.
+
+    `secluded`: what the program may see of this machine's files; None: what this process was told, or all.
 
     Errors: InputError for a vantage that the world does not have; InvalidRunError if the world has ended.
     """
     reply = line.ask({"do": "exec", "vantage": vantage, "command": list(argv)})
     phase = reply.pop("phase")
-    return Joined(**reply), phase
+    secluded = secluded or secluding()
+    return Joined(**reply, secluded=secluded.text() if secluded else ""), phase
 
 
 @dataclass(frozen=True, slots=True)

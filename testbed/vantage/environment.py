@@ -22,6 +22,7 @@ from testbed.internet.bundles import SYSTEM_BUNDLES, system_bundle
 
 if TYPE_CHECKING:
     from testbed.internet.authority import Authority
+    from testbed.vantage.seclusion import Seclusion
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 CERTIFICATES = Path("etc/ssl/certs")  # OpenSSL's directory, where it looks authorities up by hash
@@ -35,7 +36,7 @@ _BUSES = r"DBUS_\w+|AT_SPI_BUS_ADDRESS|NOTIFY_SOCKET|JOURNAL_STREAM|LISTEN_(FDS|
 _DISPLAYS = r"(WAYLAND_)?DISPLAY|XAUTHORITY|ICEAUTHORITY|SESSION_MANAGER|SWAYSOCK|I3SOCK|HYPRLAND_\w+"
 _SOUNDS = r"PULSE_\w+|PIPEWIRE_\w+"
 _TERMINALS = r"TMUX(_PANE)?|STY|ZELLIJ\w*|KITTY_LISTEN_ON|WEZTERM_UNIX_SOCKET"
-_EDITORS = r"VSCODE_\w+|NVIM(_LISTEN_ADDRESS)?|EMACS_SOCKET_NAME|VIM_SERVERNAME"
+_EDITORS = r"VSCODE_\w+|TESTBED_SECLUSION|NVIM(_LISTEN_ADDRESS)?|EMACS_SOCKET_NAME|VIM_SERVERNAME"
 _SERVERS = r"(DOCKER|CONTAINER|LIBVIRT_DEFAULT)_(HOST|CONTEXT|URI)|MYSQL_UNIX_PORT|WSL_INTEROP"
 DROPPED = re.compile(
     f"{_PROXIES}|{_NAMES}|{_AGENTS}|{_BUSES}|{_DISPLAYS}|{_SOUNDS}|{_TERMINALS}|{_EDITORS}|{_SERVERS}"
@@ -52,6 +53,7 @@ class Environment:
     tree: Path  # laid over "/"
     scratch: Path  # an empty folder to mount on
     variables: Mapping[str, str]
+    secluded: "Seclusion | None" = None  # what else of the machine's files a program may see
 
     def for_program(self, own: Mapping[str, str]) -> dict[str, str]:
         """The environment of a program whose user has `own`."""

@@ -23,6 +23,7 @@ if __name__ == "__main__":  # started without site-packages: nothing but the sta
 from testbed.errors import Exit, InputError, InvalidRunError, TestbedError
 from testbed.vantage.environment import Environment
 from testbed.vantage.programs import NOT_EXECUTABLE, ProgramError, find_program
+from testbed.vantage.seclusion import Seclusion, limit
 from testbed.vantage.subscriber import become_subscriber
 from testbed.world.join import FirstProcess
 from testbed.world.netns import Namespace
@@ -43,11 +44,17 @@ class Joined:
     pod: str = ""  # id of the container that owns the vantage's network, if containers can join it
     nameless: bool = False  # nothing that the program sees names a vantage or another host
     read_only: bool = False  # the program cannot change the machine's files
+    secluded: str = ""  # `testbed.vantage.seclusion.Seclusion` as text; "": it sees the files of its user
 
     @property
     def environment(self) -> Environment:
         """The subscriber's files and variables."""
-        return Environment(Path(self.tree), Path(self.scratch), self.variables)
+        return Environment(Path(self.tree), Path(self.scratch), self.variables, self.seclusion)
+
+    @property
+    def seclusion(self) -> Seclusion | None:
+        """What of the machine's files the program may see."""
+        return Seclusion.from_text(self.secluded) if self.secluded else None
 
 
 def run_joined(place: Joined, argv: Sequence[str], own: Mapping[str, str] = os.environ) -> int:
@@ -87,6 +94,8 @@ def _become(place: Joined, argv: Sequence[str], own: Mapping[str, str], here: Pa
         raise InvalidRunError(f"vantage {place.vantage}: {error}") from error
     for number in _RESTORED:
         signal.signal(number, signal.SIG_DFL)
+    if place.seclusion:
+        limit(place.seclusion)
     try:
         os.execve(program, list(argv), variables)
     except OSError as error:

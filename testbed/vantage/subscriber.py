@@ -16,6 +16,7 @@ from testbed.errors import InvalidRunError
 from testbed.vantage.environment import Environment
 from testbed.vantage.overlay import lay_over
 from testbed.vantage.programs import NOT_EXECUTABLE, ProgramError, find_program
+from testbed.vantage.seclusion import seclude
 from testbed.world import confine, interrupt
 from testbed.world.linux import (
     CLONE_NEWNS,
@@ -118,7 +119,9 @@ def become_subscriber(
     else:
         show_run_of_host(namespace.name)
         lay_over(environment.tree, environment.scratch)
-    if read_only:
+    if environment.secluded:
+        seclude(environment.secluded, environment.tree.parent)
+    elif read_only:
         make_files_read_only()  # and locked: another user namespace than the command's has done it
     confine.step_down()
 

@@ -1,0 +1,84 @@
+"""A terminal on a WebSocket: bytes are what was typed or printed, text is JSON for control."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import suppress
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from testbed.console.subscribertty import SubscriberTerminal, resize
+from testbed.console.worldfeed import stopped
+from testbed.errors import TestbedError
+
+FULL = 4003  # why a WebSocket is closed: no terminal can be had
+
+
+async def attend_shell(
+    socket: WebSocket,
+    open_it: Callable[[int, int], SubscriberTerminal],
+    sockets: dict[WebSocket, asyncio.Event],
+    typed: Callable[[], object] = lambda: None,
+) -> None:
+    """Accept the socket and open a shell for it, until either ends. `typed` is called at each key.
+
+    `open_it` gets columns and rows. Meanwhile the socket is in `sockets`, with what ends this: also while the
+    shell starts, as the seat may be lost then.
+    """
+    over = sockets[socket] = asyncio.Event()
+    try:
+        await _attend_until(over, socket, open_it, typed)
+    finally:
+        sockets.pop(socket)
+        with suppress(RuntimeError, WebSocketDisconnect):
+            await socket.close()
+
+
+async def _attend_until(
+    over: asyncio.Event,
+    socket: WebSocket,
+    open_it: Callable[[int, int], SubscriberTerminal],
+    typed: Callable[[], object],
+) -> None:
+    await socket.accept()
+    columns, rows = (
+        _number(socket.query_params.get(name), usual) for name, usual in (("cols", 80), ("rows", 24))
+    )
+    try:
+        shell = await asyncio.to_thread(open_it, columns, rows)
+    except TestbedError as error:
+        await socket.close(FULL, str(error)[:120])
+        return
+    work = (_typed(socket, shell, typed), _shown(socket, shell), over.wait())
+    ends = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in ends:
+            await stopped(task)
+        await asyncio.to_thread(shell.close)
+
+
+def _number(text: str | None, usual: int) -> int:
+    return int(text) if text and text.isdigit() and len(text) < 5 else usual
+
+
+async def _typed(socket: WebSocket, shell: SubscriberTerminal, typed: Callable[[], object]) -> None:
+    while True:
+        message = await socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        if data := message.get("bytes"):
+            typed()
+            shell.write(data)
+        elif text := message.get("text"):
+            with suppress(ValueError, TypeError, KeyError):
+                columns, rows = json.loads(text)["resize"]
+                resize(shell.master, int(columns), int(rows))
+
+
+async def _shown(socket: WebSocket, shell: SubscriberTerminal) -> None:
+    """The page's own pace: the shell waits while a slow one has not taken what it wrote."""
+    with suppress(WebSocketDisconnect, RuntimeError):
+        while data := await shell.read():
+            await socket.send_bytes(data)

@@ -1,0 +1,117 @@
+"""The folder of a class on one server: what each student has, and what a student's shell may see of it.
+
+code             the class's, which students never learn: their values follow from it
+testbed/labs/    the workbooks, as on a laptop
+rooms/NAME/      home and tmp of a student's shell, and the desk on which requests are laid
+handed-in/       what `submit` wrote
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from testbed.labs.clerk import SERVED, VARIABLE
+from testbed.labs.labfile import Lab, folders, lab_variables
+from testbed.labs.submission import SUFFIX
+from testbed.labs.workbook import Workbook
+from testbed.vantage.seclusion import Seclusion, needed
+
+MEMORY: Final = 1 << 30  # bytes of addresses of one program of a student's; our choice
+_PLAIN: Final = ("LANG", "LC_ALL", "TZ")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFolder:
+    """A class that works on one lab."""
+
+    path: Path
+    lab: Lab
+    code: str
+
+    @classmethod
+    def open(cls, path: Path, lab: Lab, code: str | None) -> "ClassFolder":
+        """Make it, or go on with it. Without `code`: the one that it has, or a new one. OSError."""
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+        kept = path / "code"
+        if code is None:
+            code = kept.read_text("utf-8").strip() if kept.exists() else secrets.token_urlsafe(12)
+        kept.touch(mode=0o600)
+        kept.write_text(f"{code}\n", "utf-8")
+        for name in ("rooms", "handed-in"):
+            (path / name).mkdir(exist_ok=True)
+        return cls(path.resolve(), lab, code)
+
+    def workbook(self, student: str) -> Workbook:
+        """What the student has answered."""
+        return Workbook(self.lab.name, student, self.code, self.path / "testbed/labs")
+
+    def room(self, student: str) -> Path:
+        """The student's room, with its folders."""
+        room = self.path / "rooms" / student
+        for name in ("home", "tmp", "desk"):
+            (room / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        return room
+
+    def submission(self, student: str) -> Path:
+        """Where the student's file is handed in."""
+        return self.path / "handed-in" / f"{self.lab.name}-{student}{SUFFIX}"
+
+    def seclusion(self, student: str) -> Seclusion:
+        """What the student's programs may see: no other room, no workbook, no rule of any world."""
+        room = self.room(student)
+        lab = str(self.lab.folder.resolve())
+        hidden = [str(one) for folder in folders() for one in folder.resolve().glob("*/solution")]
+        return Seclusion(
+            home=str(room / "home"),
+            tmp=str(room / "tmp"),
+            open=(str(room / "desk"),),
+            shown=(*needed(), lab),
+            hidden=(*hidden, f"{lab}/solution"),
+            memory=MEMORY,
+        )
+
+    def variables(self, student: str) -> dict[str, str]:
+        """The environment of the student's shell: nothing of the server's, nor the class's code."""
+        home = str(self.room(student) / "home")
+        kept = {name: os.environ[name] for name in _PLAIN if name in os.environ}
+        plain = {"HOME": home, "USER": student, "LOGNAME": student, "SHELL": "/bin/bash", "TMPDIR": "/tmp"}
+        own = {SERVED: student, VARIABLE: str(self.room(student) / "desk")}
+        variables = lab_variables(self.lab, os.defpath)
+        return {**kept, **plain, **variables, **own}
+
+    def checking(self, student: str) -> dict[str, str]:
+        """The environment of a process of the server's that judges what this student gave."""
+        own = {
+            "XDG_STATE_HOME": str(self.path),
+            "TESTBED_LAB": self.workbook(student).identity,
+            "TESTBED_SECLUSION": self.seclusion(student).text(),
+            "PATH": f"{os.environ.get('PATH', os.defpath)}{os.pathsep}{Path(sys.executable).parent}",
+        }
+        left = {name: value for name, value in os.environ.items() if name not in (VARIABLE, SERVED)}
+        return {**left, **own}
+
+    def homes(self) -> Iterator[Path]:
+        """Rooms that are there."""
+        return (self.path / "rooms").iterdir()
+
+
+def space(room: Path, most_files: int = 20_000) -> int:
+    """Bytes that a student's files take on the disk. It stops counting at `most_files`."""
+    total, number, waiting = 0, 0, [room]
+    while waiting and number < most_files:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    number += 1
+                    status = entry.stat(follow_symlinks=False)
+                    total += status.st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+        except OSError:
+            continue
+    return total if number < most_files else max(total, 1 << 62)
