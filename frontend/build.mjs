@@ -6,7 +6,7 @@ const place = new URL("../testbed/console/assets/", import.meta.url).pathname;
 await rm(place, { recursive: true, force: true });
 await mkdir(place, { recursive: true });
 await build({
-  entryPoints: ["src/console.ts", "src/console.css"],
+  entryPoints: ["src/console.ts", "src/console.css", "src/classroom.ts", "src/classroom.css"],
   bundle: true,
   minify: true,
   format: "esm",
@@ -14,4 +14,4 @@ await build({
   legalComments: "linked", // the licences of the packages, beside what is built from them
   outdir: place,
 });
-for (const name of ["index.html", "icon.svg"]) await copyFile(`src/${name}`, `${place}/${name}`);
+for (const name of ["index.html", "classroom.html", "icon.svg"]) await copyFile(`src/${name}`, `${place}/${name}`);

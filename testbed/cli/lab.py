@@ -14,6 +14,7 @@ import click
 
 from testbed.cli import options
 from testbed.cli.labanswer import Handed, answer_of, trying_again
+from testbed.cli.labserve import command as serve
 from testbed.errors import Exit, InputError, UnsupportedError, nearest, printable
 
 if TYPE_CHECKING:
@@ -435,3 +436,6 @@ def _task_of(assignment: "Assignment", name: str) -> "Task":
     if name not in assignment.tasks:
         raise InputError.at("TASK", f"there is no task {name[:80]!r}", nearest(name, assignment.tasks))
     return assignment.tasks[name]
+
+
+command.add_command(serve, "serve")

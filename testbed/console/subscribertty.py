@@ -67,9 +67,7 @@ class SubscriberTerminal:
         try:
             secluded = student.seclusion if student else None
             place, phase = requests.begin(line, vantage, ["(console) shell"], secluded)
-            scratch = folder / "console" / vantage
-            scratch.mkdir(parents=True, exist_ok=True)
-            argv = student.argv if student else shell_argv(world, phase, vantage, scratch)
+            argv = student.argv if student else _own_shell(world, phase, vantage, folder)
             refusal = os.memfd_create("refusal")
             master, slave = pty.openpty()
             try:
@@ -128,6 +126,12 @@ def resize(master: int, columns: int, rows: int) -> None:
     """Tell the shell how large the terminal is."""
     columns, rows = (max(2, min(value, most)) for value, most in zip((columns, rows), LARGEST, strict=True))
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+def _own_shell(world: str, phase: str, vantage: str, folder: Path) -> list[str]:
+    scratch = folder / "console" / vantage
+    scratch.mkdir(parents=True, exist_ok=True)
+    return shell_argv(world, phase, vantage, scratch)
 
 
 def _environment(student: StudentShell | None) -> dict[str, str]:

@@ -34,7 +34,7 @@ def refusal(scope: Mapping[str, Any], hosts: Collection[str]) -> str:
     if len(host) != 1 or host[0].lower() not in hosts:
         return "this is not the console's address"
     origin = headers.get("origin", [])
-    if origin and (len(origin) != 1 or origin[0].lower() != f"http://{host[0].lower()}"):
+    if origin and (len(origin) != 1 or origin[0].lower() != f"{_scheme(scope)}://{host[0].lower()}"):
         return "a page of another site may not ask this"
     needs_origin = scope["type"] == "websocket" or scope.get("method") not in _SAFE
     if needs_origin and not origin:
@@ -42,6 +42,10 @@ def refusal(scope: Mapping[str, Any], hosts: Collection[str]) -> str:
     if any(site not in ("same-origin", "none") for site in headers.get("sec-fetch-site", [])):
         return "a page of another site may not ask this"
     return ""
+
+
+def _scheme(scope: Mapping[str, Any]) -> str:
+    return "https" if scope.get("scheme") in ("https", "wss") else "http"
 
 
 class WebGuard:

@@ -1,6 +1,7 @@
 """The console's server: on loopback only, until its worlds have ended or a signal ends it."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -40,18 +41,24 @@ def serve_worlds(names: Sequence[str], port: int, tell: Callable[[str], object])
     page is not built.
     """
     require_assets()
-    listener = _listener(port)
+    listener = listener_at(ADDRESS, port)
     with listener:
         return asyncio.run(_serve(names, listener, tell))
 
 
-def _listener(port: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def listener_at(address: str, port: int) -> socket.socket:
+    """A socket that listens there. InputError if it cannot."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_STREAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        made.bind((ADDRESS, port))
+        made.bind((address, port))
     except OSError as error:
         made.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise InputError.at(
+                "--listen", f"{address}: {error.strerror}", "give an address of this machine"
+            ) from error
         raise InputError.at("--port", f"{port}: {error.strerror}", "leave it out, or name another") from error
     made.listen(64)
     return made
@@ -77,7 +84,7 @@ async def _serve(names: Sequence[str], listener: socket.socket, tell: Callable[[
         _on_line(loop, links)
     watching = asyncio.create_task(_until_ended(list(feeds.values()), over))
     try:
-        await hypercorn_serve(web, _config(listener), shutdown_trigger=over.wait, mode="asgi")  # type: ignore[arg-type]
+        await hypercorn_serve(web, quiet_config(listener), shutdown_trigger=over.wait, mode="asgi")  # type: ignore[arg-type]
     finally:
         watching.cancel()
     ended = all(feed.ended is not None for feed in feeds.values())
@@ -107,7 +114,8 @@ async def _until_ended(feeds: Sequence[WorldFeed], over: asyncio.Event) -> None:
     over.set()
 
 
-def _config(listener: socket.socket) -> Config:
+def quiet_config(listener: socket.socket) -> Config:
+    """Hypercorn's settings for a page of ours: no log of links, short waits at the end."""
     config = Config()
     config.bind = [f"fd://{os.dup(listener.fileno())}"]
     config.include_server_header = False

@@ -2,8 +2,8 @@
 
 A request is a folder that a student's program made, on a desk that it can write: nothing in it is trusted.
 Files are opened without following links and within limits, and no path of a student's is opened at all:
-captures and programs come with the request, and what a sampling wrote is copied into the student's home under a
-new name.
+captures and programs come with the request, and what a sampling wrote is copied into the student's home under
+a new name.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ _LARGEST: Final = 16 << 20  # bytes of a capture or a program; our choice
 _LIMIT: Final = 900.0  # seconds for one request; our choice
 _MAY: Final = ("check", "hint", "submit", "watch")
 _FILES: Final = ("--capture", "--file")
+_HANDED_IN: Final = "handed in: your lecturer has it; answer more, and submit again, as often as you like\n"
 _TESTBED: Final = "from testbed.cli.start import main; main()"
 
 
@@ -155,12 +156,10 @@ class ClassClerk:
                 raise
             desk_of_book = self._folder.workbook(student).desk
             _hand_out(desk_of_book, self._folder.room(student) / "home")
-            places = {
-                str(desk_of_book): "~",
-                private: "",
-                str(self._folder.submission(student)): "it for your lecturer",
-            }
-            return process.returncode or 0, _told(out, places), _told(errors, places)
+            status, places = process.returncode or 0, {str(desk_of_book): "~", private: ""}
+            if words[0] == "submit" and not status:
+                return status, _HANDED_IN, ""
+            return status, _told(out, places), _told(errors, places)
 
 
 def _told(printed: bytes, places: dict[str, str]) -> str:

@@ -21,6 +21,7 @@ from testbed.labs.workbook import Workbook
 from testbed.vantage.seclusion import Seclusion, needed
 
 MEMORY: Final = 1 << 30  # bytes of addresses of one program of a student's; our choice
+_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 _PLAIN: Final = ("LANG", "LC_ALL", "TZ")
 
 
@@ -81,7 +82,7 @@ class ClassFolder:
         kept = {name: os.environ[name] for name in _PLAIN if name in os.environ}
         plain = {"HOME": home, "USER": student, "LOGNAME": student, "SHELL": "/bin/bash", "TMPDIR": "/tmp"}
         own = {SERVED: student, VARIABLE: str(self.room(student) / "desk")}
-        variables = lab_variables(self.lab, os.defpath)
+        variables = lab_variables(self.lab, _PATH)
         return {**kept, **plain, **variables, **own}
 
     def checking(self, student: str) -> dict[str, str]:

@@ -111,8 +111,7 @@ class ClassWorlds:
         looked = time.monotonic()
         try:
             while True:
-                if self._waiting and not self._why_not():
-                    self._start(self.worlds[self._waiting.pop(0)])
+                self.admit()
                 if time.monotonic() - looked > _LOOK:
                     await asyncio.to_thread(self._look)
                     for world in self.worlds.values():
@@ -136,6 +135,11 @@ class ClassWorlds:
             with suppress(ProcessLookupError):
                 world.process.terminate()
             self._keep(_ended_for_sure(world.process))
+
+    def admit(self) -> None:
+        """Begin to build the worlds of those who are first in the queue, as far as there is room."""
+        while self._waiting and not self._why_not():
+            self._start(self.worlds[self._waiting.pop(0)])
 
     def _start(self, world: ClassWorld) -> None:
         world.state = "starting"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from testbed.errors import UnsupportedError
 from testbed.labs.grading import Grade
@@ -13,6 +13,12 @@ _TEMPLATE: Final = "gradepage.html.j2"
 
 def grade_page(grades: Sequence[Grade], problems: Sequence[str]) -> str:
     """The page. UnsupportedError without Jinja2."""
+    labs = [(lab, list(some)) for lab, some in groupby(grades, key=lambda one: one.lab)]
+    return rendered(_TEMPLATE, labs=labs, problems=problems)
+
+
+def rendered(template: str, **values: Any) -> str:
+    """A page from a template of this folder; everything in it is escaped. UnsupportedError without Jinja2."""
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError:
@@ -20,5 +26,4 @@ def grade_page(grades: Sequence[Grade], problems: Sequence[str]) -> str:
         raise UnsupportedError(message) from None
     folder = Path(__file__).parent
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
-    labs = [(lab, list(some)) for lab, some in groupby(grades, key=lambda one: one.lab)]
-    return environment.get_template(_TEMPLATE).render(labs=labs, problems=problems) + "\n"
+    return environment.get_template(template).render(**values) + "\n"
