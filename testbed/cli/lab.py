@@ -438,4 +438,4 @@ def _task_of(assignment: "Assignment", name: str) -> "Task":
     return assignment.tasks[name]
 
 
-command.add_command(serve, "serve")
+command.add_command(serve)

@@ -12,6 +12,7 @@ _MEGABYTE: Final = 1 << 20
 
 
 @click.command(
+    "serve",
     short_help="A class on this machine: a page and a world for each student.",
     epilog=options.examples(
         "testbed lab serve 1 --students class.txt",
