@@ -53,7 +53,7 @@ class ClassWeb:
     ) -> None:
         """`link`: a new link for a student."""
         self.worlds, self._seats, self._link, self._moment = worlds, seats, link, moment
-        self._sockets: dict[str, set[WebSocket]] = {name: set() for name in worlds.worlds}
+        self._sockets: dict[str, dict[WebSocket, asyncio.Event]] = {name: {} for name in worlds.worlds}
         self._closing: set[asyncio.Task[None]] = set()
         folder = worlds.folder
         self._assignments = {name: assign(folder.lab, name, folder.code) for name in worlds.worlds}
@@ -64,7 +64,8 @@ class ClassWeb:
 
     def lost_seat(self, student: str) -> None:
         """Another browser has taken the seat."""
-        for socket in [*self._sockets.get(student, ())]:
+        for socket, over in dict(self._sockets.get(student, {})).items():
+            over.set()
             task = asyncio.ensure_future(_closed(socket))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
@@ -123,21 +124,22 @@ class ClassWeb:
             await socket.close(4403)
             return
         await socket.accept()
-        self._sockets[student].add(socket)
-        gone = asyncio.create_task(_until_gone(socket))
+        over = self._sockets[student][socket] = asyncio.Event()
+        ends = {asyncio.create_task(_until_gone(socket)), asyncio.create_task(over.wait())}
         shown = ""
         try:
-            while not gone.done():
+            while not any(one.done() for one in ends):
                 now = json.dumps(await asyncio.to_thread(self._snapshot, student), ensure_ascii=False)
                 if now != shown:
                     await socket.send_text(now)
                     shown = now
-                await asyncio.wait({gone}, timeout=_TICK)
+                await asyncio.wait(ends, timeout=_TICK, return_when=asyncio.FIRST_COMPLETED)
         except (WebSocketDisconnect, RuntimeError):
             pass
         finally:
-            self._sockets[student].discard(socket)
-            await stopped(gone)
+            self._sockets[student].pop(socket)
+            for task in ends:
+                await stopped(task)
 
     def _snapshot(self, student: str) -> dict[str, Any]:
         """What a student's page shows: nothing of the world but whether it is there."""
@@ -170,10 +172,10 @@ class ClassWeb:
         if student is None:
             await socket.close(4403)
             return
-        await socket.accept()
         world, folder = self.worlds.worlds[student], self.worlds.folder
         if world.state != "ready" or len(self._sockets[student]) > _MOST_TERMINALS:
             why = "your world is not open" if world.state != "ready" else "too many terminals; close one"
+            await socket.accept()
             await socket.close(FULL, why)
             return
         self.worlds.touch(student)
