@@ -97,7 +97,7 @@ class ClassClerk:
                 task.cancel()
 
     def _new(self, student: str) -> Iterator["Desk"]:
-        place = self._folder.path / "rooms" / student / "desk"
+        place = self._folder.path / "students" / student / "desk"
         with suppress(OSError), os.scandir(place) as entries:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False) and Path(entry.path, NEW).exists():

@@ -2,7 +2,7 @@
 
 code             the class's, which students never learn: their values follow from it
 testbed/labs/    the workbooks, as on a laptop
-rooms/NAME/      home and tmp of a student's shell, and the desk on which requests are laid
+students/NAME/      home and tmp of a student's shell, and the desk on which requests are laid
 handed-in/       what `submit` wrote
 """
 
@@ -43,7 +43,7 @@ class ClassFolder:
             code = kept.read_text("utf-8").strip() if kept.exists() else secrets.token_urlsafe(12)
         kept.touch(mode=0o600)
         kept.write_text(f"{code}\n", "utf-8")
-        for name in ("rooms", "handed-in"):
+        for name in ("students", "handed-in"):
             (path / name).mkdir(exist_ok=True)
         return cls(path.resolve(), lab, code)
 
@@ -53,7 +53,7 @@ class ClassFolder:
 
     def room(self, student: str) -> Path:
         """The student's room, with its folders."""
-        room = self.path / "rooms" / student
+        room = self.path / "students" / student
         for name in ("home", "tmp", "desk"):
             (room / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         return room
@@ -63,7 +63,7 @@ class ClassFolder:
         return self.path / "handed-in" / f"{self.lab.name}-{student}{SUFFIX}"
 
     def seclusion(self, student: str) -> Seclusion:
-        """What the student's programs may see: no other room, no workbook, no rule of any world."""
+        """What the student's programs may see: no other folder, no workbook, no rule of any world."""
         room = self.room(student)
         lab = str(self.lab.folder.resolve())
         hidden = [str(one) for folder in folders() for one in folder.resolve().glob("*/solution")]
@@ -97,8 +97,8 @@ class ClassFolder:
         return {**left, **own}
 
     def homes(self) -> Iterator[Path]:
-        """Rooms that are there."""
-        return (self.path / "rooms").iterdir()
+        """Folders that are there."""
+        return (self.path / "students").iterdir()
 
 
 def space(room: Path, most_files: int = 20_000) -> int:

@@ -54,7 +54,7 @@ def begin(
 ) -> tuple[Joined, str]:
     """Ask the world for a place at `vantage` (None: its only one); the place, and the phase that holds.
 
-    `secluded`: what the program may see of this machine's files; None: what this process was told, or all.
+    `secluded`: what the program may see of this machine's files; None: what `secluding` says, or all.
 
     Errors: InputError for a vantage that the world does not have; InvalidRunError if the world has ended.
     """

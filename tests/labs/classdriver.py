@@ -98,7 +98,7 @@ class ServedClass:
             if found := _LINK.match(line):
                 name, link, port, place = found.groups()
                 self.people[name] = ClassBrowser(
-                    int(port), place, link, self.folder / "rooms" / name / "home"
+                    int(port), place, link, self.folder / "students" / name / "home"
                 )
             elif line.startswith("the links are in"):
                 return

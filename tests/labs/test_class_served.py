@@ -43,13 +43,13 @@ def test_a_link_opens_one_page_once_and_no_other(room: ServedClass) -> None:
 
 def test_a_shell_sees_neither_others_nor_the_truth(room: ServedClass) -> None:
     anna = room.people["anna"]
-    boris = room.folder / "rooms/boris/home"
+    boris = room.folder / "students/boris/home"
     boris.mkdir(parents=True, exist_ok=True)
     (boris / "notes").write_text("boris-was-here")
     seen = anna.run(
         "whole=$(cat ~/../../boris/home/notes ~/../../../code ~/../../../links.csv 2>&1); echo $whole",
         "find / -name answers.jsonl -o -name scenario.json -o -path '*solution/solve.py' 2>/dev/null",
-        f"ls {room.folder} {room.folder}/rooms; ls -A /root /home 2>/dev/null",
+        f"ls {room.folder} {room.folder}/students; ls -A /root /home 2>/dev/null",
         "env | grep -c spring; touch /usr/mine; echo kept > ~/mine; echo too > /tmp/mine",
         'python3 -c "import os; os.setns" 2>/dev/null; umount -l /home 2>&1 | head -n 1; testbed worlds',
     )
@@ -58,8 +58,8 @@ def test_a_shell_sees_neither_others_nor_the_truth(room: ServedClass) -> None:
     assert seen.count("No such file") == 3  # boris's notes, the code, the links
     assert not re.search(r"answers\.jsonl|scenario\.json|solve\.py|boris$", seen)
     assert "Read-only file system" in seen
-    assert (room.folder / "rooms/anna/home/mine").read_text() == "kept\n"
-    assert (room.folder / "rooms/anna/tmp/mine").read_text() == "too\n"
+    assert (room.folder / "students/anna/home/mine").read_text() == "kept\n"
+    assert (room.folder / "students/anna/tmp/mine").read_text() == "too\n"
 
 
 def test_answers_reach_the_lecturer_and_the_hidden_file(room: ServedClass) -> None:
