@@ -14,14 +14,14 @@ from testbed.measurement.target import endpoint_text
 from testbed.probe import failure, headers, hopsearch, lingering, lookup, slowhop
 from testbed.probe.clientshapes import ShapeAnswer, try_shape
 from testbed.probe.failure import MeasurementError
-from testbed.probe.fieldsite import QUICK, FieldFinding, FieldSite
+from testbed.probe.fieldagain import look_again_at
+from testbed.probe.fieldsite import ITSELF, QUICK, FieldFinding, FieldSite
 from testbed.probe.log import MeasurementLog
 from testbed.probe.otherdns import resolve_at
 from testbed.probe.provoke import Lure, provoke
 from testbed.probe.speed import SLOW_SHARE
 from testbed.shapes.known import shape_of
 
-ITSELF: Final = "the target"
 TYPES: Final = ("A", "AAAA", "HTTPS")
 BULK: Final = 400_000  # bytes of a transfer; the probe ends it after some seconds
 _SPEED_TRIES: Final = 2  # a throttled flow is slow each time, a busy machine or line is not; our choice
@@ -385,8 +385,16 @@ INSTRUMENTS: Final[Mapping[str, Instrument]] = {
 def look(site: FieldSite) -> Iterator[FieldFinding]:
     """Look with the plan's instruments, in order; at a page whose speed counts, with that one, too.
 
-    What an instrument cannot do is a finding of its own.
+    What an instrument cannot do is a finding of its own. A target that failed is measured again.
     """
+    found: list[FieldFinding] = []
+    for one in _look(site):
+        found.append(one)
+        yield one
+    yield from look_again_at(site, found)
+
+
+def _look(site: FieldSite) -> Iterator[FieldFinding]:
     chosen = site.plan.instruments
     speed = ("speed",) if site.target.bulk and "web" in chosen and "speed" not in chosen else ()
     for name in (*chosen, *speed):

@@ -20,6 +20,7 @@ from testbed.probe.provoke import Lure
 from testbed.shapes.known import SHAPES, shape_of
 
 CONTROL: Final = "example.com"
+ITSELF: Final = "the target"
 QUICK: Final = ("dns", "web", "hop", "injected")
 """Without a choice: the others take many seconds, or many connections."""
 RESOLVERS: Final = ("tls://dns.google", "https://dns.google/dns-query")  # beside the system's; our choice

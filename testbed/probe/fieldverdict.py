@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from testbed.probe.field import ITSELF
+from testbed.probe.fieldagain import AGAIN, BREAKS, is_about
 from testbed.probe.fieldsite import FieldFinding, FieldSite
 from testbed.probe.hopsearch import ANOTHER
 
@@ -17,14 +17,6 @@ _ENDINGS: Final = {
     "network_unreachable": "icmp",
 }
 _LAYERS: Final = {"dns": "dns", "tcp": "ip", "tls": "tls.sni", "quic": "quic", "http": "http"}
-_LOOKUPS: Final = {"dns": "UDP", "dns+tcp": "TCP", "dot": "DoT", "doh": "DoH"}
-_UNDER_TLS: Final = ("TCP", "TLS")
-_BY_SCHEME: Final = {
-    "https": "HTTP/1.1 over TLS",
-    "http": "HTTP/1.1",
-    "h2": "HTTP/2",
-    "h3": "HTTP/3",
-}
 
 
 def verdict_of(site: FieldSite, findings: Sequence[FieldFinding]) -> dict[str, Any]:
@@ -32,32 +24,31 @@ def verdict_of(site: FieldSite, findings: Sequence[FieldFinding]) -> dict[str, A
     if any(one.instrument == "dns" for one in findings):  # it knows more of a name than a page that fails
         findings = [one for one in findings if one.instrument != "web" or one.values.get("step") != "dns"]
     labels = [label for one in findings if one.odd and (label := _label(site, one))]
-    looked = any(_about(site, one) for one in findings)
-    odd = any(one.odd and _about(site, one) for one in findings)
+    looked = any(is_about(site, one) for one in findings)
+    odd = any(one.odd and is_about(site, one) for one in findings)
     said = "blocked" if odd else "free" if looked else "inconclusive"
+    if odd and _mixed(findings) and not any(is_about(site, one) and _sure(one) for one in findings):
+        said = "inconclusive"
     made: dict[str, Any] = {"target": site.target.url, "verdict": said}
-    if odd and labels:
+    if said == "blocked" and labels:
         made["mechanism"] = "|".join(dict.fromkeys(labels))
     return made | _numbers(findings)
 
 
-def _about(site: FieldSite, finding: FieldFinding) -> bool:
-    """Whether a finding is about the target itself, and not about another way to the same site."""
-    scheme = site.target.kind.scheme.removeprefix("put+")
-    if finding.instrument == "web":
-        return finding.what in (
-            ITSELF,
-            _BY_SCHEME.get(scheme, ""),
-            *(_UNDER_TLS if scheme == "https" else ()),
-        )
-    if finding.instrument == "dns":
-        transport = _LOOKUPS.get(scheme)
-        return finding.what.startswith(f"{transport} ") if transport else finding.what in ("UDP A", "TCP A")
-    return finding.instrument != "clients"
+def _mixed(findings: Sequence[FieldFinding]) -> bool:
+    """Whether further looks did not fail as the first, or the control failed as well."""
+    return any(one.instrument == AGAIN and not one.odd for one in findings)
+
+
+def _sure(finding: FieldFinding) -> bool:
+    """Whether no server that fails at times looks like this."""
+    if finding.instrument == "hop":
+        return finding.odd and finding.values.get("how") not in BREAKS
+    return finding.odd and finding.instrument in ("dns", "speed", "freeze")
 
 
 def _label(site: FieldSite, finding: FieldFinding) -> str:
-    if not _about(site, finding):
+    if not is_about(site, finding):
         return ""
     if finding.instrument == "speed":
         return "throttle"

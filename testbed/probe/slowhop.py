@@ -8,7 +8,6 @@ end, which would answer it: so a box at the last router is not found.
 
 import ssl
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -22,6 +21,7 @@ SIZE: Final = 400_000  # bytes of a transfer; our choice
 _LONGEST: Final = 3.0  # s of one: enough for a policer's rate behind its first burst. Our choice
 _SILENCE: Final = 3.0  # times the wait; as long without a byte is a freeze. Our choice
 _TRIES: Final = 2  # slow each time: a busy machine is not. Our choice
+_WHOLE: Final = 6  # transfers until one is not reset: servers under load reset some. Our choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class _Transfer:
     rate: float  # bit/s; 0 if nothing came
     frozen: bool
     died_at: str = ""  # the router that said that the trigger's hop limit ran out
+    reset: bool = False  # it ended before anything could be measured
 
 
 def hop_of_slowing(slow: SlowLure, *, wait: float = 1.0) -> HopFinding:
@@ -50,7 +51,7 @@ def hop_of_slowing(slow: SlowLure, *, wait: float = 1.0) -> HopFinding:
     distance = hopsearch.distance_of(hopsearch.syn(lure.address, lure.port, wait))
     if distance is None:
         raise TimeoutError("the far end answers no SYN")
-    free = _transfer(slow, 0, wait)
+    free = _whole_transfer(slow, 0, wait)
     if free.frozen or not free.rate:
         raise TimeoutError("with a harmless name the transfer stops, too")
     if not _harmed(slow, distance - 1, free.rate, wait)[0]:
@@ -69,10 +70,21 @@ def _harmed(slow: SlowLure, ttl: int, free: float, wait: float) -> tuple[Literal
     if ttl < 1:
         return "", ""
     for _ in range(_TRIES):
-        seen = _transfer(slow, ttl, wait)
+        seen = _whole_transfer(slow, ttl, wait)
+        if seen.reset:
+            return "", seen.died_at
         if not seen.frozen and seen.rate >= SLOW_SHARE * free:
             return "", seen.died_at
     return ("frozen" if seen.frozen else "slow"), seen.died_at
+
+
+def _whole_transfer(slow: SlowLure, ttl: int, wait: float) -> _Transfer:
+    """The first that no reset ends; the last, if there is none."""
+    for _ in range(_WHOLE):
+        seen = _transfer(slow, ttl, wait)
+        if not seen.reset:
+            break
+    return seen
 
 
 def _transfer(slow: SlowLure, ttl: int, wait: float) -> _Transfer:
@@ -88,19 +100,17 @@ def _transfer(slow: SlowLure, ttl: int, wait: float) -> _Transfer:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # another name's certificate
         context.set_ecdh_curve("prime256v1")  # within a segment
         sock.settimeout(_SILENCE * wait)
-        size, frozen, begun = 0, False, time.monotonic()
-        with suppress(OSError), context.wrap_socket(sock, server_hostname=slow.harmless) as tls:
-            tls.sendall(
-                f"GET {slow.path} HTTP/1.1\r\nHost: {slow.host}\r\nConnection: close\r\n\r\n".encode()
-            )
-            while time.monotonic() - begun < _LONGEST:
-                try:
-                    data = tls.recv(1 << 16)
-                except TimeoutError:
-                    frozen = True
-                    break
-                if not data:
-                    break
-                size += len(data)
+        size, frozen, reset, begun = 0, False, False, time.monotonic()
+        try:
+            with context.wrap_socket(sock, server_hostname=slow.harmless) as tls:
+                tls.sendall(
+                    f"GET {slow.path} HTTP/1.1\r\nHost: {slow.host}\r\nConnection: close\r\n\r\n".encode()
+                )
+                while time.monotonic() - begun < _LONGEST and (data := tls.recv(1 << 16)):
+                    size += len(data)
+        except TimeoutError:
+            frozen = True
+        except OSError:
+            reset = not size
         seconds = max(time.monotonic() - begun, 1e-6)
-        return _Transfer(8 * size / seconds, frozen or not size, died)
+        return _Transfer(8 * size / seconds, frozen or not size, died, reset)

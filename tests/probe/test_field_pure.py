@@ -127,6 +127,13 @@ FORGED = FieldFinding("dns", "UDP A", "", odd=True)
         ("http://site.example/", (RESET, SILENT), ("inconclusive", None)),
         ("site.example", (replace(RESET, odd=False, failure=None),), ("free", None)),
         ("site.example", (FORGED, RESET), ("blocked", "dns.poison|tls.sni.rst")),
+        ("site.example", (RESET, FieldFinding("again", "", "", odd=True)), ("blocked", "tls.sni.rst")),
+        ("site.example", (RESET, FieldFinding("again", "", "")), ("inconclusive", None)),
+        (
+            "site.example",
+            (FORGED, RESET, FieldFinding("again", "", "")),
+            ("blocked", "dns.poison|tls.sni.rst"),
+        ),
         (
             "site.example",
             (FieldFinding("freeze", "", "", odd=True, values={"received": 9}),),
