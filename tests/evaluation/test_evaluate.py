@@ -159,6 +159,27 @@ def test_an_evaluation_that_is_interrupted_goes_on_and_counts_every_fault_apart(
         assert [line for line in around["others"] if SECRET in line or "keep" in line] == []
 
 
+def test_the_same_evaluation_twice_gives_the_same_verdicts(tmp_path: Path) -> None:
+    """Each answer, and each rule that acted; nothing but times may differ."""
+    few = SCENARIO.replace('"https://ok.ru/", "https://www.wikipedia.org/", "https://yandex.ru/", ', "")
+    (tmp_path / f"{SECRET}.yaml").write_text(few)
+    words = [TESTBED, "evaluate", "--detector", "curl", "--scenarios", f"{tmp_path}/{SECRET}.yaml", "--json"]
+    found = []
+    for out in ("first", "second"):
+        options = ["--jobs", "1", "--out", str(tmp_path / out)]
+        done = subprocess.run([*words, *options], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        made = [json.loads(one) for one in lines(tmp_path / out / "trials.jsonl")]
+        score = json.loads(done.stdout)
+        trials = sorted(
+            (one["phase"], one["target"], one["verdict"]["said"], one["verdict"]["mechanisms"], one["acted"])
+            for one in made
+        )
+        found.append((trials, score["counts"], score["recall"], score["mechanisms"]))
+    assert found[0] == found[1]
+    assert (len(found[0][0]), found[0][1]) == (5, {"hit": 1, "right": 4})
+
+
 def test_another_evaluation_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / f"{SECRET}.yaml").write_text(SCENARIO)
     (tmp_path / "out").mkdir()
