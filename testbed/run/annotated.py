@@ -36,12 +36,16 @@ class CaptureRecord:
     comments: int
     lost: Mapping[str, int]  # point -> packets that the capture itself lost
     secrets: int  # lines of TLS secrets
+    cut: int = 0  # packets that are there with their headers alone, as they came too fast
     whole: bool = True  # False: the recorder did not end in order, so what it lost is not known
 
     def __str__(self) -> str:
         lost = ", ".join(f"{number:,} at {name}" for name, number in self.lost.items())
         said = f"the capture itself lost {lost}" if lost else "none lost" if self.whole else "cut short"
-        return f"{self.packets:,} packets at {self.points} points, {self.comments:,} with comments, {said}"
+        cut = f", {self.cut:,} with their headers alone, as they came too fast" if self.cut else ""
+        return (
+            f"{self.packets:,} packets at {self.points} points, {self.comments:,} with comments{cut}, {said}"
+        )
 
 
 def write_capture(folder: RunFolder, scenario: Scenario, phase: str) -> CaptureRecord | None:
@@ -63,8 +67,9 @@ def write_capture(folder: RunFolder, scenario: Scenario, phase: str) -> CaptureR
         writer.names(_names(scenario))
         if secrets:
             writer.tls_secrets(secrets)
-        packets = last = 0
+        packets = last = cut = 0
         for packets, one in enumerate(_frames(recording, len(points)), 1):
+            cut += one.cut
             last, name = one.time, points[one.point]["name"]
             comment = comments.of(one, packets)
             writer.packet(name, ETHERNET, one.time, one.frame, one.wire, comment, outgoing=one.outgoing)
@@ -82,6 +87,7 @@ def write_capture(folder: RunFolder, scenario: Scenario, phase: str) -> CaptureR
         comments.written,
         dropped,
         secrets.count(b"\n"),
+        cut,
         whole=all(lost),
     )
 
@@ -92,8 +98,8 @@ def _frames(recording: Path, points: int) -> Iterator[RecordedFrame]:
 
 
 def _packet_in(one: RecordedFrame) -> bytes:
-    """The IP packet of a frame; b"" for none."""
-    return one.frame[_HEADER:] if one.frame[12:14] in _IP else b""
+    """The IP packet of a frame; b"" for none, and for one that was cut: it cannot be told from others."""
+    return one.frame[_HEADER:] if one.frame[12:14] in _IP and not one.cut else b""
 
 
 def _name(raw: bytes, point: str) -> str:

@@ -2,9 +2,11 @@
 
 Nothing is done per packet, so that recording costs little and keeps up: a block of the ring holds hundreds of
 packets with their times, and goes to the file as it is. What the kernel could not put into a ring is counted
-by it. packet(7), and Documentation/networking/packet_mmap.rst of the kernel.
+by it. While more comes by than two processors can copy beside their work, the kernel gives headers alone:
+each packet is there, with its length. packet(7), and Documentation/networking/packet_mmap.rst of the kernel.
 """
 
+import ctypes
 import json
 import mmap
 import os
@@ -28,6 +30,13 @@ _BLOCK: Final = 1 << 18  # bytes; our choice
 _ALL_RINGS: Final = 96 << 20  # bytes of kernel memory for all rings together; our choice
 _FEWEST, _MOST = 4, 64  # blocks of a ring
 _FRAME: Final = 2048  # bytes; only a unit of the kernel's account here
+_FAST: Final = 60e6  # bytes/s at all points together, above which headers are enough; our choice: more than
+# a download at 100 Mbit/s leaves at four points
+_WINDOW: Final = 0.1  # s over which that is measured; our choice
+_CALM: Final = 1.0  # s until packets are tried whole again; our choice
+_HEADERS: Final = 128  # bytes: Ethernet, IPv6 and TCP with all its options have 114
+_WHOLE: Final = 1 << 18  # bytes of a packet, at most
+_FILTER, _RETURN = 26, 6  # SO_ATTACH_FILTER; BPF_RET | BPF_K
 _RETIRE: Final = 40  # ms until a block that is not full is handed over; our choice
 _STATUS, _PACKETS, _FIRST, _LENGTH = 8, 12, 16, 20  # offsets in a block
 _READY: Final = 1  # TP_STATUS_USER
@@ -58,10 +67,16 @@ class RecordedFrame:
     frame: bytes  # from the Ethernet header on
     wire: int  # its length on the wire, bytes
 
+    @property
+    def cut(self) -> bool:
+        """Whether only its headers were recorded."""
+        return len(self.frame) < self.wire
 
-def recorder(points: Sequence[CapturePoint], folder: Path) -> Body:
+
+def recorder(points: Sequence[CapturePoint], folder: Path, fast: float = _FAST) -> Body:
     """A service that records at all points until SIGTERM, into `folder`.
 
+    `fast`: bytes per second at all of them above which it records headers alone, for a second at a time.
     The sockets are opened here: packets count from now on. OSError if the kernel refuses one.
     """
     blocks = max(_FEWEST, min(_MOST, _ALL_RINGS // _BLOCK // max(1, len(points))))
@@ -77,7 +92,7 @@ def recorder(points: Sequence[CapturePoint], folder: Path) -> Body:
         ready()
         with (folder / PACKETS).open("wb", buffering=1 << 20) as file:
             places = [0] * len(points)
-            _until(stopping, sockets, rings, places, blocks, file)
+            _until(stopping, sockets, _Pace(sockets, fast), rings, places, blocks, file)
             time.sleep(2 * _RETIRE / 1000)  # what is in a block that is not full
             _take(rings, places, blocks, file)
         (folder / COUNTS).write_text(json.dumps([_counts(one) for one in sockets]))
@@ -100,6 +115,7 @@ def _opened(point: CapturePoint, blocks: int) -> socket.socket:
 def _until(
     stopping: int,
     sockets: Sequence[socket.socket],
+    pace: "_Pace",
     rings: Sequence[mmap.mmap],
     places: list[int],
     blocks: int,
@@ -110,14 +126,44 @@ def _until(
     for one in sockets:
         poll.register(one.fileno(), select.POLLIN | select.POLLERR)
     while True:
-        found = poll.poll()
-        _take(rings, places, blocks, file)
+        found = poll.poll(1000 * _CALM if pace.fast else None)
+        pace.note(_take(rings, places, blocks, file), time.monotonic())
         if any(fd == stopping for fd, _ in found):
             return
 
 
-def _take(rings: Sequence[mmap.mmap], places: list[int], blocks: int, file: BinaryIO) -> None:
-    """Copy every block that the kernel has handed over, then return it to the kernel."""
+class _Pace:
+    """Asks the kernel for headers alone while much comes by, and for whole packets otherwise."""
+
+    def __init__(self, sockets: Sequence[socket.socket], fast: float) -> None:
+        self._sockets, self._most = sockets, fast * _WINDOW
+        self._taken, self._since = 0, time.monotonic()
+        self.fast = False
+
+    def note(self, taken: int, now: float) -> None:
+        """So many bytes were taken since the last time."""
+        self._taken += taken
+        passed = now - self._since
+        if self.fast:
+            if passed >= _CALM:
+                self._turn(now, fast=False)
+        elif self._taken > self._most:
+            self._turn(now, fast=True)
+        elif passed >= _WINDOW:
+            self._taken, self._since = 0, now
+
+    def _turn(self, now: float, *, fast: bool) -> None:
+        self.fast, self._taken, self._since = fast, 0, now
+        code = struct.pack("=HBBI", _RETURN, 0, 0, _HEADERS if fast else _WHOLE)
+        held = ctypes.create_string_buffer(code)
+        program = struct.pack("HP", 1, ctypes.addressof(held))  # struct sock_fprog
+        for one in self._sockets:
+            one.setsockopt(socket.SOL_SOCKET, _FILTER, program)
+
+
+def _take(rings: Sequence[mmap.mmap], places: list[int], blocks: int, file: BinaryIO) -> int:
+    """Copy every block that the kernel has handed over, then return it to the kernel; the bytes."""
+    taken = 0
     for number, ring in enumerate(rings):
         while True:
             at = places[number] * _BLOCK
@@ -126,8 +172,10 @@ def _take(rings: Sequence[mmap.mmap], places: list[int], blocks: int, file: Bina
             size = int.from_bytes(ring[at + _LENGTH : at + _LENGTH + 4], sys.byteorder)
             file.write(_HEAD.pack(number, size))
             file.write(memoryview(ring)[at : at + size])
+            taken += size
             ring[at + _STATUS : at + _STATUS + 4] = bytes(4)
             places[number] = (places[number] + 1) % blocks
+    return taken
 
 
 def _counts(one: socket.socket) -> dict[str, int]:

@@ -56,8 +56,10 @@ def captured(
     return [one for one in found if one[1]]
 
 
-def record(tmp_path: Path, sights: list[Sight], acts: list[dict], dropped: int = 0) -> CaptureRecord:
-    write_recording(tmp_path, POINTS, sights, dropped)
+def record(
+    tmp_path: Path, sights: list[Sight], acts: list[dict], dropped: int = 0, kept: int = 1 << 18
+) -> CaptureRecord:
+    write_recording(tmp_path, POINTS, sights, dropped, kept)
     (tmp_path / "acts.jsonl").write_text("".join(json.dumps(one) + "\n" for one in acts))
     scenario = load("twitter-facebook-block-2022-03")
     found = write_capture(RunFolder(tmp_path), scenario, scenario.default_phase)
@@ -111,6 +113,17 @@ def test_what_the_capture_itself_lost_is_counted(tmp_path):
     found = record(tmp_path, PASSING, [], dropped=12)
     assert found.lost == {"client.mts": 12}
     assert str(found) == "4 packets at 4 points, 0 with comments, the capture itself lost 12 at client.mts"
+
+
+def test_what_was_cut_is_counted_and_has_no_comment(tmp_path):
+    """Packets of the same headers cannot be told apart. Twin: the same sights whole."""
+    cut = record(tmp_path / "cut", PASSING, [TRIGGER], kept=56)
+    assert (cut.packets, cut.cut, cut.comments) == (4, 4, 0)
+    assert "4 with their headers alone, as they came too fast" in str(cut)
+    with RawPcapNgReader(str(cut.file)) as reader:
+        assert {(len(data), meta.wirelen) for data, meta in reader} == {(56, 14 + len(HELLO))}
+    whole = record(tmp_path / "whole", PASSING, [TRIGGER])
+    assert (whole.cut, whole.comments, "headers alone" in str(whole)) == (0, 1, False)
 
 
 def test_of_a_recorder_that_was_killed_what_is_there_is_written(tmp_path):
