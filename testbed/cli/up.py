@@ -40,6 +40,9 @@ from testbed.errors import InputError
 )
 @options.authority_option
 @options.out_option
+@click.option(
+    "--capture", is_flag=True, help="Record packets until its end: capture.pcapng in the run folder."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what identifies the world as JSON.")
 def command(
     name: str,
@@ -56,6 +59,7 @@ def command(
     out: Path | None,
     *,
     detach: bool,
+    capture: bool,
     as_json: bool,
 ) -> int:
     """Build scenario NAME and hold it open: `testbed exec` runs commands in it, as often as you like.
@@ -70,7 +74,16 @@ def command(
 
     limit = _seconds(idle) if idle is not None else IDLE if detach else None
     scenario = options.loaded(name, seed, time_scale, model)
-    job = Job(scenario, phase=phase, vantages=vantages, serve=serve, pods=pods, authority=authority, out=out)
+    job = Job(
+        scenario,
+        phase=phase,
+        vantages=vantages,
+        serve=serve,
+        pods=pods,
+        authority=authority,
+        out=out,
+        capture=capture,
+    )
     opening = Opening.prepare(job, world, limit)
     opened = held.opened(opening.info, opening.session.phase, as_json=as_json, detached=detach)
     if detach:

@@ -85,6 +85,12 @@ def show_end(summary: Summary) -> None:
     verdict = "valid" if summary["valid"] else "INVALID"
     ended = f"ended by {summary['ended_by']}, " if summary.get("ended_by") else ""
     folder = typed(Path(summary["folder"]))
+    if captured := summary.get("capture"):
+        from testbed.run.annotated import CaptureRecord  # few worlds have one
+
+        values = {name: value for name, value in captured.items() if name != "file"}
+        record = CaptureRecord(Path(captured["file"]), **values)
+        print(f"{typed(record.file)}: {record}")
     print(f"world {summary.get('world') or '?'}: {ended}{verdict}; recorded in {folder}")
 
 

@@ -138,9 +138,11 @@ class Laboratory:
         from testbed.run import taps
         from testbed.world.ring import recorder
 
-        points = taps.capture_points(self.world, self.operators, self.placements)
+        phases = self.scenario.phases.values() if self._switches else ()
+        placements = [*self.placements, *(one for each in phases for one in each.placements)]
+        points = taps.capture_points(self.world, self.operators, placements)
         folder = taps.capture_folder(self.folder.path)
-        taps.write_points(folder, points, self.placements)
+        taps.write_points(folder, points, placements)
         self.services.spawn(_CAPTURE, recorder(points, folder))
 
     def measure_rates(self) -> None:

@@ -19,7 +19,7 @@ KEYS: Final = "keys.log"
 def capture_points(
     world: BuiltWorld, operators: Sequence[str], placements: Sequence[Placement]
 ) -> list[CapturePoint]:
-    """The points of a world, the client's first. Censors on one hop share theirs."""
+    """The points of a world, the client's first. Censors on one hop share theirs, those of all phases too."""
     there, found = world.namespaces, list[CapturePoint]()
 
     def add(name: str, description: str, node: str, interface: str) -> None:
@@ -32,8 +32,9 @@ def capture_points(
     hops: dict[str, list[str]] = {}
     for place in placements:
         if place.at == "hop":
-            hops.setdefault(hop_of(place), []).append(place.name)
-        else:
+            there_too = hops.setdefault(hop_of(place), [])
+            there_too += [place.name] if place.name not in there_too else []
+        elif f"resolver.{place.operator}" not in (one.name for one in found):
             add(
                 f"resolver.{place.operator}",
                 f"{place.name}, a lying resolver",
@@ -55,13 +56,15 @@ def write_points(folder: Path, points: Sequence[CapturePoint], placements: Seque
         {
             "name": point.name,
             "description": point.description,
-            "censors": [
-                place.name
-                for place in placements
-                if point.name.endswith(
-                    f"-censor.{hop_of(place)}" if place.at == "hop" else f"resolver.{place.operator}"
+            "censors": list(
+                dict.fromkeys(
+                    place.name
+                    for place in placements
+                    if point.name.endswith(
+                        f"-censor.{hop_of(place)}" if place.at == "hop" else f"resolver.{place.operator}"
+                    )
                 )
-            ],
+            ),
         }
         for point in points
     ]

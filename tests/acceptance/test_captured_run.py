@@ -12,7 +12,8 @@ import pytest
 from scapy.utils import RawPcapNgReader
 
 import testbed.capture
-from testbed import Job, execute
+from testbed import Job, execute, open_world
+from testbed.report.held import show_end
 
 pytestmark = pytest.mark.world
 WIRESHARK_PROFILE = Path(testbed.capture.__file__).with_name("wireshark")
@@ -84,6 +85,30 @@ def test_tshark_shows_the_story(run, packets):
 def test_tshark_reads_what_was_said_in_tls(run):
     asked = tshark(run, "-Y", "http.request and tls", "-T", "fields", "-e", "http.host").splitlines()
     assert "www.instagram.com" in asked
+
+
+def test_a_standing_world_is_captured_from_its_beginning_to_its_end(tmp_path, monkeypatch, capsys):
+    """Both phases, at the points of both; the acts of the phase that filters, and none of the other."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    curl = ["curl", "-sS", "-o", "/dev/null", "https://abs.twimg.com/bytes/20000"]
+    world = open_world(
+        "twitter-throttling-2021", vantages=["mts"], capture=True, phase="before", out=tmp_path / "w"
+    )
+    with world:
+        world.run(curl, vantage="mts", check=True)
+        world.phase("substring")
+        world.run(curl, vantage="mts", check=True)
+        ended = world.close()
+    assert ended.valid, ended.problems
+    show_end(ended.summary())
+    assert str(ended.captured) in capsys.readouterr().out
+    assert (ended.captured.lost, ended.captured.whole, ended.captured.cut) == ({}, True, 0)
+    with RawPcapNgReader(str(ended.captured.file)) as reader:
+        seen = [(meta.ifname.decode(), data, b"".join(meta.comments or ()).decode()) for data, meta in reader]
+    hellos = [name for name, data, _ in seen if b"abs.twimg.com" in data]
+    assert {hellos.count(f"{side}-censor.mts.hop2") for side in ("pre", "post")} == {2}  # of both phases
+    triggers = [comment for _, _, comment in seen if "trigger: police on tls.sni abs.twimg.com" in comment]
+    assert len(triggers) == 1
 
 
 def test_a_run_without_a_capture_has_none(tmp_path):
