@@ -1,7 +1,7 @@
 """Repeated looks of the field instrument, before it blames a censor.
 
 A server under load resets some connections, and a lossy line loses some, for everybody. From one vantage that
-cannot be told from a censor of some connections. So a target that failed is measured again, and the control
+looks like a censor of some connections. So a target that failed is measured again, and the control
 beside it: where all fail and the control never does, chance is out of the question, even at a server that
 fails four times of ten (1 %). Anything else is inconclusive.
 """
