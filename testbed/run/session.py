@@ -150,9 +150,7 @@ def _carry_out(session: Session, work: Work) -> RunResult:
         status = raised.exit_status if isinstance(raised, TestbedError) else Exit.INVALID
     result = _result(session, findings, status, started)
     if session.job.capture:
-        from testbed.run.annotated import write_capture  # few runs need it
-
-        result = replace(result, captured=write_capture(session.folder, session.scenario, session.phase))
+        result = _with_capture(session, result)
     try:
         session.folder.write("summary.json", result.summary())
     except OSError as full:
@@ -161,6 +159,22 @@ def _carry_out(session: Session, work: Work) -> RunResult:
     if error is not None and not _is_failure(error):
         raise error
     return result
+
+
+def _with_capture(session: Session, result: RunResult) -> RunResult:
+    """The result with its capture. On a full disk the recording stays as it is, and the run is invalid."""
+    from testbed.run.annotated import CAPTURE, write_capture  # few runs need it
+
+    try:
+        return replace(result, captured=write_capture(session.folder, session.scenario, session.phase))
+    except OSError as full:
+        if full.errno not in _DISK_FULL:
+            raise
+        (session.folder.path / CAPTURE).unlink(missing_ok=True)
+        said = (
+            f"{CAPTURE} could not be written: {full.strerror}; the packets are in capture/, without comments"
+        )
+        return replace(result, problems=(*result.problems, said), exit_status=Exit.INVALID)
 
 
 @contextmanager
