@@ -21,7 +21,7 @@ JOBS ?=#          workers for the pure tests:    make test JOBS=1  (default: one
 
 vantages = $(foreach vantage,$(1),--vantage $(vantage))
 
-.PHONY: help setup demo test test-all fuzz soak pictures console-pictures wireshark-pictures frontend diagrams episodes methods matrix-page site manual release-check conformance check lint types locked scenarios-valid format scenarios bench lock clean
+.PHONY: help setup demo test test-all fuzz fast soak pictures console-pictures wireshark-pictures frontend diagrams episodes methods matrix-page site manual release-check conformance check lint types locked scenarios-valid format scenarios bench lock clean
 
 help:             ## print this list
 	@awk -F ':[^#]*## ' '/^[a-z][a-zA-Z\/%-]*:.*##/ {sub("%", "NAME", $$1); printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ bench: setup      ## measure the budgets: a table, and JSON in bench/results
 
 pictures: setup   ## make docs/pictures again, from real runs
 	@.venv/bin/python tools/picture.py $(ARGS)
+
+fast: setup       ## compile the core, which then takes half the time (testbed compile)
+	@$(TESTBED) compile
 
 soak: setup       ## a censor under 50 connections a second: is its memory flat? (SECONDS=3600)
 	@TESTBED_SOAK=$(SECONDS) $(TESTBED) bench --only soak

@@ -6,11 +6,15 @@ commands. See docs/python-api.md.
 
 from typing import TYPE_CHECKING, Any
 
+from testbed.compiled import find
+
 if TYPE_CHECKING:
     from testbed.run.execute import execute
     from testbed.run.job import Job
     from testbed.run.open import StandingWorld, open_world
     from testbed.run.result import RunResult
+
+find.use()
 
 __version__ = "0.1.0"
 __all__ = ["Job", "RunResult", "StandingWorld", "execute", "open_world"]

@@ -11,9 +11,10 @@ from typing import Final
 from testbed.censor import account
 from testbed.censor.actions.base import AnyAction, Context, S
 from testbed.censor.decision import PASS, Decision, Direction, Event, Verdict
-from testbed.censor.flow import ESTABLISHED, MAX_FLOWS, Care, Flow, FlowTable, Hold
+from testbed.censor.flow import ESTABLISHED, MAX_FLOWS, Care, Flow, FlowTable
 from testbed.censor.fragments import Fragments
 from testbed.censor.handover import MOST_PER_RULE, PASS_ON, Drop, Handover, Pass, Police
+from testbed.censor.hold import Hold
 from testbed.censor.inspect import NOTHING, Content, Kind, Reading
 from testbed.censor.inspectors import Inspector
 from testbed.censor.match import CompiledRule, compiled, wanted

@@ -26,7 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from testbed.censor.bounded import Bounded
 from testbed.censor.decision import Direction
@@ -40,7 +40,7 @@ from testbed.censor.stream import Stream
 from testbed.censor.unread import Watch
 
 if TYPE_CHECKING:
-    from testbed.censor.actions.base import Action
+    from testbed.censor.hold import Hold
     from testbed.censor.inspect import Content
     from testbed.censor.parsers.quic import InitialReader
 
@@ -107,18 +107,7 @@ def _host(address: bytes) -> str:
     return f"[{text}]" if ":" in text else text
 
 
-S = TypeVar("S")
 H = TypeVar("H")
-
-
-@dataclass(slots=True)
-class Hold(Generic[S]):
-    """A rule decides about a flow until a time. `state` is what the rule's action remembers of this flow."""
-
-    rule: int
-    action: "Action[S]"
-    until: float
-    state: S
 
 
 @dataclass(slots=True)
@@ -190,7 +179,7 @@ class Flow:
     asks: Direction  # where the client's data go: DOWN to a server at the inside host
     stage: int = OPENING
     care: Care = Care.INSPECTED
-    hold: Hold[Any] | None = None
+    hold: "Hold[Any] | None" = None
     reading: bool = True  # later payloads are read; a held flow's too, where its action says so
     inspection: Inspection = field(default_factory=Inspection)
     model: Model | None = None  # how this flow is read; chosen per pair of hosts
@@ -209,7 +198,7 @@ class Flow:
         """Move on in the table of the module's docstring. KeyError for what it does not name: a bug."""
         self.care = CARES[self.care, what]
 
-    def take(self, hold: Hold[Any]) -> None:
+    def take(self, hold: "Hold[Any]") -> None:
         """A rule holds the flow from now on."""
         self.event(FlowEvent.MATCH)
         self.hold = hold

@@ -70,6 +70,7 @@ COMMANDS = {
     "replay": Entry("testbed.cli.replay", "What a censor would do to the packets of a capture.", EXPLAIN),
     "lab": Entry("testbed.cli.lab", "Teaching labs: start, check, hint, submit, grade.", TEACH),
     "doctor": Entry("testbed.cli.doctor", "What this machine can do, and how to get the rest.", SET_UP),
+    "compile": Entry("testbed.cli.compile_", "Compile the core, which then takes half the time.", SET_UP),
     "completion": Entry("testbed.cli.completion", "Print the completion script for a shell.", SET_UP),
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed import __version__
+from testbed.compiled.find import in_use
 from testbed.errors import InputError
 
 _HIDDEN = Path("/run")  # the world mounts its own there
@@ -117,4 +118,5 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "kernel": platform.release(),
         "machine": platform.machine(),
+        "core": "compiled" if in_use() else "Python",
     }

@@ -20,6 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from testbed import usercache
+from testbed.compiled.find import in_use
 from testbed.errors import TestbedError
 from testbed.model import Scenario
 from testbed.scenario import library, lookups
@@ -60,7 +62,7 @@ def load_kept(name_or_path: str | Path, *, tools: bool = True) -> Scenario:
 def _key(path: Path, *, tools: bool) -> str:
     """What decides the result, but for the files' contents, as a file name."""
     searched = [*library.folders(), *library.recipe_folders(path.parent)]
-    parts = [_code(), os.getcwd(), str(path), str(tools), *map(str, searched)]  # noqa: PTH109 (it may be gone)
+    parts = [_code(), str(in_use()), os.getcwd(), str(path), str(tools), *map(str, searched)]  # noqa: PTH109
     return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()
 
 
@@ -81,27 +83,18 @@ def _folder() -> Path | None:
     """Where they are kept; None if there is no such folder that nobody else may write to."""
     if os.environ.get(OFF):
         return None
-    base = os.environ.get("XDG_CACHE_HOME", "")
     try:
-        folder = (Path(base) if base.startswith("/") else Path.home() / ".cache") / "runet-testbed"
-        if not folder.is_dir():
-            folder.parent.mkdir(exist_ok=True)
-            folder.mkdir(mode=0o700)
         os.getcwd()  # noqa: PTH109 (the key has it)
-        return folder if _own(folder.stat()) else None
-    except (OSError, RuntimeError):
+    except OSError:
         return None
-
-
-def _own(state: os.stat_result) -> bool:
-    return state.st_uid == os.geteuid() and not state.st_mode & 0o022
+    return usercache.own_folder("runet-testbed")
 
 
 def _take(place: Path) -> Scenario | None:
     """The scenario, if it is there and what it was made of has not changed."""
     try:
         with place.open("rb") as file:
-            if not _own(os.fstat(file.fileno())):
+            if not usercache.own(os.fstat(file.fileno())):
                 return None
             looked_at, _, made = file.read().partition(b"\n")
         if not all(_as_it_was(Path(path), digest) for path, digest in json.loads(looked_at).items()):
