@@ -98,7 +98,7 @@ def _frames(recording: Path, points: int) -> Iterator[RecordedFrame]:
 
 
 def _packet_in(one: RecordedFrame) -> bytes:
-    """The IP packet of a frame; b"" for none, and for one that was cut: it cannot be told from others."""
+    """The IP packet of a frame; b"" for none, and for one that was cut: it looks like others."""
     return one.frame[_HEADER:] if one.frame[12:14] in _IP and not one.cut else b""
 
 
