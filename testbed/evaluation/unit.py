@@ -7,6 +7,7 @@ again, a few times.
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -41,6 +42,7 @@ from testbed.world import linux
 
 ATTEMPTS: Final = 3  # of a trial that the laboratory spoils; our choice
 _LATE: Final = "a step was slow here, and neither a rule nor a link had made it so: the machine was"
+_MEDDLED: Final = re.compile("has (firewall rules of its own|other addresses or routes)")
 _SURE: Final = (
     "hit",
     "right",
@@ -125,7 +127,7 @@ class Unit:
             made = [
                 t if t.standing(self.adapter) in _SURE else replace(t, lab_error=str(pressure)) for t in made
             ]
-        meddled = any("firewall rules of its own" in note for note in record.notes)
+        meddled = any(_MEDDLED.search(note) for note in record.notes)
         return made, not record.problems and not meddled
 
     def _run(self, world: StandingWorld, trial: Trial) -> DetectorRun:
@@ -156,7 +158,11 @@ class Unit:
     def _trial(self, known: Trial, ran: DetectorRun, record: PhaseRecord, acted: Sequence[str]) -> Trial:
         """The trial with what the detector said, and what the rules did to its packets."""
         verdict, complaints = answer(known, self.adapter.report(ran.output))
-        meddling = [note for note in record.notes if note.startswith(f"{known.vantage} has firewall rules")]
+        meddling = [
+            note
+            for note in record.notes
+            if note.startswith(f"{known.vantage} has ") and _MEDDLED.search(note)
+        ]
         left = [f"processes left: {ran.left}"] if ran.left else []
         left += ["its folder or /dev/shm is full"] if ran.full else []
         return replace(

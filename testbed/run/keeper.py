@@ -59,7 +59,9 @@ class _Phase:
     started: float  # seconds since the epoch
     events: int  # size of events.jsonl at its start
     commands: int = 0
-    used: set[str] = field(default_factory=set)  # vantages that commands ran from
+    used: dict[str, frozenset[str]] = field(
+        default_factory=dict
+    )  # vantages of commands: network before the first
 
 
 class Keeper:
@@ -204,7 +206,8 @@ class Keeper:
         environment = self._environments[vantage]
         self._running[number] = _Running(vantage, message["command"], time.time(), self._events_size())
         self._phase.commands += 1
-        self._phase.used.add(vantage)
+        if vantage not in self._phase.used:
+            self._phase.used[vantage] = self._laboratory.network_of(vantage)
         self._active = time.monotonic()
         return {
             **asdict(FirstProcess.of_this_world()),
@@ -315,6 +318,8 @@ class Keeper:
     def _notes(self, phase: _Phase) -> Iterator[str]:
         for vantage in sorted(phase.used):
             yield from own_rules(self._laboratory, vantage)
+            if self._laboratory.network_of(vantage) != phase.used[vantage]:
+                yield f"{vantage} has other addresses or routes than before the commands of this phase"
         session = self._session
         yield from map(str, passed_names(session.folder.events, session.twin_addresses, phase.events))
 

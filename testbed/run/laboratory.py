@@ -27,6 +27,7 @@ from testbed.vantage.environment import Environment, prepare
 from testbed.world import delay, interrupt, meter, pressure
 from testbed.world.build import BuiltWorld, build, with_rates
 from testbed.world.children import Body, Children, Ready
+from testbed.world.hostroutes import addresses_and_routes
 from testbed.world.latch import Latch
 from testbed.world.netns import Namespace, enter, inside
 from testbed.world.scenarioclock import ScenarioClock
@@ -289,6 +290,11 @@ class Laboratory:
 
         with inside(self.world.namespaces[vantage]):
             return netfilter.described()
+
+    def network_of(self, vantage: str) -> frozenset[str]:
+        """Addresses and routes that a subscriber's machine has now."""
+        with inside(self.world.namespaces[vantage]):
+            return addresses_and_routes()
 
     def environment(self, vantage: str, name: str = "vantage") -> Environment:
         """What a subscriber's machine has of its own; its files are made in the run folder, in `name`."""

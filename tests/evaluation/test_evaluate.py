@@ -59,6 +59,7 @@ if "yandex" in target: os.kill(os.getpid(), signal.SIGSEGV)
 if "wikipedia" in target: time.sleep(600)
 if "ok.ru" in target:
     subprocess.run(["iptables", "-A", "OUTPUT", "-p", "tcp", "--dport", "9", "-j", "DROP"], check=True)
+    subprocess.run(["ip", "route", "del", "default"], check=True)
     print(json.dumps({"target": target, "verdict": "free"})[:-9])
     sys.exit()
 if "meduza" in target:
@@ -138,6 +139,7 @@ def test_an_evaluation_that_is_interrupted_goes_on_and_counts_every_fault_apart(
     )
     assert [one["kind"] for one in blocked["https://ok.ru/"]["complaints"]] == ["truncated line"]
     assert "mts has firewall rules of its own" in blocked["https://ok.ru/"]["note"]
+    assert "mts has other addresses or routes" in blocked["https://ok.ru/"]["note"]
     assert blocked["https://www.dw.com/"]["note"] == "its folder or /dev/shm is full"
     said = (tmp_path / "out" / blocked["https://www.dw.com/"]["raw"]).with_suffix(".err").read_text()
     assert said.splitlines()[-3:] == ["[Errno 28] No space left on device", "512 512 256", "locked"]
