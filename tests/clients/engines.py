@@ -14,12 +14,16 @@ from pathlib import Path
 
 IMAGE = "testbed-test-image"
 PROGRAMS = ("bash", "cat", "curl", "env", "id", "ip", "ls", "sleep", "stty", "traceroute")
+GIVEN = "TESTBED_TEST_ENGINE"
+"""A variable: the address of an engine that runs already, as Podman's, "unix:///run/podman/podman.sock"."""
 _DAEMON = "dockerd"
 _OPTIONS = ("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false")
 
 
 def lacking() -> str:
-    """Why no engine can be started here; "" if one can."""
+    """Why no engine can be started here; "" if one can, or runs already."""
+    if os.environ.get(GIVEN):
+        return ""
     if os.geteuid():
         return "an engine of our own needs root"
     return "" if shutil.which(_DAEMON) else f"no {_DAEMON} on this machine (Debian: docker.io)"
@@ -27,7 +31,14 @@ def lacking() -> str:
 
 @contextmanager
 def started() -> Iterator[str]:
-    """Start dockerd in a network namespace of its own, with the image in it; its address. Ends it."""
+    """Start dockerd in a network namespace of its own, with the image in it; its address. Ends it.
+
+    Where GIVEN names an engine, that gets the image, and goes on running.
+    """
+    if given := os.environ.get(GIVEN):
+        _load(given, Path(os.devnull))
+        yield given
+        return
     with tempfile.TemporaryDirectory() as folder:
         place = f"unix://{folder}/socket"
         line = [_DAEMON, "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "-H", place]
@@ -53,7 +64,8 @@ def _load(place: str, log: Path) -> None:
         assert time.monotonic() < end, log.read_text()
         time.sleep(0.1)
     client = docker.DockerClient(base_url=place)
-    client.api.import_image_from_data(_image(), repository=IMAGE)
+    if not client.images.list(IMAGE):
+        client.api.import_image_from_data(_image(), repository=IMAGE)
     client.close()
 
 
