@@ -44,6 +44,10 @@ class WebSocketClient:
         self._open = False
         self._until(lambda: self._open)
 
+    def wait_at_most(self, seconds: float) -> None:
+        """For whatever comes next."""
+        self._made.settimeout(seconds)
+
     def type(self, text: str) -> None:
         """As from a keyboard."""
         self._send(BytesMessage(text.encode()))

@@ -55,29 +55,30 @@ class ClassBrowser:
             return error.code, error.read().decode()
 
     @contextmanager
-    def socket(self, path: str, at: str = "") -> Iterator[WebSocketClient]:
-        """A WebSocket of the page."""
+    def socket(self, path: str, at: str = "", patience: float = 60.0) -> Iterator[WebSocketClient]:
+        """A WebSocket of the page, which waits so many seconds for whatever comes next."""
         with websocket(self.port, f"{at or self.place}{path}", cookie=self.cookie) as client:
+            client.wait_at_most(patience)
             yield client
 
-    def wait_for(self, state: str) -> dict[str, Any]:
+    def wait_for(self, state: str, patience: float = 60.0) -> dict[str, Any]:
         """The page's snapshot once the world is in this state."""
-        with self.socket("live") as page:
+        with self.socket("live", patience=patience) as page:
             while True:
                 shown = page.next_message()
                 if shown["state"] == state:
                     return shown
 
-    def start(self) -> dict[str, Any]:
+    def start(self, patience: float = 60.0) -> dict[str, Any]:
         """Have the world built."""
         assert self.get("world/start", post=True)[0] == 200
-        return self.wait_for("ready")
+        return self.wait_for("ready", patience)
 
-    def run(self, *commands: str) -> str:
+    def run(self, *commands: str, patience: float = 60.0) -> str:
         """What a terminal shows of these commands."""
         lines = [f"echo {_BEGUN}", *commands, f"echo {_DONE}"]
         (self.home / ".typed").write_text("\n".join(lines))
-        with self.socket("terminal/mts?cols=200&rows=50") as terminal:
+        with self.socket("terminal/mts?cols=200&rows=50", patience=patience) as terminal:
             terminal.type("bash .typed\n")
             shown = terminal.until(f"\n{_DONE}\r\n").replace("\r", "")
         return shown.partition(f"{_BEGUN}\n")[2].partition(f"{_DONE}\n")[0]
