@@ -38,7 +38,7 @@ LAYERS = (  # bottom to top; a package imports only from layers below its own
         "monitor",
         "replay",
     },
-    {"explain", "labs"},
+    {"explain", "labs", "sweep"},
     {"report"},
     {"console", "htmlreport"},
     {"cli", "notebook", "testing"},

@@ -21,10 +21,10 @@ def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> 
 @click.argument("scenarios", nargs=-1, metavar="[NAME|FILE]...", shell_complete=_complete)
 @click.option(
     "--schema",
-    type=click.Choice(["scenario", "world", "recipe"]),
+    type=click.Choice(["scenario", "world", "recipe", "sweep"]),
     is_flag=False,
     flag_value="scenario",
-    help="Print the JSON Schema of scenario (or world, or recipe) files, for editors, and stop.",
+    help="Print the JSON Schema of scenario (or world, recipe, sweep) files, for editors, and stop.",
 )
 @click.option("--recipe", "recipes", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
               help="Check this recipe, and say what this machine lacks for it.")  # fmt: skip
@@ -41,9 +41,11 @@ def command(
     all is well, 2 if not.
     """
     if schema:
-        from testbed.scenario import jsonschema
+        from testbed.scenario.jsonschema import SCHEMAS
+        from testbed.sweep.sweepfile import sweep_schema
 
-        click.echo(json.dumps(jsonschema.SCHEMAS[schema](), indent=2, ensure_ascii=False))
+        made = sweep_schema() if schema == "sweep" else SCHEMAS[schema]()
+        click.echo(json.dumps(made, indent=2, ensure_ascii=False))
         return Exit.OK
     from testbed.dryrun.agreement import checked
     from testbed.scenario import library

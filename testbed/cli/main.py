@@ -54,6 +54,7 @@ COMMANDS = {
     ),
     "matrix": Entry("testbed.cli.matrix", "Which tool gets through which box, and what decided it.", JUDGE),
     "dataset": Entry("testbed.cli.dataset", "Labelled flows for classifiers.", JUDGE),
+    "sweep": Entry("testbed.cli.sweep", "Every combination that a file names, as runs.", JUDGE),
     "check": Entry("testbed.cli.check", "Validate scenario files.", JUDGE),
     "conformance": Entry(
         "testbed.cli.conformance", "Whether the censors do on the wire what was measured.", JUDGE

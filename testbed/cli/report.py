@@ -27,9 +27,9 @@ from testbed.cli import options
 def command(sources: tuple[str, ...], output: Path) -> None:
     """Write a page about everything that RUN… hold: summary, verdicts, pictures, ladders, receipts, scores.
 
-    RUN is a run's folder, 'last', a folder of such folders (`run --all --out`), the folder of an evaluation
-    or a monitor, or a file that `testbed matrix --json` printed. The page loads nothing. What a folder does
-    not hold is named on the page and here.
+    RUN is a run's folder, 'last', a folder of such folders (`run --all --out`), the folder of an evaluation,
+    a monitor or a sweep, or a file that `testbed matrix --json` printed. The page loads nothing. What a
+    folder does not hold is named on the page and here.
     """
     from testbed.errors import printable
     from testbed.htmlreport.gather import gather

@@ -29,6 +29,7 @@ from testbed.cli import options
 )
 @click.option("--adapter", "name", metavar="NAME", help="Which tool RESULTS are from: docs/adapters.md.")
 @click.option("--vantage", metavar="VANTAGE", help="With --truth: where the tool ran.")
+@click.option("--detector", metavar="WHAT", help="Of a sweep with several: which one.")
 @click.option("--scenario", metavar="NAME", help="Of the run, if it is not in the library.")
 @options.threshold_options
 @options.score_output_options
@@ -38,6 +39,7 @@ def command(
     truth: Path | None,
     name: str | None,
     vantage: str | None,
+    detector: str | None,
     scenario: str | None,
     recall: float,
     false_positives: float,
@@ -47,7 +49,7 @@ def command(
     *,
     as_json: bool,
 ) -> int:
-    """Score RESULTS: a tool's output, or the folder of an evaluation.
+    """Score RESULTS: a tool's output, or the folder of an evaluation or a sweep.
 
     Exit status: 0 if the thresholds are reached, 1 if not, 2 for input that cannot be used, 3 if the
     laboratory failed in every trial.
@@ -55,13 +57,16 @@ def command(
     from testbed.detectors import recorded
     from testbed.detectors.adapter import ToolOutput, adapter
     from testbed.detectors.score import Thresholds, score
-    from testbed.report.scoring import publish, require_outputs
+    from testbed.report.scoring import publish, require_outputs, score_sweep
+    from testbed.sweep.sweepfolder import is_sweep
 
     require_outputs(junit, markdown)
     limits = Thresholds(recall, false_positives, inconclusive)
+    if results is not None and results.is_dir() and is_sweep(results):
+        return score_sweep(results, detector, limits, as_json=as_json, junit=junit, markdown=markdown)
     if results is not None and results.is_dir():
-        detector, known, trials = recorded.of_evaluation(results, adapter(name) if name else None)
-        shown = f"{detector}, read by {known}" if name else detector
+        tried, known, trials = recorded.of_evaluation(results, adapter(name) if name else None)
+        shown = f"{tried}, read by {known}" if name else tried
         found = score(shown, trials, adapter(known))
     else:
         if (run_folder is None) is (truth is None):

@@ -61,6 +61,7 @@ class Unit:
     spec: EvaluationSpec
     scenario: Scenario
     phases: Sequence[str]
+    vantages: Sequence[str] = ()  # (): every one
     adapter: Adapter = field(init=False)
     done: set[tuple[str, int]] = field(init=False)
     _seen: set[str] = field(default_factory=set)  # flows of the earlier rounds in this world
@@ -86,7 +87,10 @@ class Unit:
         """The rounds of a phase without the trials that are recorded."""
         found = []
         for one in rounds(self.spec, self.scenario, phase):
-            missing = tuple(t for t in one.trials if (t.place, t.repeat) not in self.done)
+            missing = tuple(
+                t for t in one.trials
+                if (t.place, t.repeat) not in self.done and (not self.vantages or t.vantage in self.vantages)
+            )  # fmt: skip
             if missing:
                 found.append(replace(one, trials=missing))
         return found
@@ -209,18 +213,12 @@ class Unit:
             raw = _moved(out, self.folder / "worlds", f"{self.scenario.name}-{phase}")
             if result.exit_status > 128:
                 sys.exit(result.exit_status)
-            made = list(self._judged(result, numbers, f"worlds/{raw.name}/results.jsonl"))
+            made = judged_trials(
+                result, numbers, self.scenario, self.adapter, f"worlds/{raw.name}/results.jsonl"
+            )
             if attempt == ATTEMPTS or not any(one.lab_error for one in made):
                 self._record(made)
                 return
-
-    def _judged(self, result: RunResult, known: Mapping[tuple[str, str], Trial], raw: str) -> Iterator[Trial]:
-        """A run's trials; on a busy machine a wrong answer may be the machine's."""
-        busy = str(result.pressure) if result.pressure is not None and result.pressure.busy else ""
-        controls = [target.url for target in self.scenario.controls]
-        for one in _of_result(result, known, raw, controls):
-            sure = one.lab_error or one.standing(self.adapter) in _SURE
-            yield one if sure else replace(one, lab_error=busy)
 
     def _record(self, trials: Sequence[Trial] | Iterator[Trial]) -> None:
         """Append the trials, each in one write: other processes append as well."""
@@ -255,6 +253,23 @@ class _Opened:
         with suppress(InvalidRunError):  # its trials say so themselves
             self._world.close()
         _moved(self._out, self._unit.folder / "worlds", self._unit.scenario.name)
+
+
+def judged_trials(
+    result: RunResult,
+    known: Mapping[tuple[str, str], Trial],
+    scenario: Scenario,
+    reader: Adapter,
+    raw: str = "",
+) -> list[Trial]:
+    """The probe's trials of a run; on a busy machine a wrong answer may be the machine's."""
+    busy = str(result.pressure) if result.pressure is not None and result.pressure.busy else ""
+    controls = [target.url for target in scenario.controls]
+    made = _of_result(result, known, raw, controls)
+    return [
+        one if one.lab_error or one.standing(reader) in _SURE else replace(one, lab_error=busy)
+        for one in made
+    ]
 
 
 def _of_result(

@@ -7,11 +7,12 @@ from typing import Final, Literal
 from testbed.errors import InputError, Problem
 from testbed.explain.evidence import LAST, run_folder
 from testbed.htmlreport.facts import MatrixFacts, ReportFacts
-from testbed.htmlreport.readothers import read_evaluation, read_file, read_monitor
+from testbed.htmlreport.readothers import read_evaluation, read_file, read_monitor, read_sweep
 from testbed.htmlreport.readrun import LadderKey, read_run
 from testbed.report.paths import typed
+from testbed.sweep.sweepfolder import is_sweep
 
-SourceKind = Literal["run", "evaluation", "monitor", "file"]
+SourceKind = Literal["run", "evaluation", "monitor", "file", "sweep"]
 _MARKS: Final[tuple[tuple[str, SourceKind], ...]] = (  # a file that says what a folder is
     ("scenario.json", "run"),
     ("monitor.json", "monitor"),
@@ -19,7 +20,7 @@ _MARKS: Final[tuple[tuple[str, SourceKind], ...]] = (  # a file that says what a
     ("plan.json", "evaluation"),
 )
 _PRINTED: Final = "`testbed matrix --json` or `testbed score --json`"
-_WANTED: Final = f"a run's folder, an evaluation's, a monitor's, or a file of {_PRINTED}"
+_WANTED: Final = f"a run's folder, an evaluation's, a monitor's, a sweep's, or a file of {_PRINTED}"
 
 
 def gather(asked: Sequence[str], progress: Callable[[str], None] = lambda _: None) -> ReportFacts:
@@ -45,6 +46,10 @@ def gather(asked: Sequence[str], progress: Callable[[str], None] = lambda _: Non
                     matrices.append(one)
                 case "file":
                     evaluations.append(one)
+                case "sweep":
+                    tried, boxes = read_sweep(path)
+                    evaluations += tried
+                    matrices += boxes
         except InputError as error:
             if named:
                 raise
@@ -95,4 +100,6 @@ def _sources(given: str) -> Iterator[tuple[Path, SourceKind, bool]]:
 
 
 def _kind(folder: Path) -> SourceKind | None:
+    if is_sweep(folder):
+        return "sweep"
     return next((kind for name, kind in _MARKS if (folder / name).exists()), None)

@@ -15,6 +15,7 @@ from testbed.monitor.journal import FORMAT as MONITOR_FORMAT
 from testbed.monitor.journal import VERSION as MONITOR_VERSION
 from testbed.monitor.sample import STATES, Sample
 from testbed.report.paths import typed
+from testbed.sweep.sweptresults import SweepResults
 
 MATRIX_VERSION: Final = 1  # of `testbed matrix --json`
 _MADE: Final = "make it with: testbed matrix … --json > FILE, or testbed score … --json > FILE"
@@ -44,6 +45,30 @@ def read_evaluation(folder: Path) -> EvaluationFacts:
         score=score(detector, trials, reader),
         missing=tuple(missing),
     )
+
+
+def read_sweep(folder: Path) -> tuple[list[EvaluationFacts], list[MatrixFacts]]:
+    """A sweep's detectors as evaluations, its strategies as a matrix; also of one that is not whole.
+
+    Errors: InputError for a file that was cut short or is of another version.
+    """
+    found = SweepResults.read(folder)
+    evaluations = [
+        EvaluationFacts(
+            folder=typed(folder),
+            detector=name,
+            adapter=reader.name,
+            plan=found.plan,
+            trials=tuple((trial.standing(reader), trial) for trial in trials),
+            score=score(name, trials, reader),
+            missing=found.missing,
+        )
+        for name, (reader, trials) in found.detectors.items()
+    ]
+    if not found.cells:
+        return evaluations, []
+    how = "core" if found.plan.get("core") else "live"
+    return evaluations, [MatrixFacts(file=typed(folder), how=how, cells=found.cells, left_out=found.missing)]
 
 
 def read_monitor(folder: Path) -> MonitorFacts:

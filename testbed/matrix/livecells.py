@@ -59,9 +59,16 @@ def at_operators(boxes: Sequence[PureBox]) -> tuple[list[PureBox], list[str]]:
 
 
 def live_cells(
-    rows: Sequence[LiveRow], boxes: Sequence[PureBox], repeats: int, kept: KeptTries, jobs: int = 4
+    rows: Sequence[LiveRow],
+    boxes: Sequence[PureBox],
+    repeats: int,
+    kept: KeptTries,
+    jobs: int = 4,
+    seed: int | None = None,
 ) -> list[MatrixCell]:
     """Every row against every box, in one world. Tries that `kept` has are not made again.
+
+    `seed`: of the boxes' draws; None: the world's own.
 
     Errors: those of `open_world`.
     """
@@ -75,7 +82,7 @@ def live_cells(
     if waiting:
         asked = [row for row in rows if any(row in some for some in waiting.values())]
         columns = [(box, waiting[box.key]) for box in boxes if box.key in waiting]
-        _measured(asked, columns, repeats, kept, jobs)
+        _measured(asked, columns, repeats, kept, jobs, seed)
         made = kept.all()
     return [
         MatrixCell(row.title, box.key, tuple(made[keys[row.title, box.key]][-repeats:]))
@@ -90,12 +97,14 @@ def _measured(
     repeats: int,
     kept: KeptTries,
     jobs: int,
+    seed: int | None,
 ) -> None:
     """Make the tries of these columns; each is kept when it is done."""
+    scenario = bench_scenario([box for box, _ in columns])
     with (
         TemporaryDirectory(prefix="matrix-") as folder,
         open_world(
-            bench_scenario([box for box, _ in columns]),
+            scenario if seed is None else replace(scenario, seed=seed),
             phase=_FREE,
             vantages=[_FROM],
             out=Path(folder) / "run",

@@ -47,7 +47,7 @@ class Progress:
         """So many of so many are recorded; worlds at once, 0 without; seconds that are probably left."""
         share = done / total if total else 1.0
         self._last = f"{done} of {total} {self._what}"
-        rest = "" if left is None else f", about {_time(left)} left"
+        rest = "" if left is None else f", about {time_text(left)} left"
         if self._live is not None:
             at_once = f", {worlds} worlds" if worlds else ""
             bar = "━" * round(_WIDTH * share)
@@ -60,5 +60,9 @@ class Progress:
         self._console.print(Text(f"testbed: {line}"), soft_wrap=True)
 
 
-def _time(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+def time_text(seconds: float) -> str:
+    """Seconds, minutes, hours or days, whichever is short."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 1.67 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"

@@ -1,17 +1,19 @@
 """What `score` and `evaluate` do at their end: print the score, write its files, choose the exit status."""
 
 import json
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from testbed.detectors.score import Score, Thresholds
+from testbed.detectors.score import Score, Thresholds, score
 from testbed.detectors.trials import Trial
-from testbed.errors import Exit
+from testbed.errors import Exit, InputError, nearest
 from testbed.report import junit as xml
 from testbed.report import scores
 from testbed.report.outputfile import require_writable, write_text
+from testbed.sweep.sweptresults import SweepResults
 
 
 def require_outputs(junit: Path | None, markdown: Path | None) -> None:
@@ -41,6 +43,40 @@ def publish(
     if markdown is not None:
         write_text(markdown, scores.markdown(found, limits), "--markdown")
     return status
+
+
+def score_sweep(
+    folder: Path,
+    detector: str | None,
+    limits: Thresholds,
+    *,
+    as_json: bool,
+    junit: Path | None = None,
+    markdown: Path | None = None,
+) -> int:
+    """The score of a sweep's detector, or of each of them, one after another; the most serious exit status.
+
+    Errors: InputError for a detector that is not in it, and for files of several at once.
+    """
+    results = SweepResults.read(folder)
+    for sentence in results.missing:
+        print(f"missing: {sentence}", file=sys.stderr)
+    if detector is not None and detector not in results.detectors:
+        raise InputError.at(
+            "--detector", f"{folder} has no {detector!r}", nearest(detector, results.detectors)
+        )
+    chosen = [detector] if detector is not None else list(results.detectors)
+    if not chosen:
+        raise InputError.at(str(folder), "no trial of a detector is in it", "see: testbed report")
+    if len(chosen) > 1 and (as_json or junit or markdown):
+        remedy = f"--detector: {', '.join(chosen)}"
+        raise InputError.at(str(folder), "it has several detectors, and a file is of one", remedy)
+    statuses = []
+    for name in chosen:
+        reader, trials = results.detectors[name]
+        found = score(name, trials, reader)
+        statuses.append(publish(found, trials, limits, as_json=as_json, junit=junit, markdown=markdown))
+    return max(statuses)
 
 
 def exit_status(found: Score, limits: Thresholds) -> int:

@@ -78,6 +78,9 @@ def _options(asked: Values) -> Iterator[str]:
 
 def _evaluate(one: EvaluationFacts) -> str:
     plan = one.plan
+    if "sweep" in plan:
+        core = ["--core"] if plan.get("core") else []
+        return shlex.join(["testbed", "sweep", f"{one.folder}/sweep.yaml", *core, "--out", "swept"])
     words = ["testbed", "evaluate", "--detector", one.detector]
     if plan.get("command"):
         words += ["--adapter", one.adapter]

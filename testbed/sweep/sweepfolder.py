@@ -1,0 +1,226 @@
+"""A sweep in its folder: what is made is kept at once, and whatever ends the process, it goes on from there.
+
+A run is a line of its part's journal when it is made; a part whose runs are all there becomes a file of each
+table, and its journal is removed. Files are written under another name and renamed.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from testbed import __version__
+from testbed.errors import InputError
+from testbed.parquet.store import (
+    extra,
+    metadata_of,
+    opened,
+    put_bytes,
+    put_table,
+    read_rows,
+    rows_in,
+    schema_of,
+    views_of,
+)
+from testbed.sweep.sweepspec import PART, SweepPart, SweepPlan, as_file
+from testbed.sweep.sweeptables import RUN_TYPES, TABLES, TRIAL_TYPES, SweptRun, run_row, trial_rows
+
+PLAN: Final = "plan.json"
+FILE: Final = "sweep.yaml"
+JOURNAL: Final = "journal"
+_IT_GOES_ON: Final = "remove it: the same sweep makes its runs again"
+
+
+@dataclass(slots=True)
+class SweepFolder:
+    """A sweep, begun or whole."""
+
+    folder: Path
+    plan: SweepPlan
+    made: int = 0  # runs that are kept
+    _open: dict[int, dict[int, SweptRun]] = field(default_factory=dict)  # part -> run -> what came of it
+
+    @classmethod
+    def open(cls, folder: Path, plan: SweepPlan) -> "SweepFolder":
+        """Begin in a new or empty folder, or go on with what is in it.
+
+        Errors: UnsupportedError without pyarrow; InputError for a folder of another sweep or version.
+        """
+        extra("pyarrow", "data")
+        file = folder / PLAN
+        if file.exists():
+            _must_be_same(file, plan)
+        elif folder.exists() and any(folder.iterdir()):
+            raise InputError.at("--out", f"{folder} is not empty", "name a new folder, or empty it")
+        else:
+            text = yaml.safe_dump(as_file(plan.spec), sort_keys=False, allow_unicode=True)
+            put_bytes(folder / FILE, text.encode())
+            put_bytes(file, (json.dumps(plan.to_json(), indent=1, ensure_ascii=False) + "\n").encode())
+        made = cls(folder, plan)
+        made.made = sum(rows_in(one) for one in folder.glob(TABLES["runs"]))
+        made.made += sum(one.read_bytes().count(b"\n") for one in (folder / JOURNAL).glob("*.jsonl"))
+        return made
+
+    def missing(self) -> Iterator[int]:
+        """The numbers of the runs that are not kept, in order.
+
+        InputError that names a file which was cut short, or is of another version.
+        """
+        for part in self.plan.parts():
+            if self._whole(part):
+                continue
+            known = self._journal(part)
+            if known:
+                self._open[part.number] = known
+            if len(known) == len(part.runs):
+                self._close(part)
+                continue
+            yield from (number for number in part.runs if number not in known)
+
+    def keep(self, part: SweepPart, made: SweptRun) -> None:
+        """Keep what came of a run. OSError that names the file, as of a full disk."""
+        file = self._journal_of(part)
+        line = (json.dumps(made.to_json(), ensure_ascii=False) + "\n").encode()
+        try:
+            file.parent.mkdir(exist_ok=True)
+            with file.open("ab", buffering=0) as out:
+                if out.write(line) != len(line):
+                    raise OSError(28, os.strerror(28))
+        except OSError as error:
+            raise OSError(error.errno, os.strerror(error.errno or 0), str(file)) from error
+        known = self._open.setdefault(part.number, {})
+        known[made.run] = made
+        self.made += 1
+        if len(known) == len(part.runs):
+            self._close(part)
+
+    def finish(self) -> None:
+        """Write the views; nothing is missing."""
+        put_bytes(self.folder / "view.sql", views_of(TABLES).encode())
+        with suppress(OSError):
+            (self.folder / JOURNAL).rmdir()
+
+    def _journal_of(self, part: SweepPart) -> Path:
+        return self.folder / JOURNAL / f"part-{part.number:06}.jsonl"
+
+    def _journal(self, part: SweepPart) -> dict[int, SweptRun]:
+        """What a part's journal holds; a last line that was cut is taken off."""
+        file = self._journal_of(part)
+        if not file.exists():
+            return {}
+        data = file.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        if whole != data:
+            put_bytes(file, whole)
+        found = {}
+        for number, line in enumerate(whole.splitlines(), 1):
+            try:
+                one = SweptRun.from_json(json.loads(line))
+            except (ValueError, TypeError, KeyError):
+                raise InputError.at(f"{file}:{number}", "it is no run", _IT_GOES_ON) from None
+            if one.run in part.runs:
+                found[one.run] = one
+        return found
+
+    def _whole(self, part: SweepPart) -> bool:
+        """Whether a part's files are there. That of runs is written last."""
+        file = self.folder / part.file("runs")
+        if not file.exists():
+            return False
+        _must_be_of_version(file, self.plan.version)
+        if rows_in(file) != len(part.runs):
+            raise InputError.at(str(file), f"it has {rows_in(file)} of {len(part.runs)} runs", _IT_GOES_ON)
+        self._journal_of(part).unlink(missing_ok=True)
+        return True
+
+    def _close(self, part: SweepPart) -> None:
+        """A part's files, from its journal."""
+        known = self._open.pop(part.number)
+        runs = [(self.plan.run(number), known[number]) for number in part.runs]
+        noted = {"testbed": self.plan.version}
+        trials = [row for run, made in runs for row in trial_rows(run, made)]
+        put_table(self.folder / part.file("trials"), trials, schema_of(TRIAL_TYPES, noted))
+        rows = [run_row(run, made) for run, made in runs]
+        put_table(self.folder / part.file("runs"), rows, schema_of(RUN_TYPES, noted))
+        self._journal_of(part).unlink(missing_ok=True)
+
+
+def part_of(plan: SweepPlan, number: int) -> SweepPart:
+    """The part of a run."""
+    first = part = 0
+    for scenario, places in zip(plan.scenarios, plan.places, strict=True):
+        runs = len(places) * plan.runs_of_place
+        if number < first + runs:
+            within = (number - first) // PART
+            begin = first + within * PART
+            return SweepPart(part + within, scenario.name, range(begin, min(begin + PART, first + runs)))
+        first, part = first + runs, part + -(-runs // PART)
+    raise IndexError(number)
+
+
+def sweep_view(folder: Path) -> Any:
+    """A DuckDB connection with the views `trials` and `runs`. InputError for files of two versions."""
+    same_version(folder)
+    return opened(folder, TABLES)
+
+
+def same_version(folder: Path) -> None:
+    """InputError if files of the folder are of two versions, or cut short."""
+    for pattern in TABLES.values():
+        for file in sorted(folder.glob(pattern)):
+            _must_be_of_version(file, None if not (folder / PLAN).exists() else _plan(folder).get("version"))
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is a sweep's."""
+    return (folder / PLAN).is_file() and "sweep" in _plan(folder)
+
+
+def swept(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Its plan, and the rows of `trials` and of `runs` of the parts that are whole, each with `scenario`.
+
+    InputError for files cut short, or of two versions.
+    """
+    same_version(folder)
+    found = [
+        [{**row, "scenario": file.parent.name.removeprefix("scenario=")}
+         for file in sorted(folder.glob(pattern)) for row in read_rows(file)]
+        for pattern in TABLES.values()
+    ]  # fmt: skip
+    return _plan(folder), found[0], found[1]
+
+
+def _plan(folder: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((folder / PLAN).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError.at(
+            str(folder / PLAN), f"cut short, or no plan ({error})", "name another folder"
+        ) from None
+    return found if isinstance(found, dict) else {}
+
+
+def _must_be_of_version(file: Path, version: str | None) -> None:
+    other = metadata_of(file).get("testbed")
+    if version is not None and other != version:
+        message = f"made by testbed {other}, and the sweep by {version}"
+        raise InputError.at(str(file), message, "move it away: results of two versions are not mixed")
+
+
+def _must_be_same(file: Path, plan: SweepPlan) -> None:
+    old = _plan(file.parent)
+    if old.get("version") != __version__:
+        message = f"made by testbed {old.get('version')}, and this is {__version__}"
+        raise InputError.at(str(file), message, "name a new folder: versions are not mixed")
+    for name, value in json.loads(json.dumps(plan.to_json())).items():
+        if old.get(name) != value:
+            what = (
+                "other scenarios (a file was changed)" if name == "digests" else f"{name} {old.get(name)!r}"
+            )
+            message = f"a sweep with {what}" + ("" if name == "digests" else f", not {value!r}")
+            raise InputError.at(str(file), message, "give the same file and options, or a new folder")

@@ -1,0 +1,185 @@
+"""`testbed sweep`: killed twice and gone on with, the same table as without; what is wrong is one line."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from testbed.cli.main import main
+from testbed.sweep.onerun import answered
+from testbed.sweep.sweepfile import load_sweep
+from testbed.sweep.sweepfolder import SweepFolder, part_of, sweep_view
+
+SPEC = """
+scenarios: [free-network]
+vantages: [mts, rostelecom]
+seeds: 15
+"""
+RUNS = 30
+
+
+def run(*args: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(args)
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("spec") / "sweep.yaml"
+    file.write_text(SPEC, "utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def made(spec: Path) -> Path:
+    """The whole sweep, made here, run by run."""
+    plan = load_sweep(spec, core=True)
+    folder = SweepFolder.open(spec.parent / "made", plan)
+    for number in folder.missing():
+        answer = answered(plan.run(number), plan.spec.settings, 1, "here")
+        folder.keep(part_of(plan, number), answer.swept)
+    folder.finish()
+    return folder.folder
+
+
+def trials(folder: Path) -> dict[str, str]:
+    return {
+        str(one.relative_to(folder)): sha256(one.read_bytes()).hexdigest()
+        for one in folder.glob("trials/*/*")
+    }
+
+
+def kept(folder: Path) -> int:
+    """Runs that are kept; all of them once the journal has become a table."""
+    if any(folder.glob("runs/*/*.parquet")):
+        return RUNS
+    return sum(one.read_bytes().count(b"\n") for one in folder.glob("journal/*.jsonl"))
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for one in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(one.read_text("utf-8", "replace").rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == pid:
+            found += [int(one.parent.name), *children(int(one.parent.name))]
+    return found
+
+
+def test_killed_twice_and_gone_on_with_it_has_the_same_table(spec: Path, made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "swept"
+    command = [str(Path(sys.executable).with_name("testbed")), "sweep", str(spec), "--core", "--local", "2"]
+    own = {**os.environ, "TMPDIR": str(tmp_path)}
+    for enough in (5, 15):
+        begun = subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.PIPE, env=own)
+        while kept(out) < enough and begun.poll() is None:
+            time.sleep(0.02)
+        workers = children(begun.pid)
+        assert begun.poll() is None, begun.communicate()[1]
+        begun.kill()
+        begun.communicate()
+        assert enough <= kept(out) < RUNS
+        for pid in workers:  # none outlives who started it
+            while Path(f"/proc/{pid}/exe").exists():
+                time.sleep(0.02)
+
+    done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True, env=own, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"{RUNS} of {RUNS} runs; recorded in" in done.stderr
+    assert trials(out) == trials(made)
+    assert not (out / "journal").exists()
+
+
+def test_view_has_every_run_and_its_trials(made: Path) -> None:
+    found = sweep_view(made)
+    assert found.sql("SELECT count(*), count(DISTINCT run), sum(trials) FROM runs").fetchall() == [
+        (RUNS, RUNS, found.sql("SELECT count(*) FROM trials").fetchall()[0][0])
+    ]
+    standings = found.sql("SELECT DISTINCT scenario, standing FROM trials").fetchall()
+    assert standings == [("free-network", "right")]
+    assert "CREATE OR REPLACE VIEW trials" in (made / "view.sql").read_text("utf-8")
+
+
+def test_score_and_report_read_it(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("score", str(made), "--json") == 0
+    score = json.loads(capsys.readouterr().out)
+    assert score["detector"] == "probe"
+
+    page = tmp_path / "page.html"
+    assert run("report", str(made), "-o", str(page)) == 0
+    assert "testbed sweep" in page.read_text("utf-8")
+
+
+def test_a_line_that_was_cut_is_made_again(spec: Path, tmp_path: Path) -> None:
+    plan = load_sweep(spec, core=True)
+    folder = SweepFolder.open(tmp_path / "swept", plan)
+    for number in (0, 1):
+        answer = answered(plan.run(number), plan.spec.settings, 1, "here")
+        folder.keep(part_of(plan, number), answer.swept)
+    journal = next((tmp_path / "swept").glob("journal/*"))
+    journal.write_bytes(journal.read_bytes()[:-9])
+
+    again = SweepFolder.open(tmp_path / "swept", plan)
+    assert again.made == 1
+    assert next(again.missing()) == 1
+
+
+def test_a_file_that_was_cut_is_named(
+    made: Path, spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "swept"
+    subprocess.run(["cp", "-r", str(made), str(out)], check=True)
+    cut = min(out.glob("runs/*/*.parquet"))
+    cut.write_bytes(cut.read_bytes()[:-40])
+
+    assert run("score", str(out)) == 2
+    assert f"{cut}: cut short, or no Parquet file" in capsys.readouterr().err
+    assert run("sweep", str(spec), "--core", "--out", str(out)) == 2
+    said = capsys.readouterr().err
+    assert f"{cut}: cut short, or no Parquet file" in said
+    assert "remove it" in said
+
+
+def test_two_versions_are_not_mixed(
+    made: Path, spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "swept"
+    subprocess.run(["cp", "-r", str(made), str(out)], check=True)
+    plan = (out / "plan.json").read_text("utf-8")
+    (out / "plan.json").write_text(plan.replace('"version": "', '"version": "9'), "utf-8")
+
+    assert run("score", str(out)) == 2
+    assert "results of two versions are not mixed" in capsys.readouterr().err
+    assert run("sweep", str(spec), "--core", "--out", str(out)) == 2
+    assert "name a new folder: versions are not mixed" in capsys.readouterr().err
+
+
+def test_another_sweep_does_not_go_on_there(
+    made: Path, spec: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("sweep", str(spec), "--out", str(made)) == 2  # live
+    assert "a sweep with core True, not False; give the same file and options" in capsys.readouterr().err
+
+
+def test_no_scheduler(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("testbed.sweep.cluster.PATIENCE", 0.5)
+    assert run("sweep", str(spec), "--scheduler", "tcp://127.0.0.1:9", "--out", str(tmp_path / "o")) == 2
+    assert "no scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().err
+
+
+def test_without_dask(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert run("sweep", str(spec), "--out", str(tmp_path / "o")) == 4
+    assert "pip install 'runet-testbed[sweep]'" in capsys.readouterr().err
