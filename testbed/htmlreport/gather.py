@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from testbed.errors import InputError, Problem
 from testbed.explain.evidence import LAST, run_folder
-from testbed.htmlreport.facts import MatrixFacts, ReportFacts
+from testbed.htmlreport.facts import EvaluationFacts, MatrixFacts, MonitorFacts, ReportFacts, RunFacts
 from testbed.htmlreport.readothers import read_evaluation, read_file, read_monitor, read_sweep
 from testbed.htmlreport.readrun import LadderKey, read_run
 from testbed.report.paths import typed
@@ -30,38 +30,34 @@ def gather(asked: Sequence[str], progress: Callable[[str], None] = lambda _: Non
     """
     found = _found(asked)
     shown: set[LadderKey] = set()
-    runs, evaluations, monitors, matrices = [], [], [], []
+    read: list[RunFacts | EvaluationFacts | MonitorFacts | MatrixFacts] = []
     unread: list[str] = []
     for path, kind, named in found:
         progress(typed(path))
         try:
             match kind:
                 case "run":
-                    runs.append(read_run(path, shown))
+                    read.append(read_run(path, shown))
                 case "evaluation":
-                    evaluations.append(read_evaluation(path))
+                    read.append(read_evaluation(path))
                 case "monitor":
-                    monitors.append(read_monitor(path))
-                case "file" if isinstance(one := read_file(path), MatrixFacts):
-                    matrices.append(one)
+                    read.append(read_monitor(path))
                 case "file":
-                    evaluations.append(one)
+                    read.append(read_file(path))
                 case "sweep":
-                    tried, boxes = read_sweep(path)
-                    evaluations += tried
-                    matrices += boxes
+                    read += read_sweep(path)
         except InputError as error:
             if named:
                 raise
             unread += [str(problem) for problem in error.problems]
-    if not (runs or evaluations or monitors or matrices):
+    if not read:
         raise InputError.at("RUN", "; ".join(unread) or "there is nothing to report on", f"name {_WANTED}")
     return ReportFacts(
         asked=tuple(asked),
-        runs=tuple(runs),
-        evaluations=tuple(evaluations),
-        monitors=tuple(monitors),
-        matrices=tuple(matrices),
+        runs=tuple(one for one in read if isinstance(one, RunFacts)),
+        evaluations=tuple(one for one in read if isinstance(one, EvaluationFacts)),
+        monitors=tuple(one for one in read if isinstance(one, MonitorFacts)),
+        matrices=tuple(one for one in read if isinstance(one, MatrixFacts)),
         unread=tuple(unread),
     )
 

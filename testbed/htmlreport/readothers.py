@@ -47,13 +47,13 @@ def read_evaluation(folder: Path) -> EvaluationFacts:
     )
 
 
-def read_sweep(folder: Path) -> tuple[list[EvaluationFacts], list[MatrixFacts]]:
+def read_sweep(folder: Path) -> list[EvaluationFacts | MatrixFacts]:
     """A sweep's detectors as evaluations, its strategies as a matrix; also of one that is not whole.
 
     Errors: InputError for a file that was cut short or is of another version.
     """
     found = SweepResults.read(folder)
-    evaluations = [
+    facts: list[EvaluationFacts | MatrixFacts] = [
         EvaluationFacts(
             folder=typed(folder),
             detector=name,
@@ -65,10 +65,10 @@ def read_sweep(folder: Path) -> tuple[list[EvaluationFacts], list[MatrixFacts]]:
         )
         for name, (reader, trials) in found.detectors.items()
     ]
-    if not found.cells:
-        return evaluations, []
-    how = "core" if found.plan.get("core") else "live"
-    return evaluations, [MatrixFacts(file=typed(folder), how=how, cells=found.cells, left_out=found.missing)]
+    if found.cells:
+        how = "core" if found.plan.get("core") else "live"
+        facts.append(MatrixFacts(file=typed(folder), how=how, cells=found.cells, left_out=found.missing))
+    return facts
 
 
 def read_monitor(folder: Path) -> MonitorFacts:
