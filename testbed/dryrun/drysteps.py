@@ -7,6 +7,7 @@ import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from random import Random
 from typing import Final
 
 from testbed.dryrun.dryclient import DryClient, DryLog, note_flow
@@ -163,7 +164,9 @@ class DrySteps:
         self.log.extra[key] = json.loads(json.dumps(value))
 
     def _lookup(self, name: str, server: tuple[str, int], kind: str = "") -> "DryLookup":
-        return DryLookup(self.log, name, server, self.ipv, self._client, kind)
+        made = DryLookup(self.log, name, server, self.ipv, self._client, kind)
+        made.query.id = Random(f"{self._draw} {name} {made.kind} {server}").getrandbits(16)
+        return made
 
 
 class DryLookup(Lookup):
