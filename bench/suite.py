@@ -26,6 +26,7 @@ NAMES = (
     "flows",
     "classroom",
     "operators",
+    "sweep",
     "library",
     "soak",
 )

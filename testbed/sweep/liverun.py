@@ -55,7 +55,7 @@ def _by_probe(run: SweepRun, scenario: Scenario, settings: RunSettings, folder: 
     given = run.parameters
     job = Job(
         scenario, phase=run.phase, vantages=run.vantages, timeout=given.timeout, ipv=given.ipv,
-        again=settings.again, capture=settings.capture, out=folder / "w",
+        again=settings.again, out=folder / "w",
     )  # fmt: skip
     result = execute(job)
     if result.exit_status > 128:

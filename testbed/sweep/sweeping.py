@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from queue import Empty, Queue
@@ -41,6 +41,7 @@ class Sweeping:
     folder: SweepFolder
     client: Any  # of Dask
     settings: RunSettings
+    task: Callable[[SweepTask], Sequence[RunAnswer]] = do_task  # what a worker does
     _waiting: Iterator[int] = field(init=False)
     _again: deque[_Try] = field(default_factory=deque)
     _under_way: dict[Any, tuple[_Try, ...]] = field(default_factory=dict)
@@ -124,7 +125,7 @@ class Sweeping:
                 plan.version, self.settings, tuple((plan.run(n), attempt) for n, attempt in tries)
             )
             only = {"workers": self._usable(), "allow_other_workers": False} if self._full else {}
-            future = self.client.submit(do_task, task, pure=False, **only)
+            future = self.client.submit(self.task, task, pure=False, **only)
             self._under_way[future] = tuple(tries)
             future.add_done_callback(self._ended.put)
 

@@ -66,7 +66,6 @@ class RunSettings:
     core: bool = False
     limit: float = 60.0  # seconds for a detector's command
     again: bool = False
-    capture: bool = False  # with --export: the packets, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

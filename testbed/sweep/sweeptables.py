@@ -53,7 +53,6 @@ class SweptRun:
     seconds: float = 0.0
     started: float = 0.0
     worker: str = ""
-    flows: Mapping[str, Any] | None = None  # with --export: labelled flows, `testbed.sweep.exported`
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -16,11 +16,13 @@ from testbed.sweep.sweepfile import load_sweep
 from testbed.sweep.sweepfolder import SweepFolder, part_of, sweep_view
 
 SPEC = """
-scenarios: [free-network]
+scenarios: [twitter-facebook-block-2022-03]
 vantages: [mts, rostelecom]
-seeds: 15
+strategies: [low-ttl, segments:name]
+seeds: 150
 """
-RUNS = 30
+RUNS = 600
+ONE = "{scenarios: [free-network], vantages: [mts]}"
 
 
 def run(*args: str) -> int:
@@ -39,8 +41,20 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(spec: Path) -> Path:
     """The whole sweep, made here, run by run."""
+    return whole(spec, spec.parent / "made")
+
+
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of a detector, of one run."""
+    file = tmp_path_factory.mktemp("one") / "one.yaml"
+    file.write_text(ONE, "utf-8")
+    return whole(file, file.parent / "made")
+
+
+def whole(spec: Path, out: Path) -> Path:
     plan = load_sweep(spec, core=True)
-    folder = SweepFolder.open(spec.parent / "made", plan)
+    folder = SweepFolder.open(out, plan)
     for number in folder.missing():
         answer = answered(plan.run(number), plan.spec.settings, 1, "here")
         folder.keep(part_of(plan, number), answer.swept)
@@ -56,10 +70,9 @@ def trials(folder: Path) -> dict[str, str]:
 
 
 def kept(folder: Path) -> int:
-    """Runs that are kept; all of them once the journal has become a table."""
-    if any(folder.glob("runs/*/*.parquet")):
-        return RUNS
-    return sum(one.read_bytes().count(b"\n") for one in folder.glob("journal/*.jsonl"))
+    """Runs that are kept, in the journal or in a table of a hundred."""
+    lines = sum(one.read_bytes().count(b"\n") for one in folder.glob("journal/*.jsonl"))
+    return lines + 100 * len([*folder.glob("runs/*/*.parquet")])
 
 
 def children(pid: int) -> list[int]:
@@ -78,7 +91,7 @@ def test_killed_twice_and_gone_on_with_it_has_the_same_table(spec: Path, made: P
     out = tmp_path / "swept"
     command = [str(Path(sys.executable).with_name("testbed")), "sweep", str(spec), "--core", "--local", "2"]
     own = {**os.environ, "TMPDIR": str(tmp_path)}
-    for enough in (5, 15):
+    for enough in (20, 150):
         begun = subprocess.Popen([*command, "--out", str(out)], stderr=subprocess.PIPE, env=own)
         while kept(out) < enough and begun.poll() is None:
             time.sleep(0.02)
@@ -103,19 +116,27 @@ def test_view_has_every_run_and_its_trials(made: Path) -> None:
     assert found.sql("SELECT count(*), count(DISTINCT run), sum(trials) FROM runs").fetchall() == [
         (RUNS, RUNS, found.sql("SELECT count(*) FROM trials").fetchall()[0][0])
     ]
-    standings = found.sql("SELECT DISTINCT scenario, standing FROM trials").fetchall()
-    assert standings == [("free-network", "right")]
+    standings = found.sql(
+        "SELECT contender, standing, count(*) FROM trials GROUP BY ALL ORDER BY 1"
+    ).fetchall()
+    assert standings == [("low-ttl", "through", 300), ("segments:name", "through", 300)]
     assert "CREATE OR REPLACE VIEW trials" in (made / "view.sql").read_text("utf-8")
 
 
-def test_score_and_report_read_it(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("score", str(made), "--json") == 0
+def test_score_and_report_read_it(
+    made: Path, probed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("score", str(probed), "--json") == 0
     score = json.loads(capsys.readouterr().out)
     assert score["detector"] == "probe"
+    assert run("score", str(made)) == 2
+    assert "no trial of a detector is in it" in capsys.readouterr().err
 
     page = tmp_path / "page.html"
-    assert run("report", str(made), "-o", str(page)) == 0
-    assert "testbed sweep" in page.read_text("utf-8")
+    assert run("report", str(made), str(probed), "-o", str(page)) == 0
+    text = page.read_text("utf-8")
+    assert "testbed sweep" in text
+    assert "Tools against boxes" in text
 
 
 def test_a_line_that_was_cut_is_made_again(spec: Path, tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""A sweep on one worker and on two; and, with workers that only sleep, on hundreds."""
+
+import logging
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from bench.result import Budget, Quantity, Result
+from testbed.parquet.store import extra
+from testbed.sweep.cluster import local_cluster
+from testbed.sweep.onerun import RunAnswer
+from testbed.sweep.sweepfile import load_sweep
+from testbed.sweep.sweepfolder import SweepFolder
+from testbed.sweep.sweeping import Sweeping
+from testbed.sweep.sweeptables import SweptRun
+from testbed.sweep.workerside import SweepTask
+
+_SPEC: Final = "{{scenarios: [linkedin-ban-2016], vantages: each, seeds: {}}}"  # six vantages
+_SEEDS: Final = 40
+_QUICK: Final = 5
+_NAP: Final = 2.0  # seconds of a run that only sleeps, as short as a live one on a quiet machine
+_SIMULATED: Final = (16, 64, 256)
+
+
+def measure(*, quick: bool) -> list[Result]:
+    """Runs a second by two workers as a share of twice those by one; and how much of the time many work."""
+    seeds = _QUICK if quick else _SEEDS
+    one, two = (Quantity(_rate(workers, seeds), "runs/s") for workers in (1, 2))
+    made = [
+        Result(
+            "sweep, two workers", two, one, "one worker", Quantity(two.value / (2 * one.value)),
+            Budget(least=0.9), "runs by the core; client and scheduler share the machine",
+        )
+    ]  # fmt: skip
+    for workers in () if quick else _SIMULATED:
+        share = Quantity(simulated(workers))
+        made.append(
+            Result(
+                f"sweep, {workers} workers that sleep", share, Quantity(1.0), "no waiting", share, Budget(),
+                f"share of the time that they work, with runs of {_NAP:g} s; client and scheduler are real",
+            )
+        )  # fmt: skip
+    return made
+
+
+def simulated(workers: int) -> float:
+    """The share of their time that so many workers sleep, in runs of some seconds each, four for each."""
+    distributed = extra("distributed", "sweep")
+    logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=None,
+            memory_limit=0, silence_logs=logging.CRITICAL, local_directory=folder,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):  # fmt: skip
+        text = f"{{scenarios: [free-network], vantages: [mts], seeds: {4 * workers}}}"
+        sweeping = _sweeping(Path(folder), text, client, core=False)
+        sweeping.task = rested
+        began = time.monotonic()
+        sweeping.make(lambda *_: None)
+        return 4 * _NAP / (time.monotonic() - began)
+
+
+def rested(task: SweepTask) -> Sequence[RunAnswer]:
+    """Answers after a while, without doing anything."""
+    time.sleep(_NAP)
+    return [RunAnswer(SweptRun(run.number, attempts=attempt)) for run, attempt in task.runs]
+
+
+def _rate(workers: int, seeds: int) -> float:
+    """Runs a second, when the workers have begun."""
+    with tempfile.TemporaryDirectory() as folder, local_cluster(workers) as client:
+        sweeping = _sweeping(Path(folder), _SPEC.format(seeds * workers), client, core=True)
+        for _ in range(workers):
+            sweeping.estimate()
+        before, began = sweeping.folder.made, time.monotonic()
+        sweeping.make(lambda *_: None)
+        return (sweeping.folder.made - before) / (time.monotonic() - began)
+
+
+def _sweeping(folder: Path, text: str, client: Any, *, core: bool) -> Sweeping:
+    file = folder / "sweep.yaml"
+    file.write_text(text, "utf-8")
+    plan = load_sweep(file, core=core)
+    return Sweeping(SweepFolder.open(folder / "swept", plan), client, plan.spec.settings)
