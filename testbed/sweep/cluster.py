@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -102,5 +103,6 @@ def _first_line(error: BaseException) -> str:
 
 def _be_quiet() -> None:
     """What concerns a user is said by us, in a line."""
+    warnings.filterwarnings("ignore", "\\s*Mismatched versions")
     for name in ("distributed", "tornado", "bokeh", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
