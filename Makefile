@@ -21,7 +21,7 @@ JOBS ?=#          workers for the pure tests:    make test JOBS=1  (default: one
 
 vantages = $(foreach vantage,$(1),--vantage $(vantage))
 
-.PHONY: help setup demo test test-all fuzz fast soak pictures console-pictures wireshark-pictures frontend diagrams episodes methods matrix-page site manual release-check conformance check lint types locked scenarios-valid format scenarios bench lock clean
+.PHONY: help setup demo test test-all fuzz fast soak pictures console-pictures lab-pictures wireshark-pictures frontend diagrams episodes methods matrix-page site manual release-check conformance check lint types locked scenarios-valid format scenarios bench lock clean
 
 help:             ## print this list
 	@awk -F ':[^#]*## ' '/^[a-z][a-zA-Z\/%-]*:.*##/ {sub("%", "NAME", $$1); printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ frontend:         ## build the page of testbed console from the packages of fron
 
 console-pictures: setup ## make the pictures of docs/console.md again, in a real Chromium
 	@.venv/bin/python tools/console_pictures.py
+
+lab-pictures: setup ## make the pictures of docs/teaching.md again, in a real Chromium
+	@.venv/bin/python tools/lab_pictures.py
 
 wireshark-pictures: setup ## make the pictures of docs/capture.md again, in a real Wireshark on a screen of Xvfb
 	@.venv/bin/python tools/wireshark_picture.py $(ARGS)

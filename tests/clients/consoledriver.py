@@ -131,7 +131,7 @@ def consoled(scenario: str, *vantages: str) -> Iterator[ConsoleDriver]:
         ) as server:  # fmt: skip
             try:
                 link = _link(server)
-                browser = _chromium(folder)
+                browser = chromium(folder)
                 try:
                     browser.get(link)
                     world = link.partition("/w/")[2].partition("/")[0]
@@ -155,7 +155,8 @@ def _link(server: "subprocess.Popen[str]") -> str:
     raise AssertionError(f"no link: {seen}")
 
 
-def _chromium(home: str) -> Any:
+def chromium(home: str) -> Any:
+    """A headless browser with a profile in `home`."""
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
 
