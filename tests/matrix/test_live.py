@@ -131,7 +131,7 @@ def test_nodes_that_differ_are_columns_of_their_own(capsys):
 def test_all_rows_and_ten_models_as_in_the_pure_matrix():
     live, pure = compared([(title, text) for title, _, text in ROWS], ["models"])
     assert {(one.tool, one.box): one.ending.value for one in live} == pure
-    assert len(pure) >= 220, "and more where curl_cffi is there, with browsers' own hellos"
+    assert len(pure) >= 240, "and more where curl_cffi is there, with browsers' own hellos"
 
 
 EVADE = 'exec "$TESTBED_PYTHON" -m testbed.evade --listen 127.0.0.1:'
@@ -163,6 +163,9 @@ def test_a_tool_that_misbehaves_has_its_own_outcome_and_the_next_one_is_clean(tm
         needs = {} if run else {"programs": ["no-such-program"], "resolver": "udp://9.9.9.9"}
         path.write_text(yaml.safe_dump({"title": f"one of {ending}", **way, **needs}))
         tools.append(str(path))
+    stuck = {"title": "a client", "fetch": {"run": "sleep 60; : $TESTBED_TARGET", "within": "2 s"}}
+    (tmp_path / "stuck.yaml").write_text(yaml.safe_dump(stuck))
+    tools.append(str(tmp_path / "stuck.yaml"))
     found = table("T", *tools, "split-segments", "segments:name", capsys=capsys)
     assert {tool: (one["ending"], one["reason"]) for (tool, _), one in found.items()} == {
         "skipped": ("skipped", "no-such-program is not installed"),
@@ -175,6 +178,7 @@ def test_a_tool_that_misbehaves_has_its_own_outcome_and_the_next_one_is_clean(tm
             "left-overs",
             "it left firewall rules: ip filter OUTPUT (1 rule); it left processes: sleep",
         ),
+        "stuck": ("hang", "its client had not ended after 2 s"),
         "split-segments": ("through", ANY),
         "segments:name": ("through", ANY),
     }
