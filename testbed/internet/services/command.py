@@ -66,8 +66,8 @@ class Command(Service):
 
     run: str  # for /bin/sh
     ready: Readiness = Readiness()
-    stop: StopSignal = "SIGTERM"  # what asks it to end
     folder: str = "."  # working folder, relative to the file that names the command
+    stop: StopSignal = "SIGTERM"  # what asks it to end
 
     def __post_init__(self) -> None:
         """ValueError if there is nothing to run."""
