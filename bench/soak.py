@@ -41,7 +41,7 @@ def measure(*, quick: bool) -> list[Result]:
             Quantity(sizes[warm], "MB"),
             "at half time",
             Quantity(sizes[-1] / sizes[warm]),
-            Budget(most=1.02),
+            Budget(most=1.05),
             note,
             found,
         )
