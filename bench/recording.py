@@ -1,20 +1,28 @@
-"""What a capture costs: bulk throughput through a censor with a recorder of packets at work, and without."""
+"""What a capture and a live view cost: bulk throughput through a censor with one at work, and without."""
 
+import os
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.live import Live
 
 from bench.material import client_hello, listing_policy
 from bench.result import Budget, Quantity, Result, middle_half, round_ratios
 from bench.rig import FILTERED, Rig, in_rig, serving
 from bench.throughput import download, send_for_ever
+from testbed.live.reader import RunReader
+from testbed.report.watched import TICK, picture
 from testbed.run.taps import capture_points
-from testbed.world.children import Children
+from testbed.world.children import Children, Ready
+from testbed.world.meter import METER, metering
 from testbed.world.ring import PACKETS, counts, recorder
 
 _READY_WITHIN = 30.0  # seconds
@@ -24,14 +32,34 @@ _Measured = tuple[dict[bool, list[float]], int, int]
 
 
 def measure(*, quick: bool) -> list[Result]:
-    """Two lines: a download through a censor at a subscriber's speed, and as fast as it goes."""
+    """Three lines: captured at a subscriber's speed and as fast as it goes; as fast as it goes, watched."""
     rounds, seconds = (4, 0.7) if quick else (12, 1.0)
     found, _ = in_rig(listing_policy(), partial(_work, rounds=rounds, seconds=seconds))
-    usual, fastest = found
+    usual, fastest, watched = found
     return [
         _line(f"download at {_USUAL / 1e6:.0f} Mbit/s, captured", usual, rounds, seconds, Budget(least=0.95)),
         _line("bulk throughput, captured", fastest, rounds, seconds, Budget()),
+        _watched_line(watched, rounds, seconds),
     ]
+
+
+def _watched_line(measured: _Measured, rounds: int, seconds: float) -> Result:
+    rates, _, _ = measured
+    ratios = round_ratios(rates[True], rates[False])
+    note = (
+        f"{rounds} rounds, in each {seconds:g} s with and without, half of them within {middle_half(ratios)}; "
+        "rates are read at every hop and the state of the run is drawn, as `run --watch` does in a terminal"
+    )
+    return Result(
+        "bulk throughput, watched",
+        Quantity(median(rates[True]) / 1e9, "Gbit/s"),
+        Quantity(median(rates[False]) / 1e9, "Gbit/s"),
+        "no live view",
+        Quantity(median(ratios)),
+        Budget(least=0.95),
+        note,
+        {"watched": rates[True], "free": rates[False], "ratios": ratios},
+    )
 
 
 def _line(what: str, measured: _Measured, rounds: int, seconds: float, budget: Budget) -> Result:
@@ -54,12 +82,19 @@ def _line(what: str, measured: _Measured, rounds: int, seconds: float, budget: B
     )
 
 
-def _work(rig: Rig, rounds: int, seconds: float) -> tuple[tuple[_Measured, _Measured], Any]:
-    found = [_rates(rig, rounds, seconds, send) for send in (_send_paced, send_for_ever)]
-    return (found[0], found[1]), rig.receipt()
+def _work(rig: Rig, rounds: int, seconds: float) -> tuple[list[_Measured], Any]:
+    found = [_rates(rig, rounds, seconds, send, _recording) for send in (_send_paced, send_for_ever)]
+    found.append(_rates(rig, rounds, seconds, send_for_ever, _watching))
+    return found, rig.receipt()
 
 
-def _rates(rig: Rig, rounds: int, seconds: float, send: Callable[[socket.socket], None]) -> _Measured:
+def _rates(
+    rig: Rig,
+    rounds: int,
+    seconds: float,
+    send: Callable[[socket.socket], None],
+    beside: Callable[[Rig], AbstractContextManager[dict[str, int]]],
+) -> _Measured:
     rates: dict[bool, list[float]] = {True: [], False: []}
     lost = received = 0
     hello = client_hello()
@@ -67,7 +102,7 @@ def _rates(rig: Rig, rounds: int, seconds: float, send: Callable[[socket.socket]
         rig.call(FILTERED, partial(download, hello, 0.3), 1)
         for number in range(rounds):
             for captured in (True, False) if number % 2 else (False, True):
-                with _recording(rig) if captured else _idle() as sums:
+                with beside(rig) if captured else _idle() as sums:
                     rates[captured].append(rig.call(FILTERED, partial(download, hello, seconds), seconds))
                 lost, received = lost + sums["dropped"], received + sums["received"]
     return rates, lost, received
@@ -97,3 +132,30 @@ def _recording(rig: Rig) -> Iterator[dict[str, int]]:
             for what, number in one.items():
                 sums[what] += number
         Path(folder, PACKETS).unlink(missing_ok=True)
+
+
+@contextmanager
+def _watching(rig: Rig) -> Iterator[dict[str, int]]:
+    """The meter of a run, and the process that draws what it and the censors write."""
+    laboratory = rig.laboratory
+    with Children() as services, Path(os.devnull).open("w") as nowhere:
+        places = list(laboratory.world.namespaces.values())
+        services.spawn(METER, metering(laboratory.folder.path, laboratory.started_at, places))
+        services.spawn("view", partial(_draw, laboratory.folder.path, nowhere))
+        services.wait_ready(_READY_WITHIN)
+        yield {"received": 0, "dropped": 0}
+        services.stop(_READY_WITHIN)
+
+
+def _draw(folder: Path, where: TextIO, ready: Ready) -> None:
+    reader = RunReader(folder, (FILTERED,))
+    console = Console(file=where, force_terminal=True, width=120, height=40)
+    with Live(console=console, auto_refresh=False) as live:
+        ready()
+        began = time.monotonic()
+        while True:
+            reader.look()
+            live.update(
+                picture(reader.state, "bench", time.monotonic() - began, reader.skipped, 40), refresh=True
+            )
+            time.sleep(TICK)

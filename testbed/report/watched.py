@@ -24,7 +24,7 @@ from testbed.run.session import Beside, Session
 from testbed.world import linux
 from testbed.world.fork import leave
 
-_TICK: Final = 0.25  # seconds between two pictures; our choice
+TICK: Final = 0.25  # seconds between two pictures; our choice
 _LINES_EVERY: Final = 1.0  # seconds between two looks, where lines are written
 _PATIENCE: Final = 5.0  # seconds that it may take to end
 _RULES, _FLOWS, _FIRED_LINES = 8, 6, 10  # shown at once; our choice
@@ -84,7 +84,7 @@ def _draw(reader: RunReader, title: str, console: Console, ends: list[int]) -> N
         began = time.monotonic()
         over = False
         while not over:
-            over = bool(linux.Poller(ends).wait(_TICK))
+            over = bool(linux.Poller(ends).wait(TICK))
             reader.look()
             height = console.size.height
             live.update(
