@@ -47,7 +47,7 @@ def _watched_line(measured: _Measured, rounds: int, seconds: float) -> Result:
     rates, _, _ = measured
     ratios = round_ratios(rates[True], rates[False])
     note = (
-        f"{rounds} rounds, in each {seconds:g} s with and without, half of them within {middle_half(ratios)}; "
+        f"{rounds} rounds, in each {seconds:g} s with and without, half within {middle_half(ratios)}; "
         "rates are read at every hop and the state of the run is drawn, as `run --watch` does in a terminal"
     )
     return Result(
