@@ -78,7 +78,8 @@ def command(
     from testbed.matrix.purecells import pure_table
     from testbed.matrix.reference import reference_rows, row
     from testbed.matrix.scenarioboxes import boxes_named
-    from testbed.report.matrixtable import matrix_csv, matrix_html, matrix_markdown, show_matrix
+    from testbed.report.heatmap import matrix_html
+    from testbed.report.matrixtable import matrix_csv, matrix_markdown, show_matrix
     from testbed.report.outputfile import require_writable, write_text
 
     forms = {

@@ -1,4 +1,4 @@
-"""The matrix for people: a table of endings on a terminal, CSV, Markdown, and HTML with colours."""
+"""The matrix for people: a table of endings on a terminal, CSV and Markdown."""
 
 import csv
 import sys
@@ -65,15 +65,6 @@ def show_found(results: Sequence[Found], *, file: IO[str] | None = None) -> None
             console.print(Text(line, style="dim"), soft_wrap=True)
 
 
-def matrix_html(table: MatrixTable) -> str:
-    """A page with the table as a heat map; what decided a cell is in the list below it."""
-    console = Console(file=StringIO(), record=True, width=40 + 14 * len(table.boxes), highlight=False)
-    console.print(_grid(table))
-    for cell in table.cells:
-        console.print(Text(_sentence(cell)), soft_wrap=True)
-    return console.export_html(inline_styles=True)
-
-
 def matrix_csv(table: MatrixTable) -> str:
     """A line for each cell."""
     out = StringIO()
@@ -136,10 +127,3 @@ def _grid(table: MatrixTable) -> Table:
             ),
         )
     return grid
-
-
-def _sentence(cell: MatrixCell) -> str:
-    one = cell.decided
-    parts = [f"{cell.tool} × {cell.box}: {cell.ending}, {cell.share}"]
-    parts += [f"packet {one.packet}, rule {one.rule}"] if one.packet else []
-    return printable("; ".join([*parts, *filter(None, [one.reason])]))

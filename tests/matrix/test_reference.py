@@ -7,10 +7,11 @@ import pytest
 from testbed.censor.models import MODELS
 from testbed.cli.main import main
 from testbed.errors import Exit
-from testbed.matrix.cell import Ending
+from testbed.matrix.cell import Ending, MatrixCell, MatrixTable, MatrixTry
 from testbed.matrix.purebox import boxes_of, model_box
 from testbed.matrix.purecells import pure_cell, pure_table
 from testbed.matrix.reference import reference_rows, row
+from testbed.report.heatmap import matrix_html
 
 TRACES = """
 A P C DT Dv R Rl Rv Rvm
@@ -135,8 +136,20 @@ def test_files(tmp_path):
     texts = {one: (tmp_path / one).read_text() for one in names}
     assert texts["csv"].splitlines()[1].startswith("segments,T,through,1,1,0.2065,1.0,,,")
     assert texts["markdown"].splitlines() == ["|  | T |", "| --- | --- |", "| segments | through |"]
-    assert "<html" in texts["html"]
-    assert "#9fd8a4" in texts["html"]
+    assert '<tr><th scope="row">segments</th><td class="through">through</td></tr>' in texts["html"]
+    assert ".through { background: #9fd8a4; color: #000 }" in texts["html"]
+    decided = "<td>T</td><td>through</td><td>1 of 1 (0.21-1.00)</td><td></td><td></td><td></td>"
+    assert f'<tr><th scope="row">segments</th>{decided}</tr>' in texts["html"]
+
+
+def test_names_and_reasons_do_not_become_markup():
+    """A tool's own words may hold anything."""
+    attempt = MatrixTry(Ending.CRASH, reason="exit status 1: <script>alert(1)</script>\x1b[31m")
+    page = matrix_html(MatrixTable((MatrixCell("<b>tool</b>", "T", (attempt,)),), how="live"))
+    assert "<script>" not in page
+    assert "<b>" not in page
+    assert "\x1b" not in page
+    assert '<td class="crash">crash</td>' in page
 
 
 @pytest.mark.parametrize(
