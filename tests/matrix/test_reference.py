@@ -138,8 +138,10 @@ def test_files(tmp_path):
     assert texts["markdown"].splitlines() == ["|  | T |", "| --- | --- |", "| segments | through |"]
     assert '<tr><th scope="row">segments</th><td class="through">through</td></tr>' in texts["html"]
     assert ".through { background: #9fd8a4; color: #000 }" in texts["html"]
-    decided = "<td>T</td><td>through</td><td>1 of 1 (0.21-1.00)</td><td></td><td></td><td></td>"
-    assert f'<tr><th scope="row">segments</th>{decided}</tr>' in texts["html"]
+    decided = (
+        "<td>T</td><td>through</td><td>1 of 1, 100% (21-100 %)</td><td></td><td></td><td>its ClientHello"
+    )
+    assert f'<tr><th scope="row">segments</th>{decided} came in 2 segments' in texts["html"]
 
 
 def test_names_and_reasons_do_not_become_markup():
