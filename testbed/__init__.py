@@ -6,7 +6,7 @@ commands. See docs/python-api.md.
 
 from typing import TYPE_CHECKING, Any
 
-from testbed.compiled import find
+from testbed import compiled
 
 if TYPE_CHECKING:
     from testbed.run.execute import execute
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from testbed.run.open import StandingWorld, open_world
     from testbed.run.result import RunResult
 
-find.use()
+compiled.use()
 
 __version__ = "0.1.0"
 __all__ = ["Job", "RunResult", "StandingWorld", "execute", "open_world"]

@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from testbed.compiled.find import CORE, GROUP, MODULES, SHARED, folder, folder_of_all
+from testbed.compiled import folder_of_all
+from testbed.compiled.find import CORE, GROUP, MODULES, SHARED, folder
 from testbed.errors import InputError, InvalidRunError, UnsupportedError
 
 _LIMIT: Final = 1800.0  # seconds; our choice: a minute on two slow processors
@@ -50,7 +51,7 @@ def compile_core() -> Path:
 
 def remove_core() -> bool:
     """Remove every compiled core; whether there was one."""
-    there = folder_of_all().is_dir()
+    there = Path(folder_of_all()).is_dir()
     shutil.rmtree(folder_of_all(), ignore_errors=True)
     return there
 

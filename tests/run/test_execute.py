@@ -114,7 +114,7 @@ def test_importing_is_instant_and_names_are_there():
     code = "import sys, testbed; print([n for n in sys.modules if n.startswith('testbed')], dir(testbed)[:0])"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True,
                           cwd="/", env=os.environ)  # fmt: skip
-    assert done.stdout == "['testbed'] []\n"
+    assert done.stdout == "['testbed.compiled', 'testbed'] []\n"
     assert {"Job", "execute", "RunResult"} <= set(dir(testbed))
     with pytest.raises(AttributeError, match="no attribute 'exceute'"):
         _ = testbed.exceute
