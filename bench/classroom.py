@@ -9,12 +9,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from bench.result import Budget, Quantity, Result
 from bench.start import TESTBED
+from bench.treememory import tree_pss
 from testbed.errors import InvalidRunError
 from testbed.labs.labfile import load_lab
 
@@ -77,7 +77,7 @@ def measure(*, quick: bool) -> list[Result]:
             one.start()
         worlds, most = [0.0], 0
         while any(one.is_alive() for one in students):
-            sizes = [size for one in students if one.process and (size := _pss(one.process.pid)) > 0]
+            sizes = [size for one in students if one.process and (size := tree_pss(one.process.pid)) > 0]
             if sizes and max(sizes) > max(worlds):
                 worlds = sizes
             most = max(most, len(sizes))
@@ -104,31 +104,3 @@ def measure(*, quick: bool) -> list[Result]:
             {"worlds": worlds, "right": right, "students": len(students), "seconds": took},
         )
     ]
-
-
-def _pss(pid: int) -> float:
-    """Megabytes of a process and all below it; 0 if it has ended."""
-    found = 0
-    for process in (Path("/proc", str(pid)), *_below(pid)):
-        try:
-            text = (process / "smaps_rollup").read_text()
-        except OSError:
-            continue
-        match = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
-        found += int(match[1]) if match else 0
-    return found / 1024
-
-
-def _below(pid: int) -> Iterator[Path]:
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-    except OSError:
-        return
-    for task in tasks:
-        try:
-            children = (task / "children").read_text().split()
-        except OSError:
-            continue
-        for child in children:
-            yield Path("/proc", child)
-            yield from _below(int(child))

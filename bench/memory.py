@@ -4,11 +4,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.result import Budget, Quantity, Result
 from bench.start import SCENARIO, TESTBED
+from bench.treememory import below
 from testbed.errors import InvalidRunError
 
 _OPERATOR, _CENSOR = "mts", "mts/tspu-mts"
@@ -27,7 +28,7 @@ def measure(*, quick: bool) -> list[Result]:  # noqa: ARG001 (every benchmark ha
             assert run.stdout is not None
             bare = run.stdout.readline().split(";")
             time.sleep(_IDLE)
-            censors = [process for process in _below(run.pid) if _name(process) == _CENSOR]
+            censors = [process for process in below(run.pid) if _name(process) == _CENSOR]
             measured = {
                 "censors": [
                     _kilobytes((process / "smaps_rollup").read_text().splitlines()) for process in censors
@@ -58,14 +59,6 @@ def measure(*, quick: bool) -> list[Result]:  # noqa: ARG001 (every benchmark ha
             {"kB": measured},
         )
     ]
-
-
-def _below(pid: int) -> Iterator[Path]:
-    """All descendants of a process, seen from outside the world."""
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield Path("/proc", child)
-            yield from _below(int(child))
 
 
 def _name(process: Path) -> str:

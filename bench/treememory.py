@@ -13,7 +13,7 @@ _TICK = 0.5  # seconds between two looks; our choice
 def tree_pss(pid: int) -> float:
     """Megabytes, pages that several processes share divided among them (PSS); 0 if it has ended."""
     found = 0
-    for process in (Path("/proc", str(pid)), *_below(pid)):
+    for process in (Path("/proc", str(pid)), *below(pid)):
         try:
             match = _PSS.search((process / "smaps_rollup").read_text())
         except OSError:
@@ -31,7 +31,8 @@ def most_pss(process: "subprocess.Popen[str]") -> float:
     return most
 
 
-def _below(pid: int) -> Iterator[Path]:
+def below(pid: int) -> Iterator[Path]:
+    """All descendants of a process, as folders of /proc; also those in a world."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
     except OSError:
@@ -43,4 +44,4 @@ def _below(pid: int) -> Iterator[Path]:
             continue
         for child in children:
             yield Path("/proc", child)
-            yield from _below(int(child))
+            yield from below(int(child))
