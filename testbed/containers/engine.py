@@ -186,10 +186,12 @@ def _numbering() -> str:
 
 
 def _started(pid: int) -> str:
+    """When it was started; "" for none, and for one that has ended and that nobody has waited for."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return ""
+    return "" if fields[0] in ("Z", "X") else fields[19]
 
 
 def _program(requested: Requested, config: Mapping[str, Any]) -> dict[str, Any]:

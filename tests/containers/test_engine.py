@@ -78,3 +78,16 @@ def test_a_job_with_a_container():
     with pytest.raises(InputError, match="volumes and variables are a container's; name its image"):
         Job("free-network", volumes=("/here:/there",))
     assert Job("free-network", image="debian:12").runs_program
+
+
+def test_a_holder_that_has_ended_and_is_not_waited_for_holds_nothing():
+    """Where nobody collects orphans (some containers' first process), a killed holder stays a zombie."""
+    ready, report = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(report, owner_mark().encode())
+        os._exit(0)
+    mark = os.read(ready, 200).decode()
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is still there
+    assert not still_held(mark)
+    os.waitpid(pid, 0)
