@@ -13,7 +13,7 @@ from testbed.compiled import CHOICE, folder_of_all
 
 CORE: Final = Path(__file__).resolve().parents[1] / "censor"
 GROUP: Final = "testbed_core"  # the library that the compiled modules share
-# What a packet passes. Not `stream` (slices of a bytearray) and not `names` (pickled in Python's way).
+# What a packet passes. Not `stream` (its bytearray) and not `names` (pickled in Python's way).
 MODULES: Final = tuple(
     f"testbed.censor.{name}"
     for name in (
