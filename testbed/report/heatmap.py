@@ -31,7 +31,7 @@ _PAGE: Final = """\
 body {{ margin: 1.5rem auto; max-width: 90rem; padding: 0 1rem }}
 .wide {{ overflow-x: auto }}
 table {{ border-collapse: collapse; margin: 0 0 1.5rem }}
-caption {{ text-align: left; font-weight: 600; padding: .3rem 0 }}
+caption {{ text-align: left; font-weight: 600; padding: .3rem 0; white-space: nowrap }}
 th, td {{ border: 1px solid #8888; padding: .2rem .5rem; text-align: left; vertical-align: top }}
 {styles}
 </style>
@@ -73,7 +73,7 @@ def matrix_html(table: MatrixTable) -> str:
     notes = "".join(f"<li>{_text(line)}</li>\n" for line in legend(table))
     return _PAGE.format(
         styles="\n".join(map(_style, Ending)),
-        summary=f"{len(table.tools)} tools, {len(table.boxes)} boxes, {len(table.cells)} cells: {counts}.",
+        summary=f"Tools: {len(table.tools)}. Boxes: {len(table.boxes)}. Cells: {len(table.cells)} ({counts}).",
         heads="".join(f'<th scope="col">{_text(box)}</th>' for box in table.boxes),
         rows="\n".join(_row(table, tool) for tool in table.tools),
         columns="".join(f'<th scope="col">{name}</th>' for name in _COLUMNS),
