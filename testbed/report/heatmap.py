@@ -73,7 +73,7 @@ def matrix_html(table: MatrixTable) -> str:
     notes = "".join(f"<li>{_text(line)}</li>\n" for line in legend(table))
     return _PAGE.format(
         styles="\n".join(map(_style, Ending)),
-        summary=f"Tools: {len(table.tools)}. Boxes: {len(table.boxes)}. Cells: {len(table.cells)} ({counts}).",
+        summary=f"Tools: {len(table.tools)}; boxes: {len(table.boxes)}; cells: {counts}.",
         heads="".join(f'<th scope="col">{_text(box)}</th>' for box in table.boxes),
         rows="\n".join(_row(table, tool) for tool in table.tools),
         columns="".join(f'<th scope="col">{name}</th>' for name in _COLUMNS),
