@@ -20,7 +20,15 @@ def make_own(folder: Path) -> bool:
         if not folder.is_dir():
             folder.parent.mkdir(exist_ok=True)
             folder.mkdir(mode=0o700)
-        return own(folder.stat())
+    except OSError:
+        return False
+    return is_own(folder)
+
+
+def is_own(folder: Path) -> bool:
+    """Whether the folder is there and the user's own. One behind another user's folder is neither."""
+    try:
+        return folder.is_dir() and own(folder.stat())
     except OSError:
         return False
 

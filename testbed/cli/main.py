@@ -21,6 +21,8 @@ from testbed.errors import Exit, TestbedError, nearest, printable
 
 PROGRAM = "testbed"
 COMPLETION_VARIABLE = "_TESTBED_COMPLETE"  # click's convention
+_NO_MEMORY = "out of memory; raise the limit (ulimit -v), or use a machine with more"
+_NO_MEMORY_LINE = f"{PROGRAM}: {_NO_MEMORY}\n".encode()
 
 
 class Entry(NamedTuple):
@@ -144,6 +146,11 @@ def main(args: Sequence[str] | None = None) -> None:
         # The reader went away (`testbed list | head -1`); the flush at exit would complain once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = 128 + 13
+    except (MemoryError, SystemError) as error:  # none was left even to say so
+        if not _without_memory(error):
+            raise
+        os.write(2, _NO_MEMORY_LINE)
+        os._exit(Exit.UNSUPPORTED)
     sys.exit(status)
 
 
@@ -200,7 +207,7 @@ def _exhausted(error: Exception) -> tuple[str, int] | None:
     if number in (errno.EMFILE, errno.ENFILE):
         return "too many open files; raise the limit (ulimit -n)", Exit.UNSUPPORTED
     if number == errno.ENOMEM:
-        return "out of memory; raise the limit (ulimit -v), or use a machine with more", Exit.UNSUPPORTED
+        return _NO_MEMORY, Exit.UNSUPPORTED
     return None
 
 

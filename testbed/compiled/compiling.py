@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from testbed import usercache
 from testbed.compiled import folder_of_all
 from testbed.compiled.find import CORE, GROUP, MODULES, SHARED, folder
 from testbed.errors import InputError, InvalidRunError, UnsupportedError
@@ -51,8 +52,9 @@ def compile_core() -> Path:
 
 def remove_core() -> bool:
     """Remove every compiled core; whether there was one."""
-    there = Path(folder_of_all()).is_dir()
-    shutil.rmtree(folder_of_all(), ignore_errors=True)
+    there = usercache.is_own(Path(folder_of_all()))
+    if there:
+        shutil.rmtree(folder_of_all(), ignore_errors=True)
     return there
 
 

@@ -44,11 +44,10 @@ def folder() -> Path | None:
 @cache
 def in_use() -> bool:
     """Whether the compiled core is there and will be used, or is."""
-    place = folder() if os.environ.get(CHOICE) != "0" and Path(folder_of_all()).is_dir() else None
-    try:
-        return place is not None and usercache.own(place.stat())
-    except OSError:
+    if os.environ.get(CHOICE) == "0" or not usercache.is_own(Path(folder_of_all())):
         return False
+    place = folder()
+    return place is not None and usercache.is_own(place)
 
 
 def _digest() -> str:

@@ -113,6 +113,20 @@ def test_memory_that_runs_out_in_c_code(error, monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("testbed: out of memory; raise the limit")
 
 
+def test_memory_that_is_not_even_enough_to_say_so(monkeypatch, capfd):
+    def fail(*_):
+        raise SystemError("error return without exception set")
+
+    ended = []
+    monkeypatch.setattr(main, "_status", fail)
+    monkeypatch.setattr(os, "_exit", lambda status: ended.append(status) or sys.exit(status))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (40_000 << 10, 40_000 << 10))
+    with pytest.raises(SystemExit):
+        main.main(["list"])
+    assert ended == [4]
+    assert capfd.readouterr().err.startswith("testbed: out of memory; raise the limit")
+
+
 def test_without_a_limit_it_is_a_bug(monkeypatch, capsys):
     def fail(*_):
         raise SystemError("NULL without exception set")

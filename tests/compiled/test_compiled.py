@@ -65,6 +65,21 @@ def test_one_that_others_may_write_to_is_not_used(pretended):
     assert not is_used(pretended)
 
 
+def test_a_cache_behind_another_user_s_folder_is_none(tmp_path):
+    """sudo may keep XDG_CACHE_HOME."""
+    closed = tmp_path / "closed"
+    (closed / "kept").mkdir(parents=True)
+    closed.chmod(0o000)
+    other = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"] if os.geteuid() == 0 else []
+    code = "from testbed.compiled.find import in_use; print(in_use())"
+    environment = {**os.environ, "TESTBED_COMPILED": str(closed / "kept")}
+    done = subprocess.run(
+        [*other, sys.executable, "-c", code],
+        cwd=ROOT, env=environment, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("False\n", "")
+
+
 def test_nothing_is_used_and_nothing_made_without_a_folder(tmp_path):
     assert said(WHERE, tmp_path / "none") == str(ROOT / "testbed/censor/core.py")
     assert not (tmp_path / "none").exists()
