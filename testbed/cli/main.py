@@ -22,6 +22,8 @@ from testbed.errors import Exit, TestbedError, nearest, printable
 PROGRAM = "testbed"
 COMPLETION_VARIABLE = "_TESTBED_COMPLETE"  # click's convention
 _NO_MEMORY = "out of memory; raise the limit (ulimit -v), or use a machine with more"
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
+_KERNELS = ("/proc/", "/sys/", "/dev/")  # no user names a file there: who cannot use one has found our bug
 _NO_MEMORY_LINE = f"{PROGRAM}: {_NO_MEMORY}\n".encode()
 
 
@@ -159,7 +161,7 @@ def _flushed(status: int) -> int:
     try:
         sys.stdout.flush()
     except OSError as error:
-        found = _exhausted(error)
+        found = _refusal(error)
         if found is None:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -188,7 +190,7 @@ def _status(args: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except (OSError, MemoryError, SystemError, ImportError) as error:
-        found = _exhausted(error)
+        found = _refusal(error)
         if found is None:
             return _bug()
         _say([found[0]])
@@ -198,9 +200,12 @@ def _status(args: Sequence[str]) -> int:
     return result if isinstance(result, int) else Exit.OK
 
 
-def _exhausted(error: Exception) -> tuple[str, int] | None:
-    """What this machine, or a limit on this process, has no more of, and the exit status; None for a bug."""
+def _refusal(error: Exception) -> tuple[str, int] | None:
+    """What this machine has no more of or refuses this user, and the exit status; None for a bug."""
     number = errno.ENOMEM if _without_memory(error) else getattr(error, "errno", None)
+    place = getattr(error, "filename", None)
+    if number in _REFUSED and isinstance(place, str) and not place.startswith(_KERNELS):
+        return f"{place}: {os.strerror(number)}; name another, or have access to it", Exit.INPUT
     if number in (errno.ENOSPC, errno.EDQUOT):
         where = getattr(error, "filename", None) or "standard output"
         return f"{os.strerror(number)} at {where}; make room there, or name another folder", Exit.INVALID

@@ -63,6 +63,9 @@ def command(
 
     Exit status: 0, or 1 if --expect names another matrix, or a search found nothing for a box.
     """
+    if out and (core or search):
+        option = "--search" if search else "--core"
+        raise click.UsageError(f"--out keeps the tries of live cells, and {option} makes none of those")
     if search:
         from testbed.matrix.livetable import search_all
         from testbed.report.matrixtable import show_found

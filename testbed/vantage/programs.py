@@ -3,8 +3,8 @@
 import difflib
 import os
 import shutil
+import stat
 from collections.abc import Mapping
-from pathlib import Path
 
 from testbed.errors import Exit, TestbedError
 
@@ -77,17 +77,23 @@ def find_program(name: str, environment: Mapping[str, str]) -> str:
         return found
     if not name:
         raise ProgramError(MISSING, "the program's name is empty; give one after --")
-    place = Path(name)
-    if "/" in name and place.exists():
-        why = (
-            "is a folder"
-            if place.is_dir()
-            else "is not executable; try chmod +x, or its interpreter before it"
-        )
-        raise ProgramError(NOT_EXECUTABLE, f"{name}: {why}")
     if "/" in name:
-        raise ProgramError(MISSING, f"{name}: no such file")
+        raise _not_run(name)
     raise ProgramError(MISSING, "; ".join([f"{name}: no such program", *_hints(name, path)]))
+
+
+def _not_run(name: str) -> ProgramError:
+    """Why the file `name` is no program that can be run."""
+    try:
+        state = os.stat(name)  # noqa: PTH116 (Path.exists hides why)
+    except (FileNotFoundError, NotADirectoryError):
+        return ProgramError(MISSING, f"{name}: no such file")
+    except OSError as error:
+        return ProgramError(NOT_EXECUTABLE, f"{name}: {error.strerror}")
+    if stat.S_ISDIR(state.st_mode):
+        return ProgramError(NOT_EXECUTABLE, f"{name}: is a folder")
+    why = "is not executable; try chmod +x, or its interpreter before it"
+    return ProgramError(NOT_EXECUTABLE, f"{name}: {why}")
 
 
 def _hints(name: str, path: str) -> list[str]:
