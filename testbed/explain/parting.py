@@ -35,6 +35,7 @@ class RunDifference:
     """What differs between two runs."""
 
     settings: tuple[tuple[str, str, str], ...]  # what, in the first, in the second
+    problems: tuple[tuple[str, ...], tuple[str, ...]]  # why each is invalid or not whole; () if it is neither
     rows: tuple[ChangedRow, ...]
     same: int  # rows that agree
 
@@ -53,7 +54,10 @@ def difference(first: RunEvidence, second: RunEvidence) -> RunDifference:
             parts, after = _parting(first, second, key) if seen and then else (("", ""), "")
             changed.append(ChangedRow(*key[:2], key[2], seen, then, parts, after))
     return RunDifference(
-        tuple(_settings(first, second)), tuple(changed), len({**one, **other}) - len(changed)
+        tuple(_settings(first, second)),
+        (_problems(first), _problems(second)),
+        tuple(changed),
+        len({**one, **other}) - len(changed),
     )
 
 
@@ -69,6 +73,14 @@ def first_parting(first: list[StoryStep], second: list[StoryStep]) -> tuple[tupl
     return ("", ""), after
 
 
+def _problems(run: RunEvidence) -> tuple[str, ...]:
+    if "valid" not in run.summary:
+        return ("it did not come to its end",)
+    return (
+        () if run.summary["valid"] else tuple(run.summary.get("problems") or ("for no reason that it names",))
+    )
+
+
 _Key = tuple[str, str, int | None]
 
 
@@ -79,8 +91,9 @@ def _rows(summary: Mapping[str, Any]) -> dict[_Key, Mapping[str, Any]]:
 def _seen(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return ""
-    by = f" by {row['by']}" if row.get("by") else ""
-    return f"{row['observed']}{by}, {row['verdict']}"
+    by = f" by {row['by']}" if row.get("by") and row["observed"] != "ok" else ""
+    verdict = "" if row["verdict"] == "ok" else f" ({row['verdict']})"
+    return f"{row['observed']}{by}{verdict}"
 
 
 def _parting(first: RunEvidence, second: RunEvidence, key: _Key) -> tuple[tuple[str, str], str]:

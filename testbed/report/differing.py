@@ -15,6 +15,8 @@ def differing(found: RunDifference) -> str:
     ]
     if len(found.settings) > _MOST:
         lines.append(f"and {len(found.settings) - _MOST} more settings differ")
+    for which, why in zip(("first", "second"), found.problems, strict=True):
+        lines += [f"the {which} run proves nothing: {one}" for one in why]
     for row in found.rows:
         trial = f" (trial {row.trial})" if row.trial is not None else ""
         lines.append(

@@ -1,5 +1,7 @@
 """Two runs side by side: what differs, and where."""
 
+from dataclasses import replace
+
 from testbed.explain.evidence import read
 from testbed.explain.parting import difference
 from testbed.report.differing import differing
@@ -24,7 +26,7 @@ def test_the_first_step_where_a_changed_flow_parts(tmp_path):
     assert (
         differing(difference(first, second))
         == f"""\
-https://twitter.com/ from mts: tls.sni.rst by social, ok | ok by social, differs
+https://twitter.com/ from mts: tls.sni.rst by social | ok (differs)
   both: client to server: sends its ClientHello for twitter.com (517 bytes)
   first run:  mts/tspu: reads the name twitter.com in bytes 0 to 516 of the client's stream {READ}
   second run: mts/tspu: twitter.com goes by: {WHY}
@@ -52,4 +54,16 @@ def test_a_row_that_only_one_has(tmp_path):
     first = read(write_run(tmp_path / "a", rows=[RESET, {**RESET, "target": "https://vk.com/"}]))
     second = read(write_run(tmp_path / "b", rows=[RESET]))
     [row] = difference(first, second).rows
-    assert (row.target, row.first, row.second) == ("https://vk.com/", "tls.sni.rst by social, ok", "")
+    assert (row.target, row.first, row.second) == ("https://vk.com/", "tls.sni.rst by social", "")
+
+
+def test_an_invalid_run_and_one_that_did_not_end_are_named(tmp_path):
+    whole = read(write_run(tmp_path / "a", rows=[RESET]))
+    late = replace(whole, summary={**whole.summary, "valid": False, "problems": ["the machine was too busy"]})
+    killed = replace(whole, summary={"phase": "p"})
+    assert differing(difference(late, killed)) == (
+        "the first run proves nothing: the machine was too busy\n"
+        "the second run proves nothing: it did not come to its end\n"
+        "https://twitter.com/ from mts: tls.sni.rst by social | absent\n"
+        "1 of 1 rows differ\n"
+    )

@@ -76,6 +76,17 @@ def test_the_summary_names_what_is_invalid_or_did_not_end():
     assert [line[1].tone for line in found.blocks[2].rows] == ["bad", "warn"]
 
 
+def test_the_summary_begins_with_what_is_not_as_it_should_be():
+    good, cut, wrong = run(), run(valid=None, verdict="", phase="cut"), run(rows=(WRONG,), phase="wrong")
+    found = summary.section(facts(good, cut, good, wrong))
+    assert [line[0] for line in found.blocks[2].rows] == [
+        "one, phase cut",
+        "one, phase wrong",
+        "one, phase block",
+        "one, phase block",
+    ]
+
+
 def test_verdicts_by_target_and_vantage_the_outside_last():
     rows = (row("outside"), BLOCKED, row("beeline"), WRONG)
     (grid,) = tables(verdicts.section(facts(run(rows=rows))))

@@ -22,7 +22,7 @@ def section(facts: ReportFacts) -> PageSection:
         "Everything on this page",
         ("what", "result", "kind", "place"),
         (
-            *map(_run, facts.runs),
+            *map(_run, sorted(facts.runs, key=_as_it_should)),
             *map(_evaluation, facts.evaluations),
             *map(_monitor, facts.monitors),
             *map(_matrix, facts.matrices),
@@ -86,9 +86,14 @@ def _of_runs(runs: tuple[RunFacts, ...]) -> list[str]:
     return found
 
 
+def _as_it_should(run: RunFacts) -> bool:
+    """Those with False come first: a reader of a hundred runs looks for the two that differ."""
+    return run.valid is True and run.agreeing == len(run.rows)
+
+
 def _run(run: RunFacts) -> GridRow:
     tone: Tone = "warn" if run.valid is None else "bad"
-    if run.valid and run.agreeing == len(run.rows):
+    if _as_it_should(run):
         tone = "good" if run.rows else ""
     said = run.verdict or (f"the program ended with {run.exit_status}" if run.command else "")
     kind = "a program" if run.command else "measurements by the probe"
