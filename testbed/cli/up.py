@@ -43,6 +43,7 @@ from testbed.errors import InputError
 @click.option(
     "--capture", is_flag=True, help="Record packets until its end: capture.pcapng in the run folder."
 )
+@click.option("--keys", is_flag=True, help="With --capture: ask the commands for their TLS secrets, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print what identifies the world as JSON.")
 def command(
     name: str,
@@ -60,6 +61,7 @@ def command(
     *,
     detach: bool,
     capture: bool,
+    keys: bool,
     as_json: bool,
 ) -> int:
     """Build scenario NAME and hold it open: `testbed exec` runs commands in it, as often as you like.
@@ -83,6 +85,7 @@ def command(
         authority=authority,
         out=out,
         capture=capture,
+        keys=keys,
     )
     opening = Opening.prepare(job, world, limit)
     opened = held.opened(opening.info, opening.session.phase, as_json=as_json, detached=detach)

@@ -200,9 +200,8 @@ class Keeper:
     def _command_begins(self, number: int, message: dict[str, Any]) -> dict[str, Any]:
         vantage = self._vantage(message.get("vantage"))
         if vantage not in self._environments:
-            self._environments[vantage] = self._laboratory.environment(
-                vantage, f"vantages/{len(self._environments) + 1}"
-            )
+            name = f"vantages/{len(self._environments) + 1}"
+            self._environments[vantage] = self._session.command_environment(self._laboratory, vantage, name)
         environment = self._environments[vantage]
         self._running[number] = _Running(vantage, message["command"], time.time(), self._events_size())
         self._phase.commands += 1

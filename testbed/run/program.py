@@ -1,7 +1,6 @@
 """The work of a run with a command or a shell: a program as a subscriber, and a control after it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from testbed.measurement.ooni import Measurement
 from testbed.model import OUTSIDE, Scenario
@@ -9,7 +8,6 @@ from testbed.run.laboratory import Laboratory
 from testbed.run.observe import observe
 from testbed.run.result import Findings
 from testbed.run.session import Session
-from testbed.run.taps import KEYS
 from testbed.scenario.labels import SILENT_LABELS
 from testbed.truth.classify import classify, slow
 from testbed.truth.expected import truth
@@ -36,10 +34,7 @@ def run_shell(session: Session, laboratory: Laboratory) -> Findings:
 def _run(session: Session, laboratory: Laboratory, argv: Sequence[str]) -> Findings:
     vantage = session.job.vantages[0]
     error = ""
-    environment = laboratory.environment(vantage)
-    if session.job.keys:
-        log = {"SSLKEYLOGFILE": str(session.folder.path / KEYS)}
-        environment = replace(environment, variables={**environment.variables, **log})
+    environment = session.command_environment(laboratory, vantage)
     try:
         if session.container:
             status = session.container.run(environment)

@@ -18,8 +18,10 @@ from testbed.run.folder import RunFolder, versions
 from testbed.run.job import Job
 from testbed.run.laboratory import Laboratory
 from testbed.run.result import Findings, RunResult, exit_status
+from testbed.run.taps import KEYS
 from testbed.scenario.tojson import to_json
 from testbed.truth.proofs import fired
+from testbed.vantage.environment import Environment
 from testbed.world import interrupt
 from testbed.world.enter import isolated_call
 from testbed.world.scenarioclock import ScenarioClock
@@ -75,6 +77,14 @@ class Session:
         """The operators that the world needs: the vantages, and where a subscriber is a host."""
         hosts = (host.at for host in self.scenario.world.hosts if host.at not in ("", OUTSIDE))
         return tuple(dict.fromkeys((*self.job.operators, *hosts)))
+
+    def command_environment(self, laboratory: Laboratory, vantage: str, name: str = "vantage") -> Environment:
+        """What a command at `vantage` finds; with the file for its TLS secrets if the job asks for them."""
+        found = laboratory.environment(vantage, name)
+        if not self.job.keys:
+            return found
+        log = {"SSLKEYLOGFILE": str(self.folder.path / KEYS)}
+        return replace(found, variables={**found.variables, **log})
 
     @property
     def twin_addresses(self) -> frozenset[str]:

@@ -92,10 +92,16 @@ def test_a_standing_world_is_captured_from_its_beginning_to_its_end(tmp_path, mo
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     curl = ["curl", "-sS", "-o", "/dev/null", "https://abs.twimg.com/bytes/20000"]
     world = open_world(
-        "twitter-throttling-2021", vantages=["mts"], capture=True, phase="before", out=tmp_path / "w"
+        "twitter-throttling-2021",
+        vantages=["mts"],
+        capture=True,
+        keys=True,
+        phase="before",
+        out=tmp_path / "w",
     )
     with world:
         world.run(curl, vantage="mts", check=True)
+        secrets = (tmp_path / "w/keys.log").read_text().splitlines()
         world.phase("substring")
         world.run(curl, vantage="mts", check=True)
         ended = world.close()
@@ -103,6 +109,8 @@ def test_a_standing_world_is_captured_from_its_beginning_to_its_end(tmp_path, mo
     show_end(ended.summary())
     assert str(ended.captured) in capsys.readouterr().out
     assert (ended.captured.lost, ended.captured.whole, ended.captured.cut) == ({}, True, 0)
+    handshake = [line for line in secrets if line.startswith("CLIENT_HANDSHAKE_TRAFFIC_SECRET")]
+    assert (len(handshake), len({*handshake})) == (2, 1), "the server and curl wrote it down"
     with RawPcapNgReader(str(ended.captured.file)) as reader:
         seen = [(meta.ifname.decode(), data, b"".join(meta.comments or ()).decode()) for data, meta in reader]
     hellos = [name for name, data, _ in seen if b"abs.twimg.com" in data]
