@@ -128,6 +128,7 @@ def _opened(workbook: "Workbook", assignment: "Assignment", words: list[str], *,
     "--capture", type=click.Path(path_type=Path), metavar="FILE", help="The answer is this capture."
 )
 @click.option("--file", type=click.Path(path_type=Path), metavar="FILE", help="The answer is this program.")
+@click.option("--anyway", is_flag=True, help="Judge what was measured on a busy machine, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def check(
@@ -137,6 +138,7 @@ def check(
     capture: Path | None,
     file: Path | None,
     *,
+    anyway: bool,
     as_json: bool,
 ) -> int:
     """Show the tasks of the lab in work; with TASK, one of them; with an ANSWER, whether it is right.
@@ -159,7 +161,7 @@ def check(
     if handed == Handed():
         _show_task(workbook, one)
         return 0
-    return _answered(workbook, assignment, one, handed)
+    return _answered(workbook, assignment, one, handed, anyway=anyway)
 
 
 def _overview(workbook: "Workbook", assignment: "Assignment", *, as_json: bool) -> int:
@@ -203,8 +205,11 @@ def _show_task(workbook: "Workbook", task: "Task") -> None:
     click.echo(f"{tries_left(task, given)} tries left")
 
 
-def _answered(workbook: "Workbook", assignment: "Assignment", task: "Task", handed: Handed) -> int:
+def _answered(
+    workbook: "Workbook", assignment: "Assignment", task: "Task", handed: Handed, *, anyway: bool
+) -> int:
     from testbed.labs.answers import judge, points_of, tries_left
+    from testbed.labs.calm import restless
 
     given = workbook.answers(task.name)
     if points_of(task, given):
@@ -212,6 +217,13 @@ def _answered(workbook: "Workbook", assignment: "Assignment", task: "Task", hand
         return 0
     if not tries_left(task, given):
         click.echo("no tries are left for this task", err=True)
+        return Exit.UNEXPECTED
+    if task.timed and not anyway and (why := restless()):
+        click.echo(
+            f"this machine is too busy to measure that: {why}, and what is slow then may be its own doing. "
+            "Measure again later, or add --anyway; it did not count",
+            err=True,
+        )
         return Exit.UNEXPECTED
     answer = answer_of(workbook, assignment, task, handed)
     judged = judge(task, answer)

@@ -38,6 +38,7 @@ class Task:
     mistakes: tuple[Mistake, ...] = ()
     after: str = ""  # the task that must be done with before this one is shown: its question gives that away
     wanted: Mapping[str, str] = field(default_factory=dict)  # of evidence: what must be in it
+    timed: bool = False  # the answer is a speed or a delay: a busy machine makes its own
 
 
 def judge(task: Task, given: str) -> AnswerMark:

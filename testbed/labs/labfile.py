@@ -47,6 +47,9 @@ class _TaskPart(Part):
     hints: list[Text] = Field([])
     mistakes: list[_MistakePart] = Field([])
     after: str = Field("", description="the task that must be done with before this one is shown")
+    timed: bool = Field(
+        default=False, description="the answer is a speed or a delay: a busy machine makes its own"
+    )
 
 
 class LabPart(Part):
@@ -244,4 +247,5 @@ def _task(name: str, part: _TaskPart, values: Mapping[str, str]) -> Task:
         {key: filled(str(one), values) for key, one in part.answer.items()}
         if isinstance(part.answer, dict)
         else {},
+        part.timed,
     )

@@ -155,7 +155,7 @@ def _link(server: "subprocess.Popen[str]") -> str:
     raise AssertionError(f"no link: {seen}")
 
 
-def chromium(home: str) -> Any:
+def chromium(home: str, *, any_certificate: bool = False) -> Any:
     """A headless browser with a profile in `home`."""
     from selenium.webdriver import Chrome, ChromeOptions
     from selenium.webdriver.chrome.service import Service
@@ -167,6 +167,7 @@ def chromium(home: str) -> Any:
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={home}/profile"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.accept_insecure_certs = any_certificate
     browser = Chrome(options=options, service=Service(shutil.which("chromedriver")))
     browser.set_window_size(1440, 1400)
     return browser

@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 from tests.acceptance.conftest import TESTBED
 from tests.console.wsclient import WebSocketClient, websocket
 
-_LINK = re.compile(r"^(\S+)\s+(http://127\.0\.0\.1:(\d+)(/w/[^/]+/|/class/)enter\?token=\S+)$")
+_LINK = re.compile(r"^(\S+)\s+(https?://127\.0\.0\.1:(\d+)(/w/[^/]+/|/class/)enter\?token=\S+)$")
 _BEGUN, _DONE = "here-it-begins", "here-it-ends"
 
 

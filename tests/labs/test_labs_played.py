@@ -37,7 +37,11 @@ def play(lab: str, student: str, home: Path) -> dict[str, dict[str, int]]:
     assert done.returncode == 0, done.stderr
     for task, answer in found:
         words = shlex.split(answer) if answer.startswith("--") else [answer]
-        subprocess.run([TESTBED, "lab", "check", task, *words], env=env, check=False, capture_output=True)
+        said = subprocess.run(
+            [TESTBED, "lab", "check", task, *words], env=env, check=False, capture_output=True, text=True
+        )
+        if "too busy to measure" in said.stderr:
+            pytest.skip(f"{lab}, {task}: {said.stderr.strip()}")
     said = subprocess.run(
         [TESTBED, "lab", "check", "--json"], env=env, check=True, capture_output=True, text=True
     )
@@ -47,7 +51,11 @@ def play(lab: str, student: str, home: Path) -> dict[str, dict[str, int]]:
 
 SLOW = {"03-rate", "05-netblocks", "06-detector"}  # transfers at the rates of 2021; many worlds
 PLAYED = [
-    pytest.param(lab, student, marks=[pytest.mark.slow] if student != "anna" or lab in SLOW else [])
+    pytest.param(
+        lab,
+        student,
+        marks=[pytest.mark.slow, pytest.mark.timeout(1800)] if student != "anna" or lab in SLOW else [],
+    )
     for lab in names()
     for student in ("anna", "boris", "vera")
 ]

@@ -12,6 +12,7 @@ from testbed.cli.lab import command
 from testbed.errors import InputError
 from testbed.labs.answermark import AnswerMark
 from testbed.labs.answers import EVIDENCE, Mistake, Task, judge, points_of, tries_left
+from testbed.labs.calm import restless_at
 from testbed.labs.draws import arithmetic, drawn, filled
 from testbed.labs.grading import as_csv, grade, read_folder
 from testbed.labs.labfile import assign, load_lab, names
@@ -233,6 +234,32 @@ def test_answers_at_the_command_line(started: Workbook) -> None:
     assert said("check", "hop", right["hop"])[1] == "no tries are left for this task\n"
     assert said("check")[1].splitlines()[-1].startswith("2 of 14 points")
     assert json.loads(said("check", "--json")[1])["watched"] == {"points": 2, "most": 2, "tries_left": 0}
+
+
+def test_a_rate_is_not_judged_on_a_busy_machine_unless_that_is_wanted(
+    started: Workbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab3 = Workbook("03-rate", "anna", CODE)
+    lab3.open()
+    right = all_right("anna", "03-rate")["police"]
+    said("check", "dropped", all_right("anna", "03-rate")["dropped"], "--anyway")
+    monkeypatch.setattr("os.getloadavg", lambda: (3.0, 900.0, 1.0))
+    for answer in ("77", right):
+        status, words = said("check", "police", answer)
+        assert (status, "too busy to measure" in words, "it did not count" in words) == (1, True, True)
+    assert lab3.answers("police") == []
+    assert said("check", "trigger", "the server's address")[1] == "✗ not right; 0 tries left\n"
+    assert said("check", "police", right, "--anyway") == (0, "✓ right\n")
+    monkeypatch.setattr("os.getloadavg", lambda: (3.0, 1.0, 900.0))
+    assert said("check", "queued", all_right("anna", "03-rate")["queued"]) == (0, "✓ right\n")
+
+
+@pytest.mark.parametrize(
+    ("load", "processors", "why"),
+    [(16, 2, ""), (40, 2, "20 processes waited for each processor"), (40, 8, "")],
+)
+def test_what_a_busy_machine_is(load: float, processors: int, why: str) -> None:
+    assert restless_at(load, processors) == why
 
 
 def test_hints_come_one_by_one(started: Workbook) -> None:
