@@ -26,7 +26,17 @@ def fetched(name: str) -> tuple[float, float]:
 
 def seconds(name: str, size: int) -> float:
     """How long so many bytes take, at best of two: what else the machine does only makes it longer."""
-    line = ("curl", "-s", "-o", "/dev/null", "-m", "110", "-w", "%{time_total}", f"https://{name}/bytes/{size}")
+    line = (
+        "curl",
+        "-s",
+        "-o",
+        "/dev/null",
+        "-m",
+        "110",
+        "-w",
+        "%{time_total}",
+        f"https://{name}/bytes/{size}",
+    )
     return min(float(run(*line)) for _ in range(2))
 
 
