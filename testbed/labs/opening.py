@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,8 @@ ROOM: Final = 220 << 20  # bytes that must be available for another world; measu
 PATIENCE: Final = 600.0  # seconds that a start waits for its turn; our choice
 _TURNS: Final = "turns"
 _FLOWS: Final = "flows"  # of the worlds that have ended: those that a rule met, and nothing of the rule
+_PREFIX: Final = "lab-"  # of the folder for a world
+_RUN: Final = "run"  # in it: the record
 _WORLD: Final = "world"  # the folder of the world that is open
 
 
@@ -99,19 +102,19 @@ def play(
 
     Errors: UnsupportedError if this machine lacks a feature, or room.
     """
-    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as folder:
         job = Job(
             assignment.scenario(Path(folder)),
             vantages=(assignment.lab.part.vantage,),
             shell=not words,
             command=tuple(words) or None,
-            out=Path(folder) / "run",
+            out=Path(folder) / _RUN,
         )
         session = Session.prepare(job)
         at_once = max(1, (os.cpu_count() or 2) // 2)
         with (
             turn(workbook.base, at_once, say) as built,
-            recorded(workbook, Path(folder) / "run"),
+            recorded(workbook, Path(folder) / _RUN),
             clerk(workbook.identity),
         ):
 
@@ -127,14 +130,29 @@ def recorded(workbook: Workbook, run: Path) -> Iterator[None]:
     """While a world is open, where its record is; then, which flows its rules met."""
     pointer = workbook.folder / _WORLD
     with suppress(OSError):
+        killed = Path(pointer.read_text("utf-8"))  # it had no time to tidy up
+        _keep_flows(workbook, killed)
+        _remove_leftover(killed)
+    with suppress(OSError):
         pointer.write_text(str(run), "utf-8")
     try:
         yield
     finally:
         with suppress(OSError):  # a full disk: what was answered is kept all the same
-            with (workbook.folder / _FLOWS).open("a", encoding="utf-8") as file:
-                file.writelines(f"{json.dumps(flow)}\n" for flow in sorted(_met(run)))
+            _keep_flows(workbook, run)
             pointer.unlink(missing_ok=True)
+
+
+def _keep_flows(workbook: Workbook, run: Path) -> None:
+    with (workbook.folder / _FLOWS).open("a", encoding="utf-8") as file:
+        file.writelines(f"{json.dumps(flow)}\n" for flow in sorted(_met(run)))
+
+
+def _remove_leftover(run: Path) -> None:
+    """The folder of a world that was killed; nothing else, whatever was written into the pointer."""
+    ours = run.parent.parent == Path(tempfile.gettempdir()) and run.parent.name.startswith(_PREFIX)
+    if ours and run.name == _RUN:
+        shutil.rmtree(run.parent, ignore_errors=True)
 
 
 def flows_met(workbook: Workbook) -> frozenset[str]:

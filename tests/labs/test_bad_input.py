@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,46 @@ def test_a_lost_key_is_a_new_one_and_the_answers_stay(tmp_path: Path) -> None:
     submit(book, load_lab(LAB), tmp_path / "two.lab")
     found, _ = read_folder(tmp_path)
     assert [one.points for one in grade(found, load_lab(LAB), "c")] == [1]
+
+
+@pytest.mark.world
+def test_a_lab_that_is_killed_leaves_nothing_behind_and_can_be_started_again(tmp_path: Path) -> None:
+    home, temporary = tmp_path / "home", tmp_path / "tmp"
+    home.mkdir()
+    temporary.mkdir()
+    book = begun(home)
+    book.add("answer", "router", ROUTER)
+    line = [sys.executable, "-c", START, "lab", "start", "1", "--student", "anna", "--class", "c", "--"]
+    variables = {**os.environ, "XDG_STATE_HOME": str(home), "TMPDIR": str(temporary)}
+    killed = subprocess.Popen(
+        [*line, "sh", "-c", "echo open; sleep 600"], env=variables, stdout=subprocess.PIPE
+    )
+    assert killed.stdout is not None
+    with killed, killed.stdout as said:
+        assert said.readline() == b"open\n"
+        assert len(list(temporary.glob("lab-*"))) == 2  # the world's record, and the helper's requests
+        killed.kill()
+    again = subprocess.run([*line, "true"], env=variables, capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stderr) == (0, "")
+    due = time.monotonic() + 60
+    while list(temporary.glob("lab-*")) and time.monotonic() < due:
+        time.sleep(0.1)
+    assert list(temporary.glob("lab-*")) == []
+    assert book.answers("router") == [ROUTER]
+
+
+@pytest.mark.world
+def test_a_machine_that_gives_no_more_namespaces_is_one_line(tmp_path: Path) -> None:
+    book = begun(tmp_path)
+    book.add("answer", "router", ROUTER)
+    script = (
+        'echo 0 > /proc/sys/user/max_user_namespaces; exec "$0" -c "$1" lab start 1 --student anna -- true'
+    )
+    done = subprocess.run(
+        ["unshare", "-Ur", "sh", "-c", script, sys.executable, START],
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
+    assert "namespace" in done.stderr
+    assert "remedy: " in done.stderr
+    assert book.answers("router") == [ROUTER]
