@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ NETWORK = "testbed.network"  # and, if it shares another one's network: that one
 # It waits until its network is there; a FIFO leaves stdin alone.
 _WAITING = ("/bin/sh", "-c", f'read -r _ <{INSIDE}/go && exec "$@"', "sh")
 _TUN = "/dev/net/tun"
+_POLL = (0.05, 0.5)  # seconds between two looks whether a container has ended, first and later: our choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,22 @@ def start(container: "Container", image: str) -> int:
     return int(container.attrs["State"]["Pid"])
 
 
+def exit_status(container: "Container") -> int:
+    """Wait until it no longer runs; its exit status. NotFound if it is removed meanwhile.
+
+    By looking: Podman's `wait`, and the end of the output that it sends, come when a process of Podman's has
+    cleaned up after the container, or somebody has looked; never if that process cannot run.
+    """
+    pause = _POLL[0]
+    while True:
+        container.reload()
+        state = container.attrs["State"]
+        if not state["Running"]:
+            return int(state["ExitCode"])
+        time.sleep(pause)
+        pause = min(pause * 1.1, _POLL[1])
+
+
 def remove_sharing(client: "DockerClient", network: str) -> None:
     """Remove the containers that share a container's network, and that one."""
     from docker.errors import NotFound
@@ -164,8 +182,9 @@ def remove_sharing(client: "DockerClient", network: str) -> None:
 
 
 def sweep(client: "DockerClient") -> None:
-    """Remove containers whose holder has been killed."""
-    for container in client.containers.list(all=True, filters={"label": OWNER}):
+    """Remove containers whose holder has been killed: those in another's network first."""
+    found = client.containers.list(all=True, filters={"label": OWNER})
+    for container in sorted(found, key=lambda one: not one.labels.get(NETWORK)):
         if not still_held(container.labels[OWNER]):
             container.remove(force=True)
 

@@ -15,7 +15,7 @@ from socket import socket
 from typing import TYPE_CHECKING, Any
 
 from testbed.containers import attach
-from testbed.containers.engine import Requested, Shared, create, engine, start, sweep
+from testbed.containers.engine import Requested, Shared, create, engine, exit_status, start, sweep
 from testbed.errors import TestbedError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _run(client: "DockerClient", container: "Container", line: socket, gate: Pat
     else:
         attach.pump(streams, line, heed, terminal=False)
     try:
-        return int(container.wait()["StatusCode"])
+        return exit_status(container)
     except NotFound:  # it has been removed, with the world that it ran in
         return 128 + signal.SIGKILL
 

@@ -20,6 +20,7 @@ from testbed.containers.engine import (
     Shared,
     create,
     engine,
+    exit_status,
     image_of,
     remove_sharing,
     start,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 _PATIENCE = 1  # seconds that a container has to end after SIGTERM: our choice, below a service's own limit
+_LAST_OUTPUT = 2  # seconds until what it printed last is not waited for any longer: our choice
 _LONGEST = 1 << 20  # octets of the first message
 
 
@@ -150,10 +152,17 @@ def _started(client: "DockerClient", asked: Mapping[str, Any], folder: Path) -> 
 
 def _report(container: "Container", line: socket, log: str) -> None:
     """Append what it prints to its log, wait for its end and say its exit status."""
+    copying = threading.Thread(target=_copy, args=(container, log), daemon=True)
+    copying.start()
     with suppress(Exception):  # it has been removed: nobody asks any longer
-        with Path(log).open("ab", buffering=0) as file:
-            file.writelines(container.logs(stream=True, follow=True))
-        _say(line, exit=int(container.wait()["StatusCode"]))
+        status = exit_status(container)
+        copying.join(_LAST_OUTPUT)
+        _say(line, exit=status)
+
+
+def _copy(container: "Container", log: str) -> None:
+    with suppress(Exception), Path(log).open("ab", buffering=0) as file:
+        file.writelines(container.logs(stream=True, follow=True))
 
 
 def _request(line: socket) -> bytes:

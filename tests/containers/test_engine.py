@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from testbed.containers.contained import network_of, variables
-from testbed.containers.engine import engine, owner_mark, still_held
+from testbed.containers.engine import engine, exit_status, owner_mark, still_held
 from testbed.errors import Exit, InputError, UnsupportedError
 from testbed.run.job import Job
 
@@ -91,3 +91,22 @@ def test_a_holder_that_has_ended_and_is_not_waited_for_holds_nothing():
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is still there
     assert not still_held(mark)
     os.waitpid(pid, 0)
+
+
+class StoppedContainer:
+    """As Podman's API shows one after which nobody has cleaned up: it has ended, and `wait` does not end."""
+
+    looks = 0
+
+    def reload(self) -> None:
+        self.looks += 1
+        running = self.looks < 3
+        self.attrs = {"State": {"Status": "stopped", "Running": running, "ExitCode": 0 if running else 3}}
+
+    def wait(self) -> None:
+        raise AssertionError("this would not end")
+
+
+def test_the_exit_status_of_a_container_after_which_nobody_cleans_up():
+    ended = StoppedContainer()
+    assert (exit_status(ended), ended.looks) == (3, 3)
