@@ -6,7 +6,6 @@ from testbed.matrix.cell import Ending, MatrixTry
 from testbed.truth.toolrun import FAILED, NO_END, ToolRun
 from testbed.truth.wayjudge import NOT_READY, WayRow
 
-_ANSWER: Final = 10_000  # bytes: any answer has more, late packets of an earlier tool fewer. Our choice
 _DIRECT: Final = "its connection to the server itself had the name, and the box noted nothing of it"
 _UNSEEN: Final = "none of its packets had the name where the box looks for one, or went to the server itself"
 _OWN_WORDS: Final = (NOT_READY, FAILED, NO_END)  # outcomes whose reason only the tool or its client knows
@@ -39,13 +38,13 @@ def recipe_try(row: WayRow) -> MatrixTry:
 
 
 def _through(row: WayRow, rule: str) -> MatrixTry:
-    """A rule could have matched if the box noted a listed name, or the server had it from the subscriber.
+    """A rule could have matched if the box noted a listed name, or the server answered the subscriber itself.
 
     Without either, all that left the subscriber went to somebody else, and showed no rule's name.
     """
     if row.acted or row.passed:
         return MatrixTry(Ending.THROUGH, rule, row.packet, row.passed, row.speed, row.free_speed)
-    if row.exchanged >= _ANSWER:
+    if row.answered:
         return MatrixTry(Ending.THROUGH, "", "", _DIRECT, row.speed, row.free_speed)
     return MatrixTry(Ending.UNSEEN, "", "", _UNSEEN, row.speed, row.free_speed)
 

@@ -126,7 +126,7 @@ def way_trial(
         tool=mine.tool,
         packets=packets,
         passed=_passed(own, mine, log),
-        exchanged=mine.exchanged[way.target.host],
+        answered=mine.answered[way.target.host],
     )
 
 

@@ -34,7 +34,7 @@ from testbed.world.scenarioclock import ScenarioClock
 
 if TYPE_CHECKING:
     from testbed.containers.pods import Pods
-    from testbed.middlebox.reached import Reached, ReachedServers
+    from testbed.middlebox.reached import FlowsWith, Reached, ReachedServers
 
 _STOP_WITHIN, _EVENTS_PER_SECOND = 5.0, 1e6  # seconds, bytes of events.jsonl; our choice
 _EACH = 0.2  # seconds more for each process that has to start or stop beside the others; our choice
@@ -232,7 +232,7 @@ class Laboratory:
     def _count_reached(self) -> "ReachedServers":
         """Begin to count what subscribers exchange with other servers than sites and resolvers.
 
-        The sites that methods of circumvention are tried with are counted, too.
+        Flows with the sites that methods of circumvention are tried with are noted.
         """
         from testbed.middlebox.reached import ReachedServers
 
@@ -240,7 +240,7 @@ class Laboratory:
         tried = {address for one in self.scenario.circumvention for address in self._site(one.target.host)}
         subscribers = [address for key in self.operators for address in self.world.plan.vantage_address(key)]
         with inside(self.world.namespaces["backbone"]):
-            counting.begin(subscribers, [one for one in self._served() if one not in tried])
+            counting.begin(subscribers, self._served(), tried)
         return counting
 
     def _served(self) -> tuple[str, ...]:
@@ -265,10 +265,15 @@ class Laboratory:
             total[place] = total.get(place, 0) + one.octets
         return total
 
-    def exchanged_with(self, vantage: str, host: str) -> int:
-        """Bytes up to now between a vantage and the site of that name, which a method is tried with."""
-        site = self._site(host)
-        return sum(one.octets for one in self._counted(vantage) if one.address in site)
+    def flows_with(self, vantage: str, host: str) -> "FlowsWith":
+        """Up to now, of a vantage with the site of that name, which a method is tried with."""
+        from testbed.middlebox.reached import FlowsWith, read_flows
+
+        if not self._twins or vantage not in self.operators:
+            return FlowsWith()
+        own = {str(address) for address in self.world.plan.vantage_address(vantage)}
+        with inside(self.world.namespaces["backbone"]):
+            return read_flows(own, self._site(host))
 
     def _counted(self, vantage: str) -> "list[Reached]":
         if not self._twins or vantage not in self.operators:

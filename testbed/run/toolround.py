@@ -5,13 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from testbed.errors import InvalidRunError
 from testbed.internet.launchcontainer import order_for
@@ -32,6 +31,9 @@ from testbed.world import linux
 from testbed.world.children import Children, call, run_program
 from testbed.world.confine import become_root_of_commands
 
+if TYPE_CHECKING:
+    from testbed.middlebox.reached import FlowsWith
+
 RESULTS: Final = "ways.jsonl"
 _MARGIN: Final = 5.0  # seconds above what a service gives itself to become ready: our choice
 _LAST_WORDS: Final = 300  # characters
@@ -45,7 +47,7 @@ class ToolOutcome:
     begun: float  # on the clock of the events
     ended: float
     tool: ToolRun
-    exchanged: Mapping[str, int]  # host of a target -> bytes between the subscriber and that site itself
+    answered: Mapping[str, int]  # host of a target -> new flows of the subscriber's that this site answered
 
 
 class ToolRound:
@@ -67,7 +69,7 @@ class ToolRound:
         server = self._server()
         places = [*vantages, *([server.key] if server else [])]
         before = {place: machine_state(self._spaces[place]) for place in places}
-        had = {vantage: self._exchanged(vantage) for vantage in vantages}
+        had = {vantage: self._flows(vantage) for vantage in vantages}
         refused = dict.fromkeys(vantages, "")
         measured: dict[str, dict[str, Tried]] = {}
         with ExitStack() as stack:
@@ -87,7 +89,7 @@ class ToolRound:
                 begun,
                 ended,
                 self._fact(vantage, left[vantage], refused[vantage], crashed.get(vantage, "")),
-                self._exchanged(vantage) - had[vantage],
+                {host: len(now.since(had[vantage][host])) for host, now in self._flows(vantage).items()},
             )
             for vantage in vantages
         }
@@ -119,9 +121,10 @@ class ToolRound:
             return "" if found == given else found
         return ""
 
-    def _exchanged(self, vantage: str) -> Counter[str]:
+    def _flows(self, vantage: str) -> dict[str, "FlowsWith"]:
+        """Host of a target -> the subscriber's own flows with that site."""
         hosts = {target.host for target in self._targets(vantage)}
-        return Counter({host: self._laboratory.exchanged_with(vantage, host) for host in hosts})
+        return {host: self._laboratory.flows_with(vantage, host) for host in hosts}
 
     def _refusal(self, vantage: str, why: str) -> dict[str, Tried]:
         return {target.url: why or "it did not start" for target in self._targets(vantage)}

@@ -36,7 +36,7 @@ class WayTrial:
     tool: ToolRun = BEHAVED
     packets: Mapping[str, str] = field(default_factory=dict)  # by rule: which of them triggered it first
     passed: str = ""  # why a listed name in its flows went by
-    exchanged: int = 0  # bytes between the subscriber and the target itself
+    answered: int = 0  # flows of the subscriber's own that the target answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class WayRow:
     tool: ToolRun = BEHAVED  # what it did besides its task
     packet: str = ""  # the one that triggered the first of these rules, "517 bytes at 0"
     passed: str = ""  # why a listed name in its flows went by; "" if no censor noted one
-    exchanged: int = 0  # bytes between the subscriber and the target itself; of a tunnel few or none
+    answered: int = 0  # flows of the subscriber's own that the target answered; of a tunnel none
     speed: float | None = None  # of what came by the method, bit/s
     free_speed: float | None = None  # of the same where nothing filters
 
@@ -116,7 +116,7 @@ def _judged(trial: WayTrial, receipts: CensorReceipts, before: CensorReceipts) -
         row,
         packet=packet,
         passed=trial.passed,
-        exchanged=trial.exchanged,
+        answered=trial.answered,
         speed=_speed(trial.through),
         free_speed=_speed(trial.free),
     )

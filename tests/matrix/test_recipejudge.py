@@ -41,8 +41,8 @@ def test_each_outcome_with_its_reason(ending):
 
 def test_through_unnoticed_and_a_tunnel():
     """What reached the server itself had the name, in whatever form; what went elsewhere did not show it."""
-    assert recipe_try(replace(THROUGH, exchanged=70_000)).ending is Ending.THROUGH
-    assert recipe_try(replace(THROUGH, exchanged=400)).ending is Ending.UNSEEN
+    assert recipe_try(replace(THROUGH, answered=1)).ending is Ending.THROUGH
+    assert recipe_try(replace(THROUGH, answered=0)).ending is Ending.UNSEEN
 
 
 def test_the_packet_and_the_rule():
