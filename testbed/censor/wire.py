@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from testbed.censor.packet import ACK, FIN, ICMP, ICMP6, RST, TCP, UDP, Packet
 
@@ -46,8 +47,7 @@ def pseudo_header(source: bytes, destination: bytes, protocol: int, length: int)
     return source + destination + struct.pack("!BBH", 0, protocol, length)
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoints:
+class Endpoints(NamedTuple):
     """Who a forged packet pretends to be, and to whom it goes."""
 
     source: bytes

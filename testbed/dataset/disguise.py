@@ -14,50 +14,59 @@ _SUM_AT: Final = {TCP: 16, UDP: 6}  # in the transport header
 _ERRORS: Final = {ICMP: frozenset({3, 11, 12}), ICMP6: frozenset({1, 2, 3, 4})}  # types that quote a packet
 
 
-def disguised(raw: bytes, addresses: Mapping[bytes, bytes], ports: Mapping[int, int]) -> bytes:
-    """The packet with these addresses and ports; those that are not named stay."""
-    made = bytearray(raw)
-    _change(made, 0, addresses, ports)
-    return bytes(made)
+class Disguise:
+    """Addresses and ports for those of a flow; those that are not named stay."""
+
+    def __init__(self, addresses: Mapping[bytes, bytes], ports: Mapping[bytes, bytes]) -> None:
+        """All as they are in packets: 4 or 16 bytes, and 2."""
+        self._given = {16: addresses, 4: addresses, 2: ports}
+        self._known: dict[bytes, tuple[bytes, int]] = {}  # a pair -> its own, and what that adds to a sum
+
+    def of(self, raw: bytes) -> bytes:
+        """The packet with these addresses and ports."""
+        made = bytearray(raw)
+        self._change(made, 0)
+        return bytes(made)
+
+    def _change(self, made: bytearray, start: int) -> None:
+        if len(made) - start < 20:
+            return
+        six = made[start] >> 4 == 6
+        at, end = (start + 8, start + 40) if six else (start + 12, start + 20)
+        transport = end if six else start + 4 * (made[start] & 15)
+        protocol = made[start + (6 if six else 9)]
+        made[at:end], moved = self._pair(bytes(made[at:end]))
+        if not six:
+            _add(made, start + 10, moved)
+        if protocol in _SUM_AT and len(made) >= transport + 4:
+            made[transport : transport + 4], ported = self._pair(bytes(made[transport : transport + 4]))
+            _add(made, transport + _SUM_AT[protocol], moved + ported)
+        elif protocol in _ERRORS and len(made) >= transport + 8:
+            quoted = bytes(made[transport + 8 :])
+            if made[transport] in _ERRORS[protocol]:
+                self._change(made, transport + 8)
+            changed = _difference(quoted, bytes(made[transport + 8 :]))
+            _add(made, transport + 2, changed + (moved if six else 0))  # only ICMPv6 covers the addresses
+
+    def _pair(self, old: bytes) -> tuple[bytes, int]:
+        """Source and destination, and what the change adds to a sum."""
+        if (known := self._known.get(old)) is None:
+            half = len(old) // 2
+            new = b"".join(self._given[half].get(one, one) for one in (old[:half], old[half:]))
+            known = self._known[old] = new, _difference(old, new)
+        return known
 
 
-def _change(made: bytearray, start: int, addresses: Mapping[bytes, bytes], ports: Mapping[int, int]) -> None:
-    if len(made) - start < 20:
-        return
-    six = made[start] >> 4 == 6
-    size = 16 if six else 4
-    at = start + (8 if six else 12)
-    transport = start + (40 if six else 4 * (made[start] & 15))
-    protocol = made[start + (6 if six else 9)]
-    old = bytes(made[at : at + 2 * size])
-    new = b"".join(addresses.get(one, one) for one in (old[:size], old[size:]))
-    made[at : at + 2 * size] = new
-    if not six:
-        _adjust(made, start + 10, old, new)
-    if protocol in _SUM_AT and len(made) >= transport + 4:
-        before = bytes(made[transport : transport + 4])
-        after = b"".join(
-            ports.get(one, one).to_bytes(2, "big")
-            for one in (int.from_bytes(before[:2], "big"), int.from_bytes(before[2:], "big"))
-        )
-        made[transport : transport + 4] = after
-        _adjust(made, transport + _SUM_AT[protocol], old + before, new + after)
-    elif protocol in _ERRORS and len(made) >= transport + 8:
-        quoted = bytes(made[transport + 8 :])
-        if made[transport] in _ERRORS[protocol]:
-            _change(made, transport + 8, addresses, ports)
-        if six:  # only ICMPv6 covers the addresses (RFC 4443 §2.3)
-            quoted, changed = old + quoted, new + bytes(made[transport + 8 :])
-        else:
-            changed = bytes(made[transport + 8 :])
-        _adjust(made, transport + 2, quoted, changed)
+def _difference(old: bytes, new: bytes) -> int:
+    """What a checksum's sum gains when `new` is there for `old`, of an even offset (RFC 1624)."""
+    return checksum(old) + (~checksum(new) & 0xFFFF)
 
 
-def _adjust(made: bytearray, at: int, old: bytes, new: bytes) -> None:
-    """Change the checksum at `at` as the data that it covers changed; UDP's "none" stays."""
+def _add(made: bytearray, at: int, gained: int) -> None:
+    """Change the checksum at `at` by what its sum gained; UDP's "none" stays."""
     if len(made) < at + 2 or made[at : at + 2] == b"\0\0":
         return
-    total = (~int.from_bytes(made[at : at + 2], "big") & 0xFFFF) + checksum(old) + (~checksum(new) & 0xFFFF)
+    total = (~int.from_bytes(made[at : at + 2], "big") & 0xFFFF) + gained
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     made[at : at + 2] = (~total & 0xFFFF).to_bytes(2, "big")

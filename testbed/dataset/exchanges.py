@@ -10,8 +10,8 @@ from ipaddress import ip_address
 from random import Random
 from typing import Final
 
-from testbed.censor.packet import TCP, UDP, parse
-from testbed.dataset.disguise import disguised
+from testbed.censor.packet import TCP, UDP, Packet, parse
+from testbed.dataset.disguise import Disguise
 from testbed.dataset.features import FlowPacket
 from testbed.dataset.naming import NamedPhase, drawn_address, named_phase
 from testbed.dryrun.ask import Asker, RuleBehind, label_of, overloaded
@@ -24,6 +24,7 @@ from testbed.truth.expected import Truth, truth
 
 _DNS: Final = 53
 _Ends = tuple[int, int, bytes, int]  # protocol, the client's port, the server's address and port
+_Seen = tuple[WayPacket, Packet | None]  # with its headers, if they can be parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _truth(place: DryPlace, trial: DryTrial, label: str) -> Mapping[str, object]
     }
 
 
-def _transport(case: Truth, seen: Sequence[WayPacket]) -> str:
+def _transport(case: Truth, seen: Sequence[_Seen]) -> str:
     """Of the lookup, or the target's own."""
     ends = _ends(seen[0])
     if ends is not None and ends[3] == _DNS:
@@ -119,13 +120,14 @@ def _transport(case: Truth, seen: Sequence[WayPacket]) -> str:
     return case.target.kind.transport
 
 
-def _deciding(packets: Sequence[WayPacket], *, lookup: bool) -> list[WayPacket]:
+def _deciding(packets: Sequence[WayPacket], *, lookup: bool) -> list[_Seen]:
     """The flow that decides the outcome: the lookup, or else the last one.
 
     What belongs to no flow, as an ICMP error, is the latest one's.
     """
-    found: dict[_Ends, list[WayPacket]] = {}
-    for one in packets:
+    found: dict[_Ends, list[_Seen]] = {}
+    for packet in packets:
+        one = packet, parse(packet.raw)
         ends = _ends(one)
         if ends is not None:
             found.setdefault(ends, []).append(one)
@@ -135,27 +137,28 @@ def _deciding(packets: Sequence[WayPacket], *, lookup: bool) -> list[WayPacket]:
     return lookups[-1] if lookup and lookups else next(reversed(found.values()))
 
 
-def _ends(one: WayPacket) -> _Ends | None:
-    packet = parse(one.raw)
-    if packet is None or packet.protocol not in (TCP, UDP):
+def _ends(one: _Seen) -> _Ends | None:
+    packet, head = one
+    if head is None or head.protocol not in (TCP, UDP):
         return None
-    if one.up:
-        return packet.protocol, packet.sport, bytes(packet.destination), packet.dport
-    return packet.protocol, packet.dport, bytes(packet.source), packet.sport
+    if packet.up:
+        return head.protocol, head.sport, head.destination, head.dport
+    return head.protocol, head.dport, head.source, head.sport
 
 
-def _labelled(seen: Sequence[WayPacket], about: Mapping[str, object], chance: Random) -> LabelledFlow:
+def _labelled(seen: Sequence[_Seen], about: Mapping[str, object], chance: Random) -> LabelledFlow:
     """The flow under drawn addresses and ports."""
-    ends, first = _ends(seen[0]), parse(seen[0].raw)
+    ends, (first, head) = _ends(seen[0]), seen[0]
     assert ends is not None
-    assert first is not None
-    here = bytes(first.source if seen[0].up else first.destination)
+    assert head is not None
+    here = head.source if first.up else head.destination
     client, server = drawn_address(here, chance, client=True), drawn_address(here, chance, client=False)
     ports = {ends[1]: chance.randint(1024, 65535), ends[3]: chance.randint(1024, 65535)}
-    addresses = {here: client, ends[2]: server}
+    packed = {old.to_bytes(2, "big"): new.to_bytes(2, "big") for old, new in ports.items()}
+    disguise = Disguise({here: client, ends[2]: server}, packed)
     packets = tuple(
-        FlowPacket(round(one.at - seen[0].at, 6), one.up, disguised(one.raw, addresses, ports))
-        for one in seen
+        FlowPacket.of(round(one.at - first.at, 6), disguise.of(one.raw), read, up=one.up)
+        for one, read in seen
     )
     return LabelledFlow(packets, {
         **about, "client": str(ip_address(client)), "server": str(ip_address(server)),

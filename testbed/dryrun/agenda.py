@@ -19,7 +19,7 @@ class Agenda:
 
     def after(self, seconds: float, act: Callable[[], None]) -> None:
         """Do `act` in so many seconds."""
-        self.at(self.now + seconds, act)
+        heapq.heappush(self._events, (self.now + max(seconds, 0.0), next(self._number), act))
 
     def wait(self, done: Callable[[], bool], until: float) -> bool:
         """Let events happen until `done()` or the time `until`; whether it is done."""

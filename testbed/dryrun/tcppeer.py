@@ -11,6 +11,9 @@ from testbed.dryrun.outbox import Outbox
 
 MSS4, MSS6 = 1460, 1440  # of an Ethernet path
 _WINDOW: Final = 65535
+_HEAD: Final = struct.Struct("!HHIIBBH")  # up to the window
+_SUM: Final = struct.Struct("!HH")  # checksum, urgent pointer
+_FORM: Final = IpForm(dont_fragment=True)
 _STAMPS: Final = b"\1\1\x08\x0a" + bytes(8)  # the timestamp option, on every segment as Linux sends it
 _SYN_OPTIONS: Final = b"\4\2\x08\x0a" + bytes(8) + b"\1\3\3\0"  # after the MSS: SACK permitted, stamps, scale
 _SYN_TRIES: Final = 6  # Linux: 1, 2, 4 … s
@@ -32,15 +35,12 @@ def segment(
 ) -> bytes:
     """A TCP segment with the options that Linux sends; `mss` for SYNs."""
     options = struct.pack("!BBH", 2, 4, mss) + _SYN_OPTIONS if mss else _STAMPS
-    head = struct.pack(
-        "!HHIIBBHHH",
-        *(ends.sport, ends.dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF),
-        *((20 + len(options)) // 4 << 4, flags, window, 0, 0),
-    )
-    body = head + options + payload
-    total = checksum(pseudo_header(ends.source, ends.destination, TCP, len(body)) + body)
-    body = body[:16] + total.to_bytes(2, "big") + body[18:]
-    return ip(ends.source, ends.destination, TCP, body, IpForm(dont_fragment=True))
+    source, destination, sport, dport = ends
+    offset = (20 + len(options)) // 4 << 4
+    head = _HEAD.pack(sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, offset, flags, window)
+    rest = options + payload
+    covered = pseudo_header(source, destination, TCP, 20 + len(rest)) + head + rest
+    return ip(source, destination, TCP, head + _SUM.pack(checksum(covered), 0) + rest, _FORM)
 
 
 class TcpPeer:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple
 
 from testbed.censor.core import Censor
 from testbed.censor.decision import Direction, Injection, Verdict
@@ -32,8 +32,7 @@ class DryAct:
     at: float  # seconds
 
 
-@dataclass(frozen=True, slots=True)
-class WayPacket:
+class WayPacket(NamedTuple):
     """A packet at the client's interface."""
 
     at: float  # seconds
