@@ -41,6 +41,11 @@ class RunEvidence:
         """events.jsonl."""
         return self.folder / "events.jsonl"
 
+    @property
+    def left_out(self) -> int:
+        """Packets that the capture left out, as they came too fast."""
+        return int((self.summary.get("capture") or {}).get("left_out", 0))
+
     def events_of(self, flow: str) -> list[dict[str, Any]]:
         """The events of one flow, in their order, however many others there are."""
         named = json.dumps(flow, ensure_ascii=False).encode()
@@ -162,6 +167,8 @@ def read(folder: Path) -> RunEvidence:
         missing.append("events.jsonl is not there: what the censors noticed is not known")
     elif _cut_short(found.events_file):
         missing.append("events.jsonl is cut short in its last line")
+    if found.left_out:
+        missing.append(f"capture.pcapng: {found.left_out:,} packets are not in it, as they came too fast")
     missing += [f"the run is invalid: {problem}" for problem in summary.get("problems", ())]
     return found
 

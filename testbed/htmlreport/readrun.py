@@ -49,7 +49,8 @@ def read_run(folder: Path, shown: MutableSet[LadderKey]) -> RunFacts:
     actions = {(box.name, name): action for one in phases for box in one.boxes for name, action in box.rules}
     rules = tuple(_rules(evidence, actions))
     labels = {(row.vantage, row.target): row.observed for row in rows}
-    curves = curves_of(folder, evidence.measured, counts.limits, _number(evidence.start.get("epoch")) or 0.0)
+    capture = None if evidence.left_out else folder / CAPTURE
+    curves = curves_of(capture, evidence.measured, counts.limits, _number(evidence.start.get("epoch")) or 0.0)
     stories = tuple(_stories(evidence, rows, actions, shown, missing))
     versions = _texts(scenario.get("versions"))
     if versions.get("testbed", __version__) != __version__:

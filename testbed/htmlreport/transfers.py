@@ -10,7 +10,6 @@ from testbed.capture.annotated_frames import annotated_frames
 from testbed.censor.flow import FlowKey
 from testbed.censor.packet import TCP, UDP, parse
 from testbed.explain.evidence import MeasuredFlows
-from testbed.explain.packetsteps import CAPTURE
 from testbed.htmlreport.eventcounts import RateLimit
 from testbed.htmlreport.facts import RateCurve
 from testbed.measurement.ooni import NetworkEvent
@@ -33,17 +32,22 @@ class _Bins:
 
 
 def curves_of(
-    folder: Path, measured: Iterable[MeasuredFlows], limits: Mapping[str, RateLimit], epoch: float = 0.0
+    capture: Path | None,
+    measured: Iterable[MeasuredFlows],
+    limits: Mapping[str, RateLimit],
+    epoch: float = 0.0,
 ) -> tuple[RateCurve, ...]:
     """A curve for each bulk transfer of the built-in probe; those that a rule limited come first.
 
-    `epoch`: the run's start, in seconds since 1970; 0 if it is not known.
+    `capture`: None if there is none with every packet. `epoch`: the run's start, in seconds since 1970; 0
+    if it is not known.
     """
     bulk = [one for one in measured if one.measurement.test_keys.speed is not None and one.flows]
     bulk.sort(key=lambda one: not any(flow in limits for flow in one.flows))
     kept = bulk[:_MOST]
     wanted = {_carrier(one): _Bins(_direction(one) == "up", _end(one, epoch)) for one in kept}
-    _fill(folder / CAPTURE, wanted)
+    if capture is not None:
+        _fill(capture, wanted)
     found = []
     for one in kept:
         bins = wanted[_carrier(one)]

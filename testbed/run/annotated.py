@@ -37,12 +37,15 @@ class CaptureRecord:
     lost: Mapping[str, int]  # point -> packets that the capture itself lost
     secrets: int  # lines of TLS secrets
     cut: int = 0  # packets that are there with their headers alone, as they came too fast
+    left_out: int = 0  # that the kernel was not asked for, as they came faster still
     whole: bool = True  # False: the recorder did not end in order, so what it lost is not known
 
     def __str__(self) -> str:
         lost = ", ".join(f"{number:,} at {name}" for name, number in self.lost.items())
         said = f"the capture itself lost {lost}" if lost else "none lost" if self.whole else "cut short"
         cut = f", {self.cut:,} with their headers alone, as they came too fast" if self.cut else ""
+        if self.left_out:
+            cut += f", {self.left_out:,} left out, as they came faster still"
         return (
             f"{self.packets:,} packets at {self.points} points, {self.comments:,} with comments{cut}, {said}"
         )
@@ -88,6 +91,7 @@ def write_capture(folder: RunFolder, scenario: Scenario, phase: str) -> CaptureR
         dropped,
         secrets.count(b"\n"),
         cut,
+        sum(count.get("left_out", 0) for count in lost),
         whole=all(lost),
     )
 

@@ -2,11 +2,10 @@
 
 Nothing is done per packet, so that recording costs little and keeps up: a block of the ring holds hundreds of
 packets with their times, and goes to the file as it is. What the kernel could not put into a ring is counted
-by it. While more comes by than two processors can copy beside their work, the kernel gives headers alone:
-each packet is there, with its length. packet(7), and Documentation/networking/packet_mmap.rst of the kernel.
+by it. While more comes by than two processors can copy beside their work, less is asked for:
+`testbed.world.capturedetail`. packet(7), and Documentation/networking/packet_mmap.rst of the kernel.
 """
 
-import ctypes
 import json
 import mmap
 import os
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from testbed.world.capturedetail import CALM, FAST, CaptureDetail, CapturePace
 from testbed.world.children import Body
 from testbed.world.netns import Namespace, inside
 
@@ -30,14 +30,8 @@ _BLOCK: Final = 1 << 18  # bytes; our choice
 _ALL_RINGS: Final = 96 << 20  # bytes of kernel memory for all rings together; our choice
 _FEWEST, _MOST = 4, 64  # blocks of a ring
 _FRAME: Final = 2048  # bytes; only a unit of the kernel's account here
-_FAST: Final = 60e6  # bytes/s at all points together, above which headers are enough; our choice: more than
-# a download at 100 Mbit/s leaves at four points
-_WINDOW: Final = 0.1  # s over which that is measured; our choice
-_CALM: Final = 1.0  # s until packets are tried whole again; our choice
-_HEADERS: Final = 128  # bytes: Ethernet, IPv6 and TCP with all its options have 114
-_WHOLE: Final = 1 << 18  # bytes of a packet, at most
-_FILTER, _RETURN = 26, 6  # SO_ATTACH_FILTER; BPF_RET | BPF_K
 _RETIRE: Final = 40  # ms until a block that is not full is handed over; our choice
+_RECEIVED, _SENT = 1, 9  # columns of net/dev: packets
 _STATUS, _PACKETS, _FIRST, _LENGTH = 8, 12, 16, 20  # offsets in a block
 _READY: Final = 1  # TP_STATUS_USER
 _PACKET: Final = struct.Struct("=IIIIIIHH")  # tpacket3_hdr up to tp_net
@@ -73,14 +67,15 @@ class RecordedFrame:
         return len(self.frame) < self.wire
 
 
-def recorder(points: Sequence[CapturePoint], folder: Path, fast: float = _FAST) -> Body:
+def recorder(points: Sequence[CapturePoint], folder: Path, fast: float = FAST) -> Body:
     """A service that records at all points until SIGTERM, into `folder`.
 
-    `fast`: bytes per second at all of them above which it records headers alone, for a second at a time.
+    `fast`: bytes per second at all of them above which less is recorded, for a second at a time.
     The sockets are opened here: packets count from now on. OSError if the kernel refuses one.
     """
     blocks = max(_FEWEST, min(_MOST, _ALL_RINGS // _BLOCK // max(1, len(points))))
     sockets = [_opened(point, blocks) for point in points]
+    passing = [_Passing(point) for point in points]
 
     def serve(ready: Callable[[], None]) -> None:
         rings = [mmap.mmap(one.fileno(), blocks * _BLOCK) for one in sockets]
@@ -92,10 +87,12 @@ def recorder(points: Sequence[CapturePoint], folder: Path, fast: float = _FAST) 
         ready()
         with (folder / PACKETS).open("wb", buffering=1 << 20) as file:
             places = [0] * len(points)
-            _until(stopping, sockets, _Pace(sockets, fast), rings, places, blocks, file)
+            pace = CapturePace(sockets, fast, time.monotonic())
+            _until(stopping, sockets, pace, rings, places, blocks, file)
             time.sleep(2 * _RETIRE / 1000)  # what is in a block that is not full
             _take(rings, places, blocks, file)
-        (folder / COUNTS).write_text(json.dumps([_counts(one) for one in sockets]))
+        found = [_counts(one, by if pace.sampled else None) for one, by in zip(sockets, passing, strict=True)]
+        (folder / COUNTS).write_text(json.dumps(found))
 
     return serve
 
@@ -115,7 +112,7 @@ def _opened(point: CapturePoint, blocks: int) -> socket.socket:
 def _until(
     stopping: int,
     sockets: Sequence[socket.socket],
-    pace: "_Pace",
+    pace: CapturePace,
     rings: Sequence[mmap.mmap],
     places: list[int],
     blocks: int,
@@ -126,39 +123,10 @@ def _until(
     for one in sockets:
         poll.register(one.fileno(), select.POLLIN | select.POLLERR)
     while True:
-        found = poll.poll(1000 * _CALM if pace.fast else None)
+        found = poll.poll(None if pace.detail is CaptureDetail.WHOLE else 1000 * CALM)
         pace.note(_take(rings, places, blocks, file), time.monotonic())
         if any(fd == stopping for fd, _ in found):
             return
-
-
-class _Pace:
-    """Asks the kernel for headers alone while much comes by, and for whole packets otherwise."""
-
-    def __init__(self, sockets: Sequence[socket.socket], fast: float) -> None:
-        self._sockets, self._most = sockets, fast * _WINDOW
-        self._taken, self._since = 0, time.monotonic()
-        self.fast = False
-
-    def note(self, taken: int, now: float) -> None:
-        """So many bytes were taken since the last time."""
-        self._taken += taken
-        passed = now - self._since
-        if self.fast:
-            if passed >= _CALM:
-                self._turn(now, fast=False)
-        elif self._taken > self._most:
-            self._turn(now, fast=True)
-        elif passed >= _WINDOW:
-            self._taken, self._since = 0, now
-
-    def _turn(self, now: float, *, fast: bool) -> None:
-        self.fast, self._taken, self._since = fast, 0, now
-        code = struct.pack("=HBBI", _RETURN, 0, 0, _HEADERS if fast else _WHOLE)
-        held = ctypes.create_string_buffer(code)
-        program = struct.pack("HP", 1, ctypes.addressof(held))  # struct sock_fprog
-        for one in self._sockets:
-            one.setsockopt(socket.SOL_SOCKET, _FILTER, program)
 
 
 def _take(rings: Sequence[mmap.mmap], places: list[int], blocks: int, file: BinaryIO) -> int:
@@ -178,13 +146,36 @@ def _take(rings: Sequence[mmap.mmap], places: list[int], blocks: int, file: Bina
     return taken
 
 
-def _counts(one: socket.socket) -> dict[str, int]:
+class _Passing:
+    """How many packets an interface sends and receives from now on, by its own counters."""
+
+    def __init__(self, point: CapturePoint) -> None:
+        self._name = f"{point.interface}:"
+        with inside(point.namespace):  # an open file goes on to speak of it
+            self._file = Path("/proc/thread-self/net/dev").open(encoding="ascii")  # noqa: SIM115
+        self._before = self._read()
+
+    def number(self) -> int:
+        return self._read() - self._before
+
+    def _read(self) -> int:
+        self._file.seek(0)
+        for line in self._file:
+            name, *columns = line.split()
+            if name == self._name:
+                return int(columns[_RECEIVED]) + int(columns[_SENT])
+        return 0
+
+
+def _counts(one: socket.socket, passing: _Passing | None) -> dict[str, int]:
+    passed = passing.number() if passing else 0
     packets, drops, _ = struct.unpack("=3I", one.getsockopt(_SOL_PACKET, _STATISTICS, 12))
-    return {"received": packets, "dropped": drops}
+    left_out = max(0, passed - packets)
+    return {"received": packets, "dropped": drops, "left_out": left_out}
 
 
 def counts(folder: Path, points: int) -> list[dict[str, int]]:
-    """Packets received and dropped by each point's ring; nothing of a recorder that was killed."""
+    """Packets that each point's ring received and dropped, and those left out."""
     try:
         found = json.loads((folder / COUNTS).read_text("utf-8"))
     except (OSError, ValueError):

@@ -70,3 +70,11 @@ def test_neighbours_that_are_alike_share_an_arrow(tmp_path):
     ]
     found, _ = arrows(tmp_path, again, [], events=[event(1.0)], measured=[measurement()])
     assert found == [("client", "server", "9 × data, not seen again")]
+
+
+def test_packets_that_a_capture_left_out_are_missing(tmp_path):
+    folder = write_run(tmp_path)
+    summary = json.loads((folder / "summary.json").read_text())
+    assert not any("came too fast" in one for one in read(folder).missing)
+    (folder / "summary.json").write_text(json.dumps({**summary, "capture": {"left_out": 1200}}))
+    assert "capture.pcapng: 1,200 packets are not in it, as they came too fast" in read(folder).missing

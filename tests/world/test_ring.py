@@ -2,6 +2,7 @@
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,58 @@ def test_once_it_is_calm_packets_are_whole_again(hurried: list[RecordedFrame]) -
 def test_what_does_not_come_too_fast_is_whole(tmp_path: Path) -> None:
     sent = datagrams(recording(tmp_path / "calm", 1e12))
     assert [len(sent), sum(one.cut for one in sent)] == [BURST + 3, 0]
+
+
+def stream(address: str, family: socket.AddressFamily) -> None:
+    """A connection that carries 20 MB, with few segments that ask to be pushed (PSH)."""
+    with socket.create_server((address, 9), family=family) as server:
+        sender = socket.create_connection((address, 9))
+        receiver, _ = server.accept()
+    with sender, receiver, ThreadPoolExecutor(1) as beside:
+        done = beside.submit(lambda: sum(iter(lambda: len(receiver.recv(100_000)), 0)))
+        for _ in range(400):
+            sender.sendall(bytes(50_000), socket.MSG_MORE)
+            time.sleep(0.002)  # the recorder keeps up
+        sender.close()
+        assert done.result() == 20_000_000
+
+
+@pytest.mark.parametrize(("family", "address"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_of_a_stream_that_comes_faster_still_a_part_is_recorded_and_the_rest_counted(
+    tmp_path: Path, family: socket.AddressFamily, address: str
+) -> None:
+    """SYN, FIN and PSH are all there; of the rest the same segments at every point."""
+
+    def main() -> tuple[list[list[RecordedFrame]], list[dict[str, int]]]:
+        there = Namespace.create("mts")
+        with inside(there):
+            linux.loopback_up()
+        sample = CapturePoint("one", "", there, "lo"), CapturePoint("other", "", there, "lo")
+        with Children(tmp_path / "logs") as services:
+            services.spawn("capture", recorder(sample, tmp_path / "sample", 1e5))
+            services.spawn("twin", recorder(sample[:1], tmp_path / "twin", 1e12))
+            services.wait_ready(60)
+            with inside(there):
+                stream(address, family)
+            services.stop(60)
+        found = [*recorded(tmp_path / "sample", 2), *recorded(tmp_path / "twin", 1)]
+        return [list(one) for one in found], [*counts(tmp_path / "sample", 2), *counts(tmp_path / "twin", 1)]
+
+    for name in ("logs", "sample", "twin"):
+        (tmp_path / name).mkdir()
+    (one, other, whole), counted = isolated_call(main)
+    at = 14 + (20 if family == socket.AF_INET else 40)
+
+    def special(frames: list[RecordedFrame]) -> list[bytes]:
+        return [each.frame[:HEADERS] for each in frames if each.frame[at + 13] & 0x0F]
+
+    def plain(frames: list[RecordedFrame]) -> set[bytes]:
+        return {each.frame[at : at + 12] for each in frames if not each.frame[at + 13] & 0x0F}
+
+    assert special(one) == special(other) == special(whole)
+    assert [one["dropped"] for one in counted] == [0, 0, 0]
+    assert plain(one) <= plain(whole)
+    assert 0 < len(plain(one)) < len(plain(whole)) / 2
+    assert len(plain(one) ^ plain(other)) <= len(plain(one)) / 4, "but for when each began to leave out"
+    for frames, count in zip((one, other, whole), counted, strict=True):
+        assert len(frames) + count["left_out"] == len(whole)
