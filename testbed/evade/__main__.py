@@ -27,6 +27,7 @@ def main(listen: str, strategies: Sequence[str], *, transparent: bool) -> None:
     low-ttl[:N], bad-checksum, bad-sequence, md5-option, old-timestamp, no-ack
                        first a decoy that the server does not take, for that reason
     overlap[:behind], out-of-band
+    dns:URL            another resolver for the server's address: tls://dns.quad9.net
     PLACES are N, -N, name or name+N with commas between them, or every=N.
     """
     host, _, port = listen.rpartition(":")

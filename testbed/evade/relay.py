@@ -12,8 +12,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
 
+from testbed.evade.askresolver import addresses_from
 from testbed.evade.hello import HANDSHAKE, RECORD_HEADER
 from testbed.evade.rawsend import send_flight
+from testbed.evade.resolverurl import AskedResolver
 from testbed.evade.segment import Flight
 from testbed.evade.strategy import EvadePlan
 
@@ -69,7 +71,7 @@ async def _converse(
     socks = first[:1] == bytes([_SOCKS])
     try:
         host, port = meant or await (_socks_request(client) if socks else _http_request(client, first))
-        server = await asyncio.open_connection(host, port)
+        server = await _open(host, port, None if meant else plan.resolver)
     except _RefusedError as refused:
         await _reply(client[1], refused.args[0], socks=socks)
         return
@@ -86,6 +88,25 @@ async def _converse(
         await asyncio.gather(_up(client[0], server[1], plan, sent), _pump(server[0], client[1]))
     finally:
         server[1].close()
+
+
+async def _open(host: str, port: int, resolver: AskedResolver | None) -> Streams:
+    """A connection to the server, where `resolver` says that it is. OSError of the last address."""
+    if resolver is None or _is_address(host):
+        return await asyncio.open_connection(host, port)
+    *others, last = await addresses_from(resolver, host)
+    for address in others:
+        with suppress(OSError):
+            return await asyncio.open_connection(address, port)
+    return await asyncio.open_connection(last, port)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _meant_for(client: asyncio.StreamWriter) -> tuple[str, int] | None:

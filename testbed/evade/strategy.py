@@ -14,6 +14,7 @@ from typing import ClassVar
 from testbed.errors import InputError, nearest
 from testbed.evade import strategies
 from testbed.evade.cutplaces import checked_places
+from testbed.evade.resolverurl import AskedResolver
 from testbed.evade.segment import Flight, fitted, lay_out
 
 Pieces = tuple[bytes, ...]
@@ -62,6 +63,26 @@ class Cut(Strategy):
 
 
 @dataclass(frozen=True, slots=True)
+class OtherLookup(Strategy):
+    """A strategy for what comes before the connection, whose packets stay: who is asked for the address."""
+
+    ordinary: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """ValueError for what is no resolver."""
+        _ = self.resolver
+
+    @property
+    @abstractmethod
+    def resolver(self) -> AskedResolver:
+        """Whom the client asks."""
+
+    def send(self, flight: Flight) -> Flight:
+        """The same."""
+        return flight
+
+
+@dataclass(frozen=True, slots=True)
 class EvadePlan:
     """Strategies one after another: each is applied to the packets of those before it."""
 
@@ -79,6 +100,11 @@ class EvadePlan:
         """The first strategy whose packets an ordinary socket cannot send; "" if there is none."""
         return next((one.key for one in self.steps if not one.ordinary), "")
 
+    @property
+    def resolver(self) -> AskedResolver | None:
+        """Whom the client asks for the server's address; None for the system's resolver."""
+        return next((one.resolver for one in reversed(self.steps) if isinstance(one, OtherLookup)), None)
+
     def __str__(self) -> str:
         """As it is written: "segments:name disorder"."""
         return " ".join(f"{one.key}:{one.value}" if one.value else one.key for one in self.steps)
@@ -92,8 +118,9 @@ def parse_plan(texts: Sequence[str], place: str = "strategy") -> EvadePlan:
         key, _, value = text.partition(":")
         if key not in known:
             raise InputError.at(place, f"there is no strategy {key!r}", nearest(key, known))
-        if issubclass(known[key], Cut) and steps and not isinstance(steps[-1], Cut):
-            raise InputError.at(place, f"{text!r} cuts bytes", f"write it before {steps[-1].key!r}")
+        sent = [one for one in steps if not isinstance(one, OtherLookup)]
+        if issubclass(known[key], Cut) and sent and not isinstance(sent[-1], Cut):
+            raise InputError.at(place, f"{text!r} cuts bytes", f"write it before {sent[-1].key!r}")
         try:
             steps.append(known[key](value))
         except ValueError as error:

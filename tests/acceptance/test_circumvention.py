@@ -39,6 +39,8 @@ GOOD = """\
   - {name: dot, recipe: {resolver: "tls://dns.quad9.net"}, target: "https://www.bbc.com/"}
   - {name: tcp-dns, recipe: {resolver: "tcp://8.8.8.8"}, target: "https://www.bbc.com/"}
   - {name: doh-at-names, recipe: {resolver: "https://dns.quad9.net/dns-query"}, target: *x, fails_by: names}
+  - {name: dns-abroad, recipe: dns-abroad, target: "https://www.bbc.com/"}
+  - {name: dns-at-names, recipe: dns-abroad, target: *x, fails_by: names}
   - name: proxy-dead
     recipe: proxy-abroad
     target: *x
@@ -58,13 +60,31 @@ BAD = """\
     target: "https://twitter.com/"
 """
 
+ASKED = {
+    "by-tls": "dns:tls://dns.quad9.net",
+    "by-tcp": "dns:tcp://8.8.8.8",
+    "by-udp": "dns:udp://8.8.8.8",
+    "by-own": "",  # the operator's, which lies
+}
+RELAY = """\
+  - name: NAME
+    recipe:
+      proxy: socks5://127.0.0.1:1080
+      client:
+        - command:
+            run: exec "$TESTBED_PYTHON" -m testbed.evade --listen 127.0.0.1:1080 segments:name HOW
+            ready: {tcp: 1080}
+    target: "https://www.bbc.com/"
+"""
+RELAYS = "".join(RELAY.replace("NAME", name).replace("HOW", how) for name, how in ASKED.items())
+
 
 def rows(done):
     return {row["name"]: row for row in done.summary["circumvention"]}
 
 
 def test_tools_get_through_and_fail_as_the_scenario_says(testbed, tmp_path):
-    (tmp_path / "good.yaml").write_text(SCENARIO + GOOD)
+    (tmp_path / "good.yaml").write_text(SCENARIO + GOOD + RELAYS + "    fails_by: lie\n")
     done = testbed("good.yaml", "--circumvention", timeout=120)
     assert done.status == 0, done.out + done.err
     found = {name: (row["direct"], row["observed"], row["free"]) for name, row in rows(done).items()}
@@ -78,13 +98,19 @@ def test_tools_get_through_and_fail_as_the_scenario_says(testbed, tmp_path):
         "doh": https,
         "dot": https,
         "tcp-dns": https,
+        "dns-abroad": https,
+        "by-tls": https,
+        "by-tcp": https,
+        "by-udp": https,
+        "by-own": ("dns.nxdomain", "broken", "ok"),
+        "dns-at-names": ("tls.sni.rst", "tls.sni.fin", "ok"),
         "doh-at-names": ("tls.sni.rst", "tls.sni.rst", "ok"),
         "proxy-dead": ("tls.sni.rst", "ip.drop", "ok"),
         "not-here": ("", "", ""),
     }
     assert rows(done)["proxy-dead"]["acted"] == ["mts/box/proxies"]
     assert "skipped: not-here: no-such-tool is not installed" in done.out
-    assert "circumvention as expected: 10 of 10, 1 skipped" in done.out
+    assert "circumvention as expected: 16 of 16, 1 skipped" in done.out
 
 
 def test_what_proves_nothing_is_invalid(testbed, tmp_path):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from testbed.errors import InputError
 from testbed.evade.hello import Hello
+from testbed.evade.resolverurl import AskedResolver
 from testbed.evade.strategy import parse_plan
 
 from .hellos import hello
@@ -95,6 +96,8 @@ def test_a_hello_that_is_cut_short(size, text):
         ("segment", "there is no strategy 'segment'; did you mean 'segments'?"),
         ("segments:0", "'segments:0' cannot be; write numbers of bytes, name, name+1, or every=20"),
         ("records:x", "'records:x' cannot be; write numbers of bytes, name, name+1, or every=20"),
+        ("dns:ftp://x", "'dns:ftp://x' cannot be; write dns:tcp://8.8.8.8, dns:tls://dns.quad9.net or dns"),
+        ("dns:tcp://[", "'dns:tcp://[' cannot be; write dns:tcp://8.8.8.8"),
         ("before:now", "'before:now' cannot be; write it without a value"),
     ],
 )
@@ -102,3 +105,24 @@ def test_a_strategy_that_is_none(text, said):
     with pytest.raises(InputError) as raised:
         parse_plan([text])
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "path"),
+    [
+        ("udp://9.9.9.9", "9.9.9.9", 53, "/dns-query"),
+        ("tcp://[2001:db8::1]:54", "2001:db8::1", 54, "/dns-query"),
+        ("tls://dns.quad9.net", "dns.quad9.net", 853, "/dns-query"),
+        ("", "dns.quad9.net", 853, "/dns-query"),
+        ("https://dns.google/resolve", "dns.google", 443, "/resolve"),
+    ],
+)
+def test_another_resolver_changes_no_packet(url, host, port, path):
+    plan = parse_plan([f"dns:{url}", "segments:3", "disorder"])
+    assert plan.resolver == AskedResolver(url.partition(":")[0] or "tls", host, port, path)
+    assert plan.flight(HELLO) == parse_plan(["segments:3", "disorder"]).flight(HELLO)
+    assert (str(plan), plan.forged) == (f"dns:{url} segments:3 disorder".replace(": ", " "), "disorder")
+
+
+def test_without_it_the_system_s_resolver_is_asked():
+    assert parse_plan(["segments:3"]).resolver is None
