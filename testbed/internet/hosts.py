@@ -124,20 +124,24 @@ def open_service(
 
 
 def certificate_of(host: Host, addresses: Sequence[str], authority: Authority) -> tuple[str, str]:
-    """The certificate of `host` as PEM (chain, key), for its names and `addresses`, with the fault it has."""
+    """The certificate of `host` as PEM (chain, key), with the fault it has.
+
+    For its names, its services' `names_besides` and `addresses`.
+    """
+    names = (*host.names, *(name for one in host.services for name in one.names_besides()))
     match host.certificate:
         case "self-signed":
-            return self_signed(host.names or addresses)
+            return self_signed(names or addresses)
         case "expired":
-            return authority.certificate_for(host.names, addresses, age=LEAF_LIFE + AGE)
+            return authority.certificate_for(names, addresses, age=LEAF_LIFE + AGE)
         case "wrong-name":
             return authority.certificate_for([OTHER_NAME])
         case "unknown-authority":
-            return Authority.create().certificate_for(host.names, addresses)
+            return Authority.create().certificate_for(names, addresses)
         case "incomplete":
-            chain, key = authority.certificate_for(host.names, addresses)
+            chain, key = authority.certificate_for(names, addresses)
             return leaf_of(chain), key
-    return authority.certificate_for(host.names, addresses)
+    return authority.certificate_for(names, addresses)
 
 
 def certificate_files(host: Host, addresses: Sequence[str], authority: Authority) -> tuple[str, str] | None:

@@ -1,7 +1,7 @@
 """A client with Encrypted ClientHello: TLS 1.3, the outer hello with the server's public name.
 
 Its server is a front abroad, which takes the name that the filter must not see and passes the request on to
-that site. The certificate is the front's.
+that site. Its certificate is for that name, too: it is checked for the inner one.
 """
 
 import asyncio
@@ -30,19 +30,20 @@ from testbed.internet.tlsstream import TlsStream
 from testbed.model import Host
 
 PUBLIC_NAME: Final = "front.example.net"
-FRONT: Final = Host(
-    "front", (PUBLIC_NAME,), ("95.216.3.251",), ("2a01:4f9:0:3::fb",), 24940, "FI",
-    services=(EchFront(PUBLIC_NAME),),
-)  # fmt: skip
-"""The server of the live matrix, at Hetzner."""
 _TAG: Final = 16  # bytes that AES-GCM adds
 _PADDED: Final = 32  # bytes: a multiple of them (RFC 9849 section 6.1.3)
+
+
+def front_of(site: str) -> Host:
+    """The server of the live matrix, at Hetzner."""
+    place = (("95.216.3.251",), ("2a01:4f9:0:3::fb",), 24940, "FI")
+    return Host("front", (PUBLIC_NAME,), *place, services=(EchFront(PUBLIC_NAME, fronted=(site,)),))
 
 
 async def shaken(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str, trusted: Store, *, hidden: bool
 ) -> TlsStream:
-    """Shake hands with FRONT for the site `name`: encrypted, or in the open. ValueError if that fails."""
+    """Shake hands with the front for the site `name`: encrypted, or in the open. ValueError if that fails."""
     key, private = EchKey.of(PUBLIC_NAME), X25519PrivateKey.generate()
     inner = _hello(name, private, os.urandom(32))
     inner = replace(inner, extensions=(*inner.extensions, (ECH, b"\1"))) if hidden else inner
@@ -62,7 +63,7 @@ async def shaken(
     shared = private.exchange(X25519PublicKey.from_public_bytes(_share(body)))
     secrets = HandshakeSecrets.of(shared, transcript)
     stream.mine, stream.theirs = TrafficKey(secrets.client), TrafficKey(secrets.server)
-    transcript = await _verified(stream, transcript, trusted)
+    transcript = await _verified(stream, transcript, trusted, name)
     mine, theirs = secrets.traffic(transcript)
     stream.change()
     stream.send(tls13.HANDSHAKE, tls13.message(tls13.FINISHED, stream.mine.finished(transcript)))
@@ -106,7 +107,7 @@ def _share(body: bytes) -> bytes:
     return reader.vector(2)
 
 
-async def _verified(stream: TlsStream, transcript: bytes, trusted: Store) -> bytes:
+async def _verified(stream: TlsStream, transcript: bytes, trusted: Store, name: str) -> bytes:
     """The transcript up to the server's Finished, with everything in it checked."""
     chain: list[x509.Certificate] = []
     while True:
@@ -114,7 +115,7 @@ async def _verified(stream: TlsStream, transcript: bytes, trusted: Store) -> byt
         if kind == tls13.CERTIFICATE:
             chain = _chain(body)
         elif kind == tls13.CERTIFICATE_VERIFY:
-            _check(chain, body, transcript, trusted)
+            _check(chain, body, transcript, trusted, name)
         elif kind == tls13.FINISHED:
             assert stream.theirs is not None
             if body != stream.theirs.finished(transcript) or not chain:
@@ -131,7 +132,7 @@ def _chain(body: bytes) -> list[x509.Certificate]:
     ]
 
 
-def _check(chain: list[x509.Certificate], body: bytes, transcript: bytes, trusted: Store) -> None:
+def _check(chain: list[x509.Certificate], body: bytes, transcript: bytes, trusted: Store, name: str) -> None:
     if not chain:
         raise TlsError("the server has no certificate")
     public = chain[0].public_key()
@@ -139,7 +140,7 @@ def _check(chain: list[x509.Certificate], body: bytes, transcript: bytes, truste
     try:
         assert isinstance(public, ec.EllipticCurvePublicKey)
         public.verify(signature, to_sign(transcript), ec.ECDSA(hashes.SHA256()))
-        verifier = PolicyBuilder().store(trusted).build_server_verifier(x509.DNSName(PUBLIC_NAME))
+        verifier = PolicyBuilder().store(trusted).build_server_verifier(x509.DNSName(name))
         verifier.verify(chain[0], chain[1:])
     except (InvalidSignature, VerificationError) as error:
         raise TlsError(f"the server's certificate: {error}") from error

@@ -13,7 +13,7 @@ from typing import Final
 
 from testbed.matrix.cell import Ending, MatrixCell, MatrixTry
 from testbed.matrix.contender import contender
-from testbed.matrix.echclient import FRONT
+from testbed.matrix.echclient import front_of
 from testbed.matrix.kepttries import KeptTries, TryKey
 from testbed.matrix.livejudge import LiveJudge
 from testbed.matrix.livetry import Ask, LiveTry, try_all
@@ -129,7 +129,7 @@ def bench_scenario(boxes: Sequence[PureBox]) -> Scenario:
     phases = {_FREE: Phase(title="no box")}
     for box in boxes:
         phases[box.key] = Phase((Placement(_FROM, box.policy, box.hop),), title=box.key)
-    world = replace(base.world, hosts=(*base.world.hosts, CALLED, FRONT))
+    world = replace(base.world, hosts=(*base.world.hosts, CALLED, front_of(NAME)))
     return replace(base, name="matrix", world=world, phases=phases, default_phase=_FREE, expect=(), path=None)
 
 

@@ -41,7 +41,7 @@ async def _by_tls(client: str, port: int, host: str, size: int) -> float:
 
 
 async def _by_ech(hidden: bool, port: int, host: str, size: int) -> float:  # noqa: FBT001 (bound by name)
-    """Through the front: in its certificate is the front's name, in the inner hello the site's."""
+    """Through the front: in the inner hello is the site's name, for which the certificate is checked."""
     from testbed.internet.tls13 import DATA
     from testbed.matrix.echclient import PUBLIC_NAME, shaken, trusted_here
 

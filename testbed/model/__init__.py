@@ -208,6 +208,10 @@ class HostService(Protocol):
         """Transports and ports that it listens on."""
         ...
 
+    def names_besides(self) -> tuple[str, ...]:
+        """Names of others that the host's certificate has, too."""
+        ...
+
     def shown_by(self) -> tuple[tuple[Literal["tcp", "udp"], int], ...]:
         """Transports and ports that it opens itself, and whose opening shows that it is ready."""
         ...

@@ -63,6 +63,9 @@ def with_resolver(scheme, work):
                 return await work(f"{scheme}://127.0.0.1:{port}")
             finally:
                 transport.close()
+                while len(asyncio.all_tasks()) > 1:
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(0.05)  # transports close one turn of the loop later
 
     return asyncio.run(run())
 
@@ -114,6 +117,7 @@ def test_the_relay_goes_where_this_resolver_says():
                 replies.append((await reader.read(-1))[2:])
                 writer.close()
         server.close()
+        await server.wait_closed()
         return replies
 
     there, here = with_resolver("tcp", fetched)

@@ -6,14 +6,17 @@ from dataclasses import replace
 from io import BytesIO
 
 import pytest
+from cryptography import x509
 
 from testbed.censor.parsers.tls import ClientHello, client_hello
 from testbed.internet.authority import Authority
 from testbed.internet.echkeys import EchKey
 from testbed.internet.echserver import Identity, accepted, welcomed
+from testbed.internet.hosts import certificate_of
 from testbed.internet.tls13 import DATA, HelloFields, TlsError
 from testbed.matrix import echclient
-from testbed.matrix.echclient import PUBLIC_NAME
+from testbed.matrix.echclient import PUBLIC_NAME, front_of
+from testbed.matrix.livecells import CALLED
 
 HIDDEN = "hidden.example.org"
 OWN = EchKey.of(PUBLIC_NAME)
@@ -27,7 +30,7 @@ def authority():
 @pytest.fixture(scope="module")
 def identity(authority, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ech")
-    chain, key = authority.certificate_for([PUBLIC_NAME, "localhost"])
+    chain, key = authority.certificate_for([PUBLIC_NAME, HIDDEN, "localhost"])
     (folder / "chain").write_text(chain)
     (folder / "key").write_text(key)
     return Identity.read(str(folder / "chain"), str(folder / "key"))
@@ -107,6 +110,27 @@ def test_a_server_with_another_key(authority, identity):
     other = replace(EchKey.of("other.example.net"), public_name=PUBLIC_NAME)
     with pytest.raises(TlsError, match="did not take the encrypted hello"):
         conversation(identity, ours(authority, hidden=True), other)
+
+
+def test_a_certificate_without_the_inner_name(authority, tmp_path):
+    """As of a front that is no server of that site."""
+    chain, key = authority.certificate_for([PUBLIC_NAME])
+    (tmp_path / "chain").write_text(chain)
+    (tmp_path / "key").write_text(key)
+    outer_alone = Identity.read(str(tmp_path / "chain"), str(tmp_path / "key"))
+    with pytest.raises(TlsError, match="the server's certificate"):
+        conversation(outer_alone, ours(authority, hidden=True))
+
+
+def test_a_front_s_certificate_has_the_names_of_the_sites_behind_it(authority):
+    found = [certificate_of(front_of(HIDDEN), (), authority), certificate_of(CALLED, (), authority)]
+    names = [
+        x509.load_pem_x509_certificate(chain.encode())
+        .extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        .value.get_values_for_type(x509.DNSName)
+        for chain, _ in found
+    ]
+    assert names == [[PUBLIC_NAME, HIDDEN], [*CALLED.names]]
 
 
 def test_an_authority_that_nobody_trusts(identity):

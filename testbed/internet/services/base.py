@@ -59,6 +59,10 @@ class Service(ABC):
     def ports(self) -> tuple[Listener, ...]:
         """What it listens on, at every address of its host. The sockets are opened before `serve`."""
 
+    def names_besides(self) -> tuple[str, ...]:
+        """Names of others that the host's certificate has, too."""
+        return ()
+
     def shown_by(self) -> tuple[Listener, ...]:
         """What it opens itself, and whose opening shows that it is ready: nothing else may listen there."""
         return ()

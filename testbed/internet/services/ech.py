@@ -14,6 +14,8 @@ class EchFront(Service):
     """TLS 1.3 with a key for ECH, which DNS publishes with the host's names; the requests go on over HTTP.
 
     Those for a name of the host itself to its own plain web server, those for a site of the world to that.
+    Its certificate has the names of `fronted` sites, as a content network has its customers': a client whose
+    hello was taken checks it for the inner name, any other for the outer one (RFC 9849 section 6.1).
     """
 
     key: ClassVar[str] = "ech"
@@ -22,10 +24,15 @@ class EchFront(Service):
     public_name: str  # what everybody may see: the server name of the outer ClientHello
     port: PortNumber = 443
     onward: PortNumber = 80  # of the web servers behind it
+    fronted: tuple[str, ...] = ()  # sites whose names its certificate has
 
     def ports(self) -> tuple[Listener, ...]:
         """TCP."""
         return (("tcp", self.port),)
+
+    def names_besides(self) -> tuple[str, ...]:
+        """Those of the sites that it fronts."""
+        return self.fronted
 
     def published(self) -> str:
         """The ECHConfigList of the host's HTTPS records, base64."""
