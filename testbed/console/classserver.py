@@ -19,6 +19,9 @@ from testbed.labs.classfolder import ClassFolder
 from testbed.labs.classworlds import ClassLimits, ClassWorlds
 
 LINKS = "links.csv"
+_END = (
+    300.0  # seconds in which all worlds of a class must have ended, thirty on a busy machine, too; our choice
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +100,7 @@ async def _serve(
         tell(f"{student}  {url}")
     tell(f"the links are in {kept}, answers in {folder.path}; Ctrl-C ends the class, and loses no answer")
     config = quiet_config(listener)
+    config.shutdown_timeout = _END
     if address.certificate:
         config.certfile, config.keyfile = str(address.certificate), str(address.key)
     await hypercorn_serve(app, config, shutdown_trigger=over.wait, mode="asgi")  # type: ignore[arg-type]

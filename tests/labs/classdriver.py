@@ -132,6 +132,9 @@ def served(
     try:
         made.read_links()
         yield made
+        process.terminate()
+        assert process.stdout is not None
+        assert (process.wait(400), process.stdout.read()) == (0, "")  # it ends its worlds, and in silence
     finally:
         process.terminate()
         try:
