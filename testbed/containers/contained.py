@@ -73,7 +73,7 @@ def contained(requested: Requested, run_dir: Path) -> Iterator[Contained]:
     ours, theirs = socketpair()
     with ours, theirs:
         holder = subprocess.Popen(
-            [sys.executable, "-m", "testbed.containers.holder", str(theirs.fileno())],
+            [sys.executable, "-P", "-m", "testbed.containers.holder", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
         )
         theirs.close()
@@ -134,7 +134,11 @@ def answer_from(line: socket) -> dict[str, Any]:
     # By single octets from a stream: a line that follows stays where `select` sees it.
     size = 1 if line.type == SOCK_STREAM else 1 << 20
     while not data.endswith(b"\n"):
-        if not (more := line.recv(size)):
+        try:
+            more = line.recv(size)
+        except ConnectionResetError:  # it ended before it had read what was asked
+            more = b""
+        if not more:
             raise InvalidRunError("the process that holds the container ended")
         data += more
     answer: dict[str, Any] = json.loads(data)

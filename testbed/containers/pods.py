@@ -93,7 +93,7 @@ def pods_for(wanted: Mapping[str, Sequence[str]], needed: Sequence[str], run_dir
     with ours:
         with theirs:
             keeper = subprocess.Popen(
-                [sys.executable, "-m", "testbed.containers.podkeeper", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "testbed.containers.podkeeper", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is meant for the run, whose end ends it

@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from socket import socketpair
 
 import pytest
 
-from testbed.containers.contained import network_of, variables
+from testbed.containers.contained import answer_from, network_of, variables
 from testbed.containers.engine import engine, exit_status, owner_mark, still_held
-from testbed.errors import Exit, InputError, UnsupportedError
+from testbed.errors import Exit, InputError, InvalidRunError, UnsupportedError
 from testbed.run.job import Job
 
 
@@ -37,6 +38,7 @@ def test_an_engine_that_does_not_answer(monkeypatch, tmp_path):
 
 @pytest.mark.world
 def test_the_command_says_so(tmp_path):
+    (tmp_path / "tty.py").write_text("raise SystemExit('a file of the user, with the name of a module')")
     words = ["run", "free-network", "--vantage", "mts", "--image", "debian:12", "--", "true"]
     done = subprocess.run(
         [str(Path(sys.executable).parent / "testbed"), *words],
@@ -91,6 +93,14 @@ def test_a_holder_that_has_ended_and_is_not_waited_for_holds_nothing():
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is still there
     assert not still_held(mark)
     os.waitpid(pid, 0)
+
+
+def test_a_holder_that_ends_before_it_has_read_what_was_asked():
+    ours, theirs = socketpair()
+    ours.sendall(b"asked")
+    theirs.close()
+    with ours, pytest.raises(InvalidRunError, match="the process that holds the container ended"):
+        answer_from(ours)
 
 
 class StoppedContainer:
