@@ -29,8 +29,11 @@ class CaptureFile:
     A truncated or damaged file yields the packets before the fault; `fault` then holds the error.
     """
 
-    def __init__(self, source: ByteSource, name: str) -> None:
-        """Errors: InputError if the source is neither pcap nor pcapng."""
+    def __init__(self, source: ByteSource, name: str, only: str = "") -> None:
+        """`only`: the packets of the interface with that name, of pcapng.
+
+        Errors: InputError if the source is neither pcap nor pcapng.
+        """
         self.name = "standard input" if name == STDIN else name
         self.fault: InputError | None = None
         self.count = 0  # packets read so far
@@ -46,7 +49,7 @@ class CaptureFile:
                 raise InputError.at(self.name, message, "compress or capture it again") from error
             magic = window.buffer[:4]
         if magic == pcapng.MAGIC:
-            self._records = pcapng.read(window)
+            self._records = pcapng.read(window, only)
         elif magic in pcap.MAGICS:
             self._records = pcap.read(window)
         else:
@@ -67,8 +70,8 @@ class CaptureFile:
 
 
 @contextmanager
-def open_capture(name: str) -> Iterator[CaptureFile]:
-    """Open the capture in the file `name`, or standard input for "-".
+def open_capture(name: str, only: str = "") -> Iterator[CaptureFile]:
+    """Open the capture in the file `name`, or standard input for "-"; see `CaptureFile` for `only`.
 
     Errors: InputError if the file cannot be read or is not a capture.
     """
@@ -81,7 +84,7 @@ def open_capture(name: str) -> Iterator[CaptureFile]:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError.at(name, f"cannot be read: {reason}", "name a pcap or pcapng file, or -") from error
     with source:
-        yield CaptureFile(source, name)
+        yield CaptureFile(source, name, only)
 
 
 def _not_a_capture(magic: bytes) -> tuple[str, str]:

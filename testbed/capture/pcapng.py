@@ -11,7 +11,7 @@ MAGIC: Final = b"\x0a\x0d\x0d\x0a"  # the section header's block type, the same 
 _ORDERS: Final = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _PACKET = 0x0A0D0D0A, 1, 2, 3, 6
 _MOST_INTERFACES: Final = 4096  # our choice: bounds memory
-_TSRESOL, _TSOFFSET, _END_OF_OPTIONS = 9, 14, 0
+_NAME, _TSRESOL, _TSOFFSET, _END_OF_OPTIONS = 2, 9, 14, 0
 _BILLION: Final = 1_000_000_000
 
 
@@ -20,10 +20,11 @@ class _Interface:
     link: int
     snap: int  # 0: no limit
     nanoseconds: Callable[[int], int]  # since 1970, from ticks
+    name: str = ""
 
 
-def read(window: ByteWindow) -> Iterator[Record]:  # noqa: C901 - one loop without calls: the hot path
-    """The packets.
+def read(window: ByteWindow, only: str = "") -> Iterator[Record]:  # noqa: C901 - one loop without calls: the hot path
+    """The packets; `only` those of the interface with that name.
 
     Errors: DamagedError; TruncatedError if the file ends inside a block.
     """
@@ -56,6 +57,8 @@ def read(window: ByteWindow) -> Iterator[Record]:  # noqa: C901 - one loop witho
             if number >= len(interfaces) or length > size - 32:
                 raise DamagedError(f"a packet of {length} bytes from interface {number}")
             one = interfaces[number]
+            if only and one.name != only:
+                continue
             data = buffer[at + 28 : at + 28 + length]
             yield one.nanoseconds(high << 32 | low), one.link, data, wire
         elif kind == _INTERFACE:
@@ -78,13 +81,15 @@ def _interface(order: str, body: bytes) -> _Interface:
     if len(body) < 8:
         raise DamagedError("an interface description that is too short")
     link, snap = struct.unpack_from(f"{order}HxxI", body)
-    resolution, offset = 6, 0
+    resolution, offset, name = 6, 0, ""
     for code, value in _options(order, body[8:]):
         if code == _TSRESOL and len(value) == 1:
             resolution = value[0]
         elif code == _TSOFFSET and len(value) == 8:
             offset = struct.unpack(f"{order}q", value)[0]
-    return _Interface(link, snap, _clock(resolution, offset * _BILLION))
+        elif code == _NAME:
+            name = value.decode("utf-8", "replace")
+    return _Interface(link, snap, _clock(resolution, offset * _BILLION), name)
 
 
 def _clock(resolution: int, offset: int) -> Callable[[int], int]:

@@ -15,12 +15,15 @@ _MANY = 100_000  # runs that have to be confirmed; our choice
     epilog=options.examples(
         "testbed sweep sweep.yaml --out swept",
         "testbed sweep sweep.yaml --core --out swept",
+        "testbed sweep sweep.yaml --export flows --out swept",
         "testbed sweep sweep.yaml --scheduler tcp://10.0.0.1:8786 --out swept",
     ),
 )
 @click.argument("spec", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False),
               help="Folder; with one that was begun, it goes on.")  # fmt: skip
+@click.option("--export", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
+              help="Keep the flows of each run as a data set there, under drawn names.")  # fmt: skip
 @click.option("--local", type=click.IntRange(1, 256), metavar="N",
               help="So many worker processes here; default: one a processor.")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, tcp://HOST:8786, instead.")
@@ -30,6 +33,7 @@ _MANY = 100_000  # runs that have to be confirmed; our choice
 def command(
     spec: Path,
     out: Path,
+    export: Path | None,
     local: int | None,
     scheduler: str | None,
     confirm: int | None,
@@ -45,6 +49,7 @@ def command(
     Exit status: 0; 2 for wrong input, 3 if runs were spoiled every time, no worker is left or a disk is full,
     4 without Dask or pyarrow.
     """
+    from testbed.dataset.exportfolder import ExportFolder
     from testbed.errors import Exit, InputError
     from testbed.report.progress import Progress, time_text
     from testbed.sweep.cluster import local_cluster, remote_cluster
@@ -54,11 +59,12 @@ def command(
 
     if local and scheduler:
         raise click.UsageError("--local has workers of its own: leave it or --scheduler out")
-    plan = load_sweep(spec, core=core)
+    plan = load_sweep(spec, core=core, flows=export is not None)
     folder = SweepFolder.open(out, plan)
+    flows = ExportFolder.open(export, plan.to_json()) if export else None
     cluster = remote_cluster(scheduler) if scheduler else local_cluster(local or os.cpu_count() or 1)
     with cluster as client, Progress(out, "runs") as shown:
-        sweeping = Sweeping(folder, client, plan.spec.settings)
+        sweeping = Sweeping(folder, client, plan.spec.settings, flows)
         if found := sweeping.estimate():
             size = f"{found.size / 1e6:.1f} MB" if found.size < 1e9 else f"{found.size / 1e9:.0f} GB"
             said = (
@@ -70,6 +76,8 @@ def command(
                 raise InputError.at(str(spec), said, f"if that is meant, give --confirm {len(plan)}")
         sweeping.make(shown.tell)
     click.echo(f"{len(plan)} runs in {out}: testbed score {out}, testbed report {out}")
+    if export:
+        click.echo(f"flows in {export}: its README.md describes them")
     if sweeping.failed:
         click.echo(f"the laboratory failed in {sweeping.failed} of them: {sweeping.why}", err=True)
         return Exit.INVALID

@@ -5,26 +5,23 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from io import BytesIO
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 from testbed import __version__
-from testbed.capture.writer import PcapngWriter
-from testbed.dataset.columns import FLOW_TYPES, PACKET_TYPES, TABLES
+from testbed.dataset.columns import TABLES
 from testbed.dataset.datasheet import datasheet
-from testbed.dataset.exchanges import Exchanges, LabelledFlow
-from testbed.dataset.features import features_of
+from testbed.dataset.exchanges import Exchanges
+from testbed.dataset.flowcut import LabelledFlow
 from testbed.dataset.flowplan import BLOCK, DatasetPart, DatasetPlan
+from testbed.dataset.flowtables import ENDINGS, tables_of
 from testbed.errors import InputError
-from testbed.parquet.store import extra, opened, put_bytes, put_table, rows_in, schema_of, views_of
+from testbed.parquet.store import extra, opened, put_bytes, rows_in, views_of
 from testbed.scenario.loader import load
 
 PLAN: Final = "plan.json"
-_SECONDS: Final = 1_000_000_000
-_RAW_IP: Final = 101  # LINKTYPE_RAW
 _Tell = Callable[[int, int, int, float | None], None]  # flows that are made, of all; 0; seconds left
 
 
@@ -95,25 +92,12 @@ class DatasetFolder:
 
 def make_part(folder: Path, plan: DatasetPlan, part: DatasetPart) -> DatasetPart:
     """Make one part; its bytes follow from the plan."""
-    flows, packets, capture = [], [], BytesIO()
-    writer = PcapngWriter(capture, f"part {part.number} of a data set of testbed {plan.version}")
-    for number, one in _drawn(plan, part):
-        about = {"flow": number, **one.truth, **features_of(one.packets)}
-        flows.append(about)
-        for n, packet in enumerate(one.packets):
-            packets.append({
-                "flow": number, "packet": n, "at": packet.at, "up": packet.up, "size": len(packet.raw),
-                "payload": len(packet.payload),
-            })  # fmt: skip
-            # Flows follow one another, an hour apart, so that a reader never joins two.
-            stamp = number * 3600 * _SECONDS + round(packet.at * _SECONDS)
-            comment = f"flow {number}: {about['label']}" if n == 0 else ""
-            writer.packet("client", _RAW_IP, stamp, packet.raw, len(packet.raw), comment, outgoing=packet.up)
-    if plan.pcap:
-        put_bytes(folder / part.file("pcap", "pcapng"), capture.getbuffer())
-    noted = {"testbed": plan.version}
-    put_table(folder / part.file("packets", "parquet"), packets, schema_of(PACKET_TYPES, noted))
-    put_table(folder / part.file("flows", "parquet"), flows, schema_of(FLOW_TYPES, noted))
+    made = tables_of(
+        _drawn(plan, part), f"part {part.number} of a data set of testbed {plan.version}", plan.version
+    )
+    for table, ending in ENDINGS.items():
+        if table != "pcap" or plan.pcap:
+            put_bytes(folder / part.file(table, ending), made[table])
     return part
 
 

@@ -12,6 +12,7 @@ from typing import Final
 from testbed.censor.match import Match
 from testbed.censor.names import NameList, NameMatcher
 from testbed.censor.policy import Policy, Rule
+from testbed.measurement.kinds.dns import DnsKind, question
 from testbed.measurement.target import Target, is_address
 from testbed.model import Operator, Placement, Scenario, World
 from testbed.truth.expected import Truth
@@ -33,7 +34,7 @@ class NamedPhase:
 
 def named_phase(scenario: Scenario, phase: str, cases: Sequence[Truth], chance: Random) -> NamedPhase:
     """The phase with names and delays of the subscribers' links drawn anew."""
-    hosts = sorted({one.target.host for one in cases if not is_address(one.target.host)})
+    hosts = sorted({name for one in cases if not is_address(name := asked_name(one.target))})
     names = {host: drawn_name(chance) for host in hosts}
     world = scenario.world_in(phase)
     world = replace(
@@ -49,9 +50,13 @@ def named_phase(scenario: Scenario, phase: str, cases: Sequence[Truth], chance: 
     placements = tuple(
         replace(one, policy=_policy(one.policy, names)) for one in scenario.phases[phase].placements
     )
-    return NamedPhase(
-        world, placements, tuple(replace(one, target=_target(one.target, names)) for one in cases), names
-    )
+    drawn = tuple(replace(one, target=renamed_target(one.target, names)) for one in cases)
+    return NamedPhase(world, placements, drawn, names)
+
+
+def asked_name(target: Target) -> str:
+    """The name that a target is about, or its address: of a lookup the one that is looked up."""
+    return question(target) if isinstance(target.kind, DnsKind) else target.host
 
 
 def drawn_name(chance: Random) -> str:
@@ -77,11 +82,16 @@ def _renamed(given: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(names.get(one, one) for one in given)
 
 
-def _target(target: Target, names: Mapping[str, str]) -> Target:
-    new = names.get(target.host)
+def renamed_target(target: Target, names: Mapping[str, str]) -> Target:
+    """The target under its drawn name, if it has one."""
+    old = asked_name(target)
+    new = names.get(old)
     if new is None:
         return target
-    return replace(target, host=new, url=target.url.replace(target.host, new, 1))
+    url = target.url.replace(old, new, 1)
+    if isinstance(target.kind, DnsKind):
+        return replace(target, path=target.path.replace(old, new, 1), url=url)
+    return replace(target, host=new, url=url)
 
 
 def _policy(policy: Policy, names: Mapping[str, str]) -> Policy:

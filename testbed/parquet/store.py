@@ -41,11 +41,28 @@ def schema_of(types: Mapping[str, str], about: Mapping[str, str]) -> Any:
 
 def put_table(path: Path, rows: Sequence[Mapping[str, Any]], schema: Any) -> None:
     """Write rows as one row group; the same rows make the same bytes. OSError that names the file."""
-    arrow, parquet = extra("pyarrow", "data"), extra("pyarrow.parquet", "data")
+    put_bytes(path, table_bytes(rows, schema))
+
+
+def table_bytes(rows: Sequence[Mapping[str, Any]], schema: Any) -> bytes:
+    """Rows as a Parquet file of one row group."""
+    return _packed(extra("pyarrow", "data").Table.from_pylist(list(rows), schema=schema))
+
+
+def joined(files: Sequence[Path]) -> bytes:
+    """Files of one schema as one, of one row group. InputError as `rows_in`."""
+    arrow, tables = extra("pyarrow", "data"), []
+    for file in files:
+        with _named(file):
+            tables.append(extra("pyarrow.parquet", "data").ParquetFile(file).read())
+    return _packed(arrow.concat_tables(tables).combine_chunks())
+
+
+def _packed(table: Any) -> bytes:
     buffer = io.BytesIO()
-    table = arrow.Table.from_pylist(list(rows), schema=schema)
-    parquet.write_table(table, buffer, compression="zstd", row_group_size=max(len(rows), 1))
-    put_bytes(path, buffer.getbuffer())
+    parquet = extra("pyarrow.parquet", "data")
+    parquet.write_table(table, buffer, compression="zstd", row_group_size=max(table.num_rows, 1))
+    return buffer.getvalue()
 
 
 def put_bytes(path: Path, data: bytes | memoryview) -> None:

@@ -20,6 +20,7 @@ from testbed.matrix.recipecells import recipe_cells, recipe_named
 from testbed.model import Scenario
 from testbed.run.execute import execute
 from testbed.run.job import Job
+from testbed.run.result import RunResult
 from testbed.sweep.purerun import adjusted, boxes_at
 from testbed.sweep.rowsof import strategy_row, trial_row
 from testbed.sweep.sweepspec import RunSettings, SweepRun
@@ -57,12 +58,16 @@ def _by_probe(run: SweepRun, scenario: Scenario, settings: RunSettings, folder: 
         scenario, phase=run.phase, vantages=run.vantages, timeout=given.timeout, ipv=given.ipv,
         again=settings.again, out=folder / "w",
     )  # fmt: skip
-    result = execute(job)
+    return probe_trials(execute(job), scenario, run)
+
+
+def probe_trials(result: RunResult, scenario: Scenario, run: SweepRun) -> list[Trial]:
+    """The probe's trials of a run. InvalidRunError if a signal ended it."""
     if result.exit_status > 128:
         raise InvalidRunError(f"a signal ended it: {result.verdict}")
     known = {
         (one.vantage, one.target): one
-        for one in cases(scenario, run.phase, run.vantages, given.ipv)
+        for one in cases(scenario, run.phase, run.vantages, run.parameters.ipv)
         if adapter(PROBE).takes(one.scheme)
     }
     return judged_trials(result, known, scenario, adapter(PROBE))

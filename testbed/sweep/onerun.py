@@ -4,13 +4,17 @@ import json
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from testbed.dataset.flowtables import ENDINGS, FlowTables
 from testbed.errors import Exit, InputError, TestbedError, UnsupportedError
 from testbed.sweep.liverun import DiskFullError, live_rows
 from testbed.sweep.purerun import pure_rows
+from testbed.sweep.runflows import pure_tables, rows_and_tables
 from testbed.sweep.sweepspec import RunSettings, SweepRun
 from testbed.sweep.sweeptables import SweptRun
 
@@ -23,6 +27,7 @@ class RunAnswer:
     status: int = Exit.OK  # INPUT or UNSUPPORTED: the sweep cannot go on; see `message`
     message: str = ""
     full: bool = False  # the disk here is: another machine may have room
+    flows: Mapping[str, str] = field(default_factory=dict)  # table -> its file in base64, for a data set
 
 
 def answered(run: SweepRun, settings: RunSettings, attempt: int, worker: str) -> RunAnswer:
@@ -30,13 +35,18 @@ def answered(run: SweepRun, settings: RunSettings, attempt: int, worker: str) ->
     started, began = time.time(), time.monotonic()
     rows: list[dict[str, Any]] = []
     why, status, full = "", int(Exit.OK), False
+    flows: FlowTables | None = None
     folder = ""
     try:
         if settings.core:
             rows = list(pure_rows(run))
+            flows = pure_tables(run) if settings.flows else None
         else:
             folder = tempfile.mkdtemp(prefix="s-")
-            rows = list(live_rows(run, settings, Path(folder)))
+            if settings.flows:
+                rows, flows = rows_and_tables(run, settings, Path(folder))
+            else:
+                rows = list(live_rows(run, settings, Path(folder)))
     except (InputError, UnsupportedError) as error:
         why, status = str(error), int(error.exit_status)
     except (TestbedError, OSError, MemoryError) as error:
@@ -50,7 +60,8 @@ def answered(run: SweepRun, settings: RunSettings, attempt: int, worker: str) ->
         why = _error_of(spoiled[0])
     took = time.monotonic() - began
     swept = SweptRun(run.number, tuple(rows), why, attempt, round(took, 3), round(started, 3), worker)
-    return RunAnswer(swept, status, why if status else "", full)
+    sent = {table: b64encode(flows[table]).decode() for table in ENDINGS} if flows and not why else {}
+    return RunAnswer(swept, status, why if status else "", full, sent)
 
 
 def _error_of(row: dict[str, Any]) -> str:

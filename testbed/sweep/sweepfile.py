@@ -56,15 +56,15 @@ def sweep_schema() -> dict[str, Any]:
     return {"$schema": DRAFT, **SweepFile.model_json_schema()}
 
 
-def load_sweep(path: Path, *, core: bool) -> SweepPlan:
-    """The sweep in a file. InputError with everything that is wrong with it."""
+def load_sweep(path: Path, *, core: bool, flows: bool = False) -> SweepPlan:
+    """The sweep in a file; `flows`: with flows for a data set. InputError with all that is wrong with it."""
     document, problems = read(path), Problems()
     part = parse(SweepFile, document, problems)
     problems.raise_if_any()
     assert part is not None
     if part.detectors and part.strategies:
         problems.add(document, ("strategies",), "there are detectors, too", "make two sweeps")
-    spec = _spec(part, document.folder, core=core)
+    spec = replace(_spec(part, document.folder, core=core), flows=flows)
     _check_contenders(spec, document, problems)
     scenarios = []
     for number, name in enumerate(spec.scenarios):
@@ -82,7 +82,9 @@ def load_sweep(path: Path, *, core: bool) -> SweepPlan:
 
 
 def _spec(part: SweepFile, folder: Path, *, core: bool) -> SweepSpec:
-    axes = {key: tuple(value) for key, value in part.parameters.model_dump(exclude_none=True).items()}
+    axes: dict[str, Any] = {
+        key: tuple(value) for key, value in part.parameters.model_dump(exclude_none=True).items()
+    }
     names = tuple(
         str((folder / one).resolve()) if Path(one).suffix in (".yaml", ".yml") else one
         for one in part.scenarios
@@ -119,11 +121,16 @@ def _check_contenders(spec: SweepSpec, document: Document, problems: Problems) -
 
     def detector(text: str) -> None:
         detector_of(text, None)
+        if spec.flows and text != PROBE:
+            message = f"{text!r} says nothing of its flows, and --export needs them"
+            raise InputError.at("", message, "leave --export out, or take 'probe'")
         if spec.core and text != PROBE:
             message = f"{text!r} needs a world, and with --core there is none"
             raise InputError.at("", message, "leave --core out, or take 'probe'")
 
     check(("detectors",), spec.detectors, detector)
+    if spec.flows and spec.strategies:
+        problems.add(document, ("strategies",), "--export is for flows of the probe", "leave one of them out")
     check(("strategies",), spec.strategies, lambda text: (not spec.core and recipe_named(text)) or row(text))
     check(("parameters", "client"), spec.client, shape_of)
     if spec.client != (PROBE,) and not (spec.core and spec.kind == "detector"):

@@ -1,6 +1,7 @@
 """Making a sweep's runs on a cluster: a few for each worker are under way; each is kept when it is made."""
 
 import time
+from base64 import b64decode
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from itertools import islice
 from queue import Empty, Queue
 from typing import Any, Final
 
+from testbed.dataset.exportfolder import ExportFolder
 from testbed.errors import Exit, InputError, InvalidRunError
 from testbed.sweep.cluster import workers_of
 from testbed.sweep.onerun import RunAnswer
@@ -41,6 +43,7 @@ class Sweeping:
     folder: SweepFolder
     client: Any  # of Dask
     settings: RunSettings
+    export: ExportFolder | None = None  # where flows go, if they are asked for
     task: Callable[[SweepTask], Sequence[RunAnswer]] = do_task  # what a worker does
     _waiting: Iterator[int] = field(init=False)
     _again: deque[_Try] = field(default_factory=deque)
@@ -91,6 +94,8 @@ class Sweeping:
             left = took / (done - before) * (total - done) if done > before else None
             tell(done, total, len(self._workers), left)
         self.folder.finish()
+        if self.export:
+            self.export.finish()
 
     def _usable(self) -> list[str]:
         return [one for one in self._workers if one not in self._full]
@@ -163,6 +168,9 @@ class Sweeping:
         else:
             self.failed += bool(answer.swept.lab_error)
             self.why = self.why or answer.swept.lab_error.partition("\n")[0]
+            if self.export and answer.flows:
+                files = {table: b64decode(data) for table, data in answer.flows.items()}
+                self.export.keep(number, self.folder.plan.run(number).seed, files)
             self.folder.keep(part_of(self.folder.plan, number), answer.swept)
 
     def _lost(self, future: Any, one: _Try) -> RunAnswer:

@@ -66,6 +66,7 @@ class RunSettings:
     core: bool = False
     limit: float = 60.0  # seconds for a detector's command
     again: bool = False
+    flows: bool = False  # each run gives labelled flows, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +88,12 @@ class SweepSpec:
     again: bool = False  # the probe looks several times at what it finds blocked
     attempts: int = 3  # of a run that the laboratory spoils
     core: bool = False  # without worlds
+    flows: bool = False  # for a data set: under drawn names, with a capture
 
     @property
     def settings(self) -> RunSettings:
         """For every run."""
-        return RunSettings(self.core, self.limit, self.again)
+        return RunSettings(self.core, self.limit, self.again, self.flows)
 
     @property
     def kind(self) -> SweepKind:
@@ -208,7 +210,11 @@ class SweepPlan:
 def as_file(spec: SweepSpec) -> dict[str, Any]:
     """The file that makes the same sweep, as values for YAML."""
     axes = ("time_scale", "model", "ipv", "timeout", "client")
-    plain = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(spec).items() if key != "core"}
+    plain = {
+        key: list(v) if isinstance(v, tuple) else v
+        for key, v in asdict(spec).items()
+        if key not in ("core", "flows")
+    }
     given = {key: plain.pop(key) for key in axes}
     given = {key: v for key, v in given.items() if v != [None] and not (key == "client" and v == ["probe"])}
     words = {
