@@ -35,7 +35,11 @@ class NamedPhase:
 def named_phase(scenario: Scenario, phase: str, cases: Sequence[Truth], chance: Random) -> NamedPhase:
     """The phase with names and delays of the subscribers' links drawn anew."""
     hosts = sorted({name for one in cases if not is_address(name := asked_name(one.target))})
-    names = {host: drawn_name(chance) for host in hosts}
+    names: dict[str, str] = {}
+    for host in hosts:
+        while (name := drawn_name(chance)) in names.values():
+            pass
+        names[host] = name
     world = scenario.world_in(phase)
     world = replace(
         world,

@@ -8,7 +8,10 @@ from testbed.censor.packet import parse
 from testbed.censor.wire import checksum, pseudo_header
 from testbed.dataset.exchanges import Exchanges, LabelledFlow
 from testbed.dataset.features import features_of
+from testbed.dataset.naming import named_phase
+from testbed.model import OUTSIDE
 from testbed.scenario.loader import load
+from testbed.truth.expected import truth
 
 Point = Sequence[float]
 
@@ -54,6 +57,22 @@ def test_a_classifier_by_name_address_and_port_has_chance_accuracy_and_one_by_be
     assert nearest_is_right(seen, new, identity) < max(free, 1 - free) + 0.1
     assert nearest_is_right(seen, new, behaviour) > 0.9
     assert not {one.truth["name"] for one in seen} & {one.truth["name"] for one in new}
+
+
+class SameTwice(Random):
+    """Draws every name twice."""
+
+    def choices(self, population, *args, **more):  # type: ignore[no-untyped-def]
+        self.drawn = getattr(self, "drawn", 0) + 1
+        return ["ba", population[(self.drawn - 1) // 2 % len(population)]]
+
+
+def test_no_two_names_of_a_world_are_the_same() -> None:
+    scenario = load("linkedin-ban-2016")
+    cases = [one for one in truth(scenario, scenario.default_phase) if one.vantage != OUTSIDE]
+    found = named_phase(scenario, scenario.default_phase, cases, SameTwice(0)).names
+    assert len(found) > 1
+    assert len(set(found.values())) == len(found)
 
 
 def test_packets_have_the_drawn_ends_and_right_checksums() -> None:
