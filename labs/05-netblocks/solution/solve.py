@@ -17,7 +17,7 @@ def watch(every: str, *more: str) -> list[dict[str, str]]:
     line = ["testbed", "lab", "watch", "--every", every, *more]
     said = subprocess.run(line, capture_output=True, text=True, check=True).stdout
     path = re.search(r"written: ([^,\n]+\.csv)", said)[1]
-    return list(csv.DictReader(Path(path).read_text().splitlines()))
+    return list(csv.DictReader(Path(path).expanduser().read_text().splitlines()))
 
 
 def when(samples: list[dict[str, str]], vantage: str, target: str, *, was: str) -> tuple[float, float]:
