@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from testbed.errors import InputError
+from testbed.errors import InputError, nearest
+from testbed.evade.strategy import strategies_known
 from testbed.matrix.cell import MatrixCell, MatrixTable
 from testbed.matrix.kepttries import kept_tries
 from testbed.matrix.livecells import NAME, LiveRow, at_operators, live_cells, live_row
@@ -12,6 +13,7 @@ from testbed.matrix.reference import ROWS
 from testbed.matrix.scenarioboxes import boxes_named
 from testbed.matrix.search import Found, confirm, search_live, search_purely
 from testbed.model import Recipe
+from testbed.scenario.library import recipe_names
 
 
 def bench(
@@ -35,7 +37,7 @@ def bench(
     for title, text in [(text, text) for text in tools] or [(title, text) for title, _, text in ROWS]:
         if text and (recipe := recipe_named(text)):
             recipes.append(recipe)
-        elif isinstance(row := live_row(text, title), str):
+        elif isinstance(row := _row(text, title), str):
             left_out.append(row)
         else:
             strategies.append(row)
@@ -50,6 +52,19 @@ def bench(
     return MatrixTable(tuple(cells), "live", tuple(left_out))
 
 
+def _row(text: str, title: str) -> LiveRow | str:
+    """InputError for what is none, in which a single word may have been meant as a recipe."""
+    try:
+        return live_row(text, title)
+    except InputError:
+        if " " in text or ":" in text:
+            raise
+        known = [*strategies_known(), *recipe_names(Path())]
+        raise InputError.at(
+            "matrix", f"there is no recipe or strategy {text!r}", nearest(text, known)
+        ) from None
+
+
 def search_all(name: str, against: Sequence[str], most: int, jobs: int, *, core: bool) -> list[Found]:
     """A recipe's grid against every box. With `core`, purely, and the best `most` of each then live.
 
@@ -57,7 +72,7 @@ def search_all(name: str, against: Sequence[str], most: int, jobs: int, *, core:
     """
     recipe = recipe_named(name)
     if recipe is None:
-        raise InputError.at("--search", f"there is no recipe {name!r}", "name one of recipes/, or a file")
+        raise InputError.at("--search", f"there is no recipe {name!r}", nearest(name, recipe_names(Path())))
     boxes = boxes_named(against, NAME)
     if not core:
         boxes, _ = at_operators(boxes)

@@ -66,5 +66,9 @@ def find_recipe(name: str, beside: Path) -> Path | str:
     for folder in recipe_folders(beside):
         if is_file(folder / f"{name}{SUFFIX}"):
             return folder / f"{name}{SUFFIX}"
-    known = {path.stem for folder in recipe_folders(beside) for path in folder.glob(f"*{SUFFIX}")}
-    return nearest(name, known)
+    return nearest(name, recipe_names(beside))
+
+
+def recipe_names(beside: Path) -> frozenset[str]:
+    """Of all that there are."""
+    return frozenset(path.stem for folder in recipe_folders(beside) for path in folder.glob(f"*{SUFFIX}"))

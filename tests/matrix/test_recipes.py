@@ -7,7 +7,8 @@ import jsonschema
 import pytest
 import yaml
 
-from testbed.errors import InputError
+from testbed.cli.main import main
+from testbed.errors import Exit, InputError
 from testbed.matrix.search import candidates_of
 from testbed.scenario.jsonschema import recipe_schema
 from testbed.scenario.recipes import load_recipe
@@ -53,3 +54,18 @@ def test_a_grid_that_cannot_be(line, said, tmp_path):
     with pytest.raises(InputError) as raised:
         load_recipe(tmp_path / "mine.yaml")
     assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["shadowsoks"], "matrix: there is no recipe or strategy 'shadowsoks'; did you mean 'shadowsocks'?"),
+        (["segment"], "matrix: there is no recipe or strategy 'segment'; did you mean 'segments'?"),
+        (["segment low-ttl"], "strategy: there is no strategy 'segment'; did you mean 'segments'?"),
+        (["--search", "evaed"], "--search: there is no recipe 'evaed'; did you mean 'evade'?"),
+    ],
+)
+def test_a_tool_that_there_is_not(args, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["matrix", *args, "--against", "T"])
+    assert (ended.value.code, capsys.readouterr().err) == (Exit.INPUT, f"testbed: {said}\n")
