@@ -13,7 +13,7 @@ from testbed.vantage.programs import ProgramError, find_program
 @pytest.fixture
 def closed(monkeypatch):
     """A folder that the kernel refuses whatever is asked of it. Not by its mode: root may do everything."""
-    place = "/home/other/closed"
+    place = "/srv/other/closed"
 
     def refusing(call):
         def refused(path, *args, **options):
