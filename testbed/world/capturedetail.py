@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Sequence
 from enum import IntEnum
+from math import inf
 from typing import Final
 
 HEADERS: Final = 128  # bytes: Ethernet, IPv6 and TCP with all its options have 114
@@ -16,9 +17,8 @@ SHARE: Final = 16  # of this many segments that only carry a stream on, one is r
 FAST: Final = 60e6
 """Bytes per second at all points together above which less is asked for; our choice: more than a download at
 100 Mbit/s leaves at four points."""
-_STILL_FAST: Final = 1 / 3  # of that, in headers alone; our choice: their copies take a twentieth of two CPUs
 _WINDOW: Final = 0.1  # s over which that is measured; our choice
-CALM: Final = 1.0  # s until packets are tried whole again; our choice
+CALM: Final = 1.0  # s over which it is measured whether more can be asked for again; our choice
 
 _ATTACH_FILTER: Final = 26  # SO_ATTACH_FILTER
 _STEP: Final = struct.Struct("=HBBI")  # struct sock_filter: code, jump if true, if false, k
@@ -90,30 +90,42 @@ def attach(one: socket.socket, filter_: bytes) -> None:
     one.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, described)
 
 
+_MOST: Final = {CaptureDetail.WHOLE: 1.0, CaptureDetail.HEADERS: 1 / 3}
+"""Shares of `FAST` above which less is asked for; our choice: copies of 20 MB/s of headers, 100,000 packets,
+take a twentieth of two processors."""
+_LEAST: Final = {CaptureDetail.HEADERS: 1 / 10, CaptureDetail.SAMPLE: 1 / 100}
+"""Shares below which more can be: whole packets have about eight times the bytes of headers, and all headers
+up to 16 times those of a part. Our choice: a step up must not be followed by one down."""
+
+
 class CapturePace:
-    """Asks for less while much comes by, and for whole packets again after a second."""
+    """Asks for less while much comes by, and for more once little does."""
 
     def __init__(self, sockets: Sequence[socket.socket], fast: float, now: float) -> None:
         """`fast`: bytes per second at all sockets together, see `FAST`."""
         self._sockets, self._fast = sockets, fast
-        self._taken, self._window, self._turned = 0, now, now
+        self._short, self._long = (0, now), (0, now)  # bytes, and since when
         self.detail = CaptureDetail.WHOLE
         self.sampled = False  # whether it ever was a part
 
     def note(self, taken: int, now: float) -> None:
         """So many bytes were taken since the last time."""
-        self._taken += taken
-        most = self._fast * _WINDOW * (1.0 if self.detail is CaptureDetail.WHOLE else _STILL_FAST)
-        if self.detail is not CaptureDetail.WHOLE and now - self._turned >= CALM:
-            self._turn(CaptureDetail.WHOLE, now)
-        elif self._taken > most and self.detail is not CaptureDetail.SAMPLE:
-            self._turn(CaptureDetail(self.detail + 1), now)
-        elif now - self._window >= _WINDOW:
-            self._taken, self._window = 0, now
+        self._short = self._short[0] + taken, self._short[1]
+        self._long = self._long[0] + taken, self._long[1]
+        most, least = _MOST.get(self.detail, inf), _LEAST.get(self.detail, 0.0)
+        if self._short[0] > self._fast * most * _WINDOW:
+            self._turn(self.detail + 1, now)
+        elif now - self._short[1] >= _WINDOW:
+            self._short = 0, now
+        if now - self._long[1] >= CALM:
+            if self._long[0] < self._fast * least * (now - self._long[1]):
+                self._turn(self.detail - 1, now)
+            self._long = 0, now
 
-    def _turn(self, detail: CaptureDetail, now: float) -> None:
-        self.detail, self._taken, self._window, self._turned = detail, 0, now, now
-        self.sampled |= detail is CaptureDetail.SAMPLE
-        asked = program(detail)
+    def _turn(self, detail: int, now: float) -> None:
+        self.detail = CaptureDetail(detail)
+        self._short = self._long = 0, now
+        self.sampled |= self.detail is CaptureDetail.SAMPLE
+        asked = program(self.detail)
         for one in self._sockets:
             attach(one, asked)

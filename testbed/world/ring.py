@@ -70,7 +70,7 @@ class RecordedFrame:
 def recorder(points: Sequence[CapturePoint], folder: Path, fast: float = FAST) -> Body:
     """A service that records at all points until SIGTERM, into `folder`.
 
-    `fast`: bytes per second at all of them above which less is recorded, for a second at a time.
+    `fast`: bytes per second at all of them above which less is recorded, until little comes again.
     The sockets are opened here: packets count from now on. OSError if the kernel refuses one.
     """
     blocks = max(_FEWEST, min(_MOST, _ALL_RINGS // _BLOCK // max(1, len(points))))

@@ -34,7 +34,7 @@ def recording(folder: Path, fast: float) -> list[RecordedFrame]:
                     if number % 50 == 49:
                         time.sleep(0.05)  # the recorder sees what has come
                 for _ in range(3):
-                    time.sleep(1.3)
+                    time.sleep(1.8)
                     sender.sendto(b"slow" * (SIZE // 4), ("127.0.0.1", 9))
             services.stop(60)
         assert counts(folder, 1)[0]["dropped"] == 0
