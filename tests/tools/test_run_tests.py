@@ -47,6 +47,8 @@ def test_the_closing_line() -> None:
 def suite(tmp_path: Path, monkeypatch) -> Callable[..., int]:
     """Run a suite of one file."""
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the suite needs one; each process loads all
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p xdist.plugin")
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = world: x\n")
 
     def run(text: str, jobs: int = 2) -> int:
