@@ -52,8 +52,9 @@ def rows_and_tables(
     rows = [trial_row(one, adapter(PROBE)) for one in trials]
     if result.problems:
         return rows, None
-    if result.captured is None or result.captured.lost or not result.captured.whole:
-        raise InvalidRunError("the capture lost packets")
+    captured = result.captured
+    if captured is None or captured.lost or captured.cut or captured.left_out or not captured.whole:
+        raise InvalidRunError(f"the capture has not all packets: {captured or 'there is none'}")
     return rows, _numbered(run, live_flows(result, scenario, chance))
 
 
