@@ -31,7 +31,7 @@ NUMBER = int(os.environ.get("TESTBED_CLASS", "4"))
 MINUTES = float(os.environ.get("TESTBED_CLASS_MINUTES", "0.5"))
 LAB = "01-where"
 TRIED = (  # what a student looks at again, and what must be in the answer
-    ("curl -s -o /dev/null -w '%{http_code}' https://vk.com/", "200"),
+    ("curl -s -o /dev/null -w '%{http_code}\\n' https://vk.com/", "200"),
     ("dig +short vk.com | wc -l", "1"),
     ("testbed lab check | tail -n 1", "11 of 11 points"),
     ("testbed lab check who", "right"),
