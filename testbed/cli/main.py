@@ -22,9 +22,9 @@ from testbed.errors import Exit, TestbedError, nearest, printable
 PROGRAM = "testbed"
 COMPLETION_VARIABLE = "_TESTBED_COMPLETE"  # click's convention
 _NO_MEMORY = "out of memory; raise the limit (ulimit -v), or use a machine with more"
+_NO_MEMORY_LINE = f"{PROGRAM}: {_NO_MEMORY}\n".encode()  # made while there is some
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
 _KERNELS = ("/proc/", "/sys/", "/dev/")  # no user names a file there: who cannot use one has found our bug
-_NO_MEMORY_LINE = f"{PROGRAM}: {_NO_MEMORY}\n".encode()
 
 
 class Entry(NamedTuple):

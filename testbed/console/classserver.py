@@ -19,9 +19,7 @@ from testbed.labs.classfolder import ClassFolder
 from testbed.labs.classworlds import ClassLimits, ClassWorlds
 
 LINKS = "links.csv"
-_END = (
-    300.0  # seconds in which all worlds of a class must have ended, thirty on a busy machine, too; our choice
-)
+_END = 300.0  # seconds in which all worlds of a class, thirty on a busy machine, must have ended; our choice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

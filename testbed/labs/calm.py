@@ -3,9 +3,7 @@
 import os
 from typing import Final
 
-_MOST: Final = (
-    8.0  # processes for each processor; at 5 of them the rates of lab 3 were within 3 %. Our choice
-)
+_MOST: Final = 8.0  # processes for each processor, our choice: at 5 the rates of lab 3 were within 3 %
 
 
 def restless() -> str:
