@@ -34,6 +34,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'testbed' has no attribute '{name}'")
     from importlib import import_module
 
+    from testbed.compiled import methods
+
+    methods.use()
     return getattr(import_module(_PLACES[name]), name)
 
 

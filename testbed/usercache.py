@@ -2,6 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Final
+
+OFF: Final = "TESTBED_NO_CACHE"  # set to anything, nothing is kept for the next start, and nothing taken
 
 
 def own_folder(name: str) -> Path | None:

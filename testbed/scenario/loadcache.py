@@ -27,7 +27,6 @@ from testbed.model import Scenario
 from testbed.scenario import library, lookups
 from testbed.scenario.loader import load
 
-OFF: Final = "TESTBED_NO_CACHE"
 MOST: Final = 100  # scenarios kept; our choice
 LARGEST: Final = 4 << 20  # octets of one; our choice: reading a larger one takes longer than its imports
 
@@ -81,7 +80,7 @@ def _code() -> str:
 
 def _folder() -> Path | None:
     """Where they are kept; None if there is no such folder that nobody else may write to."""
-    if os.environ.get(OFF):
+    if os.environ.get(usercache.OFF):
         return None
     try:
         os.getcwd()  # noqa: PTH109 (the key has it)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed import usercache
 from testbed.errors import InputError
 from testbed.scenario import loadcache
 from testbed.scenario.loadcache import load_kept
@@ -55,7 +56,7 @@ def test_the_second_time_it_is_not_read(place, reads):
 
 
 def test_twin_without_a_cache(place, reads, monkeypatch):
-    monkeypatch.setenv(loadcache.OFF, "1")
+    monkeypatch.setenv(usercache.OFF, "1")
     assert load_kept("./listed.yaml") == load_kept("./listed.yaml")
     assert len(reads) == 2
 
