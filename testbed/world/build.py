@@ -2,22 +2,16 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
-from threading import Thread
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
-from testbed.world import interrupt
+from testbed.world import interrupt, netlink
+from testbed.world.netlink import LinkEnd, Request
 from testbed.world.netns import Namespace, inside
 from testbed.world.offloads import Offloads
 from testbed.world.plan import ANY, Interface, Node, Plan
 from testbed.world.settings import CHAIN, HOST, ROUTER, apply, keep_order
 from testbed.world.transit import GATEWAY
-
-if TYPE_CHECKING:
-    from testbed.world.netlink import LinkEnd, Request
 
 _BURST = (
     0.005  # seconds of a limited link's rate that may pass at once (our choice: small, far above timer steps)
@@ -44,25 +38,17 @@ def build(plan: Plan, networks: Mapping[str, int] = MappingProxyType({})) -> Bui
     Errors: InvalidRunError if the kernel refuses a step or offloads stay on; UnsupportedError for a missing
     kernel feature; RunInterrupted.
     """
-    # What follows is the kernel's work, and Python can import meanwhile what the rest needs.
-    importing = Thread(target=_import_netlink)
-    importing.start()
-    try:
-        hosts = [node.name for node in plan.nodes if node.host and node.name not in networks]
-        made = Namespace.create_hosts(hosts)
-        made += [Namespace.adopt(name, descriptor) for name, descriptor in networks.items()]
-        made += [Namespace.create(node.name) for node in plan.nodes if not node.host]
-        namespaces = {namespace.name: namespace for namespace in made}
-        cpus = _cpus(plan)
-        for node in plan.nodes:
-            interrupt.check()
-            with inside(namespaces[node.name]):
-                apply(CHAIN if node.further else ROUTER if node.forwards else HOST)
-                keep_order(cpus[node.name])
-    finally:
-        importing.join()
-    from testbed.world import netlink
-
+    hosts = [node.name for node in plan.nodes if node.host and node.name not in networks]
+    made = Namespace.create_hosts(hosts)
+    made += [Namespace.adopt(name, descriptor) for name, descriptor in networks.items()]
+    made += [Namespace.create(node.name) for node in plan.nodes if not node.host]
+    namespaces = {namespace.name: namespace for namespace in made}
+    cpus = _cpus(plan)
+    for node in plan.nodes:
+        interrupt.check()
+        with inside(namespaces[node.name]):
+            apply(CHAIN if node.further else ROUTER if node.forwards else HOST)
+            keep_order(cpus[node.name])
     indices = _indices(plan)
     ends = {end: _end(end, namespaces, indices) for link in plan.links for end in (link.a, link.b)}
     netlink.send([netlink.veth(ends[link.a], ends[link.b], str(link)) for link in plan.links], "links")
@@ -80,8 +66,6 @@ def with_rates(world: BuiltWorld, plan: Plan) -> BuiltWorld:
 
     Errors: as `build`.
     """
-    from testbed.world import netlink
-
     indices = _indices(plan)
     changed: dict[str, list[Request]] = {}
     for before, after in zip(world.plan.links, plan.links, strict=True):
@@ -97,11 +81,6 @@ def with_rates(world: BuiltWorld, plan: Plan) -> BuiltWorld:
         with inside(world.namespaces[node]):
             netlink.send(requests, node)
     return BuiltWorld(plan, world.namespaces)
-
-
-def _import_netlink() -> None:
-    with suppress(Exception):  # it is imported again, and then the error is seen
-        import_module("testbed.world.netlink")
 
 
 def _cpus(plan: Plan) -> dict[str, int]:
@@ -125,16 +104,12 @@ def _indices(plan: Plan) -> dict[Interface, int]:
     return indices
 
 
-def _end(end: Interface, namespaces: dict[str, Namespace], indices: dict[Interface, int]) -> "LinkEnd":
-    from testbed.world.netlink import LinkEnd
-
+def _end(end: Interface, namespaces: dict[str, Namespace], indices: dict[Interface, int]) -> LinkEnd:
     return LinkEnd(namespaces[end.node].fd, indices[end], end.name, end.mac)
 
 
-def _requests(plan: Plan, node: Node, indices: dict[Interface, int]) -> "Iterator[Request]":
+def _requests(plan: Plan, node: Node, indices: dict[Interface, int]) -> Iterator[Request]:
     """Everything that a node has: its addresses, its neighbours, its routes, its links' rates."""
-    from testbed.world import netlink
-
     links = [(near, far, link) for link in plan.links for near, far in link.ends if near.node == node.name]
     index = {near.name: indices[near] for near, _, _ in links}
     yield netlink.up(netlink.LOOPBACK, "lo")
@@ -159,9 +134,7 @@ def _requests(plan: Plan, node: Node, indices: dict[Interface, int]) -> "Iterato
     )
 
 
-def _shaper(name: str, index: int, rate: float) -> "Request":
-    from testbed.world import netlink
-
+def _shaper(name: str, index: int, rate: float) -> Request:
     burst = max(round(rate / 8 * _BURST), 2 * _PACKET)
     limit = max(round(rate / 8 * _QUEUE), 10 * _PACKET)
     return netlink.token_bucket(index, name, rate, burst, limit)

@@ -1,49 +1,19 @@
 """Links, addresses, routes, neighbours and queueing disciplines, by rtnetlink.
 
-The messages are pyroute2's; nothing else imports it. `import pyroute2` would import all of it, which takes
-longer than building a world: its package is therefore entered without its `__init__`, and only what describes
-these messages is imported. Its sockets wait for each request; here many go to the kernel in one system call.
+The messages are of our own: a library that describes all of the kernel's takes as long to import as a world
+takes to build. A test compares each with pyroute2's. Many go to the kernel in one system call.
 """
 
 import errno
 import os
 import socket
 import struct
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from importlib.machinery import PathFinder
-from importlib.util import module_from_spec
 from ipaddress import ip_address, ip_network
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from testbed.errors import InvalidRunError, UnsupportedError
-
-
-@contextmanager
-def _without_init(package: str) -> Iterator[None]:
-    """For the block, modules of `package` can be imported although it has not been itself."""
-    if package in sys.modules:
-        yield
-        return
-    spec = PathFinder.find_spec(package)
-    if spec is None:
-        raise UnsupportedError(f"the Python package {package} is missing; install what pyproject.toml lists")
-    sys.modules[package] = module_from_spec(spec)
-    try:
-        yield
-    finally:
-        del sys.modules[package]  # whoever imports it later gets the whole
-
-
-with _without_init("pyroute2"):
-    from pyroute2.netlink.rtnl.fibmsg import fibmsg
-    from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
-    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
-    from pyroute2.netlink.rtnl.ndmsg import ndmsg
-    from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 LOOPBACK: Final = 1  # the index of `lo` in every namespace
 MAIN: Final = 254  # RT_TABLE_MAIN
@@ -60,6 +30,39 @@ _BOOT, _ONLINK = 3, 4  # RTPROT_BOOT, RTNH_F_ONLINK
 _UNICAST, _UNREACHABLE = 1, 7  # RTN_…
 _TO_TABLE = 1  # FR_ACT_TO_TBL
 _UNIVERSE, _ON_LINK = 0, 253  # RT_SCOPE_…
+
+# The same headers' attributes:
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 18, 28
+_IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
+_IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_NDA_DST, _NDA_LLADDR = 1, 2
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC = 1, 4, 5, 7
+_FRA_IIFNAME = 3
+_TCA_KIND, _TCA_OPTIONS, _TCA_TBF_PARMS = 1, 2, 1
+
+
+class _FixedPart(NamedTuple):
+    """The beginning of a message of some kind."""
+
+    packed: struct.Struct
+    names: tuple[str, ...]
+
+
+def _fixed_part(form: str, names: str) -> _FixedPart:
+    return _FixedPart(struct.Struct("=" + form), tuple(names.split()))
+
+
+_LINK_PART: Final = _fixed_part("BxHiII", "family type index flags change")  # ifinfomsg
+_ADDRESS_PART: Final = _fixed_part("BBBBI", "family prefixlen flags scope index")  # ifaddrmsg
+_NEIGHBOUR_PART: Final = _fixed_part("BxxxiHBB", "family ifindex state flags type")  # ndmsg
+_ROUTE_PART: Final = _fixed_part("8BI", "family dst_len src_len tos table proto scope type flags")  # rtmsg
+_RULE_PART: Final = _fixed_part("5BxxBI", "family dst_len src_len tos table action flags")  # fib_rule_hdr
+_QDISC_PART: Final = _fixed_part("BxxxiIII", "family index handle parent info")  # tcmsg
+
+# tc_tbf_qopt: tc_ratespec (cell_log, linklayer, overhead, cell_align, mpu, rate), peaks' own, limit, buffer …
+_TOKEN_BUCKET: Final = struct.Struct("=BBHhHI 12x III")
+_ETHERNET: Final = 1  # TC_LINKLAYER_ETHERNET
+_TICKS: Final = 15.625  # of the packet scheduler's clock (PSCHED_SHIFT: 64 ns) in a microsecond
 
 _TOGETHER: Final = 64  # requests in one system call; our choice: all their answers fit a socket's buffer
 _HEADER: Final = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
@@ -85,27 +88,27 @@ class LinkEnd:
     name: str
     mac: str
 
-    def packed(self, **further: bytes) -> bytes:
-        """As an interface message without header."""
+    def packed(self, kind: bytes = b"") -> bytes:
+        """As an interface message without header; `kind`: what the interface is, as attributes."""
         attributes = {
-            "IFLA_IFNAME": self.name.encode() + b"\0",
-            "IFLA_ADDRESS": _hardware(self.mac),
-            "IFLA_NET_NS_FD": struct.pack("=I", self.namespace),
+            _IFLA_IFNAME: self.name.encode() + b"\0",
+            _IFLA_ADDRESS: _hardware(self.mac),
+            _IFLA_NET_NS_FD: struct.pack("=I", self.namespace),
         }
-        return _body(ifinfmsg, {**attributes, **further}, index=self.index)
+        return _body(_LINK_PART, attributes | ({_IFLA_LINKINFO: kind} if kind else {}), index=self.index)
 
 
 def veth(a: LinkEnd, b: LinkEnd, what: str) -> Request:
     """A link between two interfaces; `what` names it in errors."""
-    peer = _attributes(ifinfmsg.ifinfo.veth_data, {"VETH_INFO_PEER": b.packed()})
-    kind = _attributes(ifinfmsg.ifinfo, {"IFLA_INFO_KIND": b"veth\0", "IFLA_INFO_DATA": peer})
-    message = _message(_LINK, a.packed(IFLA_LINKINFO=kind))
+    peer = _attributes({_VETH_INFO_PEER: b.packed()})
+    kind = _attributes({_IFLA_INFO_KIND: b"veth\0", _IFLA_INFO_DATA: peer})
+    message = _message(_LINK, a.packed(kind))
     return Request(f"veth link {what}", message, lacking=errno.EOPNOTSUPP)
 
 
 def up(index: int, name: str) -> Request:
     """An interface set up."""
-    body = _body(ifinfmsg, {}, index=index, flags=_IFF_UP, change=_IFF_UP)
+    body = _body(_LINK_PART, {}, index=index, flags=_IFF_UP, change=_IFF_UP)
     return Request(f"{name} up", _message(_CHANGE_LINK, body))
 
 
@@ -115,16 +118,16 @@ def address(value: str, index: int) -> Request:
     fields = {"family": _FAMILY[parsed.version], "prefixlen": parsed.max_prefixlen, "index": index}
     if parsed.version == 6:
         fields["flags"] = _IFA_F_NODAD  # usable at once, also as the source of a route
-    attributes = {"IFA_LOCAL": parsed.packed, "IFA_ADDRESS": parsed.packed}
-    return Request(f"address {value}", _message(_ADDRESS, _body(ifaddrmsg, attributes, **fields)))
+    attributes = {_IFA_LOCAL: parsed.packed, _IFA_ADDRESS: parsed.packed}
+    return Request(f"address {value}", _message(_ADDRESS, _body(_ADDRESS_PART, attributes, **fields)))
 
 
 def neighbour(value: str, mac: str, index: int) -> Request:
     """A neighbour's hardware address, for good."""
     parsed = ip_address(value)
-    attributes = {"NDA_DST": parsed.packed, "NDA_LLADDR": _hardware(mac)}
+    attributes = {_NDA_DST: parsed.packed, _NDA_LLADDR: _hardware(mac)}
     fields = {"family": _FAMILY[parsed.version], "ifindex": index, "state": _NUD_PERMANENT}
-    return Request(f"neighbour {value}", _message(_NEIGHBOUR, _body(ndmsg, attributes, **fields)))
+    return Request(f"neighbour {value}", _message(_NEIGHBOUR, _body(_NEIGHBOUR_PART, attributes, **fields)))
 
 
 def route(to: str, index: int = 0, via: str = "", source: str = "", table: int = MAIN) -> Request:
@@ -136,15 +139,15 @@ def route(to: str, index: int = 0, via: str = "", source: str = "", table: int =
     prefix = ip_network(to)
     attributes = {}
     if prefix.prefixlen:
-        attributes["RTA_DST"] = prefix.network_address.packed
+        attributes[_RTA_DST] = prefix.network_address.packed
     if index:
-        attributes["RTA_OIF"] = struct.pack("=I", index)
+        attributes[_RTA_OIF] = struct.pack("=I", index)
     if via:
-        attributes["RTA_GATEWAY"] = ip_address(via).packed
+        attributes[_RTA_GATEWAY] = ip_address(via).packed
     if source:
-        attributes["RTA_PREFSRC"] = ip_address(source).packed
+        attributes[_RTA_PREFSRC] = ip_address(source).packed
     body = _body(
-        rtmsg,
+        _ROUTE_PART,
         attributes,
         family=_FAMILY[prefix.version],
         dst_len=prefix.prefixlen,
@@ -159,11 +162,11 @@ def route(to: str, index: int = 0, via: str = "", source: str = "", table: int =
 
 def lookup(arriving: str, table: int) -> list[Request]:
     """What arrives by the interface `arriving` is routed by `table`, in both IP versions."""
-    attributes = {"FRA_IIFNAME": arriving.encode() + b"\0"}
+    attributes = {_FRA_IIFNAME: arriving.encode() + b"\0"}
     return [
         Request(
             f"rule for {arriving}",
-            _message(_RULE, _body(fibmsg, attributes, family=family, table=table, action=_TO_TABLE)),
+            _message(_RULE, _body(_RULE_PART, attributes, family=family, table=table, action=_TO_TABLE)),
         )
         for family in _FAMILY.values()
     ]
@@ -171,64 +174,34 @@ def lookup(arriving: str, table: int) -> list[Request]:
 
 def token_bucket(index: int, name: str, rate: float, burst: int, limit: int) -> Request:
     """A tbf qdisc at the root of an interface: `rate` in bit/s; `burst` and `limit`, its queue, in octets."""
-    with _without_init("pyroute2"):  # imported where links have a rate: it takes as long as all the above
-        from pyroute2.netlink.rtnl.tcmsg import sched_tbf, tcmsg
-
-    message = tcmsg()
-    message.update(index=index, parent=_TC_H_ROOT)
-    parameters = sched_tbf.get_parameters({"rate": rate / 8, "burst": burst, "limit": limit})
-    message["attrs"] = [("TCA_KIND", "tbf"), ("TCA_OPTIONS", parameters)]
-    message.encode()
-    return Request(
-        f"qdisc tbf of {name}", _message(_QDISC, message.data[_HEADER.size :]), lacking=errno.ENOENT
-    )
+    filling = int(1_000_000 * burst / (rate / 8))  # microseconds
+    parameters = _TOKEN_BUCKET.pack(0, _ETHERNET, 0, 0, 0, int(rate / 8), limit, int(filling * _TICKS), 0)
+    options = _attributes({_TCA_TBF_PARMS: parameters})
+    attributes = {_TCA_KIND: b"tbf\0", _TCA_OPTIONS: options}
+    body = _body(_QDISC_PART, attributes, index=index, parent=_TC_H_ROOT)
+    return Request(f"qdisc tbf of {name}", _message(_QDISC, body), lacking=errno.ENOENT)
 
 
 def no_token_bucket(index: int, name: str) -> Request:
     """The tbf qdisc at the root of an interface removed."""
-    with _without_init("pyroute2"):
-        from pyroute2.netlink.rtnl.tcmsg import tcmsg
-
-    body = _body(tcmsg, {}, index=index, parent=_TC_H_ROOT)
+    body = _body(_QDISC_PART, {}, index=index, parent=_TC_H_ROOT)
     return Request(f"no qdisc at {name}", _message(_NO_QDISC, body, new=0))
-
-
-# pyroute2's own encoder takes 30 times as long as what follows, which packs by its tables, and a world has
-# hundreds of these messages.
 
 
 def _message(kind: int, body: bytes, new: int = _NEW) -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | new, 0, 0) + body
 
 
-def _body(description: Any, attributes: Mapping[str, bytes], **fields: int) -> bytes:
+def _body(part: _FixedPart, attributes: Mapping[int, bytes], **fields: int) -> bytes:
     """A message without header: its fixed part, then its attributes."""
-    head, names = _fixed_part(description)
-    return head.pack(*(fields.get(name, 0) for name in names)) + _attributes(description, attributes)
+    return part.packed.pack(*(fields.get(name, 0) for name in part.names)) + _attributes(attributes)
 
 
-def _attributes(description: Any, attributes: Mapping[str, bytes]) -> bytes:
-    numbers = _numbers(description)
+def _attributes(attributes: Mapping[int, bytes]) -> bytes:
     packed = b""
-    for name, value in attributes.items():
-        packed += (
-            _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), numbers[name]) + value + b"\0" * (-len(value) % 4)
-        )
+    for number, value in attributes.items():
+        packed += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), number) + value + b"\0" * (-len(value) % 4)
     return packed
-
-
-@cache
-def _fixed_part(description: Any) -> tuple[struct.Struct, tuple[str, ...]]:
-    """How it is packed, and the names in it."""
-    head = struct.Struct("=" + "".join(form for _, form in description.fields))
-    return head, tuple(name for name, form in description.fields if "x" not in form)
-
-
-@cache
-def _numbers(description: Any) -> dict[str, int]:
-    """The number of each attribute."""
-    entries = enumerate(description.nla_map)  # each is (name, type), or (number, name, type)
-    return {one[-2]: number if len(one) == 2 else one[0] for number, one in entries}
 
 
 def _hardware(address: str) -> bytes:
