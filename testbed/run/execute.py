@@ -2,7 +2,7 @@
 
 from testbed.run.job import Job
 from testbed.run.result import RunResult
-from testbed.run.session import Beside, Session, Work, carry_out_beside
+from testbed.run.session import Beside, LaterWork, Session, Work, carry_out_beside
 
 
 def execute(job: Job, beside: Beside | None = None) -> RunResult:
@@ -19,9 +19,5 @@ def execute(job: Job, beside: Beside | None = None) -> RunResult:
 
 def _work(job: Job) -> Work:
     if not job.runs_program:
-        from testbed.run.probing import run_probe  # each imports what the other does not need
-
-        return run_probe
-    from testbed.run.program import run_command, run_shell
-
-    return run_shell if job.shell else run_command
+        return LaterWork("testbed.run.probing", "run_probe")
+    return LaterWork("testbed.run.program", "run_shell" if job.shell else "run_command")

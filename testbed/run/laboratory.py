@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -62,15 +63,16 @@ class Laboratory:
         captured: bool = False,
         metered: bool = False,
         pods: "Pods | None" = None,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> None:
         """`twins`: with a second subscriber at each vantage, for the controls beside a command.
 
         `switches`: the phase will change. `date`: the scenario's clock, which events and measurements carry.
         `networks`: vantages whose network namespaces exist already, with a descriptor of each. `captured`:
         packets are recorded, and TLS secrets of the far side. `metered`: rates are measured from the start.
-        `pods`: what starts containers.
+        `pods`: what starts containers. `meanwhile` is called while the servers start, which takes longer.
         """
-        self.pods = pods
+        self.pods, self._meanwhile = pods, meanwhile
         self._twins, self._switches, self.date = twins, switches, date
         self.scenario, self.operators, self.folder = scenario, operators, folder
         self._worlds = PhaseWorlds(scenario, phase, operators, twins=twins)
@@ -115,6 +117,7 @@ class Laboratory:
             self._built.open()
             self._start_delays()
             self._start_phase(resolvers=self.operators)
+            self._meanwhile()
             self._services.wait_ready(READY_WITHIN + _EACH * len(self._services.names))
             self._start_hosts(self._services)
             self._services.spawn("timer", pressure.service(self.folder.path))
@@ -327,6 +330,7 @@ class Laboratory:
 
     def _start_far_side(self) -> None:
         """It loads its servers and makes its certificates while the world is built, and enters it then."""
+        import_module("testbed.internet.dns")  # once: resolvers and the probe need it too
         changing = self._worlds.changing
         self.services.spawn("far", self._far_side(lambda name: name not in changing))
         self._start_changing()

@@ -5,23 +5,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from testbed.errors import Exit, InvalidRunError, RunInterrupted, TestbedError
-from testbed.internet.authority import Authority
-from testbed.internet.keep import kept_authority
 from testbed.model import OUTSIDE, Scenario
 from testbed.model.addressing import twin_addresses
 from testbed.run.events import ends_of, passed_names, rules_by_flow
 from testbed.run.folder import RunFolder, versions
 from testbed.run.job import Job
-from testbed.run.laboratory import Laboratory
 from testbed.run.result import Findings, RunResult, exit_status
-from testbed.run.taps import KEYS
 from testbed.scenario.tojson import to_json
 from testbed.truth.proofs import fired
-from testbed.vantage.environment import Environment
 from testbed.world import interrupt
 from testbed.world.enter import isolated_call
 from testbed.world.scenarioclock import ScenarioClock
@@ -29,6 +25,9 @@ from testbed.world.scenarioclock import ScenarioClock
 if TYPE_CHECKING:
     from testbed.containers.contained import Contained
     from testbed.containers.pods import Pods
+    from testbed.internet.authority import Authority
+    from testbed.run.laboratory import Laboratory
+    from testbed.vantage.environment import Environment
 
 T = TypeVar("T")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -41,7 +40,7 @@ class Session:
     job: Job
     scenario: Scenario
     folder: RunFolder
-    authority: Authority | None = None  # None: one of its own for this run
+    authority: "Authority | None" = None  # None: one of its own for this run
     twins: bool = False  # with a second subscriber at each vantage: a command may do anything to the first
     switches: bool = False  # the world will change its phase
     date: ScenarioClock | None = None  # the scenario's time, where it has one
@@ -60,7 +59,7 @@ class Session:
         cls, job: Job, scenario: Scenario, *, twins: bool = False, switches: bool = False, dated: bool = False
     ) -> "Session":
         """The same of a settled job."""
-        authority = kept_authority(job.authority) if job.authority else None
+        authority = _kept_authority(job.authority) if job.authority else None
         folder = RunFolder.create(job.out, scenario.name)
         date = ScenarioClock() if dated else None
         twins = twins or job.runs_program or job.circumvention
@@ -78,11 +77,15 @@ class Session:
         hosts = (host.at for host in self.scenario.world.hosts if host.at not in ("", OUTSIDE))
         return tuple(dict.fromkeys((*self.job.operators, *hosts)))
 
-    def command_environment(self, laboratory: Laboratory, vantage: str, name: str = "vantage") -> Environment:
+    def command_environment(
+        self, laboratory: "Laboratory", vantage: str, name: str = "vantage"
+    ) -> "Environment":
         """What a command at `vantage` finds; with the file for its TLS secrets if the job asks for them."""
         found = laboratory.environment(vantage, name)
         if not self.job.keys:
             return found
+        from testbed.run.taps import KEYS
+
         log = {"SSLKEYLOGFILE": str(self.folder.path / KEYS)}
         return replace(found, variables={**found.variables, **log})
 
@@ -94,8 +97,10 @@ class Session:
         vantages, world = (*self.operators, OUTSIDE), self.scenario.world
         return frozenset(address for one in vantages for address in twin_addresses(world, one))
 
-    def laboratory(self) -> Laboratory:
-        """The world of this session, to be entered inside `run_isolated`."""
+    def laboratory(self, meanwhile: Callable[[], object] = lambda: None) -> "Laboratory":
+        """The world of this session, to be entered inside `run_isolated`; `meanwhile`: see there."""
+        from testbed.run.laboratory import Laboratory  # once inside, where half of it is imported meanwhile
+
         return Laboratory(
             self.scenario,
             self.phase,
@@ -109,6 +114,7 @@ class Session:
             metered=self.metered,
             networks=self._networks,
             pods=self.pods,
+            meanwhile=meanwhile,
         )
 
     @property
@@ -118,7 +124,32 @@ class Session:
         return {**({self.job.vantages[0]: self.container.network} if self.container else {}), **pods}
 
 
-Work = Callable[[Session, Laboratory], Findings]
+def _kept_authority(folder: Path) -> "Authority":
+    from testbed.internet.keep import kept_authority  # few runs need it
+
+    return kept_authority(folder)
+
+
+Work = Callable[[Session, "Laboratory"], Findings]
+
+
+@dataclass(frozen=True, slots=True)
+class LaterWork:
+    """Work by the name of its module and function, which is imported while the world's servers start."""
+
+    module: str
+    name: str
+
+    def load(self) -> Work:
+        """The function."""
+        found: Work = getattr(import_module(self.module), self.name)
+        return found
+
+    def __call__(self, session: Session, laboratory: "Laboratory") -> Findings:
+        """Do it."""
+        return self.load()(session, laboratory)
+
+
 Beside = Callable[[Session], AbstractContextManager[object]]  # what goes on outside, while a run does
 
 
@@ -219,8 +250,8 @@ def _with_container(session: Session) -> Iterator[Session]:
         yield replace(session, container=container)
 
 
-def _work(session: Session, work: Work) -> Findings:
-    with session.laboratory() as laboratory:
+def _work(session: Session, work: "Work | LaterWork") -> Findings:
+    with session.laboratory(work.load if isinstance(work, LaterWork) else lambda: None) as laboratory:
         return work(session, laboratory)
 
 
