@@ -52,6 +52,7 @@ class Censor:
 
         What is handed over is a kernel's: nft live, `testbed.censor.softkernel` where there is none.
         """
+        self.drawn = False  # whether the seed has had a say; if not, every seed decides the same
         self._time_scale = time_scale
         self._seed = seed.to_bytes(8, "big", signed=True)
         self._profile = policy.profile
@@ -282,6 +283,7 @@ class Censor:
 
     def _draw_for(self, one: bytes, other: bytes, protocol: int, purpose: str) -> float:
         """A number in [0, 1) fixed by the seed, a protocol and two hosts, whichever is named first."""
+        self.drawn = True
         pair = b"".join(sorted((one, other)))
         what = f"{protocol} {purpose}".encode()
         digest = blake2b(pair + what, key=self._seed, digest_size=8).digest()
@@ -314,7 +316,7 @@ class Censor:
             detail["bytes"] = packet.end - packet.payload_at
         detail |= account.seen(flow, packet, self._inspector.model_of(flow))
         share = self.policy.missed_share(rule.action.key, content.kind if content is not None else None)
-        if self._draw(flow, f"miss {rule.name}") < share:
+        if share and self._draw(flow, f"miss {rule.name}") < share:
             if not self._stateless:
                 flow.ignore()
             missed = Event("miss", rule.name, str(flow.key), detail)
@@ -417,6 +419,7 @@ class Censor:
         Kernels choose source ports as they like; the flow's ordinal among those between two hosts and to one
         port does not depend on that, so the same client gives the same decisions again.
         """
+        self.drawn = True
         key = flow.key
         what = f"{key.protocol} {key.outside_port} {flow.ordinal} {purpose}".encode()
         digest = blake2b(key.inside + key.outside + what, key=self._seed, digest_size=8).digest()

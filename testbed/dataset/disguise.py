@@ -11,6 +11,7 @@ from testbed.censor.packet import ICMP, ICMP6, TCP, UDP
 from testbed.censor.wire import checksum
 
 _SUM_AT: Final = {TCP: 16, UDP: 6}  # in the transport header
+_PLAIN4: Final = 0x45  # version 4, a header without options
 _ERRORS: Final = {ICMP: frozenset({3, 11, 12}), ICMP6: frozenset({1, 2, 3, 4})}  # types that quote a packet
 
 
@@ -21,12 +22,29 @@ class Disguise:
         """All as they are in packets: 4 or 16 bytes, and 2."""
         self._given = {16: addresses, 4: addresses, 2: ports}
         self._known: dict[bytes, tuple[bytes, int]] = {}  # a pair -> its own, and what that adds to a sum
+        # Addresses and ports -> their own, and what the addresses, and all of it, add to a sum.
+        self._quick: dict[bytes, tuple[bytes, int, int]] = {}
 
     def of(self, raw: bytes) -> bytes:
         """The packet with these addresses and ports."""
+        first, size = raw[0], len(raw)
+        if first == _PLAIN4 and size >= 28 and raw[9] in _SUM_AT:
+            return self._plain(raw, 12, 20, 20 + _SUM_AT[raw[9]])
+        if first >> 4 == 6 and size >= 48 and raw[6] in _SUM_AT:
+            return self._plain(raw, 8, 40, 40 + _SUM_AT[raw[6]])
         made = bytearray(raw)
         self._change(made, 0)
         return bytes(made)
+
+    def _plain(self, raw: bytes, at: int, end: int, sum_at: int) -> bytes:
+        """The same for a packet whose ports follow its addresses, as almost all do: in fewer steps."""
+        if (known := self._quick.get(raw[at : end + 4])) is None:
+            (addresses, moved), (ports, ported) = self._pair(raw[at:end]), self._pair(raw[end : end + 4])
+            known = self._quick[raw[at : end + 4]] = addresses + ports, moved, moved + ported
+        ends, moved, both = known
+        own, rest = raw[sum_at : sum_at + 2], raw[sum_at + 2 :]
+        head = raw[:10] + _changed(raw[10:12], moved) if at == 12 else raw[:at]
+        return b"".join((head, ends, raw[end + 4 : sum_at], _changed(own, both), rest))
 
     def _change(self, made: bytearray, start: int) -> None:
         if len(made) - start < 20:
@@ -63,10 +81,16 @@ def _difference(old: bytes, new: bytes) -> int:
 
 
 def _add(made: bytearray, at: int, gained: int) -> None:
-    """Change the checksum at `at` by what its sum gained; UDP's "none" stays."""
-    if len(made) < at + 2 or made[at : at + 2] == b"\0\0":
-        return
-    total = (~int.from_bytes(made[at : at + 2], "big") & 0xFFFF) + gained
+    """Change the checksum at `at`, if it is there, by what its sum gained."""
+    if len(made) >= at + 2:
+        made[at : at + 2] = _changed(bytes(made[at : at + 2]), gained)
+
+
+def _changed(old: bytes, gained: int) -> bytes:
+    """A checksum whose sum gained that; UDP's "none" stays, and what was cut off."""
+    if old == b"\0\0" or len(old) < 2:
+        return old
+    total = (~int.from_bytes(old, "big") & 0xFFFF) + gained
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    made[at : at + 2] = (~total & 0xFFFF).to_bytes(2, "big")
+    return (~total & 0xFFFF).to_bytes(2, "big")

@@ -5,6 +5,7 @@ Sizes are of IP packets, in bytes; times in seconds; entropy is Shannon's, of th
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from math import fsum, log2, sqrt
 from statistics import fmean
@@ -34,6 +35,10 @@ class FlowPacket(NamedTuple):
             return cls(at, up, raw)
         flags = head.flags if head.protocol == TCP else None
         return cls(at, up, raw, raw[head.payload_at : head.end], flags, head.hop_limit)
+
+    def disguised(self, raw: bytes) -> "FlowPacket":
+        """The same under other addresses and ports."""
+        return FlowPacket(self.at, self.up, raw, self.payload, self.flags, self.hop_limit)
 
 
 def _feature_types() -> dict[str, str]:
@@ -70,9 +75,11 @@ def features_of(packets: Sequence[FlowPacket]) -> dict[str, float | int]:
     }
 
 
+@lru_cache(1024)  # pages and first flights come again and again
 def entropy(data: bytes) -> float:
     """Bits per byte; 0 of nothing."""
-    return sum(n / len(data) * log2(len(data) / n) for n in Counter(data).values())
+    size = len(data)
+    return sum([n / size * log2(size / n) for n in Counter(data).values()])
 
 
 def _deviation(values: Sequence[float]) -> float:

@@ -3,13 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 
 from testbed.capture.writer import PcapngWriter
 from testbed.dataset.columns import FLOW_TYPES, PACKET_TYPES
-from testbed.dataset.features import features_of
 from testbed.dataset.flowcut import LabelledFlow
-from testbed.parquet.store import schema_of, table_bytes
+from testbed.parquet.store import column_bytes, schema_of, table_bytes
 
 ENDINGS: Final = {"pcap": "pcapng", "packets": "parquet", "flows": "parquet"}
 """Table -> ending of its file; that of flows is written last."""
@@ -32,23 +31,27 @@ class FlowTables:
 
 def tables_of(numbered: Iterable[tuple[int, LabelledFlow]], comment: str, version: str) -> FlowTables:
     """The files of these flows, each with its number; `comment` is of the pcapng section."""
-    flows, packets, capture = [], [], BytesIO()
+    flows, capture = [], BytesIO()
+    packets: dict[str, list[Any]] = {column: [] for column in PACKET_TYPES}
     writer = PcapngWriter(capture, comment)
     for number, one in numbered:
-        about = {"flow": number, **one.truth, **features_of(one.packets)}
-        flows.append(about)
-        for n, packet in enumerate(one.packets):
-            packets.append({
-                "flow": number, "packet": n, "at": packet.at, "up": packet.up, "size": len(packet.raw),
-                "payload": len(packet.payload),
-            })  # fmt: skip
-            # Flows follow one another, an hour apart, so that a reader never joins two.
-            stamp = number % _HOURS * 3600 * _SECONDS + round(packet.at * _SECONDS)
-            note = f"flow {number}: {about['label']}" if n == 0 else ""
+        flows.append({"flow": number, **one.truth, **one.features})
+        mine = one.packets
+        packets["flow"] += [number] * len(mine)
+        packets["packet"] += range(len(mine))
+        packets["at"] += [packet.at for packet in mine]
+        packets["up"] += [packet.up for packet in mine]
+        packets["size"] += [len(packet.raw) for packet in mine]
+        packets["payload"] += [len(packet.payload) for packet in mine]
+        # Flows follow one another, an hour apart, so that a reader never joins two.
+        begin, note = number % _HOURS * 3600 * _SECONDS, f"flow {number}: {one.truth['label']}"
+        for packet in mine:
+            stamp = begin + round(packet.at * _SECONDS)
             writer.packet("client", _RAW_IP, stamp, packet.raw, len(packet.raw), note, outgoing=packet.up)
+            note = ""
     noted = {"testbed": version}
     return FlowTables(
         table_bytes(flows, schema_of(FLOW_TYPES, noted)),
-        table_bytes(packets, schema_of(PACKET_TYPES, noted)),
+        column_bytes(packets, schema_of(PACKET_TYPES, noted)),
         capture.getvalue(),
     )

@@ -19,15 +19,17 @@ class Agenda:
 
     def after(self, seconds: float, act: Callable[[], None]) -> None:
         """Do `act` in so many seconds."""
-        heapq.heappush(self._events, (self.now + max(seconds, 0.0), next(self._number), act))
+        time = self.now + seconds if seconds > 0 else self.now
+        heapq.heappush(self._events, (time, next(self._number), act))
 
     def wait(self, done: Callable[[], bool], until: float) -> bool:
         """Let events happen until `done()` or the time `until`; whether it is done."""
+        events = self._events
         while not done():
-            if not self._events or self._events[0][0] > until:
+            if not events or events[0][0] > until:
                 self.now = max(self.now, until)
                 return False
-            time, _, act = heapq.heappop(self._events)
+            time, _, act = heapq.heappop(events)
             self.now = max(self.now, time)
             act()
         return True

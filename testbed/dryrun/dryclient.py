@@ -1,15 +1,15 @@
 """The client's side of a way: its kernel, with its sockets and what arrives there, and its log."""
 
 from collections.abc import Callable
-from ipaddress import ip_address
 from itertools import count
 from typing import Final
 
 from testbed.censor.packet import ICMP, ICMP6, TCP, UDP, Packet, parse
 from testbed.censor.wire import Endpoints, IpForm, udp
 from testbed.dryrun.agenda import Agenda
+from testbed.dryrun.packedaddress import address_text, packed_address
 from testbed.dryrun.tcppeer import TcpPeer
-from testbed.dryrun.way import Way
+from testbed.dryrun.way import Way, read
 from testbed.measurement.target import endpoint_text
 from testbed.model import Addresses
 from testbed.probe.log import MeasurementLog, ProbePlace
@@ -34,7 +34,7 @@ class DryClient:
 
     def __init__(self, agenda: Agenda, way: Way, addresses: Addresses) -> None:
         self.agenda, self.way = agenda, way
-        self._addresses = tuple(ip_address(one).packed for one in addresses)
+        self._addresses = tuple(map(packed_address, addresses))
         self._ports = count(40000)
         self._tcp: dict[Endpoints, TcpPeer] = {}
         self._udp: dict[Endpoints, Callable[[bytes | None], None]] = {}
@@ -42,8 +42,8 @@ class DryClient:
 
     def ends(self, address: str, port: int) -> Endpoints:
         """A new socket's 4-tuple, as its packets leave."""
-        far = ip_address(address)
-        return Endpoints(self._addresses[far.version == 6], far.packed, next(self._ports), port)
+        far = packed_address(address)
+        return Endpoints(self._addresses[len(far) == 16], far, next(self._ports), port)
 
     def tcp(self, ends: Endpoints) -> TcpPeer:
         """A socket of TCP."""
@@ -63,7 +63,7 @@ class DryClient:
 
     def receive(self, raw: bytes) -> None:
         """A packet that arrived."""
-        packet = parse(raw)
+        packet = read(raw)
         if packet is None:
             return
         ends = Endpoints.replying_to(packet)
@@ -97,7 +97,7 @@ def _whole(quoted: bytes) -> bytes:
 def note_flow(log: MeasurementLog, ends: Endpoints, transport: str) -> None:
     """Log the 4-tuple of a socket, as events name it."""
     near, far = (
-        endpoint_text(str(ip_address(address)), port)
+        endpoint_text(address_text(address), port)
         for address, port in ((ends.source, ends.sport), (ends.destination, ends.dport))
     )
     log.flows.append(f"{transport} {near} > {far}")

@@ -7,8 +7,12 @@ import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
+from functools import lru_cache
 from random import Random
 from typing import Final
+
+import dns.message
 
 from testbed.dryrun.dryclient import DryClient, DryLog, note_flow
 from testbed.dryrun.dryfetch import fetch
@@ -21,7 +25,7 @@ from testbed.probe.failure import MeasurementError
 from testbed.probe.http1 import OutgoingRequest
 from testbed.probe.log import MeasurementLog
 from testbed.probe.logged_steps import PATIENCE
-from testbed.probe.lookup import Lookup, endpoint
+from testbed.probe.lookup import Lookup, ReadAnswer, endpoint, read_answer
 from testbed.probe.otherdns import ask_within
 from testbed.shapes.known import ClientShape
 
@@ -169,6 +173,19 @@ class DrySteps:
         return made
 
 
+@lru_cache(1024)
+def _question(name: str, kind: str) -> tuple[dns.message.Message, bytes]:
+    """A question as a message, and its bytes after the number."""
+    made = dns.message.make_query(name, kind)
+    return made, made.to_wire()[2:]
+
+
+@lru_cache(1024)
+def _read(raw: bytes, kind: str) -> ReadAnswer:
+    """What an answer says, read once; `raw` is without its number."""
+    return read_answer(b"\0\0" + raw, kind)
+
+
 class DryLookup(Lookup):
     """One question to one resolver, over a way."""
 
@@ -185,14 +202,21 @@ class DryLookup(Lookup):
         self._client, self._answers = client, list[bytes]()
         self._unreachable = False
 
+    def _question(self) -> dns.message.Message:
+        return copy(_question(self.name, self.kind)[0])
+
+    def _read(self, raw: bytes) -> ReadAnswer:
+        return _read(raw[2:], self.kind)
+
     def over_udp(self, timeout: float) -> list[str]:
         """Ask, ask once more, give up after `timeout` seconds."""
         agenda, begun = self._client.agenda, self.log.now()
         ends = self._client.ends(*self.resolver)
         send = self._client.udp(ends, self._take)
         note_flow(self.log, ends, "udp")
+        wire = self.query.id.to_bytes(2, "big") + _question(self.name, self.kind)[1]
         for _ in range(2):
-            send(self.query.to_wire())
+            send(wire)
             agenda.wait(lambda: bool(self._answers) or self._unreachable, agenda.now + timeout / 2)
             if self._answers or self._unreachable:
                 break

@@ -6,7 +6,7 @@ Pages are those of the real servers (`testbed.internet.pages`), and so are the a
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import ip_address
 from random import Random
 from typing import Any, Final, Literal
@@ -14,13 +14,14 @@ from typing import Any, Final, Literal
 from testbed.censor.decision import Direction
 from testbed.censor.inspect import Content, Kind
 from testbed.censor.match import CompiledRule
-from testbed.censor.packet import ACK, RST, SYN, TCP, UDP, Packet, parse
+from testbed.censor.packet import ACK, RST, SYN, TCP, UDP, Packet
 from testbed.censor.parsers.dns import Question, question
 from testbed.censor.units import Seconds
 from testbed.censor.wire import Endpoints, IpForm, icmp_unreachable, reset_sender, udp
+from testbed.dryrun.packedaddress import address_text
 from testbed.dryrun.quicpeer import QuicPeer, hidden
 from testbed.dryrun.tcppeer import TcpPeer, announced_mss
-from testbed.dryrun.way import DryAct, Way
+from testbed.dryrun.way import DryAct, Way, read
 from testbed.internet.behaviour import behaving
 from testbed.internet.doh import resolver_pages
 from testbed.internet.hosts import far_hosts, surroundings
@@ -34,6 +35,7 @@ CHAIN: Final = 1900  # bytes of a server's encrypted flight: two ECDSA certifica
 _START: Final = 5_000_000  # initial sequence number of servers
 _SERVER_HELLO: Final = b"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03" + bytes(116)
 _CHANGE: Final = b"\x14\x03\x03\x00\x01\x01"
+_KEPT: Final = 256  # answers of a world's servers that are kept; our choice
 _PACE: Final = 0.1  # seconds between two pieces of a paced body, as `testbed.internet.behaviour`
 
 
@@ -51,8 +53,11 @@ class FarWorld:
             for operator in world.operators
             for address in (operator.resolver4, operator.resolver6)
         }
+        self.rotates = any(site.answers == "rotating" for site in world.sites)  # no two answers are alike
         self.country_of = surroundings(world).country_of
         self._zones: dict[str, Zone] = {}
+        self._told = lru_cache(_KEPT)(self._answered)
+        self._pages = lru_cache(_KEPT)(self._fetched)
 
     @cached_property
     def zone(self) -> Zone:
@@ -64,6 +69,42 @@ class FarWorld:
         if resolver not in self._zones:
             self._zones[resolver] = self.zone.seen_from(resolver)
         return self._zones[resolver]
+
+    def answered(self, resolver: str, query: bytes) -> bytes | None:
+        """What an honest resolver answers. The same question, whatever its number, gets the same answer."""
+        zone = self.zone_seen_from(resolver)
+        if zone.answers or len(query) < 2:
+            return answer(query, zone)
+        reply = self._told(resolver, query[2:])
+        return reply and query[:2] + reply[2:]
+
+    def _answered(self, resolver: str, rest: bytes) -> bytes | None:
+        return answer(b"\0\0" + rest, self.zone_seen_from(resolver))
+
+    def fetched(self, address: str, client: str, head: bytes, body: bytes) -> tuple[bytes, bytes]:
+        """Head and body of a server's answer to a request (its head as HTTP/1.1 has it)."""
+        same = not body and not self.zone.answers
+        return self._pages(address, client, head) if same else self._fetched(address, client, head, body)
+
+    def _fetched(self, address: str, client: str, head: bytes, body: bytes = b"") -> tuple[bytes, bytes]:
+        line, _, rest = head.partition(b"\r\n")
+        words = line.split(b" ")
+        if len(words) != 3:
+            return b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", b""
+        path, _, query = words[1].partition(b"?")
+        headers = [tuple(map(bytes.strip, one.split(b":", 1))) for one in rest.split(b"\r\n") if b":" in one]
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": words[0].decode("latin-1"),
+            "path": path.decode("latin-1"),
+            "query_string": query,
+            "headers": [(name.lower(), value) for name, value in headers],
+            "client": (client, 40000),
+        }
+        status, sent, content = _carried_out(self.pages_of(self.hosts[address], (address,)), scope, body)
+        lines = [f"HTTP/1.1 {status} OK".encode(), *(name + b": " + value for name, value in sent)]
+        return b"\r\n".join([*lines, b"connection: close", b"", b""]), content
 
     def pages_of(self, host: Host, addresses: Sequence[str]) -> Application:
         """What its web server answers, without the delays, which are counted apart."""
@@ -89,6 +130,7 @@ class FarSide:
 
         `seed`: of what overloaded servers do to a connection.
         """
+        self.drawn = False  # whether the seed has had a say
         self._chance = Random(seed)
         self._far, self._way, self._lying, self._flight = far, way, lying, flight
         self._connections: dict[Endpoints, TcpPeer] = {}
@@ -98,7 +140,7 @@ class FarSide:
 
     def receive(self, raw: bytes) -> None:
         """A packet that came through."""
-        packet = parse(raw)
+        packet = read(raw)
         if packet is None:
             return
         if packet.protocol == TCP:
@@ -120,7 +162,7 @@ class FarSide:
             return
         if packet.flags & RST:
             return
-        address = str(ip_address(packet.destination))
+        address = address_text(packet.destination)
         serve = self._tcp_service(address, packet)
         if serve is None:
             if address in self._far.hosts or address in self._far.resolvers:
@@ -146,7 +188,7 @@ class FarSide:
         """What becomes of a connection, or of a flow: an overloaded server's choice (`internet.overload`)."""
         if host is None or not (host.behaviour.resets or host.behaviour.silent):
             return "served"
-        drawn = self._chance.random()
+        self.drawn, drawn = True, self._chance.random()
         if drawn < host.behaviour.resets:
             return "reset"
         return "silent" if drawn < host.behaviour.resets + host.behaviour.silent else "served"
@@ -163,7 +205,7 @@ class FarSide:
                 if service.key == "dot":
                     return lambda peer: _DotConversation(self, peer, host, address, "", secure=True).begin()
                 if service.key in ("web", "doh", "ech"):
-                    client = str(ip_address(packet.source))
+                    client = address_text(packet.source)
                     secure = packet.dport == getattr(service, "https", packet.dport)
                     return lambda peer: _WebConversation(
                         self, peer, host, address, client, secure=secure
@@ -189,7 +231,7 @@ class FarSide:
     # -- UDP
 
     def _datagram(self, packet: Packet) -> None:
-        address = str(ip_address(packet.destination))
+        address = address_text(packet.destination)
         if packet.dport == 53 and (address in self._far.resolvers or self._has(address, "udp", 53)):
             reply = self._answer(address)(packet.payload)
             if reply is not None:
@@ -220,8 +262,10 @@ class FarSide:
             peer = QuicPeer(self._way.agenda, lambda data: self._way.down(udp(ends, data, IpForm())))
             self._quic[ends] = peer, set()
             silent = self._far.hosts[address].behaviour.silent
-            if silent and self._chance.random() < silent:
-                self._ignored.add(ends)
+            if silent:
+                self.drawn = True
+                if self._chance.random() < silent:
+                    self._ignored.add(ends)
         peer, initials = self._quic[ends]
         if ends in self._ignored:
             return
@@ -229,7 +273,7 @@ class FarSide:
             fresh = packet.payload not in initials
             initials.add(packet.payload)
             if fresh and len(initials) == self._flight:
-                host, client = self._far.hosts[address], str(ip_address(packet.source))
+                host, client = self._far.hosts[address], address_text(packet.source)
                 _QuicConversation(self, peer, host, address, client).begin()
         elif len(initials) >= self._flight:
             peer.receive(packet.payload)
@@ -238,7 +282,6 @@ class FarSide:
 
     def _answer(self, resolver: str) -> Callable[[bytes], bytes | None]:
         lying = self._lying.get(self._far.resolvers.get(resolver, ""))
-        zone = self._far.zone_seen_from(resolver)
 
         def respond(query: bytes) -> bytes | None:
             asked = question(query) if lying else None
@@ -251,7 +294,7 @@ class FarSide:
                             break
                         self._note(f"{lying.name}/{rule.name}", "inject" if reply.message else "drop")
                         return reply.message or None
-            return answer(query, zone)
+            return self._far.answered(resolver, query)
 
         return respond
 
@@ -262,26 +305,9 @@ class FarSide:
     def _note(self, rule: str, what: str) -> None:
         self._way.acts.append(DryAct(rule, Direction.DOWN, what, self._way.agenda.now))
 
-    def fetched(self, host: Host, address: str, client: str, head: bytes, body: bytes) -> tuple[bytes, bytes]:
+    def fetched(self, address: str, client: str, head: bytes, body: bytes) -> tuple[bytes, bytes]:
         """Head and body of the answer to a request (its head as HTTP/1.1 has it)."""
-        line, _, rest = head.partition(b"\r\n")
-        words = line.split(b" ")
-        if len(words) != 3:
-            return b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", b""
-        path, _, query = words[1].partition(b"?")
-        headers = [tuple(map(bytes.strip, one.split(b":", 1))) for one in rest.split(b"\r\n") if b":" in one]
-        scope = {
-            "type": "http",
-            "http_version": "1.1",
-            "method": words[0].decode("latin-1"),
-            "path": path.decode("latin-1"),
-            "query_string": query,
-            "headers": [(name.lower(), value) for name, value in headers],
-            "client": (client, 40000),
-        }
-        status, sent, content = _carried_out(self._far.pages_of(host, (address,)), scope, body)
-        lines = [f"HTTP/1.1 {status} OK".encode(), *(name + b": " + value for name, value in sent)]
-        return b"\r\n".join([*lines, b"connection: close", b"", b""]), content
+        return self._far.fetched(address, client, head, body)
 
     def paced(
         self, host: Host, put: Callable[[bytes], None], head: bytes, body: bytes, then: Callable[[], None]
@@ -350,7 +376,7 @@ class _Conversation:
         if lengths and not early and len(body) < int(lengths[0].partition(b":")[2]):
             return None
         self._answered = True
-        return self._far.fetched(self._host, self._address, self._client, head, body)
+        return self._far.fetched(self._address, self._client, head, body)
 
 
 class _WebConversation(_Conversation):

@@ -69,10 +69,11 @@ class Outbox:
         self._push()
 
     def _advance(self, offset: int) -> None:
-        for sent in [at for at in self._sent_at if at < offset]:
-            self._round_trip = max(self._agenda.now - self._sent_at.pop(sent), 0.0)
-        for sent in [at for at in self._lengths if at < offset]:
-            del self._lengths[sent]
+        sent_at, lengths = self._sent_at, self._lengths  # both in the order of offsets
+        while sent_at and (at := next(iter(sent_at))) < offset:
+            self._round_trip = max(self._agenda.now - sent_at.pop(at), 0.0)
+        while lengths and (at := next(iter(lengths))) < offset:
+            del lengths[at]
         grown = (offset - self.done) / self.segment
         self._window += grown if self._window < self._threshold else grown / self._window
         self._window = min(self._window, _MOST_WINDOW)
@@ -95,12 +96,12 @@ class Outbox:
         self._arm()
 
     def _push(self) -> None:
-        while not self.closed and self._next < self.end:
+        while not self.closed and self._next < (end := self._base + len(self._data)):
             room = min(int(self._window) * self.segment, self.limit) - (self._next - self.done)
-            piece = self._piece(self._next, self.end)[: max(room, 0)]
-            if not piece or (
-                room < self.segment and len(piece) < min(self.segment, self.limit, self.end - self._next)
-            ):
+            if room <= 0:
+                break
+            piece = self._piece(self._next, end)[:room]
+            if room < self.segment and len(piece) < min(self.segment, self.limit, end - self._next):
                 break
             at, self._next = self._next, self._next + len(piece)
             self._sent_at[at], self._lengths[at] = self._agenda.now, len(piece)

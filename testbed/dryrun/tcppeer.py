@@ -2,10 +2,11 @@
 
 import struct
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from testbed.censor.packet import ACK, FIN, PSH, RST, SYN, TCP, Packet
-from testbed.censor.wire import Endpoints, IpForm, checksum, ip, pseudo_header
+from testbed.censor.wire import Endpoints, IpForm, ip, pseudo_header
 from testbed.dryrun.agenda import Agenda
 from testbed.dryrun.outbox import Outbox
 
@@ -14,6 +15,7 @@ _WINDOW: Final = 65535
 _HEAD: Final = struct.Struct("!HHIIBBH")  # up to the window
 _SUM: Final = struct.Struct("!HH")  # checksum, urgent pointer
 _FORM: Final = IpForm(dont_fragment=True)
+_NO_ID: Final = b"\0\0\x40\0\x40\x06"  # of an IPv4 header: identification, "don't fragment", 64 hops, TCP
 _STAMPS: Final = b"\1\1\x08\x0a" + bytes(8)  # the timestamp option, on every segment as Linux sends it
 _SYN_OPTIONS: Final = b"\4\2\x08\x0a" + bytes(8) + b"\1\3\3\0"  # after the MSS: SACK permitted, stamps, scale
 _SYN_TRIES: Final = 6  # Linux: 1, 2, 4 … s
@@ -35,12 +37,32 @@ def segment(
 ) -> bytes:
     """A TCP segment with the options that Linux sends; `mss` for SYNs."""
     options = struct.pack("!BBH", 2, 4, mss) + _SYN_OPTIONS if mss else _STAMPS
-    source, destination, sport, dport = ends
     offset = (20 + len(options)) // 4 << 4
-    head = _HEAD.pack(sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, offset, flags, window)
+    head = _HEAD.pack(ends[2], ends[3], seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, offset, flags, window)
     rest = options + payload
-    covered = pseudo_header(source, destination, TCP, 20 + len(rest)) + head + rest
-    return ip(source, destination, TCP, head + _SUM.pack(checksum(covered), 0) + rest, _FORM)
+    size = 20 + len(rest)
+    before, after, own, covered = _around(ends[0], ends[1])
+    # The sum of all words modulo 0xFFFF (RFC 1071), of the parts apart; every part but the last is even.
+    total = (covered + size + int.from_bytes(head) + int.from_bytes(rest + b"\0" * (size % 2))) % 0xFFFF
+    made = head + _SUM.pack(0xFFFF - (total or 0xFFFF), 0) + rest
+    if len(ends[0]) == 16:
+        return before + size.to_bytes(2, "big") + after + made
+    size += 20
+    header = 0xFFFF - ((own + size) % 0xFFFF or 0xFFFF)
+    return before + size.to_bytes(2, "big") + _NO_ID + header.to_bytes(2, "big") + after + made
+
+
+@lru_cache(256)
+def _around(source: bytes, destination: bytes) -> tuple[bytes, bytes, int, int]:
+    """Of the IP headers between two hosts: what precedes the length, and what follows it or the header's sum.
+
+    Then the sums of header and pseudo-header without a length.
+    """
+    made = ip(source, destination, TCP, b"", _FORM)
+    covered = int.from_bytes(pseudo_header(source, destination, TCP, 0))
+    if len(source) == 16:
+        return made[:4], made[6:], 0, covered
+    return made[:2], made[12:], int.from_bytes(made[:2] + b"\0\0" + made[4:10] + b"\0\0" + made[12:]), covered
 
 
 class TcpPeer:

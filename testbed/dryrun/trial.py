@@ -3,13 +3,13 @@
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 from typing import Final
 
 from testbed.dryrun.agenda import Agenda
 from testbed.dryrun.dryclient import DryClient, DryLog
 from testbed.dryrun.drysteps import DrySteps
 from testbed.dryrun.farside import FarSide, FarWorld
+from testbed.dryrun.packedaddress import packed_address
 from testbed.dryrun.way import DryAct, DryLink, Station, Way, WayPacket
 from testbed.measurement.ooni import Measurement
 from testbed.measurement.target import Target
@@ -52,6 +52,7 @@ class DryTrial:
     measurement: Measurement
     acts: tuple[DryAct, ...]
     packets: tuple[WayPacket, ...] = ()  # at the client's interface, if they were asked for
+    drawn: bool = True  # whether a draw had a say: if not, every other makes the same but for DNS's numbers
 
     @property
     def rules(self) -> tuple[str, ...]:
@@ -91,10 +92,13 @@ def try_out(
     """
     far = _far(place.world)
     agenda = Agenda()
-    way = Way(agenda, list(_stations(place, target, without)), _links(place))
+    stations, links = list(_stations(place, target, without)), _links(place)
+    way = Way(agenda, stations, links)
     client = DryClient(agenda, way, _addresses(place))
     lying = {one.operator: one for one in _left(place.placements, without) if one.at == "resolver"}
-    FarSide(far, way, lying, len(shape.flight(target.host, draw)) if shape.flight else 1, place.seed)
+    flight = len(shape.flight(target.host, draw)) if shape.flight else 1
+    far_side = FarSide(far, way, lying, flight, place.seed)
+    chance = shape.varies or far.rotates or any(one.draws for one in links)
     found = []
     for number in range(tries):
         way.acts.clear()
@@ -108,7 +112,8 @@ def try_out(
         made = log.measurement(target.url, ipv, endpoint(_resolvers(place, ipv)[0])[0])
         acts = tuple(way.acts)
         agenda.wait(lambda: False, agenda.now + _PAUSE)
-        found.append(DryTrial(made, acts, tuple(way.seen or ())))
+        drawn = chance or far_side.drawn or any(one.core.drawn for one in stations)
+        found.append(DryTrial(made, acts, tuple(way.seen or ()), drawn))
     return found
 
 
@@ -134,7 +139,7 @@ def _links(place: DryPlace) -> list[DryLink]:
     if place.vantage == OUTSIDE:
         return []
     operator = place.world.operator(place.vantage)
-    own = {ip_address(one).packed for one in (operator.resolver4, operator.resolver6)}
+    own = {packed_address(one) for one in (operator.resolver4, operator.resolver6)}
     uplink = operator.uplink or place.world.backbone
     both = DryLink(operator.access, place.seed), DryLink(uplink, place.seed + 1, own)
     return [one for one in both if one.acts]

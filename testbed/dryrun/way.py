@@ -6,7 +6,7 @@ core and a soft kernel. Every act on a packet is noted with its rule.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from random import Random
 from typing import Final, NamedTuple
 
@@ -20,6 +20,9 @@ from testbed.model import LinkQuality, Placement
 ONE_WAY: Final = 0.01  # seconds; our choice
 
 _Deliver = Callable[[bytes], None]
+
+read: Final = lru_cache(512)(parse)
+"""A packet's headers, for those who change nothing in them: its receiver, and who looks at what passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,8 @@ class Station:
         """`inwards`: it guards the server's end of the way, and what goes to the server comes down to it."""
         self.name, self.place, self.policy = place.name, place, place.policy
         policy = place.policy
-        self.kernel = SoftKernel(Censor(policy, seed, time_scale=scale), policy, time_scale=scale)
+        self.core = Censor(policy, seed, time_scale=scale)
+        self.kernel = SoftKernel(self.core, policy, time_scale=scale)
         self.scale = scale
         self.inwards = inwards
 
@@ -65,13 +69,18 @@ class DryLink:
 
     def __init__(self, quality: LinkQuality, seed: int, before: Collection[bytes] = ()) -> None:
         """`before`: addresses on the client's side of the link, whose packets do not cross it."""
-        self._quality, self._chance, self._before = quality, Random(seed), before
+        self._quality, self._chance, self._before = quality, Random(seed) if quality.loss else None, before
         self._busy_until = {True: 0.0, False: 0.0}
 
     @property
     def acts(self) -> bool:
         """Whether it does anything to packets."""
         return self._quality.delayed or bool(self._quality.rate)
+
+    @property
+    def draws(self) -> bool:
+        """Whether it leaves anything to chance."""
+        return bool(self._quality.loss)
 
     def passes(self, raw: bytes, now: float, *, to_server: bool) -> float | None:
         """Seconds that a packet takes; None if it is lost."""
@@ -80,7 +89,7 @@ class DryLink:
             return 0.0
         if raw[0] >> 4 in given.dead:
             return None
-        if given.loss and self._chance.random() < given.loss:
+        if self._chance is not None and self._chance.random() < given.loss:
             return None
         if not given.rate:
             return given.delay
@@ -112,14 +121,17 @@ class Way:
 
     def _enter(self, raw: bytes, place: int, *, to_server: bool) -> None:
         """The links first: what they do has no order with what the censors do. Our choice."""
-        late = 0.0
+        late, now = 0.0, self.agenda.now
         for link in self._links:
-            took = link.passes(raw, self.agenda.now + late, to_server=to_server)
+            took = link.passes(raw, now + late, to_server=to_server)
             if took is None:
                 return
             late += took
-        if late:
-            self.agenda.after(late, lambda: self._carry(raw, place, to_server=to_server))
+        if not self.stations:  # the same in one step
+            deliver = self.to_server if to_server else self._arrive
+            self.agenda.at(now + late + ONE_WAY, partial(deliver, raw))
+        elif late:
+            self.agenda.after(late, partial(self._carry, raw, place, to_server=to_server))
         else:
             self._carry(raw, place, to_server=to_server)
 
@@ -146,7 +158,7 @@ class Way:
                 self.agenda.at(decision.release_at / station.scale, later)
                 return
         deliver = self.to_server if to_server else self._arrive
-        self.agenda.after(ONE_WAY, lambda: deliver(raw))
+        self.agenda.after(ONE_WAY, partial(deliver, raw))
 
     def _arrive(self, raw: bytes) -> None:
         if self.seen is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import count
 from zlib import crc32
 
@@ -43,12 +43,13 @@ class Zone:
     answers: Mapping[str, DnsAnswers] = field(default_factory=dict)  # name -> which addresses, if not all
     asked: Iterator[int] = field(default_factory=count, compare=False)  # numbers the answers that rotate
     egress: str = ""  # IPv4 address of the resolver that answers, for `WHOAMI`; "" leaves them out
-    parents: frozenset[str] = field(init=False)  # names that exist only because something is below them
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def parents(self) -> frozenset[str]:
+        """Names that exist only because something is below them."""
         names = [*self.addresses, *self.pointers]
         parents = {name[at + 1 :] for name in names for at, char in enumerate(name) if char == "."}
-        object.__setattr__(self, "parents", frozenset(parents | {""}))
+        return frozenset(parents | {""})
 
     @classmethod
     def from_world(cls, world: World) -> "Zone":
@@ -59,11 +60,7 @@ class Zone:
         owners += [(each.names, (*each.ipv4, *each.ipv6)) for each in world.resolvers]
         owners += [(host.names, addresses_of(host, world)) for host in world.hosts if host.names]
         addresses = {name.lower(): owned for names, owned in owners for name in names}
-        pointers = {
-            dns.reversename.from_address(address).to_text(omit_final_dot=True): names[0]
-            for names, owned in owners
-            for address in owned
-        }
+        pointers = {_pointer(address): names[0] for names, owned in owners for address in owned}
         servers: list[tuple[Site | Host, tuple[str, ...]]]
         servers = [(site, site.addresses) for site in listed]
         servers += [(host, addresses_of(host, world)) for host in world.hosts]
@@ -107,6 +104,12 @@ class Zone:
             return [addresses[crc32(self.egress.encode()) % len(addresses)]]
         first = next(self.asked) % len(addresses)
         return addresses[first:] + addresses[:first]
+
+
+@lru_cache(4096)
+def _pointer(address: str) -> str:
+    """The name under which an address is looked up, "1.0.0.127.in-addr.arpa"."""
+    return dns.reversename.from_address(address).to_text(omit_final_dot=True)
 
 
 def _own_ech(server: Site | Host) -> str:

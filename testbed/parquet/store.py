@@ -49,6 +49,11 @@ def table_bytes(rows: Sequence[Mapping[str, Any]], schema: Any) -> bytes:
     return _packed(extra("pyarrow", "data").Table.from_pylist(list(rows), schema=schema))
 
 
+def column_bytes(columns: Mapping[str, Sequence[Any]], schema: Any) -> bytes:
+    """The same of columns, which takes a fraction of the time."""
+    return _packed(extra("pyarrow", "data").Table.from_pydict(dict(columns), schema=schema))
+
+
 def joined(files: Sequence[Path]) -> bytes:
     """Files of one schema as one, of one row group. InputError as `rows_in`."""
     arrow, tables = extra("pyarrow", "data"), []

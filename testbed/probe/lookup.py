@@ -31,6 +31,7 @@ _RCODES = {
     dns.rcode.REFUSED: "dns_refused_error",
 }
 _MALFORMED = "dns_server_misbehaving"
+ReadAnswer = tuple[str | None, tuple[DnsAnswer, ...], int | None]  # what is wrong, answers, RCODE
 
 
 def endpoint(resolver: str, default_port: int = 53) -> tuple[str, int]:
@@ -78,9 +79,12 @@ class Lookup:
         """`kind` is the type of record: A, AAAA or HTTPS (RFC 9460); "" is that of the IP version."""
         self.log, self.name, self.resolver = log, name, resolver
         self.kind = kind or ("AAAA" if ipv == 6 else "A")
-        self.query = dns.message.make_query(name, self.kind)
+        self.query = self._question()
         self._sock: socket.socket | None = None
         self.where = endpoint_text(*resolver)
+
+    def _question(self) -> dns.message.Message:
+        return dns.message.make_query(self.name, self.kind)
 
     def over_udp(self, timeout: float) -> list[str]:
         """Ask, ask once more, give up after `timeout` seconds; MeasurementError with the df-007 string."""
@@ -186,17 +190,22 @@ class Lookup:
         owner = self.log.place.routes.lookup(answer.ipv4 or answer.ipv6 or "")
         return replace(answer, asn=owner.number or None, as_org_name=owner.name or None)
 
-    def _read(self, raw: bytes) -> tuple[str | None, tuple[DnsAnswer, ...], int | None]:
-        try:
-            message = dns.message.from_wire(raw)
-        except dns.exception.DNSException:
-            return _MALFORMED, (), None
-        if message.rcode() != dns.rcode.NOERROR:
-            return _RCODES.get(message.rcode(), _MALFORMED), (), int(message.rcode())
-        answers = [_answer_of(record, rrset.ttl) for rrset in message.answer for record in rrset]
-        usable = tuple(answer for answer in answers if answer is not None)
-        found = any(answer.answer_type == self.kind for answer in usable)
-        return None if found else "dns_no_answer", usable, 0
+    def _read(self, raw: bytes) -> ReadAnswer:
+        return read_answer(raw, self.kind)
+
+
+def read_answer(raw: bytes, kind: str) -> ReadAnswer:
+    """What an answer to a question of this kind says."""
+    try:
+        message = dns.message.from_wire(raw)
+    except dns.exception.DNSException:
+        return _MALFORMED, (), None
+    if message.rcode() != dns.rcode.NOERROR:
+        return _RCODES.get(message.rcode(), _MALFORMED), (), int(message.rcode())
+    answers = [_answer_of(record, rrset.ttl) for rrset in message.answer for record in rrset]
+    usable = tuple(answer for answer in answers if answer is not None)
+    found = any(answer.answer_type == kind for answer in usable)
+    return None if found else "dns_no_answer", usable, 0
 
 
 def _answer_of(record: Any, ttl: int) -> DnsAnswer | None:

@@ -5,7 +5,7 @@ Entries that do not say how they ended prove nothing and are left out.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from ipaddress import ip_address
 from re import DOTALL, IGNORECASE, search
@@ -288,6 +288,7 @@ def _address_of(endpoint: str) -> str:
     return endpoint.rpartition(":")[0].strip("[]")
 
 
+@lru_cache(4096)
 def _shortest(text: str) -> str:
     try:
         return str(ip_address(text))

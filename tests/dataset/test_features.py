@@ -74,6 +74,20 @@ def test_entropy_of_bytes() -> None:
     assert entropy(b"aab") == pytest.approx(2 / 3 * log2(3 / 2) + 1 / 3 * log2(3))
 
 
+def with_options(raw: bytes) -> bytes:
+    """The IPv4 packet with four options that do nothing (RFC 791)."""
+    head = (
+        b"\x46"
+        + raw[1:2]
+        + (len(raw) + 4).to_bytes(2, "big")
+        + raw[4:10]
+        + b"\0\0"
+        + raw[12:20]
+        + b"\1\1\1\1"
+    )
+    return head[:10] + checksum(head).to_bytes(2, "big") + head[12:] + raw[20:]
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -81,6 +95,7 @@ def test_entropy_of_bytes() -> None:
         tcp(DOWN, TcpForm(1, 2, 16), IpForm(), b"even"),
         udp(UP, b"lookup", IpForm(ip_id=7)),
         udp(DOWN, bytes(1200), IpForm()),
+        with_options(tcp(UP, TcpForm(1, 2, 16), IpForm(), b"options of the IP header")),
     ],
 )
 def test_a_disguise_is_the_packet_that_the_other_ends_would_have_sent(raw: bytes) -> None:
@@ -92,7 +107,7 @@ def test_a_disguise_is_the_packet_that_the_other_ends_would_have_sent(raw: bytes
     assert packet.payload == before.payload
     body = packet.raw[packet.transport_at :]
     covered = pseudo_header(packet.source, packet.destination, packet.protocol, len(body)) + body
-    assert (checksum(packet.raw[:20]), checksum(covered)) == (0, 0)
+    assert (checksum(packet.raw[: packet.transport_at]), checksum(covered)) == (0, 0)
 
 
 def test_a_wrong_checksum_stays_wrong_and_a_quoted_packet_is_disguised_too() -> None:
