@@ -19,7 +19,7 @@ from testbed.scenario.labels import CAUSELESS
 from testbed.shapes.known import SHAPES
 from testbed.truth.expected import Truth, truth
 
-Made = dict[tuple[object, ...], tuple[CutFlow, Mapping[str, object]]]
+MadeFlows = dict[tuple[object, ...], tuple[CutFlow, Mapping[str, object]]]
 _LOOKUPS: Final = frozenset({"dns/udp", "dns/tcp"})  # their questions have numbers, drawn
 
 
@@ -54,7 +54,7 @@ class Exchanges:
         """Flows of one drawn phase under names of its own, without end."""
         scenario, phase, cases = chance.choice(self._phases)
         named = named_phase(scenario, phase, cases, chance)
-        making = _Making(scenario, phase, named, Asker(scenario), self._clients, self._ipv, Made())
+        making = _Making(scenario, phase, named, Asker(scenario), self._clients, self._ipv, MadeFlows())
         while True:
             one = making.flow(chance)
             if one.truth["label"] != "broken":  # it fails outside, too: there is no address of that version
@@ -71,7 +71,7 @@ class _Making:
     asker: Asker
     clients: tuple[str, ...]
     ipv: tuple[int, ...]
-    made: Made
+    made: MadeFlows
 
     def flow(self, chance: Random) -> LabelledFlow:
         """Draw an exchange, and its ends."""

@@ -103,7 +103,7 @@ def test_an_exchange_that_was_made_before_is_what_would_be_made_again(
     tried, found = [0, 0], []
     for turn in (0, 1):
         if turn:
-            monkeypatch.setattr(drawing, "Made", Forgetful)
+            monkeypatch.setattr(drawing, "MadeFlows", Forgetful)
 
         def counted(*args: Any, turn: int = turn, **more: Any) -> Any:
             tried[turn] += 1
