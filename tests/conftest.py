@@ -7,6 +7,7 @@ feature: it fails.
 
 import os
 import random
+import re
 import shutil
 import tempfile
 from functools import partial
@@ -16,6 +17,8 @@ import pytest
 from testbed import doctor
 
 SEED_VARIABLE = "TESTBED_SEED"
+PART_VARIABLE = "TESTBED_PART"  # set by tools/run_tests.py: "world" or "not world"
+ALL_WORLD = re.compile(r"^pytestmark = (\[[^\]]*)?pytest\.mark\.world\b", re.MULTILINE)
 ABSENT = pytest.StashKey[list[doctor.Feature]]()
 
 try:
@@ -34,6 +37,16 @@ def pytest_configure(config):
         folder = tempfile.mkdtemp(prefix="testbed-cache-")
         config.add_cleanup(partial(shutil.rmtree, folder, ignore_errors=True))
         os.environ["XDG_CACHE_HOME"] = folder
+
+
+def pytest_ignore_collect(collection_path):
+    """Leave out files none of whose tests belong to the part that runs: importing them all takes long."""
+    part = os.environ.get(PART_VARIABLE)
+    if part is None or collection_path.suffix != ".py":
+        return None
+    text = collection_path.read_text("utf-8")
+    other = ALL_WORLD.search(text) is not None if part == "not world" else "pytest.mark.world" not in text
+    return other or None
 
 
 def pytest_report_header(config):

@@ -4,6 +4,9 @@ First the pure ones, a process for each core, then those that build worlds, two 
 for its clocks half of its time. Neighbours disturb what measures times: a test that fails is repeated, with
 the same seed, when nothing else runs, and has failed if it fails again. Every repeated test is named. The
 last line has the sums, in pytest's form.
+
+Python's byte code is kept even if the environment says not to: pytest rewrites the assertions of every test
+file otherwise, in each process of both parts, and each program that a test starts is compiled again.
 """
 
 import argparse
@@ -21,6 +24,8 @@ from typing import Final
 from xml.etree import ElementTree
 
 SEED: Final = "TESTBED_SEED"
+PART: Final = "TESTBED_PART"  # the marks of the part that runs; conftest.py then leaves out other files
+NO_BYTE_CODE: Final = "PYTHONDONTWRITEBYTECODE"
 FAILED: Final = 1  # pytest's exit statuses
 INTERRUPTED: Final = 2
 NOTHING_COLLECTED: Final = 5
@@ -51,6 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     own, options = parser.parse_known_args(arguments)
     os.environ.setdefault(SEED, str(random.SystemRandom().randrange(2**32)))
+    os.environ.pop(NO_BYTE_CODE, None)
     began = time.monotonic()
     parts = list[PytestCall]()
     for part, processes in (("not world", own.jobs), ("world", _WORLDS * own.jobs)):
@@ -89,7 +95,8 @@ def run(marks: str, part: str, options: Sequence[str]) -> PytestCall:
     with tempfile.TemporaryDirectory(prefix="tests-") as folder:
         report = Path(folder, "report.xml")
         command = ["pytest", "-m", selected, f"--junitxml={report}", "-o", "junit_logging=no", *options]
-        status = subprocess.run([sys.executable, "-m", *command], check=False).returncode
+        environment = {**os.environ, PART: part}
+        status = subprocess.run([sys.executable, "-m", *command], check=False, env=environment).returncode
         return read_report(report, status)
 
 

@@ -13,8 +13,10 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 from scapy.utils import RawPcapNgReader
 
+from testbed.replay.rewriter import Rewriter
 from tests.capture.captures import BEGIN, Session, pcap, pcapng
 from tests.censor.line import hello
+from tests.inprocess import CommandDone, run_here
 
 RULES = """\
 rules:
@@ -36,14 +38,20 @@ default_phase: block
 """
 
 
-def call(*args: str, cwd: Path, stdin: bytes | None = None, memory: int = 0, prefix: str = ""):
+def call(*args: str, cwd: Path, stdin: bytes = b"") -> CommandDone:
+    return run_here("replay", *args, cwd=cwd, stdin=stdin, env={"NO_COLOR": "1"})
+
+
+def process(*args: str, cwd: Path, memory: int = 0, prefix: str = "") -> subprocess.CompletedProcess[bytes]:
+    """In a process of its own, with at most so much memory, and with these lines run first."""
+
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
     program = f"{prefix}from testbed.cli.main import main; main()"
     return subprocess.run(
         [sys.executable, "-c", program, "replay", *args],
-        input=stdin, capture_output=True, cwd=cwd, timeout=100, check=False,
+        capture_output=True, cwd=cwd, timeout=100, check=False,
         env={**os.environ, "NO_COLOR": "1"}, preexec_fn=limit if memory else None,
     )  # fmt: skip
 
@@ -260,21 +268,19 @@ def test_guessed_sides_are_said(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["empty", "interrupted"])
-def test_no_half_output_is_left(folder: Path, wrong: str) -> None:
+def test_no_half_output_is_left(folder: Path, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The new capture has its name when it is complete; an older one of that name is kept until then."""
     (folder / "out.pcapng").write_bytes(b"older")
-    data = pcap([])
-    prefix = ""
+    data, status = pcap([]), 2
     if wrong == "interrupted":
-        data = (folder / "a.pcap").read_bytes()
-        prefix = (
-            "from testbed.replay.rewriter import Rewriter\n"
-            "def close(self): raise KeyboardInterrupt\n"
-            "Rewriter.close = close\n"
-        )
+        data, status = (folder / "a.pcap").read_bytes(), 130
+
+        def close(_: Rewriter) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Rewriter, "close", close)
     arguments = ("-", "--profile", "t22", "--rules", "rules.yaml", "--out", "out.pcapng")
-    done = call(*arguments, cwd=folder, stdin=data, prefix=prefix)
-    assert done.returncode == (130 if prefix else 2)
+    assert call(*arguments, cwd=folder, stdin=data).returncode == status
     assert (folder / "out.pcapng").read_bytes() == b"older"
     assert not list(folder.glob(".out*"))
 
@@ -383,7 +389,7 @@ def test_no_library_of_another_licence_and_no_far_side_is_loaded(folder: Path) -
         "bad = ('aioquic', 'OpenSSL', 'scapy', 'netfilterqueue', 'hypercorn')\n"
         "atexit.register(lambda: print('LOADED', [m for m in bad if m in sys.modules]))\n"
     )
-    done = call("a.pcap", "--profile", "t22", "--rules", "rules.yaml", cwd=folder, prefix=watch)
+    done = process("a.pcap", "--profile", "t22", "--rules", "rules.yaml", cwd=folder, prefix=watch)
     assert b"LOADED []" in done.stdout
 
 
@@ -411,7 +417,7 @@ def test_memory_does_not_grow_with_the_file(folder: Path) -> None:
     arguments = ("--profile", "t22", "--rules", "rules.yaml", "--summary", "--json")
     peak = "import atexit, resource\natexit.register(lambda: print(resource.getrusage(0).ru_maxrss))\n"
     short, long = (
-        int(call(name, *arguments, cwd=folder, prefix=peak, memory=300 << 20).stdout.split()[-1])
+        int(process(name, *arguments, cwd=folder, prefix=peak, memory=300 << 20).stdout.split()[-1])
         for name in ("short.pcap", "long.pcap")
     )
     assert long - short < 4_000  # kB

@@ -11,10 +11,11 @@ from tools.run_tests import PytestCall, closing_line, main, status_of
 
 FILE = """\
 import os
+import sys
 import pytest
 
 def test_pure():
-    pass
+    assert not sys.dont_write_bytecode
 
 @pytest.mark.world
 def test_world():
@@ -47,6 +48,7 @@ def test_the_closing_line() -> None:
 def suite(tmp_path: Path, monkeypatch) -> Callable[..., int]:
     """Run a suite of one file."""
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the suite needs one; each process loads all
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p xdist.plugin")
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = world: x\n")
@@ -63,23 +65,44 @@ def test_both_parts_run_on_every_core(suite, capfd) -> None:
     assert "3 passed, 1 skipped" in capfd.readouterr().out.splitlines()[-1]
 
 
-@pytest.mark.parametrize("name", ["pure", "world"])
-def test_what_fails_beside_others_and_passes_alone_has_passed_and_is_named(suite, capfd, name: str) -> None:
-    alone = '    assert "PYTEST_XDIST_WORKER" not in os.environ'
-    assert suite(FILE.replace(f"def test_{name}():", f"def test_{name}():\n{alone}")) == 0
+BOTH = ("pure", "world")
+
+
+def failing(condition: str, *names: str) -> str:
+    """The file, where these tests pass only if the condition holds."""
+    text = FILE
+    for name in names:
+        text = text.replace(f"def test_{name}():", f"def test_{name}():\n    assert {condition}")
+    return text
+
+
+def test_what_fails_beside_others_and_passes_alone_has_passed_and_is_named(suite, capfd) -> None:
+    assert suite(failing('"PYTEST_XDIST_WORKER" not in os.environ', *BOTH)) == 0
     lines = capfd.readouterr().out.splitlines()
     assert "3 passed, 1 skipped" in lines[-1]
-    at = lines.index("1 tests failed beside others and run again, alone:")
-    assert lines[at + 1] == f"  test_it::test_{name}"
-    assert f"passed alone: test_it::test_{name}" in lines
+    again = [
+        number
+        for number, line in enumerate(lines)
+        if line == "1 tests failed beside others and run again, alone:"
+    ]
+    assert [lines[number + 1] for number in again] == [f"  test_it::test_{name}" for name in BOTH]
+    passed = [line for line in lines if line.startswith("passed alone: ")]
+    assert passed == [f"passed alone: test_it::test_{name}" for name in BOTH]
 
 
-@pytest.mark.parametrize(("name", "jobs"), [("pure", 2), ("world", 2), ("world", 1)])
-def test_what_fails_twice_has_failed(suite, capfd, name: str, jobs: int) -> None:
-    assert suite(FILE.replace(f"def test_{name}():", f"def test_{name}():\n    assert 0"), jobs) == 1
+def test_what_fails_twice_has_failed(suite, capfd) -> None:
+    assert suite(failing("0", *BOTH)) == 1
+    lines = capfd.readouterr().out.splitlines()
+    assert "2 failed, 1 passed, 1 skipped" in lines[-1]
+    assert not any("passed alone" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_one_process_repeats_nothing(suite, capfd, name: str) -> None:
+    assert suite(failing("0", name), jobs=1) == 1
     lines = capfd.readouterr().out.splitlines()
     assert "1 failed, 2 passed, 1 skipped" in lines[-1]
-    assert not any("passed alone" in line for line in lines)
+    assert not any("run again" in line for line in lines)
 
 
 def test_what_could_not_be_repeated_has_failed(monkeypatch, capfd) -> None:
