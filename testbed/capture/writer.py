@@ -3,9 +3,11 @@
 Blocks and options: draft-ietf-opsawg-pcapng §4 and §3.5.
 """
 
+import os
 import struct
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
+from pathlib import Path
 from typing import IO, Final
 
 from testbed.capture.pcapng import MAGIC
@@ -89,6 +91,21 @@ class PcapngWriter:
     def _block(self, kind: bytes, body: bytes) -> None:
         size = (12 + len(body)).to_bytes(4, "little")
         self._file.write(kind + size + body + size)
+
+
+def ends_whole(path: Path) -> bool:
+    """Whether a file that was written here ends with a whole block: the length of each stands at both ends."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size < 12:
+            return False
+        file.seek(-4, os.SEEK_END)
+        last = file.read(4)
+        length = int.from_bytes(last, "little")
+        if not 12 <= length <= size:
+            return False
+        file.seek(-length + 4, os.SEEK_END)
+        return file.read(4) == last
 
 
 def _option(code: int, value: bytes) -> bytes:

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, Final
 
 from testbed import __version__
+from testbed.capture.writer import ends_whole
 from testbed.dataset.columns import TABLES
 from testbed.dataset.datasheet import datasheet
 from testbed.dataset.exchanges import Exchanges
@@ -18,10 +19,11 @@ from testbed.dataset.flowcut import LabelledFlow
 from testbed.dataset.flowplan import BLOCK, DatasetPart, DatasetPlan
 from testbed.dataset.flowtables import ENDINGS, tables_of
 from testbed.errors import InputError
-from testbed.parquet.store import extra, opened, put_bytes, rows_in, views_of
+from testbed.parquet.store import extra, opened, put_bytes, rows_in, values_in, views_of
 from testbed.scenario.loader import load
 
 PLAN: Final = "plan.json"
+_AGAIN: Final = "remove it: the command that made it makes it again"
 _Tell = Callable[[int, int, int, float | None], None]  # flows that are made, of all; 0; seconds left
 
 
@@ -85,9 +87,20 @@ class DatasetFolder:
                 raise
 
     def _whole(self, part: DatasetPart) -> bool:
-        """A part's table of flows is written last."""
-        file = self.folder / part.file("flows", "parquet")
-        return file.exists() and rows_in(file) == part.flows
+        """Whether a part's files are there, and whole."""
+        files = {
+            table: self.folder / part.file(table, ending)
+            for table, ending in ENDINGS.items() if table != "pcap" or self.plan.pcap
+        }  # fmt: skip
+        if not all(one.exists() for one in files.values()) or rows_in(files["flows"]) != part.flows:
+            return False
+        packets = sum(sum(values_in(files["flows"], f"packets_{way}")) for way in ("up", "down"))
+        if rows_in(files["packets"]) != packets:
+            message = f"it has {rows_in(files['packets'])} of {packets} packets"
+            raise InputError.at(str(files["packets"]), message, _AGAIN)
+        if self.plan.pcap and not ends_whole(files["pcap"]):
+            raise InputError.at(str(files["pcap"]), "cut short, or no pcapng", _AGAIN)
+        return True
 
 
 def make_part(folder: Path, plan: DatasetPlan, part: DatasetPart) -> DatasetPart:

@@ -91,6 +91,13 @@ def rows_in(path: Path) -> int:
         return int(extra("pyarrow.parquet", "data").ParquetFile(path).metadata.num_rows)
 
 
+def values_in(path: Path, column: str) -> list[Any]:
+    """A column of one file. InputError as `rows_in`."""
+    with _named(path):
+        found = extra("pyarrow.parquet", "data").ParquetFile(path).read(columns=[column])
+        return list(found.column(column).to_pylist())
+
+
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The rows of one file. InputError as `rows_in`."""
     with _named(path):

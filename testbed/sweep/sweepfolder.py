@@ -25,6 +25,7 @@ from testbed.parquet.store import (
     read_rows,
     rows_in,
     schema_of,
+    values_in,
     views_of,
 )
 from testbed.sweep.sweepspec import PART, SweepPart, SweepPlan, as_file
@@ -49,7 +50,8 @@ class SweepFolder:
     def open(cls, folder: Path, plan: SweepPlan) -> "SweepFolder":
         """Begin in a new or empty folder, or go on with what is in it.
 
-        Errors: UnsupportedError without pyarrow; InputError for a folder of another sweep or version.
+        Errors: UnsupportedError without pyarrow; InputError for a folder of another sweep or version, and for a
+        file in it that was cut short.
         """
         extra("pyarrow", "data")
         file = folder / PLAN
@@ -61,10 +63,11 @@ class SweepFolder:
             text = yaml.safe_dump(as_file(plan.spec), sort_keys=False, allow_unicode=True)
             put_bytes(folder / FILE, text.encode())
             put_bytes(file, (json.dumps(plan.to_json(), indent=1, ensure_ascii=False) + "\n").encode())
-        made = cls(folder, plan)
-        made.made = sum(rows_in(one) for one in folder.glob(TABLES["runs"]))
-        made.made += sum(one.read_bytes().count(b"\n") for one in (folder / JOURNAL).glob("*.jsonl"))
-        return made
+        same_version(folder)
+        trials = {one.stem for one in folder.glob(TABLES["trials"])}
+        whole = {one.stem: rows_in(one) for one in folder.glob(TABLES["runs"]) if one.stem in trials}
+        begun = [one for one in (folder / JOURNAL).glob("*.jsonl") if one.stem not in whole]
+        return cls(folder, plan, sum(whole.values()) + sum(one.read_bytes().count(b"\n") for one in begun))
 
     def missing(self) -> Iterator[int]:
         """The numbers of the runs that are not kept, in order.
@@ -128,13 +131,15 @@ class SweepFolder:
         return found
 
     def _whole(self, part: SweepPart) -> bool:
-        """Whether a part's files are there. That of runs is written last."""
-        file = self.folder / part.file("runs")
-        if not file.exists():
+        """Whether a part's files are there, and whole. That of runs is written last."""
+        runs, trials = (self.folder / part.file(table) for table in ("runs", "trials"))
+        if not runs.exists() or not trials.exists():
             return False
-        _must_be_of_version(file, self.plan.version)
-        if rows_in(file) != len(part.runs):
-            raise InputError.at(str(file), f"it has {rows_in(file)} of {len(part.runs)} runs", _IT_GOES_ON)
+        expected = len(part.runs), sum(values_in(runs, "trials"))
+        for file, rows, what in zip((runs, trials), expected, ("runs", "trials"), strict=True):
+            _must_be_of_version(file, self.plan.version)
+            if rows_in(file) != rows:
+                raise InputError.at(str(file), f"it has {rows_in(file)} of {rows} {what}", _IT_GOES_ON)
         self._journal_of(part).unlink(missing_ok=True)
         return True
 
@@ -171,9 +176,10 @@ def sweep_view(folder: Path) -> Any:
 
 def same_version(folder: Path) -> None:
     """InputError if files of the folder are of two versions, or cut short."""
+    version = _plan(folder).get("version") if (folder / PLAN).exists() else None
     for pattern in TABLES.values():
         for file in sorted(folder.glob(pattern)):
-            _must_be_of_version(file, None if not (folder / PLAN).exists() else _plan(folder).get("version"))
+            _must_be_of_version(file, version)
 
 
 def is_sweep(folder: Path) -> bool:

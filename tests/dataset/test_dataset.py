@@ -3,6 +3,7 @@
 import sys
 from hashlib import sha256
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -71,15 +72,23 @@ def test_only_filtered_flows_are_blocked(made: Path) -> None:
     ]
 
 
-def test_a_file_that_was_cut_is_named(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [("flows", "Parquet file"), ("packets", "Parquet file"), ("pcap", "pcapng")],
+)
+def test_a_file_that_was_cut_is_named_and_made_again_when_it_is_removed(
+    table: str, said: str, made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "set"
-    assert run(*ARGS, "--out", str(folder)) == 0
-    cut = next(folder.glob("flows/*/*.parquet"))
+    copytree(made, folder)
+    cut = min(folder.glob(f"{table}/*/*"))
     cut.write_bytes(cut.read_bytes()[:-40])
-    capsys.readouterr()
 
     assert run(*ARGS, "--out", str(folder)) == 2
-    assert f"{cut}: cut short, or no Parquet file" in capsys.readouterr().err
+    assert f"{cut}: cut short, or no {said}" in capsys.readouterr().err
+    cut.unlink()
+    assert run(*ARGS, "--out", str(folder)) == 0
+    assert digests(folder) == digests(made)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ import sys
 import time
 from hashlib import sha256
 from pathlib import Path
+from shutil import copytree
 
 import pytest
+from pyarrow import parquet
 
 from testbed.cli.main import main
 from testbed.sweep.onerun import answered
@@ -67,6 +69,19 @@ def trials(folder: Path) -> dict[str, str]:
         str(one.relative_to(folder)): sha256(one.read_bytes()).hexdigest()
         for one in folder.glob("trials/*/*")
     }
+
+
+def copy(folder: Path, into: Path) -> Path:
+    return copytree(folder, into / "swept")
+
+
+def reading(spec: Path, out: Path) -> list[list[str]]:
+    """The commands that read the folder of a sweep."""
+    return [
+        ["score", str(out)],
+        ["report", str(out), "-o", str(out / "page.html")],
+        ["sweep", str(spec), "--core", "--out", str(out)],
+    ]
 
 
 def kept(folder: Path) -> int:
@@ -153,34 +168,51 @@ def test_a_line_that_was_cut_is_made_again(spec: Path, tmp_path: Path) -> None:
     assert next(again.missing()) == 1
 
 
-def test_a_file_that_was_cut_is_named(
-    made: Path, spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("table", ["runs", "trials"])
+def test_a_file_that_was_cut_is_named_by_all_and_its_runs_are_made_again_when_it_is_removed(
+    table: str, made: Path, spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "swept"
-    subprocess.run(["cp", "-r", str(made), str(out)], check=True)
-    cut = min(out.glob("runs/*/*.parquet"))
+    out = copy(made, tmp_path)
+    cut = max(out.glob(f"{table}/*/*.parquet"))
     cut.write_bytes(cut.read_bytes()[:-40])
 
-    assert run("score", str(out)) == 2
-    assert f"{cut}: cut short, or no Parquet file" in capsys.readouterr().err
-    assert run("sweep", str(spec), "--core", "--out", str(out)) == 2
-    said = capsys.readouterr().err
-    assert f"{cut}: cut short, or no Parquet file" in said
-    assert "remove it" in said
+    for command in reading(spec, out):
+        assert run(*command) == 2
+        assert f"{cut}: cut short, or no Parquet file" in capsys.readouterr().err
+    cut.unlink()
+    plan = load_sweep(spec, core=True)
+    folder = SweepFolder.open(out, plan)
+    assert folder.made == RUNS - 100
+    assert list(folder.missing()) == list(range(RUNS - 100, RUNS))
+    whole(spec, out)
+    assert trials(out) == trials(made)
 
 
 def test_two_versions_are_not_mixed(
     made: Path, spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "swept"
-    subprocess.run(["cp", "-r", str(made), str(out)], check=True)
+    out = copy(made, tmp_path)
     plan = (out / "plan.json").read_text("utf-8")
     (out / "plan.json").write_text(plan.replace('"version": "', '"version": "9'), "utf-8")
 
-    assert run("score", str(out)) == 2
-    assert "results of two versions are not mixed" in capsys.readouterr().err
-    assert run("sweep", str(spec), "--core", "--out", str(out)) == 2
-    assert "name a new folder: versions are not mixed" in capsys.readouterr().err
+    for command in reading(spec, out):
+        assert run(*command) == 2
+        assert "versions are not mixed" in capsys.readouterr().err
+
+
+def test_a_file_of_another_version_among_the_others_is_named_by_all(
+    made: Path, spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = copy(made, tmp_path)
+    file = max(out.glob("trials/*/*.parquet"))
+    table = parquet.ParquetFile(file).read()
+    parquet.write_table(table.replace_schema_metadata({"testbed": "9.0"}), file)
+
+    for command in reading(spec, out):
+        assert run(*command) == 2
+        said = capsys.readouterr().err
+        assert f"{file}: made by testbed 9.0" in said
+        assert "results of two versions are not mixed" in said
 
 
 def test_another_sweep_does_not_go_on_there(
