@@ -94,7 +94,7 @@ class PcapngWriter:
 
 
 def ends_whole(path: Path) -> bool:
-    """Whether a file that was written here ends with a whole block: the length of each stands at both ends."""
+    """Whether a file that was written here ends with a whole block, which has its length at both ends."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         if size < 12:

@@ -50,8 +50,8 @@ class SweepFolder:
     def open(cls, folder: Path, plan: SweepPlan) -> "SweepFolder":
         """Begin in a new or empty folder, or go on with what is in it.
 
-        Errors: UnsupportedError without pyarrow; InputError for a folder of another sweep or version, and for a
-        file in it that was cut short.
+        Errors: UnsupportedError without pyarrow; InputError for a folder of another sweep or version, and for
+        a file in it that was cut short.
         """
         extra("pyarrow", "data")
         file = folder / PLAN
