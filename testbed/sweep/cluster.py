@@ -104,5 +104,7 @@ def _first_line(error: BaseException) -> str:
 def _be_quiet() -> None:
     """What concerns a user is said by us, in a line."""
     warnings.filterwarnings("ignore", "\\s*Mismatched versions")
-    for name in ("distributed", "tornado", "bokeh", "asyncio"):
+    names = ("distributed", "tornado", "bokeh", "asyncio")
+    below = [one for one in logging.root.manager.loggerDict if one.partition(".")[0] in names]
+    for name in (*names, *below):  # some of Dask's have levels of their own
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
