@@ -156,6 +156,16 @@ def observe(exchange: Exchange, who: Who, packet: bytes) -> Observation:
     return Observation(packet, packet[8] > routers, routers, there, here)
 
 
+def passes_untouched(exchange: Exchange, who: Who, packet: bytes) -> bool:
+    """Send one packet; whether it and nothing else arrived: as `observe(…).untouched`, but not parsed."""
+    wire = exchange.backend.send(who, [packet])
+    there, here = (wire.at["R"], wire.at["L"]) if who == "L" else (wire.at["L"], wire.at["R"])
+    if here:
+        return False
+    routers = exchange.backend.routers
+    return there == ([with_ttl(packet, packet[8] - routers)] if packet[8] > routers else [])
+
+
 def _several(packets: Sequence[ReceivedPacket]) -> str:
     return " and ".join(_short(packet) for packet in packets[:3]) + (" …" if len(packets) > 3 else "")
 

@@ -13,6 +13,7 @@ MD5: Final = b"\x13\x12" + bytes(range(16)) + b"\1\1"  # the TCP MD5 signature o
 _LETTERS: Final = {"F": FIN, "S": SYN, "R": RST, "P": PSH, "A": ACK, "U": URG}
 
 
+@lru_cache(maxsize=64)
 def flags(letters: str) -> int:
     """TCP flags from their initials: "SA"."""
     return sum(_LETTERS[letter] for letter in letters)

@@ -1,4 +1,4 @@
-"""Outcomes on the core, each found once per process."""
+"""Outcomes on the core, each found once in a run of the suite."""
 
 from functools import cache
 
@@ -6,6 +6,7 @@ import pytest
 
 from testbed.conformance.case import CASES
 from testbed.conformance.suite import CaseResult, choose, run
+from tests.shared import shared
 
 ALL = [(case.id, profile) for case, profile in choose()]
 H = [(id_, profile) for id_, profile in ALL if CASES[id_].confidence == "H"]
@@ -13,7 +14,7 @@ H = [(id_, profile) for id_, profile in ALL if CASES[id_].confidence == "H"]
 
 @cache
 def on_core(id_: str, profile: str) -> CaseResult:
-    return run(CASES[id_], profile)
+    return shared(f"{id_} {profile} on the core", lambda: run(CASES[id_], profile))
 
 
 def must_hold(outcome: CaseResult) -> None:
