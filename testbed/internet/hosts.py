@@ -1,13 +1,15 @@
 """The hosts of the far side: which services each runs, and their sockets, certificates and names."""
 
+import fcntl
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from ipaddress import ip_address
+from socket import socket
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from testbed.internet.authority import AGE, LEAF_LIFE, Authority, in_memory, leaf_of, self_signed
+from testbed.internet.authority import AGE, LEAF_LIFE, Authority, leaf_of, self_signed
 from testbed.internet.services.base import Place
 from testbed.internet.services.dns import Dns
 from testbed.internet.services.doh import Doh
@@ -17,6 +19,7 @@ from testbed.internet.services.stun import Stun
 from testbed.internet.services.web import Web
 from testbed.internet.sockets import stream_socket, udp_socket
 from testbed.model import Host, HostService, Site, World
+from testbed.model.parsed import parsed_address
 
 if TYPE_CHECKING:
     from testbed.internet.zone import Zone
@@ -31,6 +34,11 @@ class Opened:
 
     service: HostService
     place: Place
+
+    @property
+    def sockets(self) -> list[socket]:
+        """All of them."""
+        return [each for some in self.place.sockets.values() for each in some]
 
 
 def far_hosts(world: World) -> list[Host]:
@@ -85,10 +93,10 @@ def surroundings(world: World) -> Surroundings:
         for operator in world.operators
         for prefix in (operator.prefix4, operator.prefix6)
     ]
-    abroad = {ip_address(text): host.country for host in world.hosts for text in (*host.ipv4, *host.ipv6)}
+    abroad = {parsed_address(text): host.country for host in world.hosts for text in (*host.ipv4, *host.ipv6)}
 
     def country_of(text: str) -> str:
-        address = ip_address(text)
+        address = parsed_address(text)
         within = (country for prefix, country in networks if address in prefix)
         return abroad.get(address) or next(within, "")
 
@@ -144,14 +152,37 @@ def certificate_of(host: Host, addresses: Sequence[str], authority: Authority) -
     return authority.certificate_for(names, addresses)
 
 
-def certificate_files(host: Host, addresses: Sequence[str], authority: Authority) -> tuple[str, str] | None:
-    """The certificate that the host's services need, as files of this process and its children.
+class LaterCertificate:
+    """The certificate that a host's services need, made when the first of them begins.
 
-    A host has one certificate for all its names and shows it to whoever asks, under any name or none.
+    A host has one certificate for all its names and shows it to whoever asks, under any name or none. Its
+    services may be in several processes: the files are there before these are forked, and are filled once.
     """
-    needed = {service.certificate for service in host.services} - {"no"}
-    if not needed:
-        return None
-    by_address = "names and addresses" in needed or not host.names
-    chain, key = certificate_of(host, addresses if by_address else (), authority)
-    return in_memory(chain), in_memory(key)
+
+    def __init__(self, host: Host, addresses: Sequence[str], authority: Authority) -> None:
+        self._host, self._authority = host, authority
+        needed = {service.certificate for service in host.services} - {"no"}
+        by_address = "names and addresses" in needed or not host.names
+        self._addresses = addresses if by_address else ()
+        self._files = [os.memfd_create("pem") for _ in range(2)] if needed else []
+
+    @property
+    def files(self) -> tuple[str, str] | None:
+        """Chain and key (PEM), of this process and those it forks; None if no service needs them."""
+        if not self._files:
+            return None
+        chain, key = (f"/proc/self/fd/{one}" for one in self._files)
+        return chain, key
+
+    def make(self) -> None:
+        """Fill the files, unless that has been done here or in another process."""
+        if not self._files:
+            return
+        fcntl.lockf(self._files[0], fcntl.LOCK_EX)  # a process's own, also where the file is inherited
+        try:
+            if not os.fstat(self._files[0]).st_size:
+                made = certificate_of(self._host, self._addresses, self._authority)
+                for file, text in zip(self._files, made, strict=True):
+                    os.write(file, text.encode())
+        finally:
+            fcntl.lockf(self._files[0], fcntl.LOCK_UN)

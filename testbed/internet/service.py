@@ -59,8 +59,12 @@ def _log_unless_broken_connection(loop: asyncio.AbstractEventLoop, context: dict
         loop.default_exception_handler(context)
 
 
-def run_together(bodies: Mapping[str, Body], ready: Ready) -> NoReturn:
+def run_together(
+    bodies: Mapping[str, Body], ready: Ready, later: Callable[[Children], object] = lambda _: None
+) -> NoReturn:
     """Run each of `bodies` in a child process; call `ready` when all are; leave at SIGTERM or if one ends.
+
+    `later` is called after that; it may wait, and have more such processes.
 
     The children are stopped first. The status is 0 only if all of them ended as asked; stderr names those
     that did not.
@@ -73,6 +77,7 @@ def run_together(bodies: Mapping[str, Body], ready: Ready) -> NoReturn:
                 children.spawn(name, body)
             children.wait_ready(_START)
             ready()
+            later(children)
             children.wait_any()
         except RunInterrupted:
             status = 0

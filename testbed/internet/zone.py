@@ -15,12 +15,12 @@ import dns.rcode
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
-import dns.reversename
 import dns.rrset
 
 from testbed.internet.services.ech import EchFront
 from testbed.model import DnsAnswers, Host, Site, World
 from testbed.model.addressing import addresses_of
+from testbed.model.parsed import parsed_address
 
 MAX_MESSAGE = 65535  # bytes
 TTL = 300  # seconds, for every record: our choice
@@ -109,7 +109,7 @@ class Zone:
 @lru_cache(4096)
 def _pointer(address: str) -> str:
     """The name under which an address is looked up, "1.0.0.127.in-addr.arpa"."""
-    return dns.reversename.from_address(address).to_text(omit_final_dot=True)
+    return parsed_address(address).reverse_pointer
 
 
 def _own_ech(server: Site | Host) -> str:

@@ -5,9 +5,9 @@ Inside an operator's prefix (our choice): hop i is number i, the resolver number
 """
 
 from collections import Counter
-from ipaddress import ip_address
 
 from testbed.model import OUTSIDE, OUTSIDE_HOST, Addresses, Host, Operator, World
+from testbed.model.parsed import parsed_address
 
 OUTSIDE_RANGE: Addresses = ("95.216.0.0/24", "2a01:4f9::/64")  # routed there: it may add addresses to itself
 OUTSIDE_ASN = 24940
@@ -59,9 +59,10 @@ def served_addresses(world: World, *, domestic: bool) -> tuple[str, ...]:
     """The addresses of all sites and public resolvers at home, or abroad."""
     owners: list[tuple[str, tuple[str, ...]]] = [(each.country, each.addresses) for each in world.sites]
     owners += [(each.country, (*each.ipv4, *each.ipv6)) for each in world.resolvers]
+    at_home = {country: is_domestic(country, world) for country in {one for one, _ in owners}}
     return tuple(
-        str(ip_address(address))
+        str(parsed_address(address))
         for country, addresses in owners
-        if is_domestic(country, world) is domestic
+        if at_home[country] is domestic
         for address in addresses
     )

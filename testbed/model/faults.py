@@ -8,13 +8,14 @@ later one: operators come first, then sites, resolvers and hosts.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from itertools import combinations
 from urllib.parse import urlsplit
 
 from testbed.errors import nearest
 from testbed.model import FEWEST_HOPS, FIXED, MOST_HOPS, MOST_TRANSIT, OUTSIDE, Host, Operator, World
 from testbed.model.addressing import TWIN_OUTSIDE, numbered
+from testbed.model.parsed import parsed_address
 
 # The nodes of every world, its loopback interfaces, and the words of a scenario's phases.
 RESERVED_KEYS = (
@@ -120,7 +121,7 @@ def _prefixes(world: World) -> Iterator[WorldFault]:
         if _overlap(prefix, other):
             message = f"{prefix} overlaps {other} of operator {other_path[1]!r}"
             yield WorldFault(path, message, "give each operator a prefix of its own")
-    fixed = [(node, ip_address(text)) for node, pair in FIXED.items() for text in pair]
+    fixed = [(node, parsed_address(text)) for node, pair in FIXED.items() for text in pair]
     for path, prefix in given:
         held = [f"{address} of every world's {node}" for node, address in fixed if address in prefix]
         if held:
@@ -144,7 +145,7 @@ def _addresses(world: World) -> Iterator[WorldFault]:
         yield from wrong
         if wrong:
             continue
-        address = str(ip_address(text))
+        address = str(parsed_address(text))
         if address in owners:
             one = "give it another"
             remedy = f"{one}, or put both names on one site" if path[0] == "sites" else one
@@ -171,7 +172,7 @@ def _given(world: World) -> Iterator[tuple[Path, str, int, str]]:
 
 def _address_faults(path: Path, text: str, version: int) -> Iterator[WorldFault]:
     try:
-        address = ip_address(text)
+        address = parsed_address(text)
     except ValueError:
         yield WorldFault(path, f"{text!r} is not an IP address", f"write an IPv{version} one")
         return

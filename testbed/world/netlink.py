@@ -10,10 +10,10 @@ import socket
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from typing import Final, NamedTuple
 
 from testbed.errors import InvalidRunError, UnsupportedError
+from testbed.model.parsed import parsed_address, parsed_network
 
 LOOPBACK: Final = 1  # the index of `lo` in every namespace
 MAIN: Final = 254  # RT_TABLE_MAIN
@@ -114,7 +114,7 @@ def up(index: int, name: str) -> Request:
 
 def address(value: str, index: int) -> Request:
     """An address of an interface, alone in its network."""
-    parsed = ip_address(value)
+    parsed = parsed_address(value)
     fields = {"family": _FAMILY[parsed.version], "prefixlen": parsed.max_prefixlen, "index": index}
     if parsed.version == 6:
         fields["flags"] = _IFA_F_NODAD  # usable at once, also as the source of a route
@@ -124,7 +124,7 @@ def address(value: str, index: int) -> Request:
 
 def neighbour(value: str, mac: str, index: int) -> Request:
     """A neighbour's hardware address, for good."""
-    parsed = ip_address(value)
+    parsed = parsed_address(value)
     attributes = {_NDA_DST: parsed.packed, _NDA_LLADDR: _hardware(mac)}
     fields = {"family": _FAMILY[parsed.version], "ifindex": index, "state": _NUD_PERMANENT}
     return Request(f"neighbour {value}", _message(_NEIGHBOUR, _body(_NEIGHBOUR_PART, attributes, **fields)))
@@ -136,16 +136,16 @@ def route(to: str, index: int = 0, via: str = "", source: str = "", table: int =
     `via` is a next hop, which need not be in any network of the interface; `source` is the address that
     packets of this host get that have none yet; `table` is below 256.
     """
-    prefix = ip_network(to)
+    prefix = parsed_network(to)
     attributes = {}
     if prefix.prefixlen:
         attributes[_RTA_DST] = prefix.network_address.packed
     if index:
         attributes[_RTA_OIF] = struct.pack("=I", index)
     if via:
-        attributes[_RTA_GATEWAY] = ip_address(via).packed
+        attributes[_RTA_GATEWAY] = parsed_address(via).packed
     if source:
-        attributes[_RTA_PREFSRC] = ip_address(source).packed
+        attributes[_RTA_PREFSRC] = parsed_address(source).packed
     body = _body(
         _ROUTE_PART,
         attributes,

@@ -9,7 +9,7 @@ those at home, which are nearer: what is abroad is behind the routers of `transi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from itertools import pairwise
 
 from testbed.errors import InputError, Problem, nearest, path_text
@@ -29,6 +29,7 @@ from testbed.model import (
 )
 from testbed.model.addressing import OUTSIDE_RANGE, is_domestic, numbered, served_addresses
 from testbed.model.faults import world_faults
+from testbed.model.parsed import parsed_address, parsed_network
 from testbed.world import transit
 from testbed.world.transit import ANY
 from testbed.world.twins import OUTSIDE_TWIN, lay_twins
@@ -146,13 +147,13 @@ class Draft:
     ) -> None:
         """Both IP versions at once; the next hop is left out where it is the destination itself."""
         for prefix, hop in zip(to, via, strict=True):
-            shown = str(ip_network(prefix))
-            next_hop = hop if ip_network(prefix) != _host(hop) else ""
+            shown = str(parsed_network(prefix))
+            next_hop = hop if parsed_network(prefix) != _host(hop) else ""
             self.routes.append(Route(node, shown, dev, next_hop, table))
 
     def housed(self, node: str, address: str, dev: str, via: Addresses) -> None:
         """One address that is reached by the next hop of its IP version."""
-        version = int(ip_address(address).version == 6)
+        version = int(parsed_address(address).version == 6)
         self.routes.append(Route(node, str(_host(address)), dev, via[version]))
 
     def lookup(self, node: str, arriving: str, table: int) -> None:
@@ -312,9 +313,9 @@ def _own_server(draft: Draft, host: Host) -> None:
 
 
 def _within(address: str, prefixes: Addresses) -> bool:
-    found = ip_address(address)
-    return any(found in ip_network(prefix) for prefix in prefixes)
+    found = parsed_address(address)
+    return any(found in parsed_network(prefix) for prefix in prefixes)
 
 
 def _host(address: str) -> IPv4Network | IPv6Network | None:
-    return ip_network(address) if address else None
+    return parsed_network(address) if address else None
