@@ -67,6 +67,17 @@ class Policy:
         """The profile as the rule's action sees it: the second on UDP flows, if the rule is about QUIC."""
         return (self.profile, self.profile.on_quic()) if rule.match.about_quic else (self.profile,)
 
+    @property
+    def triggered_by_data(self) -> bool:
+        """Whether a flow that no rule has taken meets no rule before a packet of it carries data."""
+        return all(rule.match.by_data for rule in self.rules)
+
+    @property
+    def longest_hold(self) -> float:
+        """Seconds for which a rule may keep a flow after its last packet."""
+        held = (rule.action.holds_for(one) for rule in self.rules for one in self.profiles_of(rule))
+        return max(held, default=0.0)
+
     def handovers(self, rule: Rule) -> tuple[Handover, ...]:
         """Every `Drop` and `Police` that the rule may hand over, once each."""
         found = [one for profile in self.profiles_of(rule) for one in rule.action.handovers(profile)]

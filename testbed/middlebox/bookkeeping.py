@@ -47,6 +47,7 @@ class Bookkeeping:
     def settle(self, *, last: bool = False) -> None:
         """Reconcile with the kernel's counters, write the receipt. `last`: no verdict follows."""
         policy, position, receipts = self.policy, self.position, self.box.receipts
+        self.box.overhear()
         lost = kernel.queue_losses(FIRST_QUEUE + position.index)
         counted = kernel.counters(policy, position)
         flows = receipts.acts.joined(kernel.acted(len(policy.rules), position))
@@ -57,8 +58,9 @@ class Bookkeeping:
         if full := counted["pass_full"] - self._full:  # harmless: these flows went on through the core
             self._full += full
             self.stream.write(Event("evict", "", "", {"passed flows the kernel had no room for": full}), now)
-        if last and counted["held_full"]:
-            self.stream.fault("a rule's set of flows was full in the kernel", now, flows=counted["held_full"])
+        for name, what in kernel.FULL.items():
+            if last and counted[name]:
+                self.stream.fault(f"{what} was full in the kernel", now, flows=counted[name])
         receipts.queue_dropped, receipts.user_dropped = lost.queue_dropped, lost.user_dropped
         receipts.undecided = lost.undecided if last else 0
         receipts.evictions = self.core.evictions

@@ -10,6 +10,7 @@ from testbed.censor.decision import PASS, Decision, Direction, Verdict
 from testbed.censor.policy import Policy
 from testbed.censor.releasequeue import ReleaseQueue
 from testbed.middlebox.actlog import ActLog
+from testbed.middlebox.copies import Copies
 from testbed.middlebox.eventstream import EventStream
 from testbed.middlebox.inject import Injector
 from testbed.middlebox.marks import Marks, Position
@@ -75,7 +76,9 @@ class Middlebox:
         name: str,
         position: Position = ALONE,
         log: ActLog | None = None,
+        copies: Copies | None = None,
     ) -> None:
+        """`copies`: of packets that have passed already."""
         self.receipts = Receipts(name, policy)
         self.hold: ReleaseQueue[tuple[Packet, Decision]] = ReleaseQueue(MAX_HELD)
         self.stopping = False
@@ -83,6 +86,7 @@ class Middlebox:
         self._core = core
         self._stream = stream
         self._log = log
+        self._copies = copies
         self._clock = clock
         self._marks = Marks(policy, position)
         self._injector = Injector(self._marks)
@@ -93,6 +97,8 @@ class Middlebox:
         """Get a verdict for one packet: the binding's callback, and the only hot path."""
         if self.hold:
             self.release_due()
+        if self._copies is not None:
+            self.overhear()
         self.receipts.packets += 1
         direction = Direction.UP if packet.indev in self._inside else Direction.DOWN
         try:
@@ -106,6 +112,18 @@ class Middlebox:
             self._fail_open(packet, error)
         if self.interrupted:
             raise Interrupted
+
+    def overhear(self) -> None:
+        """Learn of the packets that have passed since; nothing may be done about them any more."""
+        try:
+            for raw, link in self._copies.read() if self._copies is not None else ():
+                self.receipts.packets += 1
+                direction = Direction.UP if link in self._inside else Direction.DOWN
+                decision = self._core.process(raw, direction, self._clock.now())
+                if decision is not PASS:
+                    self._overdue(decision)
+        except Exception as error:
+            self._fault(error)
 
     def release_due(self) -> None:
         """Release packets that are due."""
@@ -148,6 +166,13 @@ class Middlebox:
             self._repeat(packet, decision)
             self._stream.fault(f"more than {MAX_HELD} packets held at a time", self._clock.elapsed())
 
+    def _overdue(self, decision: Decision) -> None:
+        """What the core says of a packet that has passed. A handover waits for the flow's next."""
+        for event in decision.events:
+            self._stream.write(event, self._clock.elapsed())
+        if decision.rule is not None:
+            self._stream.fault("a rule would have acted on a packet that had passed", self._clock.elapsed())
+
     def _repeat(self, packet: Packet, decision: Decision) -> None:
         """Let the kernel carry the verdict out, which counts it at once; so do we."""
         if decision.rule is not None:
@@ -156,16 +181,19 @@ class Middlebox:
 
     def _fail_open(self, packet: Packet, error: Exception) -> None:
         """As the real box does when it fails; the count makes the run invalid."""
-        where = error.__traceback__
-        while where is not None and where.tb_next is not None:
-            where = where.tb_next
-        line = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else ""
-        self._stream.fault(f"{type(error).__name__} at {line}", self._clock.elapsed(), error)
+        self._fault(error)
         try:
             packet.set_mark(0)
             packet.accept()
         except RuntimeError:  # it has its verdict already
             return
+
+    def _fault(self, error: Exception) -> None:
+        where = error.__traceback__
+        while where is not None and where.tb_next is not None:
+            where = where.tb_next
+        line = f"{where.tb_frame.f_code.co_filename}:{where.tb_lineno}" if where else ""
+        self._stream.fault(f"{type(error).__name__} at {line}", self._clock.elapsed(), error)
 
 
 def _cannot_leave(packet: bytes) -> bool:

@@ -14,6 +14,13 @@ from testbed.middlebox.marks import Position
 from testbed.world import linux
 
 _QUEUES = Path("/proc/self/net/netfilter/nfnetlink_queue")
+FULL = {
+    "held_full": "a rule's set of flows",
+    "kept_full": "the set of flows that the core has taken",
+    "waiting_full": "the set of flows of which a packet waits",
+}
+"""Counters of packets that met a full set, and whose flow may then be judged wrongly."""
+
 _MOST_AT_ONCE = 40_000  # characters of rules; twice as many overflow an ordinary user's netlink socket
 
 
@@ -83,6 +90,8 @@ def counters(policy: Policy, position: Position = ruleset.ALONE) -> Counter[str]
     """
     mine = ruleset.prefix(position)
     names = ["pass_full", "held_full"]
+    if policy.triggered_by_data:
+        names += ["kept_full", "waiting_full"]
     names += [counter_name(what, rule) for rule in range(len(policy.rules)) for what in COUNTED]
     total: Counter[str] = Counter()
     for family in ruleset.FAMILIES:

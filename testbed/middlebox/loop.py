@@ -19,10 +19,11 @@ from testbed.middlebox.actlog import FILE as ACTS
 from testbed.middlebox.actlog import ActLog
 from testbed.middlebox.bookkeeping import FIRST_QUEUE, Bookkeeping
 from testbed.middlebox.box import Clock, Core, Interrupted, Middlebox
+from testbed.middlebox.copies import Copies, enlarge
 from testbed.middlebox.eventstream import EventStream
 from testbed.middlebox.marks import Position
 from testbed.middlebox.reload import Reloader
-from testbed.middlebox.ruleset import ALONE
+from testbed.middlebox.ruleset import ALONE, copies_group
 from testbed.model import Placement
 from testbed.world import linux, netns
 from testbed.world.scenarioclock import ScenarioClock
@@ -30,7 +31,7 @@ from testbed.world.scenarioclock import ScenarioClock
 QUEUE_LENGTH = 32_768  # packets waiting for a verdict, the held ones included; our choice
 SOCKET_BUFFER = 32 << 20  # bytes wanted; an ordinary user gets net.core.rmem_max
 _SAFE_BUFFER = 64 << 10  # bytes; the binding warns when it cannot have what it asks for
-_SO_RCVBUFFORCE = 33
+_REST = 0.005  # s between two looks at copies that nothing waits for; our choice
 
 
 def serve_censor(
@@ -94,17 +95,18 @@ def serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stream = EventStream(run_dir / "events.jsonl", name, date)
     log = ActLog(run_dir / ACTS, name, policy) if captured else None
-    box = Middlebox(core, policy, stream, clock, name, position, log)
     number = FIRST_QUEUE + position.index
-    reloader = Reloader(core, reread, stream) if reread and isinstance(core, Censor) else None
-    books = Bookkeeping(box, stream, core, policy, clock, run_dir, position, date)
-    with _bound(box, number, queue_length) as queue, _woken_by_signals(box, reloader, books) as wake:
-        kernel.install(policy, clock.scale, number, position)
-        gc.freeze()  # lists of a million names need not be walked again and again
-        ready()
-        _work(box, queue, wake, reloader, clock, books)
-        box.release_all()
-        books.settle(last=True)
+    with _copies(policy, position) as copies:
+        box = Middlebox(core, policy, stream, clock, name, position, log, copies)
+        reloader = Reloader(core, reread, stream) if reread and isinstance(core, Censor) else None
+        books = Bookkeeping(box, stream, core, policy, clock, run_dir, position, date)
+        with _bound(box, number, queue_length) as queue, _woken_by_signals(box, reloader, books) as wake:
+            kernel.install(policy, clock.scale, number, position)
+            gc.freeze()  # lists of a million names need not be walked again and again
+            ready()
+            _work(box, queue, wake, copies, reloader, clock, books)
+            box.release_all()
+            books.settle(last=True)
     stream.close()
     if log is not None:
         log.close()
@@ -128,13 +130,22 @@ def _bound(box: Middlebox, number: int, queue_length: int) -> Iterator[Netfilter
 
 
 def _enlarge(fd: int) -> None:
-    """Give the queue's socket the largest buffer we are allowed; the kernel cuts the second request down."""
     with socket.socket(fileno=fd) as borrowed:
-        try:
-            borrowed.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, SOCKET_BUFFER)
-        except PermissionError:
-            borrowed.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
+        enlarge(borrowed, SOCKET_BUFFER)
         borrowed.detach()
+
+
+@contextmanager
+def _copies(policy: Policy, position: Position) -> Iterator[Copies | None]:
+    """Of what passes beside the queue; None if nothing does."""
+    if not policy.triggered_by_data:
+        yield None
+        return
+    copies = Copies(copies_group(position), SOCKET_BUFFER)
+    try:
+        yield copies
+    finally:
+        copies.close()
 
 
 @contextmanager
@@ -173,17 +184,27 @@ def _work(
     box: Middlebox,
     queue: NetfilterQueue,
     wake: socket.socket,
+    copies: Copies | None,
     reloader: Reloader | None,
     clock: Clock,
     books: Bookkeeping,
 ) -> None:
     fd = queue.get_fd()
-    poller = linux.Poller([fd, wake.fileno()])
+    urgent = linux.Poller([fd, wake.fileno()])
+    everything = urgent if copies is None else linux.Poller([fd, wake.fileno(), copies.fileno()])
+    rests = False  # copies that came just now are followed by others: one look is enough for all of them
     while not box.stopping:
         due = box.hold.next_due()
         wait = None if due is None else max(0.0, due - time.monotonic())
-        readable = poller.wait(wait)
+        if rests:
+            readable = urgent.wait(_REST if wait is None else min(wait, _REST))
+        else:
+            readable = everything.wait(wait)
         box.release_due()
+        rests = False
+        if copies is not None and copies.fileno() in readable:
+            box.overhear()
+            rests = True
         if wake.fileno() in readable or box.interrupted:
             with suppress(BlockingIOError):
                 wake.recv(4096)

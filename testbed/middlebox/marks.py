@@ -6,6 +6,7 @@
      7        the injected packet's IP-ID is 0 (a raw socket would fill it in)
      6        injected by us
      5        no verdict: the censor before in the hop lets the packet go on
+     4        the core has taken the flow: all its packets come
      3        the packet was held before it went on
      2        the packet was replaced
      1        drop the packet
@@ -19,7 +20,7 @@ foreign and left alone.
 from dataclasses import dataclass
 from typing import Final
 
-from testbed.censor.decision import Decision, Verdict
+from testbed.censor.decision import PASS, Decision, Verdict
 from testbed.censor.handover import MOST_PER_RULE, Handover, Pass
 from testbed.censor.policy import Policy
 
@@ -27,6 +28,7 @@ VERDICT: Final = 0x01
 DROP: Final = 0x02
 REPLACED: Final = 0x04
 HELD: Final = 0x08
+KEPT: Final = 0x10
 GO: Final = 0x20
 INJECTED: Final = 0x40
 ID_ZERO: Final = 0x80
@@ -90,6 +92,7 @@ class Marks:
                 )
         self._position = position.bits
         self._always = position.count > 1  # the next censor of the hop must see what passes
+        self._keeps = policy.triggered_by_data  # else every packet comes anyway
 
     def verdict(self, decision: Decision) -> int:
         """The word for the packet itself; 0 when there is nothing to do but let it leave the hop."""
@@ -98,6 +101,8 @@ class Marks:
             word |= HELD
         if decision.handover is not None:
             word |= self._handover(decision.handover, decision.rule)
+        elif self._keeps and decision is not PASS:
+            word |= KEPT
         if word:
             return VERDICT | word | self._position | rule_bits(decision.rule)
         return VERDICT | self._position if self._always else 0

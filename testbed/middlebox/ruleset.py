@@ -4,6 +4,8 @@ Everything happens in one base chain per IP version, xtables' mangle FORWARD: nf
 every kernel, and a hook that a packet passes for nothing costs about 100 ns. A forwarded packet meets:
 
 1. `before`: flows that were handed over are passed, dropped or policed, as `testbed.censor.handover` obliges;
+   where only data can trigger a rule, TCP segments without any pass in `bare`, and the core gets a copy
+   (`testbed.middlebox.copies`), until a packet of their flow goes to the core;
 2. xtables' NFQUEUE: all others go to the core;
 3. the chain once more, if the core's verdict carries a mark ("repeat"): `verdict` reads it, counts on
    behalf of the rule, hands the flow over, drops or lets it go on.
@@ -26,10 +28,16 @@ from testbed.middlebox.marks import Marks, Position
 
 PASSED_FLOWS = 1 << 20  # elements, two per flow; our choice: bounds kernel memory at about 150 MB
 HELD_FLOWS = 1 << 17  # elements per rule, two per flow; our choice
+WAITING = 10.0  # s after a packet of a flow went to the core in which no later one overtakes it; our choice
 ACTED_FLOWS = 2 * MOST_FLOWS  # elements per rule, mostly two per flow
 ALONE = Position()
 _INSIDE, _OUTSIDE = 'iifname "in*"', 'iifname != "in*"'  # the first hop has two links to subscribers
 _DELETED = ("chain", "set", "counter")  # in this order: a chain refers to sets and counters
+
+
+def _bare(header: int) -> str:
+    """`header`: bytes of an IP header without options, as far as the IP length counts them."""
+    return ", ".join(f"{words} . {header + 4 * words}" for words in range(5, 16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,7 @@ class Family:
     ip: str
     address: str
     fragment: str  # matches every fragment, the first included
+    bare: str  # the lengths of TCP segments without data, by TCP's data offset (in words of 4 bytes)
 
     @property
     def names(self) -> tuple[str, str]:
@@ -64,8 +73,8 @@ class Family:
 
 
 FAMILIES = (
-    Family("ip mangle", "ip", "ipv4_addr", "ip frag-off & 0x3fff != 0"),
-    Family("ip6 mangle", "ip6", "ipv6_addr", "exthdr frag exists"),
+    Family("ip mangle", "ip", "ipv4_addr", "ip frag-off & 0x3fff != 0", _bare(20)),
+    Family("ip6 mangle", "ip6", "ipv6_addr", "exthdr frag exists", _bare(0)),
 )
 
 
@@ -143,12 +152,15 @@ def pieces(policy: Policy, time_scale: float = 1.0, position: Position = ALONE) 
         if isinstance(what, Drop | Police)
     ]
     passed_for = milliseconds(passing_time(policy.profile) / time_scale)
+    kept_for = milliseconds(WAITING + policy.longest_hold / time_scale) if policy.triggered_by_data else None
     for family in FAMILIES:
         one = _Writer(family, position)
         yield one.common(passed_for)
         for rule in range(len(policy.rules)):
             yield one.rule(rule, [each for each in held if each.rule == rule])
-        yield one.ending(len(policy.rules))
+        if kept_for:
+            yield one.bare(kept_for)
+        yield one.ending(len(policy.rules), keeps=bool(kept_for))
 
 
 def removal(
@@ -189,6 +201,11 @@ def forgetting(policy: Policy, seconds: float, time_scale: float = 1.0, position
 def prefix(position: Position) -> str:
     """What the names of a censor's chains, sets and counters begin with."""
     return f"c{position.index}_"
+
+
+def copies_group(position: Position) -> int:
+    """The number under which the kernel sends a censor the copies of packets that pass."""
+    return 1 + position.index
 
 
 def acted_name(rule: int) -> str:
@@ -274,14 +291,57 @@ class _Writer:
             lines += self.chain("handover", [f"{asked} {self._add(name, one.timeout)} return"])
         return self.table(lines)
 
-    def ending(self, rules: int) -> str:
+    def bare(self, kept_for: str) -> str:
+        """TCP segments without data pass, and the core gets copies, where no packet of theirs went to it.
+
+        Flows that it has taken (`kept`), and those of which a packet may still wait for it (`waiting`), go
+        there whole. A segment is bare if its length is that of its headers; with IP options it never is.
+        """
+        family = self.family
+        kept, waiting, bare = (self.name(name) for name in ("kept", "waiting", "bare_lengths"))
+        lines = [f"counter {self.name('waiting_full')} {{ }}; counter {self.name('kept_full')} {{ }};"]
+        lines += [self._flow_set(kept, HELD_FLOWS), self._flow_set(waiting, PASSED_FLOWS)]
+        lines += [f"set {bare} {{ typeof tcp doff . {family.ip} length; elements = {{ {family.bare} }}; }}"]
+        lines += self.chain(
+            "wait",
+            [
+                f"{self._add(waiting, milliseconds(WAITING))} return",
+                f"counter name {self.name('waiting_full')}",
+            ],
+        )
+        copied = f"log group {copies_group(self.position)} queue-threshold 1"
+        lines += self.chain(
+            "bare",
+            [
+                f"{family.fragment} return",
+                f"{family.key} @{kept} {self._add(kept, kept_for)} return",
+                f"{family.key} @{waiting} goto {self.name('wait')}",
+                f"tcp doff . {family.ip} length @{bare} {copied} {self._onward}",
+                f"goto {self.name('wait')}",
+            ],
+        )
+        lines += self.chain("before", [f"meta l4proto tcp jump {self.name('bare')}"])
+        lines += self.chain(
+            "keep",
+            [
+                f"{family.fragment} return",
+                "meta l4proto != tcp return",
+                f"{self._add(kept, kept_for)} return",
+                f"counter name {self.name('kept_full')}",
+            ],
+        )
+        return self.table(lines)
+
+    def ending(self, rules: int, *, keeps: bool) -> str:
         """The chains that read marks, and the way in."""
         table = self.family.table
         lines = self.chain("handover", [f"counter name {self.name('held_full')}"])
+        kept = [f"meta mark & {marks.KEPT:#x} != 0 jump {self.name('keep')}"] if keeps else []
         lines += self.chain(
             "verdict",
             [
                 *self._by_rule(rules, "count"),
+                *kept,
                 f"meta mark & {marks.HANDOVER_MASK:#x} != 0 jump {self.name('handover')}",
                 f"meta mark & {marks.DROP:#x} != 0 drop",
                 f"meta mark set 0 {self._onward}" if self._alone else self._onward,

@@ -129,6 +129,11 @@ class Match(Mapping[str, Any]):
         return any(isinstance(key, ContentKey) for key, _ in self.parts)
 
     @property
+    def by_data(self) -> bool:
+        """Whether nothing but a packet with data decides: no header, no history of the flow."""
+        return self.by_content and not any(isinstance(key, HistoryKey) for key, _ in self.parts)
+
+    @property
     def about_quic(self) -> bool:
         """Whether a QUIC datagram may be what decides."""
         parts = self.content_parts or self.narrowing_parts
