@@ -47,6 +47,11 @@ def test_a_queue_that_no_rule_feeds_is_absent(check, monkeypatch):
     assert tried(check)["detail"] == "the packet was not queued"
 
 
+def test_copies_that_no_rule_makes_are_absent(monkeypatch):
+    monkeypatch.setattr(queueing, "run", lambda *command, stdin="": "")
+    assert tried(queueing.copies)["detail"] == "read []"
+
+
 @pytest.mark.parametrize("check", [sockets.raw4, sockets.raw6])
 def test_an_injected_packet_that_does_not_arrive_is_absent(check, monkeypatch):
     def deaf():

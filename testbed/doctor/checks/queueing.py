@@ -5,9 +5,10 @@ import time
 
 from testbed.doctor.checks.tools import run
 from testbed.doctor.feature import Absent, Feature, Need
+from testbed.errors import UnsupportedError
 from testbed.world.linux import loopback_up
 
-_MARK, _QUEUE = 1, 5
+_MARK, _QUEUE, _GROUP = 1, 5, 6
 
 
 def module() -> str:
@@ -66,6 +67,26 @@ def _through_queue(program: str, family: int) -> str:
     return "queued, accepted, delivered"
 
 
+def copies() -> str:
+    """A packet passes, and a copy of it can be read."""
+    from testbed.middlebox.copies import Copies
+
+    loopback_up()
+    chain = f"type filter hook output priority 0; udp length 30 log group {_GROUP} queue-threshold 1"
+    try:
+        reader = Copies(_GROUP, 1 << 16)
+    except UnsupportedError as error:
+        raise Absent(str(error)) from error
+    run("nft", "-f", "-", stdin=f"table ip t {{ chain c {{ {chain}; }}; }}")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"one copy of this packet", ("127.0.0.1", 9))
+        sender.sendto(b"and one of this packet", ("127.0.0.1", 9))
+    found = [raw[28:] for raw, _ in reader.read()]
+    if found != [b"and one of this packet"]:
+        raise Absent(f"read {found}")
+    return "copied before it goes on"
+
+
 def statement() -> str:
     """nft's own queue statement."""
     run(
@@ -99,6 +120,14 @@ FEATURES = (
     ),
     Feature(
         "nfqueue6", "NFQUEUE through ip6tables-nft", Need.REQUIRED, "IPv6 is not censored", _KERNEL, queue6
+    ),
+    Feature(
+        "nflog",
+        "copies of packets (NFLOG)",
+        Need.REQUIRED,
+        "no censor",
+        "use a kernel with CONFIG_NETFILTER_NETLINK_LOG and CONFIG_NFT_LOG",
+        copies,
     ),
     Feature(
         "nft-queue",
