@@ -20,6 +20,7 @@ from testbed.run.folder import RunFolder
 from testbed.run.phaseworlds import PhaseWorlds
 from testbed.run.places import Places, hop_of
 from testbed.run.podplaces import names_at
+from testbed.run.preload import FEW, preload
 from testbed.run.rearranged import base_of
 from testbed.run.rulesets import RuleSets
 from testbed.run.taps import KEYS
@@ -35,6 +36,7 @@ from testbed.world.scenarioclock import ScenarioClock
 
 if TYPE_CHECKING:
     from testbed.containers.pods import Pods
+    from testbed.internet.zone import Zone
     from testbed.middlebox.reached import FlowsWith, Reached, ReachedServers
 
 _STOP_WITHIN, _EVENTS_PER_SECOND = 5.0, 1e6  # seconds, bytes of events.jsonl; our choice
@@ -86,6 +88,7 @@ class Laboratory:
         self._built = Latch()
         self._world: BuiltWorld | None = None
         self._rule_sets = RuleSets()
+        self._zone: Zone | None = None  # what resolvers know, where there are many
         self._kept: tuple[Placement, ...] = ()  # of the phase before, at work since then
         self._places = Places(
             [one.placements for one in scenario.phases.values()] if switches else [self.placements]
@@ -350,6 +353,7 @@ class Laboratory:
     def _start_phase(self, resolvers: Collection[str]) -> None:
         """Start every censor of the phase that is not at work yet, and the resolvers of these operators."""
         namespaces = self.world.namespaces
+        self._zone = preload(self._worlds.world) if len(resolvers) > FEW else None
         for placement in self.placements:
             if placement.at == "hop" and placement not in self._kept:
                 self.services.spawn(
@@ -447,7 +451,8 @@ class Laboratory:
         def serve(ready: Ready) -> None:
             from testbed.internet.dns import Zone, serve_operator_resolver, truth
 
-            answer = truth(Zone.from_world(self._worlds.world).seen_from(addresses[0]))
+            zone = self._zone or Zone.from_world(self._worlds.world)
+            answer = truth(zone.seen_from(addresses[0]))
             if lying is None:
                 serve_operator_resolver(addresses, answer, ready)
             else:
