@@ -1,12 +1,13 @@
 """Copies of packets that have passed: what a censor learns of a flow before it has to decide anything.
 
-The kernel's NFLOG (nfnetlink_log) puts each into a socket before its packet goes on. So whoever reads the
-socket before judging a later packet of the flow has seen all that came before it.
+The kernel's NFLOG (nfnetlink_log) puts each into a socket, a message for itself, before its packet goes on.
+So whoever reads the socket before judging a later packet of the flow has seen all that came before it.
 """
 
 import errno
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,7 +16,7 @@ from testbed.errors import UnsupportedError
 # From linux/netlink.h, linux/netfilter/nfnetlink.h and nfnetlink_log.h:
 _REQUEST, _ACKNOWLEDGED, _ERROR = 0x1, 0x4, 2  # NLM_F_REQUEST, NLM_F_ACK, NLMSG_ERROR
 _NETFILTER: Final = 12  # NETLINK_NETFILTER
-_PACKET, _CONFIGURE = 0x0400, 0x0401  # NFULNL_MSG_PACKET, NFULNL_MSG_CONFIG, both of NFNL_SUBSYS_ULOG
+_CONFIGURE: Final = 0x0401  # NFULNL_MSG_CONFIG of NFNL_SUBSYS_ULOG
 _COMMAND, _MODE, _SIZE = 1, 2, 3  # NFULA_CFG_CMD, NFULA_CFG_MODE, NFULA_CFG_NLBUFSIZ
 _BIND, _WHOLE = 1, 2  # NFULNL_CFG_CMD_BIND, NFULNL_COPY_PACKET
 _INDEV, _PAYLOAD = 4, 9  # NFULA_IFINDEX_INDEV, NFULA_PAYLOAD
@@ -23,6 +24,9 @@ _INDEV, _PAYLOAD = 4, 9  # NFULA_IFINDEX_INDEV, NFULA_PAYLOAD
 _HEADERS: Final = struct.Struct("=IHHIIBBH")  # nlmsghdr and nfgenmsg; the resource is in network order
 _ATTRIBUTE: Final = struct.Struct("=HH")  # nlattr: length, type
 _ROOM: Final = 320  # bytes for one copy; the kernel's own choice, 4,096, fills the socket with 80 packets
+_HEAD: Final = _ATTRIBUTE.size
+_LINK_HEAD: Final = _ATTRIBUTE.pack(_HEAD + 4, _INDEV)
+_PACKET_KIND: Final = struct.pack("=H", _PAYLOAD)
 _LONGEST: Final = 1 << 16
 _SO_RCVBUFFORCE: Final = 33
 
@@ -38,7 +42,7 @@ class Copies:
         """`size`: bytes of the socket's buffer that are asked for. UnsupportedError without NFLOG."""
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER)
         self._socket.bind((0, 0))
-        self._buffer = bytearray(_LONGEST)
+        self._places = len(_LINK_HEAD), len(_LINK_HEAD)  # of link and packet in the last message
         self._configure(number, _COMMAND, struct.pack("=B", _BIND))
         self._configure(number, _MODE, struct.pack("!IBB", _LONGEST, _WHOLE, 0))
         self._configure(number, _SIZE, struct.pack("!I", _ROOM))
@@ -54,10 +58,10 @@ class Copies:
 
         Errors: CopiesLostError if there were more than the socket holds; the next call goes on.
         """
-        buffer, receive = self._buffer, self._socket.recv_into
+        receive = self._socket.recv
         while True:
             try:
-                size = receive(buffer)
+                data = receive(_LONGEST)
             except BlockingIOError:
                 return
             except OSError as error:
@@ -66,7 +70,11 @@ class Copies:
                 raise CopiesLostError(
                     "more packets passed at once than the socket for copies holds"
                 ) from error
-            yield from _packets(buffer, size)
+            link, packet = self._places
+            if data[link - _HEAD : link] != _LINK_HEAD or data[packet - 2 : packet] != _PACKET_KIND:
+                link, packet = self._places = _places(data)
+            size = int.from_bytes(data[packet - _HEAD : packet - 2], sys.byteorder) - _HEAD
+            yield data[packet : packet + size], int.from_bytes(data[link : link + 4], "big")
 
     def close(self) -> None:
         """No copies are made any more."""
@@ -95,23 +103,11 @@ def enlarge(receiver: socket.socket, size: int) -> None:
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
 
-def _packets(data: bytearray, size: int) -> Iterator[tuple[bytes, int]]:
-    at = 0
-    while at < size:
-        length, kind, *_ = _HEADERS.unpack_from(data, at)
-        if kind == _PACKET:
-            yield _parsed(data, at + _HEADERS.size, at + length)
+def _places(message: bytes) -> tuple[int, int]:
+    """Where a message has the link and the packet: the same in all that come by one rule and kind of link."""
+    at, found = _HEADERS.size, {}
+    while at < len(message):
+        length, kind = _ATTRIBUTE.unpack_from(message, at)
+        found[kind] = at + _HEAD
         at += length + 3 & ~3
-
-
-def _parsed(data: bytearray, at: int, end: int) -> tuple[bytes, int]:
-    """The packet of a message whose attributes are there, and the link on which it came."""
-    link, packet = 0, b""
-    while at < end:
-        length, kind = _ATTRIBUTE.unpack_from(data, at)
-        if kind == _PAYLOAD:
-            packet = bytes(data[at + 4 : at + length])
-        elif kind == _INDEV:
-            link = int.from_bytes(data[at + 4 : at + 8], "big")
-        at += length + 3 & ~3
-    return packet, link
+    return found[_INDEV], found[_PAYLOAD]

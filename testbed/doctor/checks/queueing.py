@@ -72,7 +72,7 @@ def copies() -> str:
     from testbed.middlebox.copies import Copies
 
     loopback_up()
-    chain = f"type filter hook output priority 0; udp length 30 log group {_GROUP} queue-threshold 1"
+    chain = f"type filter hook input priority 0; udp length 30 log group {_GROUP} queue-threshold 1"
     try:
         reader = Copies(_GROUP, 1 << 16)
     except UnsupportedError as error:
