@@ -1,15 +1,15 @@
 """The field instrument in a world with a box of each kind, and in the same world without any."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from testbed.run.open import StandingWorld, open_world
-from tests.acceptance.conftest import TESTBED
+from tests.docs.pages import ROOT
+from tests.probe.sidebyside import LookDone
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
 
@@ -86,29 +86,27 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingWorld]:
         yield held
 
 
-def look(world: StandingWorld, target: str, instruments: str) -> Mapping[str, Any]:
-
-    options = ["--json", "--connections", "8", "--residual", "8", "--with", instruments]
-    done = world.run(
-        [TESTBED, "probe", *options, *target.split()],
+def look(world: StandingWorld, looks: Mapping[str, str]) -> Seen:
+    """Each at the same time as the others, in a process of its own."""
+    options = ["--json", "--connections", "8", "--residual", "8", "--with"]
+    asked = [[*options, instruments, *target.split()] for target, instruments in looks.items()]
+    ran = world.run(
+        [sys.executable, "-m", "tests.probe.sidebyside"],
         vantage="mts",
+        input=json.dumps(asked),
         capture_output=True,
         text=True,
-        cwd=Path("/"),
+        cwd=ROOT,
     )
-    assert done.returncode in (0, 1), done.stderr
-    seen: Mapping[str, Any] = json.loads(done.stdout)
-    return seen
+    assert ran.returncode == 0, ran.stderr
+    done = [LookDone(*one) for one in json.loads(ran.stdout)]
+    assert [one for one in done if one.status not in (0, 1)] == []
+    return {target: json.loads(one.out) for target, one in zip(looks, done, strict=True)}
 
 
 def looked(world: StandingWorld) -> Seen:
     """Everything in one phase, in two turns, side by side: each target has a box of its own."""
-    seen: dict[str, Mapping[str, Any]] = {}
-    for looks in (LOOKS, MORE_LOOKS):
-        with ThreadPoolExecutor(len(looks)) as pool:
-            found = pool.map(lambda one: look(world, *one), looks.items())
-            seen |= dict(zip(looks, found, strict=True))
-    return seen
+    return {**look(world, LOOKS), **look(world, MORE_LOOKS)}
 
 
 @pytest.fixture(scope="module")
