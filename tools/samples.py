@@ -67,11 +67,22 @@ def main() -> None:
 
     os._exit = leave_sampled  # type: ignore[assignment]
     signal.signal(signal.SIGPROF, lambda _, frame: _SEEN.update([stack_of(frame)]))
-    os.register_at_fork(after_in_child=_begin)
     signal.setitimer(signal.ITIMER_PROF, EVERY, EVERY)
     sys.argv = ["testbed", *words]
     from testbed.cli.start import main as testbed
+    from testbed.world import linux
 
+    fork = linux.fork
+
+    def fork_sampled() -> int:
+        number = fork()
+        if not number:
+            _begin()
+        return number
+
+    linux.fork = (
+        fork_sampled  # not at every fork: a timer stays in a program that is executed, and would end it
+    )
     try:
         testbed()
     finally:
