@@ -4,12 +4,15 @@ import errno
 import os
 import subprocess
 import sys
+from functools import cache
+from pathlib import Path
 
 import click
 import pytest
 
 from testbed.cli import main as cli
 from testbed.errors import Exit, InputError, UnsupportedError
+from tests.inprocess import CommandDone, run_here
 
 PROGRAM = [sys.executable, "-P", "-c", "from testbed.cli.main import main; main()"]
 
@@ -21,6 +24,11 @@ def testbed(*args, **env):
 
 
 testbed.__test__ = False
+
+
+@cache
+def help_of(name: str) -> CommandDone:
+    return run_here(name, "--help", cwd=Path.cwd())
 
 
 @pytest.fixture
@@ -73,9 +81,14 @@ print(*[entry.module for entry in COMMANDS.values() if entry.module in sys.modul
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_every_command_is_there_and_has_help(name):
-    done = testbed(name, "--help")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"Usage: testbed {name}")
+    done = help_of(name)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode().startswith(f"Usage: testbed {name}")
+
+
+def test_a_process_prints_the_same_help_and_ends_with_0():
+    done = testbed("run", "--help")
+    assert (done.returncode, done.stdout, done.stderr) == (0, help_of("run").stdout.decode(), "")
 
 
 def test_help_has_the_commands_by_task_and_the_examples_line_by_line():
@@ -89,7 +102,7 @@ def test_help_has_the_commands_by_task_and_the_examples_line_by_line():
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
 def test_no_help_shows_a_backslash_or_folds_an_example(name):
-    lines = testbed(name, "--help").stdout.splitlines()
+    lines = help_of(name).stdout.decode().splitlines()
     assert [line for line in lines if "\\" in line or "\b" in line] == []
     assert [line for line in lines if line.count("testbed ") > 1 and "&&" not in line] == []
 
@@ -117,12 +130,17 @@ def test_no_help_shows_a_backslash_or_folds_an_example(name):
         (["phase"], "give a world and a phase"),
     ],
 )
-def test_wrong_input_is_2_with_one_message(args, said):
-    done = testbed(*args)
-    assert done.returncode == Exit.INPUT
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+def test_wrong_input_is_2_with_one_message(args, said, tmp_path):
+    done = run_here(*args, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (Exit.INPUT, b"")
+    assert said in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_process_with_wrong_input_ends_with_2():
+    done = testbed("rnu")
+    assert (done.returncode, done.stdout) == (Exit.INPUT, "")
+    assert "no such command 'rnu'; did you mean 'run'?" in done.stderr
 
 
 @pytest.mark.parametrize(
