@@ -24,8 +24,9 @@ _CUT: Final = "its process ended with status {}"
 class WarmRunner:
     """The other side of such a process."""
 
-    def __init__(self, worker: str) -> None:
-        self._worker = worker
+    def __init__(self, worker: str, longest: float = LONGEST) -> None:
+        """`longest`: seconds that a run may take."""
+        self._worker, self._longest = worker, longest
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self, run: SweepRun, settings: RunSettings, attempt: int) -> RunAnswer:
@@ -59,8 +60,9 @@ class WarmRunner:
             self._process.kill()
             self.close()
         if self._process is None:
+            words = [sys.executable, "-m", __name__, str(self._longest)]
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         return self._process
@@ -85,7 +87,7 @@ def _child(asked: list[Any], out: int) -> None:
         os._exit(status)
 
 
-def _made(asked: list[Any], source: int) -> dict[str, Any] | None:
+def _made(asked: list[Any], source: int, longest: float) -> dict[str, Any] | None:
     """The answer to one question; None if who asked is gone."""
     here, there = os.pipe()
     pid = os.fork()
@@ -98,9 +100,9 @@ def _made(asked: list[Any], source: int) -> dict[str, Any] | None:
     waiting.register(here, select.POLLIN)
     waiting.register(source, select.POLLIN)
     while True:
-        ready = dict(waiting.poll(1000 * LONGEST))
+        ready = dict(waiting.poll(1000 * longest))
         if not ready:
-            why = f"it did not end within {LONGEST:g} s"
+            why = f"it did not end within {longest:g} s"
         elif source in ready:  # nobody asks twice: it was closed
             os.kill(pid, signal.SIGKILL)
             return None
@@ -133,7 +135,7 @@ def main() -> None:
             buffer += piece
             continue
         buffer = rest
-        made = _made(json.loads(line), source)
+        made = _made(json.loads(line), source, float(sys.argv[1]))
         if made is None:
             return
         answer = json.dumps(made).encode() + b"\n"
