@@ -333,7 +333,8 @@ class Laboratory:
 
     def _start_far_side(self) -> None:
         """It loads its servers and makes its certificates while the world is built, and enters it then."""
-        import_module("testbed.internet.dns")  # once: resolvers and the probe need it too
+        for name in ("testbed.internet.dns", "h11"):  # once: resolvers and the probe need them too
+            import_module(name)
         changing = self._worlds.changing
         self.services.spawn("far", self._far_side(lambda name: name not in changing))
         self._start_changing()

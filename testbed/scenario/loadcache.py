@@ -15,7 +15,6 @@ import json
 import os
 import pickle
 import sys
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -114,6 +113,8 @@ def _keep(place: Path, scenario: Scenario, looked_at: dict[str, str]) -> None:
     """Write it, if it can be; nothing depends on it."""
     if any(Path(path).suffix == ".py" for path in looked_at):
         return
+    import tempfile  # it is slow to load, and few starts keep something
+
     with contextlib.suppress(OSError, pickle.PicklingError, TypeError, AttributeError):
         content = json.dumps(looked_at).encode() + b"\n" + pickle.dumps(scenario, 5)
         if len(content) > LARGEST:
