@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -104,9 +105,16 @@ def sources(*folders: str) -> dict[str, str]:
     }
 
 
-def imports(text: str) -> Iterator[str]:
+@cache
+def outline(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a source imports, and its public type names; each source is parsed once."""
+    tree = ast.parse(text)
+    return tuple(imports(tree)), tuple(type_names(tree))
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
     """Full names of what a source imports, inside functions and for type checkers as well."""
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -119,7 +127,7 @@ def violations(modules: Mapping[str, str]) -> set[str]:
     return {
         f"{module} -> {name}"
         for module, text in modules.items()
-        for name in imports(text)
+        for name in outline(text)[0]
         if not _allowed(module, name)
     }
 
@@ -169,9 +177,9 @@ def _any_within(name: str, packages: Iterable[str]) -> bool:
     return any(_within(name, package) for package in packages)
 
 
-def type_names(text: str) -> Iterator[str]:
+def type_names(tree: ast.Module) -> Iterator[str]:
     """Public classes and type aliases defined at the top of a source."""
-    for node in ast.parse(text).body:
+    for node in tree.body:
         if isinstance(node, ast.ClassDef):
             names = [node.name]
         elif isinstance(node, ast.Assign):
@@ -187,7 +195,7 @@ def repeated(modules: Mapping[str, str]) -> set[str]:
     """Public type names that several modules define, as "Name: module, module"."""
     places = defaultdict(list)
     for module, text in modules.items():
-        for name in type_names(text):
+        for name in outline(text)[1]:
             places[name].append(module)
     return {f"{name}: {', '.join(found)}" for name, found in places.items() if len(found) > 1}
 

@@ -26,9 +26,21 @@ def test_the_published_schema_is_that_of_the_program():
     assert tool.FILE.read_text("utf-8") == tool.text(), "run: python tools/recipe_schema.py"
 
 
+@pytest.fixture(scope="module")
+def validator():
+    kind = jsonschema.validators.validator_for(recipe_schema())
+    kind.check_schema(recipe_schema())
+    return kind(recipe_schema())
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_shipped_recipe_fits_it(path):
-    jsonschema.validate(yaml.safe_load(path.read_text("utf-8")), recipe_schema())
+def test_every_shipped_recipe_fits_it(validator, path):
+    validator.validate(yaml.safe_load(path.read_text("utf-8")))
+
+
+def test_a_recipe_that_does_not_fit_is_noticed(validator):
+    with pytest.raises(jsonschema.ValidationError, match="'titel' was unexpected"):
+        validator.validate({"title": "x", "titel": "x"})
 
 
 def test_a_grid_and_what_a_scenario_uses_of_it(tmp_path):

@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-from oonidata.models.nettests import NETTEST_MODELS
-
 # Fields of the specification that the models of oonidata 0.3 do not have.
 UNKNOWN_TO_THE_READER: Final = {
     "extensions",
@@ -40,6 +38,8 @@ SPECIFIED: Final = {
 
 def model_of(document: dict[str, Any]) -> type:
     """The class of OONI's reader for this test."""
+    from oonidata.models.nettests import NETTEST_MODELS  # it takes half a second to load
+
     return NETTEST_MODELS[document["test_name"]]
 
 
