@@ -7,10 +7,12 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
+import psutil
 import pytest
 
 from testbed import __version__
 from testbed.errors import Exit
+from testbed.sweep.cluster import local_cluster
 from testbed.sweep.onerun import answered
 from testbed.sweep.sweepfile import load_sweep
 from testbed.sweep.sweepfolder import SweepFolder, part_of
@@ -118,3 +120,11 @@ def test_a_worker_with_another_testbed_and_a_scheduler_without_workers(spec: Pat
         with worker(address, tmp_path, program=(sys.executable, "-c", other)):
             line = refused(spec, tmp_path / "o", address)
     assert f"has testbed 9.0, and this is {__version__}; install the same there" in line
+
+
+def test_a_cluster_of_this_machine_is_not_seen_from_outside() -> None:
+    with local_cluster(1):
+        own = psutil.Process()
+        everyone = [own, *own.children(recursive=True)]
+        heard = [each for one in everyone for each in one.net_connections("inet") if each.status == "LISTEN"]
+    assert {one.laddr.ip for one in heard} == {"127.0.0.1"}
