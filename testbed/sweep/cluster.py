@@ -12,7 +12,7 @@ from testbed.errors import InputError, InvalidRunError
 from testbed.parquet.store import extra
 
 PATIENCE: Final = 10.0  # seconds for a scheduler's answer; our choice
-# Its page is served in any case; unless told where, at every address, and a port that others may have.
+# Its page is served in any case: by itself at every address, and at a port that others may have.
 _UNSEEN: Final = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 _NO_SCHEDULER: Final = "is it started? dask scheduler --port 8786"
 
