@@ -23,9 +23,12 @@ from testbed import usercache
 MOST: Final = (
     16 << 20
 )  # octets of the file, ten times what everything of ours needs; our choice: then it begins anew
+MANY: Final = (
+    50  # records; our choice: above, the file is made anew, because one is read in a tenth of the time
+)
 
 _FOLDER: Final = "runet-testbed-methods"
-_HEAD: Final = struct.Struct("<III")  # lengths of text and code, check sum of both
+_HEAD: Final = struct.Struct("<II")  # length and check sum of a record
 
 
 def use() -> None:
@@ -35,69 +38,96 @@ def use() -> None:
 
 
 class KeptMethods:
-    """A file of texts and their code. It is read when the first text comes."""
+    """A file of records, each with some texts and their code. It is read when the first text comes."""
 
     def __init__(self) -> None:
         self._place: Path | None = None
-        self._kept: dict[bytes, bytes] | None = None
+        self._kept: dict[str, bytes] | None = None
 
     def execute(self, text: str, variables: dict[str, Any], names: dict[str, Any]) -> None:
         """As the built-in `exec`."""
         if self._kept is None:
             self._kept = self._read()
-        kept = self._kept.get(text.encode())
-        if kept is None:
-            kept = marshal.dumps(compile(text, "<string>", "exec", dont_inherit=True))
-            self._add(text.encode(), kept)
-        exec(marshal.loads(kept), variables, names)
+        code = self._kept.get(text)
+        if code is None:
+            code = marshal.dumps(compile(text, "<string>", "exec", dont_inherit=True))
+            self._kept[text] = code
+            self._append(record({text: code}))
+        exec(marshal.loads(code), variables, names)
 
-    def _read(self) -> dict[bytes, bytes]:
-        """What is there. A file that is damaged is removed."""
+    def _read(self) -> dict[str, bytes]:
+        """What is there. A file that is damaged is removed; one of many records is made one of one."""
         folder = usercache.own_folder(_FOLDER)
         if folder is None:
             return {}
-        self._place = folder / f"{sys.implementation.cache_tag}-{MAGIC_NUMBER.hex()}-{sys.flags.optimize}"
+        place = folder / f"{sys.implementation.cache_tag}-{MAGIC_NUMBER.hex()}-{sys.flags.optimize}"
         try:
-            with self._place.open("rb") as file:
+            with place.open("rb") as file:
                 if not usercache.own(os.fstat(file.fileno())):
-                    self._place = None
                     return {}
                 content = file.read()
+        except FileNotFoundError:
+            content = b""
         except OSError:
             return {}
+        self._place = place
         found = records(content)
-        if found is None or len(content) > MOST:
-            with contextlib.suppress(OSError):
-                self._place.unlink()
-        return found or {}
+        with contextlib.suppress(OSError):
+            if found is None or len(content) > MOST:
+                place.unlink()
+            elif len(found) > MANY:
+                self._write(place, record({text: code for one in found for text, code in one.items()}))
+        return {text: code for one in found or () for text, code in one.items()}
 
-    def _add(self, text: bytes, code: bytes) -> None:
-        """Append it, if that can be done; nothing depends on it. Of two runs at once, both may."""
-        if self._kept is not None:
-            self._kept[text] = code
+    def _append(self, content: bytes) -> None:
+        """Add a record, if that can be done; nothing depends on it. Of two runs at once, both may."""
         if self._place is not None:
-            check = zlib.crc32(code, zlib.crc32(text))
             with contextlib.suppress(OSError):
-                number = os.open(self._place, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+                how = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+                number = os.open(self._place, how, 0o600)
                 try:
-                    os.write(number, _HEAD.pack(len(text), len(code), check) + text + code)
+                    os.write(number, content)
                 finally:
                     os.close(number)
 
+    @staticmethod
+    def _write(place: Path, content: bytes) -> None:
+        """Replace the file whole. What another run adds meanwhile is lost, and added once more."""
+        partial = place.with_name(f".{place.name}.{os.getpid()}")
+        number = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            whole = os.write(number, content) == len(content)
+        finally:
+            os.close(number)
+        if whole:
+            partial.replace(place)
+        else:  # no room
+            partial.unlink()
 
-def records(content: bytes) -> dict[bytes, bytes] | None:
-    """Text -> code of all records; None if anything is wrong with one."""
-    found = {}
-    at = 0
-    try:
-        while at < len(content):
-            texts, codes, check = _HEAD.unpack_from(content, at)
-            begin, middle = at + _HEAD.size, at + _HEAD.size + texts
-            at = middle + codes
-            text, code = content[begin:middle], content[middle:at]
-            if zlib.crc32(code, zlib.crc32(text)) != check:
-                return None
-            found[text] = code
-    except struct.error:
-        return None
+
+def record(methods: dict[str, bytes]) -> bytes:
+    """Texts and their code as a record."""
+    content = marshal.dumps(methods)
+    return _HEAD.pack(len(content), zlib.crc32(content)) + content
+
+
+def records(content: bytes) -> list[dict[str, bytes]] | None:
+    """What `record` was given for each; None if anything is wrong with one."""
+    found = []
+    at, view = 0, memoryview(content)
+    while at < len(content):
+        begin = at + _HEAD.size
+        if begin > len(content):
+            return None
+        length, check = _HEAD.unpack_from(content, at)
+        at = begin + length
+        if zlib.crc32(view[begin:at]) != check:
+            return None
+        try:
+            one = marshal.loads(view[begin:at])
+        except (EOFError, TypeError, ValueError):
+            return None
+        if not isinstance(one, dict):
+            return None
+        found.append(one)
     return found

@@ -3,6 +3,7 @@
 import marshal
 import os
 import resource
+import struct
 import subprocess
 import sys
 import zlib
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from testbed.compiled.methods import _HEAD, MOST, records
+from testbed.compiled.methods import MANY, MOST, record, records
 from testbed.usercache import OFF
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,12 +78,13 @@ def kept(cache: Path) -> list[Path]:
 
 def poisoned(content: bytes) -> bytes:
     """The same texts with code that says so."""
-    found = b""
-    for text in records(content) or ():
-        check = zlib.crc32(POISON, zlib.crc32(text))
-        found += _HEAD.pack(len(text), len(POISON), check) + text + POISON
-    assert found
-    return found
+    texts = kept_texts(content)
+    assert texts
+    return record(dict.fromkeys(texts, POISON))
+
+
+def kept_texts(content: bytes) -> set[str]:
+    return {text for one in records(content) or () for text in one}
 
 
 def test_they_do_the_same_and_are_compiled_once(tmp_path, plain):
@@ -92,6 +94,21 @@ def test_they_do_the_same_and_are_compiled_once(tmp_path, plain):
     assert len(records(first) or ()) > 10
     assert said(tmp_path) == plain
     assert file.read_bytes() == first
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_many_records_become_one(tmp_path, plain):
+    said(tmp_path)
+    (file,) = kept(tmp_path)
+    texts = kept_texts(file.read_bytes())
+    with file.open("ab") as end:
+        for number in range(MANY):
+            end.write(record({f"x = {number}": b""}))
+    assert said(tmp_path) == plain
+    assert kept(tmp_path) == [file]
+    (whole,) = records(file.read_bytes()) or ()
+    assert whole.keys() == texts | {f"x = {number}" for number in range(MANY)}
+    assert said(tmp_path) == plain
     assert file.stat().st_mode & 0o777 == 0o600
 
 
@@ -107,7 +124,7 @@ def test_what_is_there_is_what_is_run(tmp_path, plain):
     assert "poison" in done.stdout
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "junk", "empty", "long"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "junk", "empty", "long", "other"])
 def test_a_damaged_file_is_replaced(tmp_path, plain, damage):
     said(tmp_path)
     (file,) = kept(tmp_path)
@@ -122,11 +139,14 @@ def test_a_damaged_file_is_replaced(tmp_path, plain, damage):
             file.write_bytes(os.urandom(5000))
         case "empty":
             file.write_bytes(b"")
+        case "other":
+            junk = marshal.dumps(["no methods"])
+            file.write_bytes(content + struct.pack("<II", len(junk), zlib.crc32(junk)) + junk)
         case "long":
             file.write_bytes(content * (MOST // len(content) + 1))
     for _ in range(2):
         assert said(tmp_path) == plain
-    assert records(file.read_bytes()) == records(content)
+    assert kept_texts(file.read_bytes()) == kept_texts(content)
 
 
 @pytest.mark.parametrize("why", ["file", "folder", "owner"])
