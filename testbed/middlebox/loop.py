@@ -31,7 +31,7 @@ from testbed.world.scenarioclock import ScenarioClock
 QUEUE_LENGTH = 32_768  # packets waiting for a verdict, the held ones included; our choice
 SOCKET_BUFFER = 32 << 20  # bytes wanted; an ordinary user gets net.core.rmem_max
 _SAFE_BUFFER = 64 << 10  # bytes; the binding warns when it cannot have what it asks for
-_REST = 0.005  # s between two looks at copies that nothing waits for; our choice
+_REST = 0.02  # s between two looks at copies that nothing waits for; our choice
 
 
 def serve_censor(
