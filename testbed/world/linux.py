@@ -165,8 +165,6 @@ class Poller:
         """Those that are readable or hung up, once some are; none after `timeout` seconds, or at a signal."""
         if timeout is None:
             return [fd for fd, _ in self._poll.poll()]
-        if (milliseconds := timeout * 1000).is_integer():
-            return [fd for fd, _ in self._poll.poll(int(milliseconds))]
         self._time.seconds, self._time.nanoseconds = int(timeout), int(timeout % 1 * 1e9)
         ready = _libc.ppoll(self._polled, ctypes.c_ulong(len(self._fds)), ctypes.byref(self._time), None)
         if ready == -1 and ctypes.get_errno() != errno.EINTR:
