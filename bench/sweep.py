@@ -1,4 +1,4 @@
-"""A sweep on one worker and on two; and, with workers that only sleep, on hundreds."""
+"""A sweep on one worker and on two, without worlds and in them; with workers that only sleep, on hundreds."""
 
 import logging
 import tempfile
@@ -9,31 +9,30 @@ from typing import Any, Final
 
 from bench.result import Budget, Quantity, Result
 from testbed.parquet.store import extra
-from testbed.sweep.cluster import local_cluster
+from testbed.sweep.cluster import UNSEEN, local_cluster
 from testbed.sweep.onerun import RunAnswer
 from testbed.sweep.sweepfile import load_sweep
 from testbed.sweep.sweepfolder import SweepFolder
 from testbed.sweep.sweeping import Sweeping
 from testbed.sweep.sweeptables import SweptRun
-from testbed.sweep.workerside import SweepTask
+from testbed.sweep.workerside import SweepTask, do_task
 
 _SPEC: Final = "{{scenarios: [linkedin-ban-2016], vantages: each, seeds: {}}}"  # six vantages
-_SEEDS: Final = 40
+_LIVE: Final = "{{scenarios: [linkedin-ban-2016], vantages: [mts], seeds: {}}}"  # two targets, which time out
+_SEEDS: Final = 40  # for each worker, and so below
+_LIVE_SEEDS: Final = 8
 _QUICK: Final = 5
+_LIVE_QUICK: Final = 2
 _NAP: Final = 2.0  # seconds of a run that only sleeps, as short as a live one on a quiet machine
 _SIMULATED: Final = (16, 64, 256)
 
 
 def measure(*, quick: bool) -> list[Result]:
     """Runs a second by two workers as a share of twice those by one; and how much of the time many work."""
-    seeds = _QUICK if quick else _SEEDS
-    one, two = (Quantity(_rate(workers, seeds), "runs/s") for workers in (1, 2))
     made = [
-        Result(
-            "sweep, two workers", two, one, "one worker", Quantity(two.value / (2 * one.value)),
-            Budget(least=0.9), "runs by the core; client and scheduler share the machine",
-        )
-    ]  # fmt: skip
+        _pair("sweep, two workers", _SPEC, _QUICK if quick else _SEEDS, core=True),
+        _pair("sweep in worlds, two workers", _LIVE, _LIVE_QUICK if quick else _LIVE_SEEDS, core=False),
+    ]
     for workers in () if quick else _SIMULATED:
         share = Quantity(simulated(workers))
         made.append(
@@ -45,6 +44,15 @@ def measure(*, quick: bool) -> list[Result]:
     return made
 
 
+def _pair(what: str, spec: str, seeds: int, *, core: bool) -> Result:
+    one, two = (Quantity(_rate(workers, spec, seeds, core=core), "runs/s") for workers in (1, 2))
+    how = "runs by the core" if core else "runs of the probe in worlds, which mostly wait"
+    return Result(
+        what, two, one, "one worker", Quantity(two.value / (2 * one.value)), Budget(least=0.9),
+        f"{how}; client and scheduler share the machine",
+    )  # fmt: skip
+
+
 def simulated(workers: int) -> float:
     """The share of their time that so many workers sleep, in runs of some seconds each, four for each."""
     distributed = extra("distributed", "sweep")
@@ -53,7 +61,7 @@ def simulated(workers: int) -> float:
         tempfile.TemporaryDirectory() as folder,
         distributed.LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=None,
-            memory_limit=0, silence_logs=logging.CRITICAL, local_directory=folder,
+            memory_limit=0, silence_logs=logging.CRITICAL, local_directory=folder, scheduler_kwargs=UNSEEN,
         ) as cluster,
         distributed.Client(cluster) as client,
     ):  # fmt: skip
@@ -71,15 +79,15 @@ def rested(task: SweepTask) -> Sequence[RunAnswer]:
     return [RunAnswer(SweptRun(run.number, attempts=attempt)) for run, attempt in task.runs]
 
 
-def _rate(workers: int, seeds: int) -> float:
-    """Runs a second, when the workers have begun."""
+def _rate(workers: int, spec: str, seeds: int, *, core: bool) -> float:
+    """Runs a second, when each worker has made one."""
     with tempfile.TemporaryDirectory() as folder, local_cluster(workers) as client:
-        sweeping = _sweeping(Path(folder), _SPEC.format(seeds * workers), client, core=True)
-        for _ in range(workers):
-            sweeping.estimate()
-        before, began = sweeping.folder.made, time.monotonic()
+        sweeping = _sweeping(Path(folder), spec.format(seeds * workers), client, core=core)
+        plan = sweeping.folder.plan
+        client.run(do_task, SweepTask(plan.version, plan.spec.settings, ((plan.run(0), 1),)))
+        began = time.monotonic()
         sweeping.make(lambda *_: None)
-        return (sweeping.folder.made - before) / (time.monotonic() - began)
+        return len(plan) / (time.monotonic() - began)
 
 
 def _sweeping(folder: Path, text: str, client: Any, *, core: bool) -> Sweeping:

@@ -13,7 +13,7 @@ from testbed.parquet.store import extra
 
 PATIENCE: Final = 10.0  # seconds for a scheduler's answer; our choice
 # Its page is served in any case: by itself at every address, and at a port that others may have.
-_UNSEEN: Final = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+UNSEEN: Final = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 _NO_SCHEDULER: Final = "is it started? dask scheduler --port 8786"
 
 
@@ -27,7 +27,7 @@ def local_cluster(workers: int) -> Iterator[Any]:
         tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True) as scratch,
         distributed.LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, host="127.0.0.1",
-            memory_limit=0, silence_logs=logging.CRITICAL, local_directory=scratch, scheduler_kwargs=_UNSEEN,
+            memory_limit=0, silence_logs=logging.CRITICAL, local_directory=scratch, scheduler_kwargs=UNSEEN,
         ) as cluster,
         distributed.Client(cluster) as client,
     ):  # fmt: skip

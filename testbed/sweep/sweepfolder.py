@@ -90,7 +90,8 @@ class SweepFolder:
         file = self._journal_of(part)
         line = (json.dumps(made.to_json(), ensure_ascii=False) + "\n").encode()
         try:
-            file.parent.mkdir(exist_ok=True)
+            if part.number not in self._open:
+                file.parent.mkdir(exist_ok=True)
             with file.open("ab", buffering=0) as out:
                 if out.write(line) != len(line):
                     raise OSError(28, os.strerror(28))
