@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 
 WIDTH, HEIGHT, TOP = 1200, 17, 44  # of the picture, of a row, of the title; in pixels
-NARROWEST = 0.6  # pixels: a narrower frame is left out, with all that it called
+NARROWEST = 2.0  # pixels: a narrower frame is left out, with all that it called
 LETTER = 6.2  # pixels of one at this size of type
 STYLE = """
 text{font-family:system-ui,"DejaVu Sans",Helvetica,Arial,sans-serif;font-size:11px;fill:#1f2328}

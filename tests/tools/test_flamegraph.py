@@ -43,6 +43,17 @@ def test_the_picture_is_xml_and_loads_nothing() -> None:
     assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")
 
 
+def test_the_documentation_shows_those_that_there_are() -> None:
+    page = (ROOT / "docs/benchmarks.md").read_text("utf-8")
+    there = sorted((ROOT / "docs/flames").glob("*.svg"))
+    assert there
+    for file in there:
+        assert f"(flames/{file.name})" in page
+        svg = file.read_text("utf-8")
+        assert ElementTree.fromstring(svg).tag.endswith("svg")
+        assert not re.search(r"href|url\(|<script|<image|@import|font-face", svg)
+
+
 def test_no_stack_is_said(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     argv = [sys.executable, "tools/flamegraph.py", tmp_path / "empty", tmp_path / "out.svg"]
