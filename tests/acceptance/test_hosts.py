@@ -5,11 +5,12 @@ Each failure has a twin in which the same host is well.
 
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from testbed.run.open import StandingWorld, open_world
 from tests.acceptance.conftest import Done
 
 pytestmark = pytest.mark.world
@@ -28,142 +29,28 @@ controls: ["https://vk.com/"]
 """
 
 WEB = f"{sys.executable} -m http.server --bind :: 8000"
-
-VPN = """
-  vpn:
-    names: vpn.example.net
-    ipv4: [95.216.1.10, 95.216.1.11]
-    ipv6: ["2a01:4f9:0:1::10", "2a01:4f9:0:1::11"]
-    asn: 24940
-    services:
-"""
-
-
-@pytest.fixture
-def scenario(tmp_path: Path) -> Callable[[str], str]:
-    """Write a scenario with these hosts; gives its path."""
-
-    def write(hosts: str) -> str:
-        folder = tmp_path / "mine"
-        folder.mkdir(exist_ok=True)
-        (folder / "hello").write_text("hello from abroad\n")
-        (folder / "own.yaml").write_text(SCENARIO.format(hosts=hosts))
-        return str(folder / "own.yaml")
-
-    return write
-
-
-def abroad(*services: str) -> str:
-    return VPN + "".join(f"      - {service}\n" for service in services)
-
-
-@pytest.mark.parametrize("version", ["-4", "-6"])
-def test_a_subscriber_reaches_a_program_abroad(
-    testbed: Run, scenario: Callable[[str], str], version: str
-) -> None:
-    path = scenario(abroad(f'command: {{run: "{WEB}", ready: {{tcp: 8000}}}}'))
-    done = testbed(path, "--", "curl", version, "-s", "http://vpn.example.net:8000/hello")
-    assert (done.status, done.out) == (0, "hello from abroad\n"), done.err
-    log = (done.folder / "logs" / "host.vpn.command.log").read_text()
-    assert '"GET /hello HTTP/1.1" 200' in log
-    assert done.summary["valid"] is True
-
-
 TLS = "openssl s_server -port 4433 -cert $TESTBED_CHAIN -cert_chain $TESTBED_CHAIN -key $TESTBED_KEY -www"
-
-
-def test_a_program_abroad_has_a_certificate_that_subscribers_trust(
-    testbed: Run, scenario: Callable[[str], str]
-) -> None:
-    path = scenario(abroad(f'command: {{run: "{TLS}", ready: {{tcp: 4433}}}}'))
-    reached = testbed(path, "--", "curl", "-sS", "-o", "/dev/null", "https://vpn.example.net:4433/")
-    assert reached.status == 0, reached.err
-    wrong = testbed(
-        path, "--", "curl", "-sS", "--connect-to", "::vpn.example.net:", "https://other.example:4433/"
-    )
-    assert wrong.status == 60  # peer's certificate: another name
-
-
-def test_a_host_may_show_a_certificate_that_clients_refuse(
-    testbed: Run, scenario: Callable[[str], str]
-) -> None:
-    hosts = abroad(f'command: {{run: "{TLS}", ready: {{tcp: 4433}}}}', "web: {http: null}")
-    path = scenario(hosts.replace("asn: 24940", "asn: 24940\n    certificate: self-signed"))
-    for port in ("443", "4433"):
-        done = testbed(path, "--", "curl", "-sS", f"https://vpn.example.net:{port}/")
-        assert done.status == 60, done.err
-
-
 SHOW = (
     "cat /etc/resolv.conf; echo $TESTBED_HOST $TESTBED_IPV4 $TESTBED_IPV6; "
-    "ip -o addr; ls -l $TESTBED_KEY; sleep 60"
+    "ip -o addr; ls -l $TESTBED_KEY; sleep 86400"
 )
 
 
-def test_a_host_abroad_has_a_resolver_addresses_and_a_key_of_its_own(
-    testbed: Run, scenario: Callable[[str], str]
-) -> None:
-    done = testbed(
-        scenario(abroad(f'command: {{run: "{SHOW}", ready: {{output: key.pem}}}}')),
-        *("--", "cat", "/etc/resolv.conf"),
-    )
-    log = (done.folder / "logs" / "host.vpn.command.log").read_text()
-    assert (done.status, done.out) == (0, "nameserver 91.76.0.53\nnameserver 2a02:28::53\n"), done.err
-    assert log.startswith("nameserver 8.8.8.8\n")
-    assert "vpn.example.net 95.216.1.10 2a01:4f9:0:1::10" in log
-    for address in ("95.216.1.10/", "95.216.1.11/", "2a01:4f9:0:1::10/", "2a01:4f9:0:1::11/"):
-        assert address in log
-    assert "-rw-------" in log
-
-
-ECHO = """
-import socket, sys
-for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-    for address in ("95.216.1.10", "95.216.1.11", "2a01:4f9:0:1::10", "2a01:4f9:0:1::11"):
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as one:
-            one.settimeout(2)
-            one.connect((address, int(sys.argv[1])))
-            one.send(b"ping")
-            try:
-                print(one.recv(9).decode(), end=" ")
-            except TimeoutError:
-                print("silence", end=" ")
+def host(name: str, number: int, *services: str, more: str = "") -> str:
+    """A host abroad with two addresses of each kind."""
+    head = f"""
+  {name}:
+    names: {name}.example.net
+    ipv4: [95.216.{number}.10, 95.216.{number}.11]
+    ipv6: ["2a01:4f9:0:{number}::10", "2a01:4f9:0:{number}::11"]
+    asn: 24940{more}
+    services:
 """
+    return head + "".join(f"      - {service}\n" for service in services)
 
 
-def test_echo_and_discard_at_every_address_over_tcp_and_udp(
-    testbed: Run, scenario: Callable[[str], str]
-) -> None:
-    path = scenario(abroad("echo", "discard"))
-    echoed = testbed(path, "--", sys.executable, "-c", ECHO, "7")
-    assert (echoed.status, echoed.out.split()) == (0, ["ping"] * 8), echoed.err
-    discarded = testbed(path, "--", sys.executable, "-c", ECHO, "9")
-    assert (discarded.status, discarded.out.split()) == (0, ["silence"] * 8), discarded.err
-
-
-def test_web_http3_and_dns_abroad(testbed: Run, scenario: Callable[[str], str]) -> None:
-    path = scenario(abroad("web", "http3", "dns"))
-    done = testbed(path, "--", "curl", "-sSI", "https://vpn.example.net/")
-    assert done.out.splitlines()[0].strip() == "HTTP/2 200", done.err
-    assert 'alt-svc: h3=":443"' in done.out
-    assert sorted(log.name for log in (done.folder / "logs").glob("host.*")) == [
-        "host.vpn.dns.log",
-        "host.vpn.http3.log",
-        "host.vpn.web.log",
-    ]
-    asked = testbed(path, "--", "dig", "+short", "@95.216.1.11", "vpn.example.net", "AAAA")
-    assert asked.out.split() == ["2a01:4f9:0:1::10", "2a01:4f9:0:1::11"], asked.err
-
-
-def test_a_program_at_the_subscriber(testbed: Run, scenario: Callable[[str], str]) -> None:
-    helper = f'  helper:\n    at: mts\n    names: helper.example\n    services: [command: "{WEB}"]\n'
-    path = scenario(helper)
-    for url in ("http://127.0.0.1:8000/hello", "http://helper.example:8000/hello"):
-        done = testbed(path, "--", "curl", "-s", url)
-        assert (done.status, done.out) == (0, "hello from abroad\n"), done.err
-    # It is not there for whom it does not concern:
-    other = testbed(path, "--vantage", "outside", "--", "curl", "-s", "http://127.0.0.1:8000/hello")
-    assert other.status == 7, other.err
+def abroad(*services: str) -> str:
+    return host("vpn", 1, *services)
 
 
 QUOTE = """
@@ -194,16 +81,136 @@ class Quote(Service):
         ready()
         await failure
 """
+EVERY_HOST = (
+    host("vpn", 1, f'command: {{run: "{WEB}", ready: {{tcp: 8000}}}}', "echo", "discard")
+    + host("trusted", 2, f'command: {{run: "{TLS}", ready: {{tcp: 4433}}}}')
+    + host(
+        "refused",
+        3,
+        f'command: {{run: "{TLS}", ready: {{tcp: 4433}}}}',
+        "web: {http: null}",
+        more="\n    certificate: self-signed",
+    )
+    + host("shown", 4, f'command: {{run: "{SHOW}", ready: {{output: key.pem}}}}')
+    + host("every", 5, "web", "http3", "dns")
+    + host("quoting", 6, "quote.py:Quote: {text: patience}")
+    + f'  helper:\n    at: mts\n    names: helper.example\n    services: [command: "{WEB}"]\n'
+)
+
+
+def write_scenario(folder: Path, hosts: str) -> str:
+    """A scenario with these hosts in a folder with what they serve; gives its path."""
+    folder.mkdir(exist_ok=True)
+    (folder / "hello").write_text("hello from abroad\n")
+    (folder / "quote.py").write_text(QUOTE)
+    (folder / "own.yaml").write_text(SCENARIO.format(hosts=hosts))
+    return str(folder / "own.yaml")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingWorld]:
+    """All that only answers, in one world."""
+    folder = tmp_path_factory.mktemp("hosts")
+    path = write_scenario(folder / "mine", EVERY_HOST)
+    with open_world(path, vantages=("mts", "outside"), out=folder / "run") as held:
+        yield held
+
+
+def ask(world: StandingWorld, *command: str, vantage: str = "mts") -> tuple[int, str]:
+    """A subscriber's command: its status and what it printed."""
+    done = world.run(command, vantage=vantage, capture_output=True, text=True)
+    return done.returncode, done.stdout
+
+
+def log_of(world: StandingWorld, service: str) -> str:
+    return (world.folder / "logs" / f"host.{service}.log").read_text()
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Callable[[str], str]:
+    """Write a scenario with these hosts; gives its path."""
+
+    return lambda hosts: write_scenario(tmp_path / "mine", hosts)
 
 
 @pytest.mark.parametrize("version", ["-4", "-6"])
-def test_a_service_of_ones_own_in_a_python_file(
-    testbed: Run, scenario: Callable[[str], str], version: str
+def test_a_subscriber_reaches_a_program_abroad(world: StandingWorld, version: str) -> None:
+    url = f"http://vpn.example.net:8000/hello?{version}"
+    assert ask(world, "curl", version, "-s", url) == (0, "hello from abroad\n")
+    assert f'"GET /hello?{version} HTTP/1.1" 200' in log_of(world, "vpn.command")
+
+
+def test_a_program_abroad_has_a_certificate_that_subscribers_trust(world: StandingWorld) -> None:
+    curl = ("curl", "-sS", "-o", "/dev/null")
+    assert ask(world, *curl, "https://trusted.example.net:4433/") == (0, "")
+    wrong = (*curl, "--connect-to", "::trusted.example.net:", "https://other.example:4433/")
+    assert ask(world, *wrong) == (60, "")  # peer's certificate: another name
+
+
+@pytest.mark.parametrize("port", ["443", "4433"])
+def test_a_host_may_show_a_certificate_that_clients_refuse(world: StandingWorld, port: str) -> None:
+    assert ask(world, "curl", "-sS", f"https://refused.example.net:{port}/") == (60, "")
+
+
+def test_a_host_abroad_has_a_resolver_addresses_and_a_key_of_its_own(world: StandingWorld) -> None:
+    own = "nameserver 91.76.0.53\nnameserver 2a02:28::53\n"
+    assert ask(world, "cat", "/etc/resolv.conf") == (0, own)
+    log = log_of(world, "shown.command")
+    assert log.startswith("nameserver 8.8.8.8\n")
+    assert "shown.example.net 95.216.4.10 2a01:4f9:0:4::10" in log
+    for address in ("95.216.4.10/", "95.216.4.11/", "2a01:4f9:0:4::10/", "2a01:4f9:0:4::11/"):
+        assert address in log
+    assert "-rw-------" in log
+
+
+ECHO = """
+import socket, sys
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    for address in ("95.216.1.10", "95.216.1.11", "2a01:4f9:0:1::10", "2a01:4f9:0:1::11"):
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as one:
+            one.settimeout(float(sys.argv[2]))
+            one.connect((address, int(sys.argv[1])))
+            one.send(b"ping")
+            try:
+                print(one.recv(9).decode(), end=" ")
+            except TimeoutError:
+                print("silence", end=" ")
+"""
+
+
+@pytest.mark.parametrize(
+    ("port", "wait", "heard"), [("7", "5", "ping"), ("9", "0.5", "silence")], ids=["echo", "discard"]
+)
+def test_echo_and_discard_at_every_address_over_tcp_and_udp(
+    world: StandingWorld, port: str, wait: str, heard: str
 ) -> None:
-    path = scenario(abroad("quote.py:Quote: {text: patience}"))
-    Path(path).with_name("quote.py").write_text(QUOTE)
-    done = testbed(path, "--", "curl", version, "-s", "telnet://vpn.example.net:17")
-    assert (done.status, done.out) == (0, "patience"), done.err
+    """The other service answers at once: half a second of silence is no slowness."""
+    assert ask(world, sys.executable, "-c", ECHO, port, wait) == (0, f"{heard} " * 8)
+
+
+def test_web_http3_and_dns_abroad(world: StandingWorld) -> None:
+    status, head = ask(world, "curl", "-sSI", "https://every.example.net/")
+    assert (status, head.splitlines()[0].strip()) == (0, "HTTP/2 200")
+    assert 'alt-svc: h3=":443"' in head
+    assert sorted(log.name for log in (world.folder / "logs").glob("host.every.*")) == [
+        "host.every.dns.log",
+        "host.every.http3.log",
+        "host.every.web.log",
+    ]
+    _, asked = ask(world, "dig", "+short", "@95.216.5.11", "every.example.net", "AAAA")
+    assert asked.split() == ["2a01:4f9:0:5::10", "2a01:4f9:0:5::11"]
+
+
+def test_a_program_at_the_subscriber(world: StandingWorld) -> None:
+    for url in ("http://127.0.0.1:8000/hello", "http://helper.example:8000/hello"):
+        assert ask(world, "curl", "-s", url) == (0, "hello from abroad\n")
+    # It is not there for whom it does not concern:
+    assert ask(world, "curl", "-s", "http://127.0.0.1:8000/hello", vantage="outside") == (7, "")
+
+
+@pytest.mark.parametrize("version", ["-4", "-6"])
+def test_a_service_of_ones_own_in_a_python_file(world: StandingWorld, version: str) -> None:
+    assert ask(world, "curl", version, "-s", "telnet://quoting.example.net:17") == (0, "patience")
 
 
 @pytest.mark.parametrize(
