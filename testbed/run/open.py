@@ -81,12 +81,12 @@ class StandingWorld:
         if isinstance(args, str):
             raise InputError.at("args", f"{args!r} is text", f"give a list: [{args!r}]")
         _, line = worlds.connect(self.name)
-        place, _ = requests.begin(line, vantage, args)
-        place = replace(place, nameless=nameless, read_only=read_only)
-        if place.seclusion and "cwd" in options:
-            place = replace(place, secluded=place.seclusion.at(str(options["cwd"])).text())
         refusal = os.memfd_create("refusal")
         try:
+            place, _ = requests.begin(line, vantage, args)
+            place = replace(place, nameless=nameless, read_only=read_only)
+            if place.seclusion and "cwd" in options:
+                place = replace(place, secluded=place.seclusion.at(str(options["cwd"])).text())
             done = subprocess.run(
                 helper(place, refusal, args), pass_fds=[refusal], env=env, check=False, **options
             )

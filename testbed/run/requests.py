@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -80,16 +80,17 @@ def visit(world: str | None, vantage: str | None, argv: Sequence[str], box: InIm
     does not; InvalidRunError if the world ended while the command ran; RunInterrupted with a container.
     """
     name, line = worlds.connect(world)
-    place, phase = begin(line, vantage, argv)
-    error = ""
-    try:
-        status = _in_container(name, place, argv, box) if box else run_joined(place, argv)
-    except ProgramError as refused:
-        status, error = refused.status, str(refused)
-    try:
-        reply = line.ask({"status": status})
-    except InvalidRunError as ended:
-        raise InvalidRunError(f"the world '{name}' ended while the command ran") from ended
+    with closing(line):
+        place, phase = begin(line, vantage, argv)
+        error = ""
+        try:
+            status = _in_container(name, place, argv, box) if box else run_joined(place, argv)
+        except ProgramError as refused:
+            status, error = refused.status, str(refused)
+        try:
+            reply = line.ask({"status": status})
+        except InvalidRunError as ended:
+            raise InvalidRunError(f"the world '{name}' ended while the command ran") from ended
     return Visit(
         world=name,
         phase=phase,
@@ -121,8 +122,8 @@ def status(name: str) -> dict[str, Any]:
     Errors: InputError if there is no such world.
     """
     _, line = worlds.connect(name)
-    found: dict[str, Any] = line.ask({"do": "status"})
-    line.close()
+    with closing(line):
+        found: dict[str, Any] = line.ask({"do": "status"})
     return found
 
 
@@ -143,8 +144,8 @@ def switch_phase(world: str | None, phase: str, *, fresh: bool = False) -> tuple
     Errors: InputError for a world or a phase that does not exist, or that holds already.
     """
     name, line = worlds.connect(world)
-    ended = PhaseRecord.from_json(line.ask({"do": "phase", "phase": phase, "fresh": fresh}))
-    line.close()
+    with closing(line):
+        ended = PhaseRecord.from_json(line.ask({"do": "phase", "phase": phase, "fresh": fresh}))
     return name, ended
 
 
@@ -159,10 +160,8 @@ def change_box(
     Errors: InputError for a world, box, hop or model that does not exist, or a change that changes nothing.
     """
     name, line = worlds.connect(world)
-    try:
+    with closing(line):
         receipt: dict[str, Any] = line.ask({"do": "change", "censor": censor, "hop": hop, "model": model})
-    finally:
-        line.close()
     return name, receipt
 
 
@@ -172,10 +171,8 @@ def glance(name: str) -> dict[str, Any]:
     Errors: InputError if there is no such world; InvalidRunError if it ends meanwhile.
     """
     _, line = worlds.connect(name)
-    try:
+    with closing(line):
         found: dict[str, Any] = line.ask({"do": "watch"})
-    finally:
-        line.close()
     return found
 
 
@@ -185,14 +182,14 @@ def end(world: str | None) -> tuple[str, dict[str, Any]]:
     Errors: InputError for a world that does not exist; InvalidRunError if it was killed meanwhile.
     """
     name, line = worlds.connect(world)
-    info = line.ask({"do": "status"})
-    keeper = os.pidfd_open(info["keeper"])
-    try:
-        line.ask({"do": "down"})
-        linux.Poller([keeper]).wait()
-    finally:
-        os.close(keeper)
-        line.close()
+    with closing(line):
+        info = line.ask({"do": "status"})
+        keeper = os.pidfd_open(info["keeper"])
+        try:
+            line.ask({"do": "down"})
+            linux.Poller([keeper]).wait()
+        finally:
+            os.close(keeper)
     summary = Path(info["folder"]) / "summary.json"
     if not summary.exists():
         raise InvalidRunError(f"the world '{name}' was killed; what was recorded is in {info['folder']}")

@@ -18,6 +18,7 @@ import pytest
 
 from tests.acceptance.conftest import TESTBED
 from tests.acceptance.test_leaves_nothing import descendants, gone, machine
+from tests.inprocess import run_here
 from tests.meddling import kill, meddling
 from tests.world.users import ROOT, become
 
@@ -250,12 +251,15 @@ def test_a_command_has_its_status_streams_and_folder(user: User) -> None:
     ],
 )  # fmt: skip
 def test_wrong_input_is_one_clear_line(shared: User, args: tuple[str, ...], said: str) -> None:
-    done = shared(*args, status=2)
-    lines = [line for line in done.stderr.splitlines() if line and not line.startswith(("Usage", "Try"))]
-    assert len(lines) == 1, done.stderr
+    done = run_here(*args, cwd=shared.folder, env=shared.environment)
+    lines = [
+        line for line in done.stderr.decode().splitlines() if line and not line.startswith(("Usage", "Try"))
+    ]
+    assert len(lines) == 1, lines
     assert said in lines[0]
-    assert done.stdout == ""
-    assert [world["name"] for world in shared.worlds()] == ["world"]
+    assert (done.returncode, done.stdout) == (2, b"")
+    listed = run_here("worlds", "--json", cwd=shared.folder, env=shared.environment)
+    assert [world["name"] for world in json.loads(listed.stdout)] == ["world"]
 
 
 @pytest.fixture(scope="module")

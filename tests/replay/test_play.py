@@ -19,7 +19,8 @@ from testbed.censor.core import Censor
 from testbed.censor.decision import Direction
 from testbed.censor.policy import Match, Policy
 from testbed.errors import InputError
-from testbed.replay.play import LOOK_AHEAD, Replay
+from testbed.replay import play
+from testbed.replay.play import Replay
 from testbed.replay.sides import inferred_sides, sides_from_prefixes
 from tests.capture.captures import BEGIN, CLIENT, SERVER, Session, ether, pcap
 from tests.censor.line import names, policy, sni
@@ -266,11 +267,12 @@ def test_each_ip_version_has_its_own_inside():
     assert sides.why == "IPv4: private ranges; IPv6: sender of the first SYN"
 
 
-def test_packets_looked_at_ahead_are_judged_once():
-    frames = Session().whole(LOOK_AHEAD + 20).frames()
+def test_packets_looked_at_ahead_are_judged_once(monkeypatch):
+    monkeypatch.setattr(play, "LOOK_AHEAD", 64)
+    frames = Session().whole(64 + 20).frames()
     _, run = replayed(frames, sni(RewriteRst()), sides=None)
     assert run.totals.packets == len(frames)
-    assert run.totals.rules["rule"]["rewritten"] == LOOK_AHEAD + 20
+    assert run.totals.rules["rule"]["rewritten"] == 64 + 20
 
 
 def test_a_wrong_prefix():
