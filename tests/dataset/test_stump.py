@@ -1,4 +1,4 @@
-"""A classifier of one question: by what a flow does it is right, also about a kernel; by its ends it guesses."""
+"""A classifier of one question: by what a flow does it is right, of a kernel, too; by its ends it guesses."""
 
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
