@@ -5,6 +5,7 @@ How the program itself starts, what it imports, and how it is ended is for tests
 
 import io
 import os
+import subprocess
 import sys
 from contextlib import ExitStack, chdir
 from pathlib import Path
@@ -38,6 +39,15 @@ def run_here(*args: str, cwd: Path, stdin: bytes = b"", env: dict[str, str] | No
         except SystemExit as leaving:
             status = leaving.code if isinstance(leaving.code, int) else 1
     return CommandDone(status, out.buffer.getvalue(), err.buffer.getvalue())
+
+
+def run_here_as_text(
+    *args: str, cwd: Path, env: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """The same, with nothing at standard input and text at the others."""
+    done = run_here(*args, cwd=cwd, env=env)
+    texts = (done.stdout.decode(), done.stderr.decode())
+    return subprocess.CompletedProcess(["testbed", *args], done.returncode, *texts)
 
 
 def _pipe(data: bytes) -> io.TextIOWrapper:

@@ -54,6 +54,8 @@ def said(cache: Path, *options: str, most: int | None = None, **variables: str) 
     """What the program prints; `most`: octets that it may write to a file."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT), OFF: "", **variables}
     limits = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (most, most)) if most else None
+    if most:  # or Python leaves half of a module's byte code for the next process
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
     done = subprocess.run(
         [sys.executable, *options, "-c", PROGRAM],
         env=environment, check=False, capture_output=True, text=True, preexec_fn=limits,

@@ -7,17 +7,20 @@ import subprocess
 import sys
 import tracemalloc
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from testbed.errors import InputError
+from testbed.htmlreport import rendering
 from testbed.htmlreport.eventcounts import count_events
 from testbed.htmlreport.gather import gather
 from testbed.htmlreport.page import page_of
 from testbed.htmlreport.rendering import rendered
 from tests.explain.runs import FLOW, event, write_run
 from tests.htmlreport.trialmaker import write_evaluation
+from tests.inprocess import run_here_as_text
 
 TESTBED = (sys.executable, "-c", "from testbed.cli.main import main; main()")
 
@@ -164,39 +167,27 @@ def test_a_disk_that_fills_up_leaves_the_old_page(tmp_path):
         capture_output=True,
         text=True,
         preexec_fn=limited,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},  # or Python leaves half of a file for the next run
         check=False,
     )
-    assert (done.returncode, page.read_text()) == (2, "the old one")
+    assert (done.returncode, page.read_text()) == (2, "the old one"), done.stderr
     assert "cannot write" in done.stderr
     assert sorted(one.name for one in tmp_path.iterdir()) == ["report.html", "run"]
 
 
 def test_the_command_names_page_and_what_is_missing(tmp_path):
     folder = write_run(tmp_path / "run", summary=False)
-    line = [*TESTBED, "report", str(folder), "-o", "out.html"]
-    done = subprocess.run(line, capture_output=True, text=True, cwd=tmp_path, check=True)
-    assert done.stdout == "out.html\n"
+    done = run_here_as_text("report", str(folder), "-o", "out.html", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "out.html\n")
     assert "missing: run: summary.json is not there: the run did not come to its end" in done.stderr
     assert Path(tmp_path, "out.html").read_text("utf-8").startswith("<!doctype html>")
 
 
 @pytest.mark.parametrize("library", ["jinja2", "matplotlib"])
-def test_without_a_library_the_remedy_is_named(tmp_path, library):
+def test_without_a_library_the_remedy_is_named(tmp_path, monkeypatch, library):
     folder = write_run(tmp_path / "run")
-    code = (
-        "import sys, importlib.util as u; real = u.find_spec\n"
-        f"u.find_spec = lambda name, *a: None if name == {library!r} else real(name, *a)\n"
-        f"from testbed.cli.main import main; main(['report', {str(folder)!r}, '-o', 'x.html'])"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment,
-        check=False,
-    )
+    monkeypatch.setattr(rendering, "find_spec", lambda name: None if name == library else find_spec(name))
+    done = run_here_as_text("report", str(folder), "-o", "x.html", cwd=tmp_path)
     assert done.returncode == 4
     assert done.stderr == (
         f"testbed: {library} is not installed, and the page needs it: pip install 'runet-testbed[report]'\n"

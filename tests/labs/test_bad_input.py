@@ -14,6 +14,7 @@ from testbed.labs.grading import grade, read_folder
 from testbed.labs.labfile import assign, load_lab
 from testbed.labs.submission import submit
 from testbed.labs.workbook import Workbook
+from tests.inprocess import run_here_as_text
 from tests.labs.answering import right_answer
 
 LAB = "01-where"
@@ -21,13 +22,10 @@ ROUTER = right_answer(assign(load_lab(LAB), "anna", "c").tasks["router"])
 START = "from testbed.cli.start import main; main()"
 
 
-def lab(home: Path, *words: str, check: bool = False) -> "subprocess.CompletedProcess[str]":
-    """`testbed lab WORDS`, as a student types it."""
-    return subprocess.run(
-        [sys.executable, "-c", START, "lab", *words],
-        env={**os.environ, "XDG_STATE_HOME": str(home), "COLUMNS": "200"}, cwd=home,
-        capture_output=True, text=True, check=check,
-    )  # fmt: skip
+def lab(home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """`testbed lab WORDS`, as a student types it, which starts no world."""
+    environment = {"XDG_STATE_HOME": str(home), "COLUMNS": "200"}
+    return run_here_as_text("lab", *words, cwd=home, env=environment)
 
 
 def begun(home: Path, student: str = "anna", name: str = LAB) -> Workbook:
@@ -109,7 +107,10 @@ def test_two_labs_side_by_side_and_reset_lose_nothing(tmp_path: Path) -> None:
     assert (
         json.loads(lab(tmp_path, "check", "--json").stdout)["watched"]["tries_left"] == 1
     )  # the last one started
-    lab(tmp_path, "start", "2", "--student", "anna", "--class", "c", "--reset", "--", "false")
+    line = [sys.executable, "-c", START, "lab", "start", "2", "--student", "anna", "--class", "c"]
+    subprocess.run(
+        [*line, "--reset", "--", "false"], env={**os.environ, "XDG_STATE_HOME": str(tmp_path)}, check=False
+    )
     assert not second.desk.exists()
     assert (first.answers("router"), second.answers("watched")) == ([ROUTER], ["vk.com"])
 
@@ -123,7 +124,7 @@ def test_an_edited_workbook_keeps_the_lines_that_can_be_read(damage: bytes, tmp_
     book.add("answer", "router", ROUTER)
     path = book.folder / "answers.jsonl"
     path.write_bytes(damage + path.read_bytes())
-    assert json.loads(lab(tmp_path, "check", "--json", check=True).stdout)["router"]["points"] == 1
+    assert json.loads(lab(tmp_path, "check", "--json").stdout)["router"]["points"] == 1
     done = lab(tmp_path, "check", "who", "a box on the way")
     assert (done.returncode, done.stdout) == (0, "✓ right\n")
 
