@@ -24,6 +24,7 @@ from testbed.censor.profile import Profile
 from testbed.censor.unread import Watch
 
 _INSPECTED: Final = (TCP, UDP)
+_IGNORED: Final = Care.IGNORED  # a name of the module is found sooner
 _PASSED: Final = Decision(handover=PASS_ON)
 _LONGEST: Final = 65_535  # bytes of an IP packet
 
@@ -90,6 +91,7 @@ class Censor:
         for rule in policy.rules:
             rule.action.prepare()
         self.policy, self._rules = policy, rules
+        self._misses_some = bool(policy.off or policy.upstream_only or policy.bypass)
         self._plain = [i for i, rule in enumerate(rules) if not rule.roles_reversed and not rule.outside]
         self._flipped = [i for i, rule in enumerate(rules) if rule.roles_reversed]
         self._either = [i for i in self._plain if policy.rules[i].action.either_opener and not rules[i].kinds]
@@ -118,12 +120,8 @@ class Censor:
 
     def process(self, raw: bytes, direction: Direction, now: float) -> Decision:
         """Decide about one packet seen at time `now` (seconds, never going back)."""
-        if self.policy.off and any(begin <= now < end for begin, end in self.policy.off):
-            return PASS
         packet = parse(raw)
-        if packet is None or (self.policy.bypass and self._takes_another_path(packet)):
-            return PASS
-        if self.policy.upstream_only and direction is Direction.DOWN:
+        if packet is None or (self._misses_some and self._misses(packet, direction, now)):
             return PASS
         if packet.fragment:  # a mirror port's copies of fragments are not put together
             return self._fragments.process(packet, direction, now) if self._in_path else PASS
@@ -132,10 +130,12 @@ class Censor:
     def _judged(self, packet: Packet, direction: Direction, now: float) -> Decision:
         """Decide about a packet that is whole, or begins one."""
         flow = self._flows.track(packet, direction, now)
-        if flow.hold is not None and now >= flow.hold.until:
-            flow.end_hold()
         if self._keeps_history:
             flow.history.add(packet, direction)
+        elif flow.care is _IGNORED and flow.inspection.watch is None:
+            return self._given_up(packet, flow)
+        if (hold := flow.hold) is not None and now >= hold.until:
+            flow.end_hold()
         decide = self._unheld if flow.hold is None else self._held
         decision = decide(packet, direction, flow, now)
         if decision.events:
@@ -161,8 +161,6 @@ class Censor:
     def _unheld(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
         """No rule has this flow yet: does one match this packet, or may one match a later packet?"""
         given_up = flow.care is Care.IGNORED
-        if given_up and flow.inspection.watch is None and not self._keeps_history:
-            return self._given_up(packet, flow)  # as below, where no rule looks at it any more
         # CP22 Fig. 7: the last SYN names the client, but a flow that the outside began is never armed.
         inside = flow.client is Direction.UP and flow.opener is Direction.UP
         armed = inside or not self._profile.inside_opens.value
@@ -275,6 +273,15 @@ class Censor:
             if waits and (not rule.history or rule.history_fits(packet, flow, now) is not False):
                 return True
         return False
+
+    def _misses(self, packet: Packet, direction: Direction, now: float) -> bool:
+        """Whether the packet does not meet this box, or meets it while it is off."""
+        policy = self.policy
+        return (
+            any(begin <= now < end for begin, end in policy.off)
+            or (policy.upstream_only and direction is Direction.DOWN)
+            or (policy.bypass > 0 and self._takes_another_path(packet))
+        )
 
     def _takes_another_path(self, packet: Packet) -> bool:
         """Load sharing by hosts and protocol, the same both ways (ASBI): some never meet this box."""

@@ -84,6 +84,7 @@ CARES: Final = {
 
 
 _ALL: Final = 1 << 32  # sequence numbers
+_OPENS: Final = SYN | ACK  # of these flags an opening segment has the first alone
 
 
 class FlowKey(NamedTuple):
@@ -257,11 +258,11 @@ class FlowTable:
         flow = self._flows.get(ends)
         if flow is None:
             return self._open(FlowKey(*ends), packet, direction, now)
-        if self._expired(flow, now):
+        if now - flow.seen > self._idle[flow.stage] and self._expired(flow, now):
             del self._flows[flow.key]
             return self._open(flow.key, packet, direction, now)
         self._flows.move_to_end(flow.key)
-        if packet.protocol == TCP and packet.flags & (SYN | ACK) == SYN:
+        if packet.flags & _OPENS == SYN and packet.protocol == TCP:
             flow.client = direction
             if direction is Direction.UP:
                 flow.event(FlowEvent.SYN_INSIDE)
