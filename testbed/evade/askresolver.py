@@ -2,8 +2,6 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from testbed.evade.resolverurl import AskedResolver
@@ -30,56 +28,40 @@ async def addresses_from(resolver: AskedResolver, name: str) -> list[str]:
 
 
 async def _asked(resolver: AskedResolver, name: str, kind: str) -> list[str]:
-    import dns.message
+    from dns.message import make_query
 
-    query = dns.message.make_query(name, kind)
-    answer = dns.message.from_wire(await _exchanged(resolver, query))
-    if not query.is_response(answer):
-        raise OSError(f"{resolver.host} answered something else")
+    answer = await _exchanged(resolver, make_query(name, kind))
     return [one.address for each in answer.answer for one in each if hasattr(one, "address")]
 
 
-async def _exchanged(resolver: AskedResolver, query: "Message") -> bytes:
+async def _exchanged(resolver: AskedResolver, query: "Message") -> "Message":
+    from dns import asyncquery
+
     host, port = resolver.host, resolver.port
-    if resolver.scheme == "udp":
-        return await _datagram(query.to_wire(), host, port)
     if resolver.scheme == "https":
-        query.id = 0  # RFC 8484 section 4.1
-    tls = None if resolver.scheme == "tcp" else ssl.create_default_context()
-    async with _connected(host, port, tls) as (reader, writer):
-        if resolver.scheme == "https":
-            return await _posted(reader, writer, query.to_wire(), resolver)
-        writer.write(query.to_wire(prepend_length=True))
-        return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+        return await _over_https(resolver, query)
+    [(*_, at), *_] = await asyncio.get_running_loop().getaddrinfo(host, port)
+    place = str(at[0])
+    if resolver.scheme == "tls":
+        return await asyncquery.tls(query, place, port=port, server_hostname=host)
+    if resolver.scheme == "tcp":
+        return await asyncquery.tcp(query, place, port=port)
+    return await asyncquery.udp(query, place, port=port)
 
 
-@asynccontextmanager
-async def _connected(
-    host: str, port: int, tls: ssl.SSLContext | None
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    reader, writer = await asyncio.open_connection(host, port, ssl=tls)
+async def _over_https(resolver: AskedResolver, query: "Message") -> "Message":
+    from dns.message import from_wire
+
+    query.id = 0  # RFC 8484 section 4.1
+    tls = ssl.create_default_context()
+    reader, writer = await asyncio.open_connection(resolver.host, resolver.port, ssl=tls)
     try:
-        yield reader, writer
+        answer = from_wire(await _posted(reader, writer, query.to_wire(), resolver))
     finally:
         writer.close()
-
-
-async def _datagram(query: bytes, host: str, port: int) -> bytes:
-    """The first datagram that comes back from there, whoever sent it."""
-    loop = asyncio.get_running_loop()
-    got: asyncio.Future[bytes] = loop.create_future()
-
-    class Awaiting(asyncio.DatagramProtocol):
-        def datagram_received(self, data: bytes, _: object) -> None:
-            if not got.done():
-                got.set_result(data)
-
-    transport, _ = await loop.create_datagram_endpoint(Awaiting, remote_addr=(host, port))
-    try:
-        transport.sendto(query)
-        return await got
-    finally:
-        transport.close()
+    if not query.is_response(answer):
+        raise OSError(f"{resolver.host} answered something else")
+    return answer
 
 
 async def _posted(

@@ -87,7 +87,7 @@ def test_addresses(scheme, name, addresses):
     ("scheme", "name", "said"),
     [
         ("udp", "none.example", "127.0.0.1 says that none.example has no address"),
-        ("udp", "other.example", "127.0.0.1 answered something else"),
+        ("udp", "other.example", "127.0.0.1 does not say where other.example is"),
         ("tcp", "short.example", "127.0.0.1 does not say where short.example is"),
         ("tcp", "a..b", "127.0.0.1 does not say where a..b is"),
         ("tls", "four.example", "."),  # it speaks no TLS
