@@ -14,7 +14,7 @@ from testbed.world import linux
 SCENARIO = "twitter-facebook-block-2022-03"
 FOUR = ("rostelecom", "mts", "beeline", "megafon")
 
-TESTBED = (sys.executable, "-c", "from testbed.cli.main import main; main()")
+TESTBED = (sys.executable, "-c", "from testbed.cli.start import main; main()")
 # On the command line a command runs as one subscriber, so four operators need the Python API.
 _FOUR_OPERATORS = f"""
 import sys

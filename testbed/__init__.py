@@ -32,12 +32,19 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: `import testbed` itself must be instant."""
     if name not in _PLACES:
         raise AttributeError(f"module 'testbed' has no attribute '{name}'")
+    import gc
     from importlib import import_module
 
     from testbed.compiled import methods
 
     methods.use()
-    return getattr(import_module(_PLACES[name]), name)
+    collecting = gc.isenabled()
+    gc.disable()  # what is imported stays
+    try:
+        return getattr(import_module(_PLACES[name]), name)
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def __dir__() -> list[str]:

@@ -7,10 +7,7 @@ import signal
 import sys
 from typing import Final
 
-NEW_OBJECTS: Final = 200_000
-"""How many new objects start a collection of garbage: our choice. Python's 700 cost a tenth of the start-up,
-in collections that find nothing, because classes and a scenario are made to stay."""
-
+from testbed.compiled import NEW_OBJECTS
 
 LEAST_OPEN_FILES: Final = 64
 """Below, Python may not even import what says so. A world needs more: `testbed.world.linux`."""
@@ -33,7 +30,10 @@ def main() -> None:
     methods.use()
     from testbed.cli.main import main as command_line
 
-    command_line()
+    try:
+        command_line()
+    finally:
+        gc.freeze()  # Python looks through all objects three times at its end, for 40 ms: they end with it
 
 
 def _have_standard_streams() -> None:

@@ -8,6 +8,10 @@ import os
 import sys
 from typing import Final
 
+NEW_OBJECTS: Final = 200_000
+"""How many new objects start a collection of garbage: our choice. Python's 700 cost a tenth of the start-up,
+in collections that find nothing, because classes and a scenario are made to stay."""
+
 CHOICE: Final = "TESTBED_COMPILED"  # "0": the source is used; a folder: compiled cores are kept there
 _KEPT: Final = "runet-testbed-compiled"
 

@@ -13,6 +13,7 @@ the signals blocked.
 """
 
 import errno
+import gc
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from testbed.compiled import NEW_OBJECTS
 from testbed.errors import InputError, InvalidRunError, RunInterrupted, UnsupportedError
 from testbed.world import confine, hostsockets, interrupt, linux, mounts, netns, subordinate
 from testbed.world.children import ending_of
@@ -172,6 +174,7 @@ def _return_to(here: str) -> None:
 
 def _main(main: Callable[[], int], pipe: tuple[int, int], ready: int) -> int:
     linux.allow_many_descriptors()  # a world has some for each of its nodes
+    gc.set_threshold(max(NEW_OBJECTS, gc.get_threshold()[0]))
     confine.opens_at(ready)
     with interrupt.listening(pipe):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, interrupt.heeded())
