@@ -11,6 +11,7 @@ import pytest
 
 from testbed.labs.labfile import load_lab, names
 from tests.acceptance.conftest import TESTBED
+from tests.inprocess import run_here_as_text
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
 
@@ -36,15 +37,14 @@ def play(lab: str, student: str, home: Path) -> dict[str, dict[str, int]]:
     found = re.findall(r"^(\w+) (.+)$", done.stdout, re.MULTILINE)
     assert done.returncode == 0, done.stderr
     for task, answer in found:
-        words = shlex.split(answer) if answer.startswith("--") else [answer]
-        said = subprocess.run(
-            [TESTBED, "lab", "check", task, *words], env=env, check=False, capture_output=True, text=True
-        )
+        if answer.startswith("--"):  # a command or a file, which may need a world
+            line = [TESTBED, "lab", "check", task, *shlex.split(answer)]
+            said = subprocess.run(line, env=env, check=False, capture_output=True, text=True)
+        else:
+            said = run_here_as_text("lab", "check", task, answer, cwd=home, env=env)
         if "too busy to measure" in said.stderr:
             pytest.skip(f"{lab}, {task}: {said.stderr.strip()}")
-    said = subprocess.run(
-        [TESTBED, "lab", "check", "--json"], env=env, check=True, capture_output=True, text=True
-    )
+    said = run_here_as_text("lab", "check", "--json", cwd=home, env=env)
     grades: dict[str, dict[str, int]] = json.loads(said.stdout)
     return grades
 
