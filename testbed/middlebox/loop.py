@@ -31,7 +31,7 @@ from testbed.world.scenarioclock import ScenarioClock
 QUEUE_LENGTH = 32_768  # packets waiting for a verdict, the held ones included; our choice
 SOCKET_BUFFER = 32 << 20  # bytes wanted; an ordinary user gets net.core.rmem_max
 _SAFE_BUFFER = 64 << 10  # bytes; the binding warns when it cannot have what it asks for
-_REST = 0.02  # s between two looks at copies that nothing waits for; our choice
+_REST = 20  # ms between two looks at copies that nothing waits for; our choice
 
 
 def serve_censor(
@@ -192,19 +192,15 @@ def _work(
     fd = queue.get_fd()
     urgent = linux.Poller([fd, wake.fileno()])
     everything = urgent if copies is None else linux.Poller([fd, wake.fileno(), copies.fileno()])
-    rests = False  # copies that came just now are followed by others: one look is enough for all of them
+    listens = True  # to copies; after a look at them the next one waits, or comes with the next packet
     while not box.stopping:
         due = box.hold.next_due()
         wait = None if due is None else max(0.0, due - time.monotonic())
-        if rests:
-            readable = urgent.wait(_REST if wait is None else min(wait, _REST))
-        else:
-            readable = everything.wait(wait)
+        readable = everything.wait(wait) if listens or wait is not None else urgent.pause(_REST)
+        listens = copies is None or not readable
         box.release_due()
-        rests = False
         if copies is not None and copies.fileno() in readable:
             box.overhear()
-            rests = True
         if wake.fileno() in readable or box.interrupted:
             with suppress(BlockingIOError):
                 wake.recv(4096)

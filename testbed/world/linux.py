@@ -171,6 +171,10 @@ class Poller:
             _check(ready, "ppoll")
         return [polled.fd for polled in self._polled if polled.revents] if ready > 0 else []
 
+    def pause(self, milliseconds: int) -> list[int]:
+        """As `wait`, twice as quick, and a signal that nothing becomes readable by does not end it."""
+        return [fd for fd, _ in self._poll.poll(milliseconds)]
+
 
 def precise_timers() -> None:
     """End this process's sleeps on time: by default the kernel may add 50 µs."""
