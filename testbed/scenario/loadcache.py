@@ -59,8 +59,10 @@ def load_kept(name_or_path: str | Path, *, tools: bool = True) -> Scenario:
 
 def _key(path: Path, *, tools: bool) -> str:
     """What decides the result, but for the files' contents, as a file name."""
-    searched = [*library.folders(), *library.recipe_folders(path.parent)]
-    parts = [_code(), str(in_use()), os.getcwd(), str(path), str(tools), *map(str, searched)]  # noqa: PTH109
+    looked_in = [path, *library.folders(), *library.recipe_folders(path.parent)]
+    # A scenario of the library is the same from every folder that has no scenarios/ or recipes/ of its own.
+    here = "" if all(one.is_absolute() for one in looked_in) else os.getcwd()  # noqa: PTH109
+    parts = [_code(), str(in_use()), here, str(tools), *map(str, looked_in)]
     return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()
 
 
@@ -100,7 +102,11 @@ def _take(place: Path) -> Scenario | None:
         found = _Reader(io.BytesIO(made)).load()
     except Exception:  # a file cut short, or made by hand: whatever is wrong with it, it is not taken
         return None
-    return found if isinstance(found, Scenario) else None
+    if not isinstance(found, Scenario):
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(place)  # those that were used last are kept
+    return found
 
 
 def _as_it_was(path: Path, digest: str) -> bool:

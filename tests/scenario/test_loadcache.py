@@ -67,6 +67,29 @@ def test_the_library_s_are_the_same(place):
         assert found == [load("twitter-throttling-2021", tools=tools)] * 2
 
 
+@pytest.mark.parametrize(("own", "times"), [(None, 1), ("scenarios", 2), ("recipes", 2)])
+def test_the_library_s_are_taken_in_every_folder_without_any_of_its_own(
+    place, reads, monkeypatch, own, times
+):
+    first = load_kept("twitter-throttling-2021")
+    elsewhere = place / "elsewhere"
+    (elsewhere / own if own else elsewhere).mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+    second = load_kept("twitter-throttling-2021")
+    assert first == second == load("twitter-throttling-2021")
+    assert len(reads) == times
+
+
+def test_a_path_from_here_is_another_file_elsewhere(place, monkeypatch):
+    there = place / "there"
+    there.mkdir()
+    (there / "listed.yaml").write_text(SCENARIO.replace("A list", "Another"))
+    (there / "names.txt").write_text("x.com\n")
+    assert load_kept("./listed.yaml").title == "A list"
+    monkeypatch.chdir(there)
+    assert load_kept("./listed.yaml").title == "Another"
+
+
 @pytest.mark.parametrize("name", ["listed.yaml", "names.txt"])
 def test_a_file_that_changed_is_read(place, reads, name):
     load_kept("./listed.yaml")
@@ -141,3 +164,11 @@ def test_there_are_never_more_than_some(place, monkeypatch):
         (place / f"s{number}.yaml").write_text(SCENARIO)
         load_kept(f"./s{number}.yaml")
     assert len(kept(place)) == 3
+
+
+def test_those_that_were_used_last_are_kept(place, reads, monkeypatch):
+    monkeypatch.setattr(loadcache, "MOST", 3)
+    for number in (0, 1, 2, 0, 3, 0):
+        (place / f"s{number}.yaml").write_text(SCENARIO)
+        load_kept(f"./s{number}.yaml")
+    assert [path for (path,) in reads] == [Path(f"s{number}.yaml") for number in (0, 1, 2, 3)]
