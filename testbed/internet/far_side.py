@@ -98,7 +98,7 @@ def _serve_group(group: Sequence[_Visited], servers: Sequence[str], ready: Repor
 
 
 async def _serve_visitors(group: Sequence[_Visited], ready: ReportReady) -> None:
-    """Serve each of the group from its first visitor on, who waits in its sockets for a millisecond or two.
+    """Serve each of the group from its first visitor on, who waits one to three milliseconds for it.
 
     A world has dozens of sites, and a run visits a few.
     """
