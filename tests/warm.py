@@ -115,6 +115,7 @@ def serve(fileno: int) -> None:
             import_module(module.name)
     for name in OTHERS:
         import_module(name)
+    import_module("testbed.scenario.loader").load("free-network")  # parses the world of most scenarios
     gc.collect()
     gc.freeze()
     while True:
