@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import pytest
 
 from testbed.cli.main import main
@@ -13,6 +11,9 @@ BOOK = Path(__file__).resolve().parents[2] / "examples/notebooks/dataset.ipynb"
 
 
 def test_ten_lines_load_and_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib as mpl  # here: whoever collects the tests would load it
+    import matplotlib.pyplot as plt
+
     monkeypatch.chdir(tmp_path)
     args = ["dataset", "linkedin-ban-2016", "--flows", "30", "--client", "openssl", "--ipv", "4"]
     with pytest.raises(SystemExit):

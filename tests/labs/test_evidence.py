@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scapy.all import wrpcap
 from scapy.layers.inet import IP
+from scapy.utils import wrpcap
 
 from testbed.detectors.trials import Trial
 from testbed.detectors.verdicts import ToolVerdict
