@@ -14,7 +14,7 @@ from typing import Final
 from testbed.errors import UnsupportedError
 
 # From linux/netlink.h, linux/netfilter/nfnetlink.h and nfnetlink_log.h:
-_REQUEST, _ACKNOWLEDGED, _ERROR = 0x1, 0x4, 2  # NLM_F_REQUEST, NLM_F_ACK, NLMSG_ERROR
+_REQUEST, _ACKNOWLEDGED = 0x1, 0x4  # NLM_F_REQUEST, NLM_F_ACK
 _NETFILTER: Final = 12  # NETLINK_NETFILTER
 _CONFIGURE: Final = 0x0401  # NFULNL_MSG_CONFIG of NFNL_SUBSYS_ULOG
 _COMMAND, _MODE, _SIZE = 1, 2, 3  # NFULA_CFG_CMD, NFULA_CFG_MODE, NFULA_CFG_NLBUFSIZ
