@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -27,6 +28,7 @@ NAME: Final = "blocked.listed.example"
 _QUICK: Final = 10_000
 _CLIENTS: Final = 2
 _PARTS: Final = 10
+_AGAIN: Final = 1.01  # packets dropped for each flow, at most; our choice
 _SLOWEST: Final = 100  # flows per second, at least: how long the load may take; our choice
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close by a reset, which leaves no port in TIME_WAIT
 
@@ -71,11 +73,21 @@ def _work(rig: Rig, flows: int) -> dict[str, Any]:
     begin = time.monotonic()
     receipt = rig.receipt()
     stop = time.monotonic() - begin
-    acted, asked = receipt["rules"]["register"]["kernel"]["drop"], _CLIENTS * (share // EVERY)
-    if acted != asked:
-        raise InvalidRunError(f"flows: {asked} asked for the listed name, the kernel dropped {acted} packets")
+    if problem := not_acted(receipt, _CLIENTS * (share // EVERY)):
+        raise InvalidRunError(f"flows: {problem}")
     together = [sum(each) for each in zip(*rates, strict=True)]
     return {"rates": together, "mean": fmean(together), "grown": grown, "stop": stop, "flows": flows}
+
+
+def not_acted(receipt: Mapping[str, Any], asked: int) -> str:
+    """What is wrong where so many flows asked for the listed name; "" if the rule acted on each.
+
+    A client that a busy machine lets wait for its reset sends the ClientHello again, which is dropped, too.
+    """
+    acted = receipt["rules"]["register"]["kernel"]["drop"]
+    if asked <= acted <= asked * _AGAIN:
+        return ""
+    return f"{asked} asked for the listed name, the kernel dropped {acted} packets"
 
 
 def answer(connection: socket.socket) -> None:

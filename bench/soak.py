@@ -9,7 +9,7 @@ from functools import partial
 from statistics import linear_regression
 from typing import Any, Final
 
-from bench.flows import EVERY, NAME, answer, open_one, resetting_policy, resident
+from bench.flows import EVERY, NAME, answer, not_acted, open_one, resetting_policy, resident
 from bench.material import client_hello
 from bench.result import Budget, Quantity, Result
 from bench.rig import FILTERED, Rig, in_rig, serving
@@ -59,11 +59,8 @@ def _work(rig: Rig, seconds: float) -> dict[str, Any]:
             sizes.append(resident())
         flows = client.result(_LATE)
     receipt = rig.receipt()
-    acted = receipt["rules"]["register"]["kernel"]["drop"]
-    if acted != flows // EVERY:
-        raise InvalidRunError(
-            f"soak: {flows // EVERY} connections asked for the listed name, {acted} dropped"
-        )
+    if problem := not_acted(receipt, flows // EVERY):
+        raise InvalidRunError(f"soak: {problem}")
     return {"times": times, "sizes": sizes, "flows": flows}
 
 
