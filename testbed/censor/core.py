@@ -76,7 +76,10 @@ class Censor:
         self._adopt(policy, compiled(policy) if rules is None else rules)
 
     def must_fit(self, policy: Policy) -> None:
-        """ValueError unless the policy has this one's profile, and its rules' names and actions in order."""
+        """ValueError unless the policy has this one's profile, and its rules' names and actions in order.
+
+        Where only data decided, it still must: the kernel passes the segments without.
+        """
         if policy.profile != self._profile:
             raise ValueError(f"the profile is {policy.profile.name}, and was {self._profile.name}")
         old = [(rule.name, rule.action) for rule in self.policy.rules]
@@ -86,6 +89,8 @@ class Censor:
                 raise ValueError(f"the rule {was[0]!r} with {was[1]!r} has become {now[0]!r} with {now[1]!r}")
         if len(old) != len(new):
             raise ValueError(f"there are {len(new)} rules, and were {len(old)}")
+        if self.policy.triggered_by_data and not policy.triggered_by_data:
+            raise ValueError("a rule by address, port or history, where only data decided; begin a new run")
 
     def _adopt(self, policy: Policy, rules: list[CompiledRule]) -> None:
         for rule in policy.rules:

@@ -20,12 +20,10 @@ from typing import Any, Final
 
 from testbed import usercache
 
-MOST: Final = (
-    16 << 20
-)  # octets of the file, ten times what everything of ours needs; our choice: then it begins anew
-MANY: Final = (
-    50  # records; our choice: above, the file is made anew, because one is read in a tenth of the time
-)
+MOST: Final = 16 << 20
+"""Octets of the file, ten times what everything of ours needs; our choice: then it begins anew."""
+MANY: Final = 50
+"""Records, our choice: above, the file is made anew as one, which is read in a tenth of the time."""
 
 _FOLDER: Final = "runet-testbed-methods"
 _HEAD: Final = struct.Struct("<II")  # length and check sum of a record

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from testbed.internet.zone import Zone
 
 FEW: Final = 2  # operators whose processes load it themselves, side by side: two cores take less time so
-_LOADED: Final = ("testbed.middlebox.loop", "testbed.middlebox.resolver", "testbed.internet.dns")
+_LOADED: Final = ("testbed.middlebox.loop", "testbed.middlebox.resolver")
 
 
 def preload(world: World) -> "Zone":

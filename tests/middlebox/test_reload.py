@@ -199,3 +199,15 @@ def test_many_signals_at_once_are_one_or_two_reloads():
     count, _, receipt = isolated_call(body)
     assert count == 2
     assert receipt.status == 0
+
+
+def test_a_rule_that_a_header_decides_is_refused_where_only_data_did():
+    """The kernel lets each SYN pass for as long as the run lasts: nothing could act on one."""
+
+    def box(match: Match) -> Policy:
+        return Policy("box", PROFILES["t22"], (Rule("one", match, SilentDrop()),))
+
+    by_name, by_port = box(Match(tls_sni=names("x.com"))), box(Match(ports=(443,)))
+    with pytest.raises(ValueError, match="a rule by address, port or history, where only data decided"):
+        Censor(by_name, 1).must_fit(by_port)
+    Censor(by_port, 1).must_fit(by_name)

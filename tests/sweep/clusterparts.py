@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -77,6 +78,12 @@ def another_dask(folder: Path) -> dict[str, str]:
 def sweep_words(spec: Path, out: Path, *options: str) -> list[str]:
     """The command of a sweep."""
     return [f"{BIN}/testbed", "sweep", str(spec), "--out", str(out), *options]
+
+
+def trials(folder: Path) -> dict[str, str]:
+    """What the tables of a sweep are: a digest of each file."""
+    files = folder.glob("trials/*/*")
+    return {str(one.relative_to(folder)): sha256(one.read_bytes()).hexdigest() for one in files}
 
 
 def children(pid: int) -> list[int]:

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from hashlib import sha256
 from pathlib import Path
 
 import psutil
@@ -23,6 +22,7 @@ from tests.sweep.clusterparts import (
     kept,
     scheduler,
     sweep_words,
+    trials,
     wait_for,
     worker,
 )
@@ -34,11 +34,6 @@ vantages: [mts, rostelecom]
 strategies: [low-ttl, segments:name]
 seeds: 50
 """
-
-
-def trials(folder: Path) -> dict[str, str]:
-    files = folder.glob("trials/*/*")
-    return {str(one.relative_to(folder)): sha256(one.read_bytes()).hexdigest() for one in files}
 
 
 @pytest.fixture(scope="module")

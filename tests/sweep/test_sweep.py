@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from hashlib import sha256
 from pathlib import Path
 from shutil import copytree
 
@@ -16,6 +15,7 @@ from testbed.cli.main import main
 from testbed.sweep.onerun import answered
 from testbed.sweep.sweepfile import load_sweep
 from testbed.sweep.sweepfolder import SweepFolder, part_of, sweep_view
+from tests.sweep.clusterparts import children, kept, trials
 
 SPEC = """
 scenarios: [twitter-facebook-block-2022-03]
@@ -64,13 +64,6 @@ def whole(spec: Path, out: Path) -> Path:
     return folder.folder
 
 
-def trials(folder: Path) -> dict[str, str]:
-    return {
-        str(one.relative_to(folder)): sha256(one.read_bytes()).hexdigest()
-        for one in folder.glob("trials/*/*")
-    }
-
-
 def copy(folder: Path, into: Path) -> Path:
     return copytree(folder, into / "swept")
 
@@ -82,24 +75,6 @@ def reading(spec: Path, out: Path) -> list[list[str]]:
         ["report", str(out), "-o", str(out / "page.html")],
         ["sweep", str(spec), "--core", "--out", str(out)],
     ]
-
-
-def kept(folder: Path) -> int:
-    """Runs that are kept, in the journal or in a table of a hundred."""
-    lines = sum(one.read_bytes().count(b"\n") for one in folder.glob("journal/*.jsonl"))
-    return lines + 100 * len([*folder.glob("runs/*/*.parquet")])
-
-
-def children(pid: int) -> list[int]:
-    found = []
-    for one in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(one.read_text("utf-8", "replace").rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if parent == pid:
-            found += [int(one.parent.name), *children(int(one.parent.name))]
-    return found
 
 
 def test_killed_twice_and_gone_on_with_it_has_the_same_table(spec: Path, made: Path, tmp_path: Path) -> None:
