@@ -12,6 +12,7 @@ from pathlib import Path
 
 WIDTH, HEIGHT, TOP = 1200, 17, 44  # of the picture, of a row, of the title; in pixels
 NARROWEST = 2.0  # pixels: a narrower frame is left out, with all that it called
+OURS = "testbed."  # frames of our own have colours, and need not say it
 LETTER = 6.2  # pixels of one at this size of type
 STYLE = """
 text{font-family:system-ui,"DejaVu Sans",Helvetica,Arial,sans-serif;font-size:11px;fill:#1f2328}
@@ -74,8 +75,8 @@ def _place(frame: FlameFrame, row: int, start: int, whole: int, body: list[str])
     if width < NARROWEST:
         return
     x, y = start / whole * WIDTH, TOP + row * HEIGHT
-    shown = frame.name[: int((width - 6) / LETTER)] if width > 24 else ""
-    kind = "abcd"[sum(frame.name.encode()) % 4] if frame.name.startswith(("testbed", "all")) else "other"
+    shown = frame.name.removeprefix(OURS)[: int((width - 6) / LETTER)] if width > 24 else ""
+    kind = "abcd"[sum(frame.name.encode()) % 4] if frame.name.startswith((OURS, "all")) else "other"
     body.append(
         f'<g><title>{escape(frame.name)}: {frame.seen / whole:.1%}</title><rect class="{kind}" '
         f'x="{x:.1f}" y="{y}" width="{width:.1f}" height="{HEIGHT}"/>'
