@@ -9,6 +9,7 @@ import difflib
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,14 +34,16 @@ _INHERITED = ("MAKE", "MFLAGS", "PYTEST", "TESTBED", "COLUMNS", "PS1")
 class Shell:
     """Runs each command once; remembers its exit status and what it printed."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, runtime: Path) -> None:
+        """`runtime`: where its held worlds are, and no other test's."""
+        self._folder, self._runtime = folder, runtime
         for entry in ROOT.iterdir():
             if entry.name not in _LEFT_OUT and not entry.name.endswith("_cache"):
                 (folder / entry.name).symlink_to(entry)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_INHERITED)}
         path = f"{Path(sys.executable).parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
         self._environment = {**kept, "PATH": path, "LC_ALL": "C.UTF-8"}
+        self._environment["XDG_RUNTIME_DIR"] = str(runtime)
         self._done: dict[str, tuple[int, str]] = {}
 
     def run(self, step: Step) -> tuple[int, str]:
@@ -62,10 +65,18 @@ class Shell:
             self._done[command] = done.returncode, done.stdout.decode(errors="replace")
         return self._done[command]
 
+    def end_worlds(self) -> None:
+        """Those that a page whose commands went wrong has left open."""
+        for place in self._runtime.glob("testbed/*.sock"):
+            self.run(Step("", f"testbed down {place.stem}"))
+
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
-    return Shell(tmp_path_factory.mktemp("checkout"))
+    with tempfile.TemporaryDirectory(prefix="docs-") as runtime:  # a socket's path must be short
+        pages = Shell(tmp_path_factory.mktemp("checkout"), Path(runtime))
+        yield pages
+        pages.end_worlds()
 
 
 def complaint(step: Step, status: int, printed: str) -> str:
