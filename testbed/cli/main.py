@@ -24,6 +24,7 @@ COMPLETION_VARIABLE = "_TESTBED_COMPLETE"  # click's convention
 _NO_MEMORY = "out of memory; raise the limit (ulimit -v), or use a machine with more"
 _NO_MEMORY_LINE = f"{PROGRAM}: {_NO_MEMORY}\n".encode()  # made while there is some
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _KERNELS = ("/proc/", "/sys/", "/dev/")  # no user names a file there: who cannot use one has found our bug
 
 
@@ -161,12 +162,10 @@ def _flushed(status: int) -> int:
     try:
         sys.stdout.flush()
     except OSError as error:
-        found = _refusal(error)
-        if found is None:
+        refused = _refused(error)
+        if refused is None:
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        _say([found[0]])
-        return found[1]
+        return refused
     return status
 
 
@@ -190,14 +189,22 @@ def _status(args: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except (OSError, MemoryError, SystemError, ImportError) as error:
-        found = _refusal(error)
-        if found is None:
-            return _bug()
-        _say([found[0]])
-        return found[1]
+        refused = _refused(error)
+        return _bug() if refused is None else refused
     except Exception:  # whatever escapes is our bug, and a bug has an exit status too
         return _bug()
     return result if isinstance(result, int) else Exit.OK
+
+
+def _refused(error: Exception) -> int | None:
+    """Say what this machine has no more of or refuses this user; the exit status, or None for a bug."""
+    found = _refusal(error)
+    if found is None:
+        return None
+    if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what Python still holds would be refused once more
+    _say([found[0]])
+    return found[1]
 
 
 def _refusal(error: Exception) -> tuple[str, int] | None:
@@ -206,7 +213,7 @@ def _refusal(error: Exception) -> tuple[str, int] | None:
     place = getattr(error, "filename", None)
     if number in _REFUSED and isinstance(place, str) and not place.startswith(_KERNELS):
         return f"{place}: {os.strerror(number)}; name another, or have access to it", Exit.INPUT
-    if number in (errno.ENOSPC, errno.EDQUOT):
+    if number in _FULL:
         where = getattr(error, "filename", None) or "standard output"
         return f"{os.strerror(number)} at {where}; make room there, or name another folder", Exit.INVALID
     if number in (errno.EMFILE, errno.ENFILE):

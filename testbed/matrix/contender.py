@@ -11,6 +11,7 @@ from testbed.evade.strategy import EvadePlan, parse_plan
 from testbed.shapes.hellobytes import X25519, hello_of, outer_ech, padded, record, server_name, shares
 from testbed.shapes.initials import crypto, initial_packet
 from testbed.shapes.known import SHAPES
+from testbed.shapes.opensslclient import openssl_client
 
 BLOCKED_NAME: Final = "www.blocked.example"
 FREE_NAME: Final = "public.example"
@@ -132,10 +133,8 @@ def _http(name: str) -> bytes:
 
 def _openssl_of(version: ssl.TLSVersion, name: str) -> bytes:
     """What this Python's OpenSSL sends if it speaks that version of TLS alone."""
-    context = ssl.create_default_context()
+    context = openssl_client(None, "http/1.1")
     context.minimum_version = context.maximum_version = version
-    context.set_alpn_protocols(["http/1.1"])
-    context.set_ecdh_curve("prime256v1")  # one group: OpenSSL 3.5 adds a post-quantum key otherwise
     out = ssl.MemoryBIO()
     tls = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
     try:

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from testbed.matrix.livetry import LIMIT, Fetch, Stopwatch
+from testbed.shapes.opensslclient import openssl_client
 
 _HEAD: Final = b"\r\n\r\n"
 _BROWSERS: Final = {"chrome": "chrome", "firefox": "firefox", "safari": "safari"}  # curl_cffi's names
@@ -114,10 +115,8 @@ async def _answer(reader: asyncio.StreamReader, size: int) -> float:
 @cache  # reading a bundle takes longer than a handshake
 def _context(client: str) -> ssl.SSLContext:
     least, most, padding = _FETCHES[client]
-    context = ssl.create_default_context()
+    context = openssl_client(None, "http/1.1", *padding)
     context.minimum_version, context.maximum_version = least, most
-    context.set_alpn_protocols(["http/1.1", *padding])
-    context.set_ecdh_curve("prime256v1")  # OpenSSL 3.5 adds a post-quantum key of 1,216 bytes otherwise
     return context
 
 

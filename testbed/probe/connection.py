@@ -19,6 +19,7 @@ from testbed.measurement.ooni import TcpConnect, TcpStatus, TlsHandshake
 from testbed.measurement.target import endpoint_text
 from testbed.probe import certificates, failure, tcpinfo
 from testbed.probe.log import TRANSACTION, MeasurementLog
+from testbed.shapes.opensslclient import openssl_client
 
 _CHUNK = 65536
 _WATCH = 0.1  # s
@@ -237,9 +238,4 @@ def client_context(
     `padded`: its ClientHello is longer than a segment, by protocols that nobody speaks in the ALPN extension:
     Python's ssl cannot ask for the padding extension (RFC 7685), and a box sees the same length.
     """
-    context = ssl.create_default_context(cafile=ca_file)
-    context.set_alpn_protocols([protocol, *(_PADDING if padded else ())])
-    # One group keeps the ClientHello within a segment, as clients' were until 2024. OpenSSL 3.5 would add a
-    # post-quantum key of 1,216 bytes, and a box that reads one packet at a time would miss the name.
-    context.set_ecdh_curve("prime256v1")
-    return context
+    return openssl_client(ca_file, protocol, *(_PADDING if padded else ()))

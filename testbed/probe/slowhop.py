@@ -16,6 +16,7 @@ from testbed.probe.hopsearch import HopFinding
 from testbed.probe.provoke import FULL, Lure, flow_of, opened
 from testbed.probe.speed import SLOW_SHARE
 from testbed.probe.wiretap import Wiretap
+from testbed.shapes.opensslclient import openssl_client
 
 SIZE: Final = 400_000  # bytes of a transfer; our choice
 _LONGEST: Final = 3.0  # s of one: enough for a policer's rate behind its first burst. Our choice
@@ -96,9 +97,8 @@ def _transfer(slow: SlowLure, ttl: int, wait: float) -> _Transfer:
             flow.send(slow.lure.trigger, min(ttl, FULL))
             came = tap.watch(wait, lambda one: flow.about(one) and one.time_exceeded)
             died = next((one.source for one in came if one.time_exceeded and flow.about(one)), "")
-        context = ssl.create_default_context()
+        context = openssl_client()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # another name's certificate
-        context.set_ecdh_curve("prime256v1")  # within a segment
         sock.settimeout(_SILENCE * wait)
         size, frozen, reset, begun = 0, False, False, time.monotonic()
         try:

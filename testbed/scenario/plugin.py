@@ -136,6 +136,8 @@ class _File:
                 place, f"{reference[:80]!r} names no {noun}", f"write {file}:Name, the {noun}'s name in it"
             )
         source = read_bytes(path, place)
+        if b"\0" in source:  # what Python says of it depends on its version
+            raise InputError.at(place, f"{display(path)} holds a zero byte: no Python", "name a Python file")
         digest = hashlib.sha256(source).hexdigest()
         module_name = f"{_MODULES}{path.stem}_{digest[:12]}"
         module = sys.modules.get(module_name) or _run(module_name, path, source, place)

@@ -43,11 +43,13 @@ class Datagrams(asyncio.DatagramProtocol):
 
 
 async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    asked = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
-    found = answered(asked)
-    if b"\x05short" not in asked:
-        writer.write(len(found).to_bytes(2, "big") + found)
-    writer.close()
+    try:
+        asked = await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+        found = answered(asked)
+        if b"\x05short" not in asked:
+            writer.write(len(found).to_bytes(2, "big") + found)
+    finally:
+        writer.close()  # or Python 3.11.2 leaves it to the garbage collector
 
 
 def with_resolver(scheme, work):

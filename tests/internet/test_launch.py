@@ -62,6 +62,7 @@ def start(tmp_path):
             os.dup2(file, 2)
             sys.stderr = os.fdopen(2, "w")
             launch.children_among_commands, launch.step_down = nullcontext, lambda: None  # of a world
+            launch.unshare = lambda _: None  # an ordinary user may not, outside a world
             place = Place(Host("vpn"), ("127.0.0.1",), {}, None, None, dict(os.environ), log)
             try:
                 launch.run_program(command, place, lambda: os.write(writing, b"."))

@@ -112,8 +112,8 @@ RUNS = {  # what the file holds -> message, remedy
     ),
     "NUL": (
         "x = 1\0\n",
-        "nothing.py does not run: SyntaxError: source code string cannot contain null bytes",
-        SEE,
+        "nothing.py holds a zero byte: no Python",
+        "name a Python file",
     ),
     "no module": (
         "import nowhere_at_all\n",

@@ -34,6 +34,14 @@ def flight(key: str, draw: int = 0) -> tuple[bytes, ...]:
     return made(NAME, draw)
 
 
+def ciphers(record: bytes) -> str:
+    """Cipher suites of a ClientHello in a record, in hexadecimal."""
+    at = 5 + 4 + 2 + 32
+    at += 1 + record[at]
+    size = int.from_bytes(record[at : at + 2], "big")
+    return record[at + 2 : at + 2 + size].hex(" ", 2)
+
+
 def extensions(record: bytes) -> list[tuple[int, int]]:
     """Kind and size of each extension of a ClientHello in a record."""
     at = 5 + 4 + 2 + 32
@@ -61,6 +69,7 @@ def real_probe() -> bytes:
 def test_the_probes_clienthello_is_the_real_one_but_for_its_random_bytes() -> None:
     ours, real = hello("probe"), real_probe()
     assert len(ours) == len(real) == 517
+    assert ciphers(ours) == ciphers(real)  # also where Python leaves them to OpenSSL, as Debian's does
     assert extensions(ours) == extensions(real)
 
 

@@ -47,9 +47,10 @@ def test_a_full_disk_is_named_and_with_more_room_the_same_command_goes_on(
     out.mkdir()
     sweep = " ".join(sweep_words(spec, out, "--core", "--local", "1"))
     script = f"""
-        mount -t tmpfs -o size=40k none {out}
+        mount -t tmpfs -o size=10m none {out}
+        head -c {10 * 2**20 - 40 * 2**10} /dev/zero >{out}/others
         {sweep} 2>{tmp_path}/first; echo $? >{tmp_path}/status
-        mount -o remount,size=10m {out}
+        rm {out}/others
         {sweep} 2>{tmp_path}/second; echo $? >>{tmp_path}/status
         cp -r {out} {tmp_path}/copy
     """
