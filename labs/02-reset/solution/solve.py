@@ -5,6 +5,9 @@ import re
 import subprocess
 import time
 from pathlib import Path
+from threading import Event
+
+from scapy.all import AsyncSniffer, wrpcap
 
 
 def run(*line: str) -> str:
@@ -25,16 +28,13 @@ servers = {name: found["injected server"]["header"] for name, found in seen.item
 [watched] = [name for name in seen if suspects[name]["ttl"] != servers[name]["ttl"]]
 [rewritten] = [name for name in seen if name != watched]
 capture = Path("resets.pcap").resolve()
-with subprocess.Popen(
-    ["tcpdump", "-n", "-U", "--immediate-mode", "-i", "any", "-w", capture, "port", "443"],
-    stderr=subprocess.PIPE,
-    text=True,
-) as tcpdump:
-    while "listening" not in tcpdump.stderr.readline():
-        pass
-    run("curl", "-s", "-o", "/dev/null", "-m", "5", f"https://{watched}/")
-    time.sleep(0.5)
-    tcpdump.terminate()
+listening = Event()
+sniffer = AsyncSniffer(filter="port 443", started_callback=listening.set)  # tcpdump wants subordinate ids
+sniffer.start()
+assert listening.wait(10), "no capture"
+run("curl", "-s", "-o", "/dev/null", "-m", "5", f"https://{watched}/")
+time.sleep(0.5)
+wrpcap(str(capture), sniffer.stop())
 print("watched", watched)
 print("rewritten", rewritten)
 print("arrives", suspects[watched]["ttl"])
