@@ -43,14 +43,15 @@ def test_a_full_disk_is_named_and_with_more_room_the_same_command_goes_on(
     spec: Path, expected: dict[str, str], tmp_path: Path
 ) -> None:
     """The disk is a small one of its own, in another mount namespace."""
-    out = tmp_path / "swept"
-    out.mkdir()
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    out = disk / "swept"
     sweep = " ".join(sweep_words(spec, out, "--core", "--local", "1"))
     script = f"""
-        mount -t tmpfs -o size=10m none {out}
-        head -c {10 * 2**20 - 40 * 2**10} /dev/zero >{out}/others
+        mount -t tmpfs -o size=10m none {disk}
+        head -c {10 * 2**20 - 40 * 2**10} /dev/zero >{disk}/others
         {sweep} 2>{tmp_path}/first; echo $? >{tmp_path}/status
-        rm {out}/others
+        rm {disk}/others
         {sweep} 2>{tmp_path}/second; echo $? >>{tmp_path}/status
         cp -r {out} {tmp_path}/copy
     """
