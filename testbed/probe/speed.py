@@ -1,7 +1,6 @@
 """The speed of a bulk transfer, without the burst that a token bucket lets through first."""
 
 import time
-from statistics import linear_regression
 from typing import Literal
 
 from testbed.measurement.ooni import TransferSpeed
@@ -63,5 +62,7 @@ class Speedometer:
         late = [(t, n) for t, n in self._samples if t >= first + _SETTLE]
         if len(late) < _FEW or late[-1][0] - late[0][0] < _SETTLE:
             return 8 * size / seconds
+        from statistics import linear_regression  # slow to load, and few measurements need it
+
         slope, _ = linear_regression(*zip(*late, strict=True))
         return max(0.0, 8 * slope)

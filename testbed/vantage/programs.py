@@ -1,6 +1,5 @@
 """Finding the program that the user named, and saying what to do if it is not there."""
 
-import difflib
 import os
 import shutil
 import stat
@@ -99,7 +98,9 @@ def _not_run(name: str) -> ProgramError:
 def _hints(name: str, path: str) -> list[str]:
     if name in PACKAGES:
         return [f"install it: apt-get install {PACKAGES[name]}"]
-    nearest = difflib.get_close_matches(name, _programs(path) | set(PACKAGES), n=1)
+    from difflib import get_close_matches  # slow to load
+
+    nearest = get_close_matches(name, _programs(path) | set(PACKAGES), n=1)
     return [f"did you mean '{nearest[0]}'?"] if nearest else []
 
 

@@ -66,19 +66,14 @@ def service(run: Path) -> Callable[[Callable[[], None]], None]:
 
 
 def _measure(file: Path, ready: Callable[[], None]) -> None:
-    stopping = False
-
-    def stop(_number: int, _frame: object) -> None:
-        nonlocal stopping
-        stopping = True
-
-    signal.signal(signal.SIGTERM, stop)
+    asked, end = {signal.SIGTERM}, None
+    signal.pthread_sigmask(signal.SIG_BLOCK, asked)  # it ends the sleep, and nothing else
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     waited, began, latest, late, runnable, ticks = _waited(), time.monotonic(), 0.0, 0.0, 0, 0
     ready()
-    while not stopping:
+    while end is None:
         due = time.monotonic() + _TICK
-        time.sleep(_TICK)
+        end = signal.sigtimedwait(asked, _TICK)
         delay = max(0.0, time.monotonic() - due)
         latest, late, ticks = max(latest, delay), late + delay, ticks + 1
         runnable += _running()
