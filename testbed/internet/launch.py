@@ -18,6 +18,7 @@ from testbed.world.confine import children_among_commands, step_down
 from testbed.world.linux import CLONE_NEWNS, die_with_parent, unshare
 
 _POLL = 0.02  # seconds between two looks: our choice
+_LOOKING = 0.2  # share of a processor for looking: our choice; /proc/net/tcp takes 5 ms
 _PATIENCE = 4.0  # seconds that a program has to end when asked to: our choice, below a service's own limit
 _AWAITED = {signal.SIGTERM, signal.SIGCHLD}
 
@@ -43,9 +44,11 @@ def run_program(command: Command, place: Place, ready: ReportReady) -> NoReturn:
             _end(program, asked)
             when = "" if served else f" before it was ready ({command.ready})"
             _fail(f"the command {_ended(program.returncode)}{when}: {command.run}")
+        looked = time.monotonic()
         if not served and is_ready():
             served = True
             ready()
+        pause = max(_POLL, (time.monotonic() - looked) / _LOOKING)
         if not served and time.monotonic() > deadline:
             ports = ", ".join(f"{name} {port}" for name, port in sorted(listening(program.pid)))
             _end(program, asked)
@@ -53,7 +56,7 @@ def run_program(command: Command, place: Place, ready: ReportReady) -> NoReturn:
                 f"not ready after {command.ready.within:g} s: waited until {command.ready}; "
                 f"it listens on {ports or 'nothing'}: {command.run}"
             )
-        arrived = signal.sigtimedwait(_AWAITED, 3600 if served else _POLL)
+        arrived = signal.sigtimedwait(_AWAITED, 3600 if served else pause)
         if arrived and arrived.si_signo == signal.SIGTERM:
             _end(program, asked)
             os._exit(0)

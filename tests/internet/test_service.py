@@ -67,8 +67,7 @@ def test_sigterm_ends_it_at_once_with_status_0(target):
 @pytest.mark.parametrize("serve", [fails, returns])
 @pytest.mark.parametrize("run", [service, lambda serve: together(forever, serve)])
 def test_a_server_that_ends_is_a_failure(serve, run):
-    child, ready = started(run(serve))
-    assert ready
+    child, _ = started(run(serve))  # beside another, it may end before that one is ready
     assert ended(child) == 1
 
 
