@@ -6,7 +6,7 @@ queue, a capture file and a test drive the same code and get the same decisions.
 
 from dataclasses import replace
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 from testbed.censor import account
 from testbed.censor.actions.base import AnyAction, Context, S
@@ -160,8 +160,9 @@ class Censor:
         profile = self._profile_of(hold.rule, flow)
         if action.refreshes(profile):
             hold.until = now + action.holds_for(profile)
-        decision = action.on_packet(self._context(packet, direction, flow, now, hold.rule, hold.state))
-        return decision if decision is PASS else self._owned(decision, hold.rule, packet, flow)
+        unsure: Any = action  # of what it answers: a compiled core would believe the type
+        answer: object = unsure.on_packet(self._context(packet, direction, flow, now, hold.rule, hold.state))
+        return PASS if answer is PASS else self._owned(answer, hold.rule, packet, flow)
 
     def _unheld(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
         """No rule has this flow yet: does one match this packet, or may one match a later packet?"""
@@ -342,14 +343,15 @@ class Censor:
             flow.take(Hold(index, action, now + held, state))
         flow.reading = True  # a rule that does not hold the flow sees its later packets again,
         flow.inspection.forget_judged()  # and this one, if it is sent again
-        decision = action.on_match(self._context(packet, direction, flow, now, index, state))
-        owned = self._owned(decision, index, packet, flow)
+        unsure: Any = action
+        answer: object = unsure.on_match(self._context(packet, direction, flow, now, index, state))
+        owned = self._owned(answer, index, packet, flow)
         detail |= account.done(owned, now)
         events = (one if one.kind != "learn" else replace(one, rule=rule.name) for one in owned.events)
         return replace(owned, events=(Event("match", rule.name, str(flow.key), detail), *events))
 
-    def _owned(self, decision: Decision, index: int, packet: Packet, flow: Flow) -> Decision:
-        """An action's decision as it can be carried out, in the name of its rule.
+    def _owned(self, decision: object, index: int, packet: Packet, flow: Flow) -> Decision:
+        """An action's answer as it can be carried out, in the name of its rule.
 
         TechniqueError for what cannot: so no effect is without an owner, and no kernel guesses.
         """

@@ -10,7 +10,7 @@ import pytest
 
 from testbed.compiled.find import CORE, MODULES, SHARED
 
-CORE_TESTS = ("tests/censor", "tests/conformance")
+CORE_TESTS = ("tests/censor", "tests/conformance", "tests/scenario/test_rehearsal.py")
 ROOT = Path(__file__).resolve().parents[2]
 WHERE = "import testbed.censor.core as core; print(core.__file__)"
 PLACE = "from testbed.compiled.find import folder; print(folder())"
