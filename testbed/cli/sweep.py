@@ -78,7 +78,9 @@ def command(
     click.echo(f"{len(plan)} runs in {out}: testbed score {out}, testbed report {out}")
     if export:
         click.echo(f"flows in {export}: its README.md describes them")
-    if sweeping.failed:
-        click.echo(f"the laboratory failed in {sweeping.failed} of them: {sweeping.why}", err=True)
+    if folder.first_failed:
+        number, why = folder.first_failed
+        first = f"run {number} ({plan.run(number).title}): {why}"
+        click.echo(f"the laboratory failed in {folder.failed} of them: {first}", err=True)
         return Exit.INVALID
     return Exit.OK

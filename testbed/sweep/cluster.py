@@ -14,6 +14,7 @@ from testbed.parquet.store import extra
 PATIENCE: Final = 10.0  # seconds for a scheduler's answer; our choice
 # Its page is served in any case: by itself at every address, and at a port that others may have.
 UNSEEN: Final = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+DEATHS: Final = 5  # of workers under a task, after which Dask gives it back; our choice
 _NO_SCHEDULER: Final = "is it started? dask scheduler --port 8786"
 
 
@@ -22,7 +23,9 @@ def local_cluster(workers: int) -> Iterator[Any]:
     """A client of so many worker processes here, each with one thread."""
     distributed, dask = extra("distributed", "sweep"), extra("dask", "sweep")
     _be_quiet()
-    dask.config.set({"distributed.worker.daemon": False, "distributed.scheduler.allowed-failures": 10})
+    dask.config.set(
+        {"distributed.worker.daemon": False, "distributed.scheduler.allowed-failures": DEATHS - 1}
+    )
     with (
         tempfile.TemporaryDirectory(prefix="sweep-", ignore_cleanup_errors=True) as scratch,
         distributed.LocalCluster(
@@ -70,6 +73,16 @@ def workers_of(client: Any) -> list[str]:
         raise InvalidRunError(
             f"the scheduler has gone ({_first_line(error)}); what is made is kept"
         ) from None
+
+
+def bring_back(client: Any, present: int) -> None:
+    """Start workers of this machine in place of those that Dask gave up.
+
+    It looks fifteen seconds after a death, and has no patience with one that died again and is not back yet.
+    """
+    own = client.cluster  # None for a scheduler somewhere: its workers are not ours
+    if own is not None and present < len(own.worker_spec):
+        own.scale(len(own.worker_spec))
 
 
 def _must_fit(client: Any, address: str, own: str) -> None:

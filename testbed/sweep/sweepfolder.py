@@ -44,6 +44,8 @@ class SweepFolder:
     folder: Path
     plan: SweepPlan
     made: int = 0  # runs that are kept
+    failed: int = 0  # those of them that the laboratory spoiled
+    first_failed: tuple[int, str] | None = None  # and why, in a line
     _open: dict[int, dict[int, SweptRun]] = field(default_factory=dict)  # part -> run -> what came of it
 
     @classmethod
@@ -99,6 +101,7 @@ class SweepFolder:
             raise OSError(error.errno, os.strerror(error.errno or 0), str(file)) from error
         known = self._open.setdefault(part.number, {})
         known[made.run] = made
+        self._note(made.run, made.lab_error)
         self.made += 1
         if len(known) == len(part.runs):
             self._close(part)
@@ -108,6 +111,12 @@ class SweepFolder:
         put_bytes(self.folder / "view.sql", views_of(TABLES).encode())
         with suppress(OSError):
             (self.folder / JOURNAL).rmdir()
+
+    def _note(self, number: int, why: str) -> None:
+        if why:
+            self.failed += 1
+            one = (number, why.partition("\n")[0])
+            self.first_failed = min(one, self.first_failed or one)
 
     def _journal_of(self, part: SweepPart) -> Path:
         return self.folder / JOURNAL / f"part-{part.number:06}.jsonl"
@@ -129,6 +138,7 @@ class SweepFolder:
                 raise InputError.at(f"{file}:{number}", "it is no run", _IT_GOES_ON) from None
             if one.run in part.runs:
                 found[one.run] = one
+                self._note(one.run, one.lab_error)
         return found
 
     def _whole(self, part: SweepPart) -> bool:
@@ -141,6 +151,8 @@ class SweepFolder:
             _must_be_of_version(file, self.plan.version)
             if rows_in(file) != rows:
                 raise InputError.at(str(file), f"it has {rows_in(file)} of {rows} {what}", _IT_GOES_ON)
+        for number, why in zip(part.runs, values_in(runs, "lab_error"), strict=True):
+            self._note(number, why)
         self._journal_of(part).unlink(missing_ok=True)
         return True
 

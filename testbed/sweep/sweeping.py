@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from testbed.dataset.exportfolder import ExportFolder
 from testbed.errors import Exit, InputError, InvalidRunError
-from testbed.sweep.cluster import workers_of
+from testbed.sweep.cluster import bring_back, workers_of
 from testbed.sweep.onerun import RunAnswer
 from testbed.sweep.sweepfolder import SweepFolder, part_of
 from testbed.sweep.sweepspec import RunSettings
@@ -23,6 +23,7 @@ CORE_RUNS: Final = 10  # of a task without worlds, so that Dask's share of the t
 _LOOK: Final = 2.0  # seconds between two looks at the workers; our choice
 _ALONE: Final = 60.0  # seconds without any worker, after which the sweep ends; our choice
 _Tell = Callable[[int, int, int, float | None], None]  # done, total, workers, seconds that are left
+DIED: Final = "its worker died, again and again"
 _Try = tuple[int, int]  # the number of a run, and of the attempt
 
 
@@ -47,14 +48,16 @@ class Sweeping:
     task: Callable[[SweepTask], Sequence[RunAnswer]] = do_task  # what a worker does
     _waiting: Iterator[int] = field(init=False)
     _again: deque[_Try] = field(default_factory=deque)
+    _suspects: deque[_Try] = field(
+        default_factory=deque
+    )  # workers died under their task: made alone, at last
+    _alone: Any = None  # the task of such a run
     _under_way: dict[Any, tuple[_Try, ...]] = field(default_factory=dict)
     _ended: "Queue[Any]" = field(default_factory=Queue)
     _full: dict[str, str] = field(default_factory=dict)  # worker whose disk is full -> what it says
     _workers: list[str] = field(default_factory=list)
     _looked: float = 0.0
     _seen: float = field(default_factory=time.monotonic)  # when there was a worker
-    failed: int = 0  # runs that the laboratory spoiled every time
-    why: str = ""  # of the first of these, a line
 
     def __post_init__(self) -> None:
         self._waiting = self.folder.missing()
@@ -65,7 +68,7 @@ class Sweeping:
         began = time.monotonic()
         before, size = self.folder.made, 0
         self._hand_out(1)
-        while self._under_way or self._again:
+        while self._under_way or self._again or self._suspects:
             self._hand_out(0)
             size += size_of([one.swept for one in self._next()])
         made, took = self.folder.made - before, time.monotonic() - began
@@ -110,6 +113,7 @@ class Sweeping:
             raise InvalidRunError(
                 "the scheduler has gone; what is made is kept, and the same command goes on"
             )
+        bring_back(self.client, len(self._workers))
         if self._workers:
             self._seen = now
         elif now - self._seen > _ALONE:
@@ -118,21 +122,25 @@ class Sweeping:
             )
 
     def _hand_out(self, most: int) -> None:
-        """Give tasks to the cluster until so many are under way; attempts that failed first."""
+        """Give tasks to the cluster until so many are under way: what failed first, suspects alone, last."""
         size = CORE_RUNS if self.settings.core else 1
         while len(self._under_way) < max(most, bool(self._again)):
             tries = [self._again.popleft() for _ in range(min(size, len(self._again)))]
             tries += [(number, 1) for number in islice(self._waiting, size - len(tries))]
             if not tries:
-                return
-            plan = self.folder.plan
-            task = SweepTask(
-                plan.version, self.settings, tuple((plan.run(n), attempt) for n, attempt in tries)
-            )
-            only = {"workers": self._usable(), "allow_other_workers": False} if self._full else {}
-            future = self.client.submit(self.task, task, pure=False, **only)
-            self._under_way[future] = tuple(tries)
-            future.add_done_callback(self._ended.put)
+                break
+            self._submit(tries)
+        if self._suspects and not self._under_way:
+            self._alone = self._submit([self._suspects.popleft()])
+
+    def _submit(self, tries: Sequence[_Try]) -> Any:
+        plan = self.folder.plan
+        task = SweepTask(plan.version, self.settings, tuple((plan.run(n), attempt) for n, attempt in tries))
+        only = {"workers": self._usable(), "allow_other_workers": False} if self._full else {}
+        future = self.client.submit(self.task, task, pure=False, **only)
+        self._under_way[future] = tuple(tries)
+        future.add_done_callback(self._ended.put)
+        return future
 
     def _next(self) -> list[RunAnswer]:
         """Wait for a task, a while, and keep what came of it."""
@@ -142,10 +150,9 @@ class Sweeping:
             self._look()
             return []
         tries = self._under_way.pop(future)
-        if future.status == "finished":
-            answers = list(future.result())
-        else:
-            answers = [self._lost(future, one) for one in tries]
+        if future.status != "finished":
+            return self._died(future, tries)
+        answers = list(future.result())
         host = future.client.who_has([future]) if any(one.full for one in answers) else {}
         for answer, (number, attempt) in zip(answers, tries, strict=True):
             self._judge(answer, number, attempt, next(iter(host.values()), ()))
@@ -166,15 +173,20 @@ class Sweeping:
         elif answer.swept.lab_error and attempt < self.folder.plan.spec.attempts:
             self._again.append((number, attempt + 1))
         else:
-            self.failed += bool(answer.swept.lab_error)
-            self.why = self.why or answer.swept.lab_error.partition("\n")[0]
-            if self.export and answer.flows:
-                files = {table: b64decode(data) for table, data in answer.flows.items()}
-                self.export.keep(number, self.folder.plan.run(number).seed, files)
-            self.folder.keep(part_of(self.folder.plan, number), answer.swept)
+            self._keep(number, answer)
 
-    def _lost(self, future: Any, one: _Try) -> RunAnswer:
-        """A task without an answer: its workers died, again and again, or it cannot be read there."""
+    def _keep(self, number: int, answer: RunAnswer) -> None:
+        if self.export and answer.flows:
+            files = {table: b64decode(data) for table, data in answer.flows.items()}
+            self.export.keep(number, self.folder.plan.run(number).seed, files)
+        self.folder.keep(part_of(self.folder.plan, number), answer.swept)
+
+    def _died(self, future: Any, tries: Sequence[_Try]) -> list[RunAnswer]:
+        """A task under which workers died, again and again: one of its runs may be why, or one beside it.
+
+        Each is made alone, at last; one that was alone is given up. Errors: those of `make`, for a task that
+        ended in another way.
+        """
         if future.status in ("cancelled", "lost"):
             raise InvalidRunError(
                 "the scheduler has gone; what is made is kept, and the same command goes on"
@@ -184,4 +196,10 @@ class Sweeping:
             raise InputError.at("--scheduler", f"a worker lacks something: {error}", "install testbed there")
         if type(error).__name__ != "KilledWorker":
             raise error
-        return RunAnswer(SweptRun(one[0], (), "its worker died, again and again", one[1]))
+        if future is not self._alone:
+            self._suspects += tries
+            return []
+        ((number, attempt),) = tries
+        answer = RunAnswer(SweptRun(number, (), DIED, attempt))
+        self._keep(number, answer)
+        return [answer]

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from itertools import product
 from json import dumps
 from math import prod
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from testbed import __version__
@@ -47,6 +48,12 @@ class SweepRun:
     contender: str  # a detector, as `evaluate --detector` takes it, or a strategy
     seed: int
     parameters: RunParameters
+
+    @property
+    def title(self) -> str:
+        """What a reader tells it by."""
+        words = (Path(self.scenario).stem, self.phase, *self.vantages, self.contender, f"seed {self.seed}")
+        return " ".join(words)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
