@@ -1,4 +1,4 @@
-"""The resident memory of an idle censor's process in an ordinary run."""
+"""The memory of an idle censor's process and of its world in an ordinary run."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.result import Budget, Quantity, Result
 from bench.start import SCENARIO, TESTBED
-from bench.treememory import below
+from bench.treememory import below, tree_pss
 from testbed.errors import InvalidRunError
 
 _OPERATOR, _CENSOR = "mts", "mts/tspu-mts"
@@ -18,7 +18,7 @@ _BARE = "print(open('/proc/self/smaps_rollup').read().replace('\\n', ';'), flush
 
 
 def measure(*, quick: bool) -> list[Result]:  # noqa: ARG001 (every benchmark has it)
-    """One line: resident set size of the one censor of one operator, in kB of smaps_rollup."""
+    """Resident size of the one censor of one operator, and the memory of all of the run."""
     with tempfile.TemporaryDirectory() as folder:
         command = [*TESTBED, "run", SCENARIO, "--vantage", _OPERATOR, "--quiet"]
         command += ["--out", str(Path(folder, "run")), "--", sys.executable, "-c", _BARE]
@@ -29,6 +29,7 @@ def measure(*, quick: bool) -> list[Result]:  # noqa: ARG001 (every benchmark ha
             bare = run.stdout.readline().split(";")
             time.sleep(_IDLE)
             censors = [process for process in below(run.pid) if _name(process) == _CENSOR]
+            world = Quantity(tree_pss(run.pid), "MB")
             measured = {
                 "censors": [
                     _kilobytes((process / "smaps_rollup").read_text().splitlines()) for process in censors
@@ -57,8 +58,12 @@ def measure(*, quick: bool) -> list[Result]:  # noqa: ARG001 (every benchmark ha
             Budget(most=60.0),
             note,
             {"kB": measured},
-        )
-    ]
+        ),
+        Result(
+            "a world of one operator, idle, PSS", world, world, "", world, Budget(most=80.0),
+            "all processes of the run, shared pages divided among them; the command is a bare Python",
+        ),
+    ]  # fmt: skip
 
 
 def _name(process: Path) -> str:

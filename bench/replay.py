@@ -32,15 +32,15 @@ def measure(*, quick: bool) -> list[Result]:
         timed = [(_replayed(capture, rules, count), _read(capture)) for _ in range(rounds)]
     rates = [count / seconds for seconds, _ in timed]
     reading = [count / seconds for _, seconds in timed]
-    figure = Quantity(median(rates), "/s")
+    replayed, read = Quantity(median(rates), "/s"), Quantity(median(reading), "/s")
     note = (
         f"median of {rounds} rounds of {count:,} packets, {_FLOWS} flows that the box no longer inspects; "
         "the whole process, start-up and summary included"
     )
     return [
         Result(
-            "replay: packets of passed flows", figure, Quantity(median(reading), "/s"),
-            "reading the file only", figure, Budget(least=100_000), note,
+            "replay: packets of passed flows", replayed, read, "reading the file only",
+            Quantity(read.value / replayed.value), Budget(most=5), note,
             {"rounds": [round(rate) for rate in rates]},
         )
     ]  # fmt: skip

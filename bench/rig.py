@@ -48,9 +48,9 @@ class Rig:
         """Run `body` at `node` and wait for its value; it should take `seconds`."""
         return self.start(node, body).result(seconds + GRACE)
 
-    def censor_seconds(self) -> float:
-        """CPU time that the censor's process has used so far, almost independent of other load."""
-        hop = os.fstat(self.laboratory.world.namespaces[f"{FILTERED}.hop{HOP}"].fd).st_ino
+    def seconds_at(self, node: str) -> float:
+        """CPU time that the processes at `node` have used so far, almost independent of other load."""
+        hop = os.fstat(self.laboratory.world.namespaces[node].fd).st_ino
         ticks = 0
         for entry in Path("/proc").iterdir():
             try:

@@ -37,7 +37,7 @@ def measure(*, quick: bool) -> list[Result]:
             Quantity(median(baseline) / 1e9, "Gbit/s"),
             "no filter",
             Quantity(median(ratios)),
-            Budget(least=0.95),
+            Budget(least=0.98),
             note,
             details,
         )

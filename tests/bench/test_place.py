@@ -4,12 +4,15 @@ import os
 import signal
 import socket
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from bench.material import SERVER_NAME, client_hello, listed_names, listing_policy
 from bench.rig import FILTERED, FREE, SERVER, in_rig, serving
+from bench.trivial import PLACE, trivial_loop
 from testbed.errors import InvalidRunError
+from testbed.world.netns import inside
 
 pytestmark = pytest.mark.world
 
@@ -66,3 +69,17 @@ def _kill(pid: int) -> None:
 def test_a_censor_that_dies_ends_the_benchmark():
     with pytest.raises(InvalidRunError, match="killed by SIGKILL"):
         in_rig(listing_policy(100), _interrupted)
+
+
+def _through_the_loop(rig):
+    with serving(rig, _answer):
+        rig.receipt()
+        with trivial_loop(rig):
+            said = [rig.call(FREE, partial(_ask, SERVER_NAME)) for _ in range(3)]
+            with inside(rig.laboratory.world.namespaces[PLACE]):
+                [queue] = Path("/proc/thread-self/net/netfilter/nfnetlink_queue").read_text().splitlines()
+    return said, int(queue.split()[7])  # how many packets have been in it (nfnetlink_queue.c, seq_show)
+
+
+def test_the_trivial_loop_gets_each_connection_up_to_its_first_data():
+    assert in_rig(listing_policy(100), _through_the_loop) == ([b"!"] * 3, 3 * 4)
