@@ -31,8 +31,13 @@ class Budget:
             return (figure - self.most) / self.most
         return 0.0
 
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a bound."""
+        return self.least is not None or self.most is not None
+
     def __str__(self) -> str:
-        if self.least is None and self.most is None:
+        if not self.is_set:
             return "none, stated"
         if self.least is not None and self.most is not None:
             return f"{self.least:g}-{self.most:g}"
@@ -59,7 +64,9 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """'held', or by how much it is missed."""
+        """'held', or by how much it is missed; "" where there is no budget."""
+        if not self.budget.is_set:
+            return ""
         return "held" if self.held else f"missed by {self.budget.missed_by(self.figure.value):.0%}"
 
     def to_json(self) -> dict[str, Any]:

@@ -43,8 +43,8 @@ def show(results: Sequence[Result], failures: Sequence[BenchFailure], *, file: I
 
 def summary(results: Sequence[Result], failures: Sequence[BenchFailure]) -> str:
     """The last line."""
-    held = sum(result.held for result in results)
-    line = f"{held} of {len(results)} budgets held"
+    judged = [result.held for result in results if result.budget.is_set]
+    line = f"{sum(judged)} of {len(judged)} budgets held"
     return f"{line}; {len(failures)} benchmarks could not be run" if failures else line
 
 

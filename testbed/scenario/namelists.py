@@ -121,7 +121,8 @@ def read_names(path: Path, place: str) -> tuple[NameList, ListFile]:
         and (line[-1] not in ".0123456789" or _is_plain(line))
     ]  # fmt: skip
     if len(good) == len(lines):
-        return NameList(tuple(good), f"{path.name} sha256:{digest}"), ListFile(tuple(good), digest)
+        names = tuple(good)
+        return NameList(names, f"{path.name} sha256:{digest}"), ListFile(names, digest)
     read = _converted(path, lines, digest, _is_plain, as_names, pattern_fault)
     return NameList(read.entries, f"{path.name} sha256:{digest}; {read.remark}"), read
 
