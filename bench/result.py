@@ -67,7 +67,8 @@ class Result:
         """'held', or by how much it is missed; "" where there is no budget."""
         if not self.budget.is_set:
             return ""
-        return "held" if self.held else f"missed by {self.budget.missed_by(self.figure.value):.0%}"
+        missed = self.budget.missed_by(self.figure.value)
+        return f"missed by {missed:.{missed < 0.01:d}%}" if missed else "held"
 
     def to_json(self) -> dict[str, Any]:
         """All fields and the verdict."""

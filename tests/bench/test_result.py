@@ -30,6 +30,7 @@ def test_a_budget_says_by_which_share_of_its_bound_it_is_missed(budget, figure, 
 
 def test_the_verdict_says_by_how_much():
     assert result(0.9, Budget(most=0.6)).verdict == "missed by 50%"
+    assert result(0.603, Budget(most=0.6)).verdict == "missed by 0.5%"
     assert result(0.3, Budget(most=0.6)).verdict == "held"
     assert result(0.3, Budget()).verdict == ""  # what has none is neither held nor missed
 
