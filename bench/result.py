@@ -68,12 +68,15 @@ class Result:
         if not self.budget.is_set:
             return ""
         missed = self.budget.missed_by(self.figure.value)
-        return f"missed by {missed:.{missed < 0.01:d}%}" if missed else "held"
+        if not missed:
+            return "held"
+        return f"missed by {missed:.1%}" if missed < 0.01 else f"missed by {missed:.0%}"
 
     def to_json(self) -> dict[str, Any]:
-        """All fields and the verdict."""
+        """All fields and the verdict; `held` is None where there is no budget."""
         missed = self.budget.missed_by(self.figure.value)
-        return {**asdict(self), "held": self.held, "missed_by": round(missed, 4)}
+        held = self.held if self.budget.is_set else None
+        return {**asdict(self), "held": held, "missed_by": round(missed, 4)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ def test_the_verdict_says_by_how_much():
     assert result(0.603, Budget(most=0.6)).verdict == "missed by 0.5%"
     assert result(0.3, Budget(most=0.6)).verdict == "held"
     assert result(0.3, Budget()).verdict == ""  # what has none is neither held nor missed
+    assert result(0.3, Budget()).to_json()["held"] is None
 
 
 def test_each_round_has_its_own_ratio_and_half_of_them_are_told():
