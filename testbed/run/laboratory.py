@@ -3,11 +3,11 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib import import_module
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from testbed.errors import InvalidRunError
@@ -17,7 +17,7 @@ from testbed.middlebox.linkproofs import LinkProofs
 from testbed.model import OUTSIDE, OUTSIDE_HOST, Placement, Scenario
 from testbed.model.addressing import addresses_of, served_addresses, twin
 from testbed.run.folder import RunFolder
-from testbed.run.phaseworlds import PhaseWorlds
+from testbed.run.groundwork import Groundwork
 from testbed.run.places import Places, hop_of
 from testbed.run.podplaces import names_at
 from testbed.run.preload import FEW, preload
@@ -27,7 +27,7 @@ from testbed.run.taps import KEYS
 from testbed.scenario.loader import policy_again
 from testbed.vantage.environment import Environment, prepare
 from testbed.world import delay, interrupt, meter, pressure
-from testbed.world.build import BuiltWorld, build, with_rates
+from testbed.world.build import BuiltWorld, with_rates
 from testbed.world.children import Body, Children, Ready
 from testbed.world.hostroutes import addresses_and_routes
 from testbed.world.latch import Latch
@@ -61,7 +61,7 @@ class Laboratory:
         twins: bool = False,
         switches: bool = False,
         date: ScenarioClock | None = None,
-        networks: Mapping[str, int] = MappingProxyType({}),
+        groundwork: Groundwork | None = None,
         captured: bool = False,
         metered: bool = False,
         pods: "Pods | None" = None,
@@ -70,16 +70,17 @@ class Laboratory:
         """`twins`: with a second subscriber at each vantage, for the controls beside a command.
 
         `switches`: the phase will change. `date`: the scenario's clock, which events and measurements carry.
-        `networks`: vantages whose network namespaces exist already, with a descriptor of each. `captured`:
-        packets are recorded, and TLS secrets of the far side. `metered`: rates are measured from the start.
-        `pods`: what starts containers. `meanwhile` is called while the servers start, which takes longer.
+        `groundwork`: of the same choices, if it has begun. `captured`: packets are recorded, and TLS secrets
+        of the far side. `metered`: rates are measured from the start. `pods`: what starts containers.
+        `meanwhile` is called while the servers start, which takes longer.
         """
         self.pods, self._meanwhile = pods, meanwhile
         self._twins, self._switches, self.date = twins, switches, date
         self.scenario, self.operators, self.folder = scenario, operators, folder
-        self._worlds = PhaseWorlds(scenario, phase, operators, twins=twins)
+        self._groundwork = groundwork or Groundwork(scenario, phase, operators, twins=twins)
+        self._worlds = self._groundwork.worlds
         self._dead_links, self._link_proofs = DeadLinks(), LinkProofs()
-        self._networks, self._captured, self._metered = networks, captured, metered
+        self._captured, self._metered = captured, metered
         self.phase, self.placements = phase, self._placements(phase)
         self.authority = authority or Authority.create()
         self.started_at, self._epoch = time.monotonic(), time.time()
@@ -113,7 +114,7 @@ class Laboratory:
         self.folder.write("start.json", {**clocks, "phase": self.phase})
         try:
             self._start_far_side()
-            self._world = build(self._worlds.plan, self._networks)
+            self._world = self._groundwork.built()
             if self._captured:
                 self._record()
             counting = self._count_reached() if self._twins else None

@@ -99,12 +99,14 @@ class Session:
 
     def laboratory(self, meanwhile: Callable[[], object] = lambda: None) -> "Laboratory":
         """The world of this session, to be entered inside `run_isolated`; `meanwhile`: see there."""
-        from testbed.run.laboratory import Laboratory  # once inside, where half of it is imported meanwhile
+        from testbed.run.groundwork import Groundwork  # once inside; half of the rest is imported meanwhile
+
+        choice = (self.scenario, self.phase, self.operators)
+        groundwork = Groundwork(*choice, twins=self.twins, networks=self._networks)
+        from testbed.run.laboratory import Laboratory
 
         return Laboratory(
-            self.scenario,
-            self.phase,
-            self.operators,
+            *choice,
             self.folder,
             self.authority,
             twins=self.twins,
@@ -112,7 +114,7 @@ class Session:
             date=self.date,
             captured=self.job.capture,
             metered=self.metered,
-            networks=self._networks,
+            groundwork=groundwork,
             pods=self.pods,
             meanwhile=meanwhile,
         )

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from testbed.world import linux
 from testbed.world.fork import fork
+from testbed.world.latch import Latch
 from testbed.world.mounts import PLACE, TERMINALS, mount_proc, mount_sys, mount_terminal
 
 _USERS, _PROCESSES = PLACE / "commands.user", PLACE / "commands.pid"
@@ -86,27 +87,25 @@ class Gate:
     terminals: int  # the folder of the machine's
 
 
-_opening: list[int] = []  # a pipe, of which an octet can be read once the gate is there
+_opening: list[Latch] = []
 
 
-def opens_at(ready: int) -> None:
-    """The first process is still making it: `gate` waits for an octet on the pipe `ready`."""
+def opens_at(ready: Latch) -> None:
+    """The first process is still making it: `gate` waits for that."""
     _opening.append(ready)
 
 
 @cache
 def gate() -> Gate:
     """That of this world. A process that mounts over /run, or its parent, MUST have called it before."""
-    while _opening:
-        os.read(_opening[0], 1)
-        os.close(_opening.pop())
+    for ready in _opening:
+        ready.wait()
     users, processes = (os.open(place, os.O_RDONLY | os.O_CLOEXEC) for place in (_USERS, _PROCESSES))
     return Gate(users, processes, os.open(TERMINALS, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
 
 def network_namespaces(number: int) -> list[int]:
     """New network namespaces that belong to commands, as open descriptors."""
-    gate()  # here, not in the child: the pipe is read once
     ours, theirs = socket.socketpair()
     with ours, theirs:
         maker = fork(partial(_make_networks, theirs, number), own_group=False)

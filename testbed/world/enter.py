@@ -26,6 +26,7 @@ from testbed.errors import InputError, InvalidRunError, RunInterrupted, Unsuppor
 from testbed.world import confine, hostsockets, interrupt, linux, mounts, netns, subordinate
 from testbed.world.children import ending_of
 from testbed.world.fork import Slot, die_with, fork, supervise
+from testbed.world.latch import Latch
 
 T = TypeVar("T")
 
@@ -136,15 +137,15 @@ def _init(
         _return_to(here)
         linux.loopback_up()
         netns.mark_world(seen_from_outside)
-        ready, report = os.pipe()
+        ready = Latch()
         child = fork(partial(_main, main, pipe, ready), own_group=False, signals=False)
     except OSError as refusal:
         raise UnsupportedError(_refused(refusal)) from refusal
     try:
-        # Meanwhile main imports what it needs; it waits where it makes the first host (`confine.gate`).
+        # Meanwhile main goes on; whoever makes the first host waits (`confine.gate`).
         hostsockets.cover_all(reachable)
         confine.hold()
-        os.write(report, b"!")
+        ready.open()
     except OSError as refusal:
         raise UnsupportedError(
             f"namespaces: this machine refuses commands a user namespace of their own ({refusal.strerror}); "
@@ -172,7 +173,7 @@ def _return_to(here: str) -> None:
         raise InputError.at("", message, "run the command from another folder") from error
 
 
-def _main(main: Callable[[], int], pipe: tuple[int, int], ready: int) -> int:
+def _main(main: Callable[[], int], pipe: tuple[int, int], ready: Latch) -> int:
     linux.allow_many_descriptors()  # a world has some for each of its nodes
     gc.set_threshold(max(NEW_OBJECTS, gc.get_threshold()[0]))
     confine.opens_at(ready)
