@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import dataclass
 from socket import socket
 from typing import NoReturn
 
@@ -19,8 +20,19 @@ from testbed.internet.transports import (
     settled,
 )
 from testbed.internet.zone import Zone, answer, for_udp
+from testbed.world.netns import Namespace, inside
 
-__all__ = ["Respond", "Zone", "answer", "serve_dns", "serve_operator_resolver", "serve_sockets", "truth"]
+__all__ = [
+    "HonestResolver",
+    "Respond",
+    "Zone",
+    "answer",
+    "serve_dns",
+    "serve_honest_resolvers",
+    "serve_operator_resolver",
+    "serve_sockets",
+    "truth",
+]
 
 PORT = 53
 IDLE = 75  # seconds that an idle connection stays open: our choice, longer than clients' own timeouts
@@ -39,6 +51,30 @@ def truth(zone: Zone) -> Respond:
     return respond
 
 
+@dataclass(frozen=True, slots=True)
+class HonestResolver:
+    """An operator's own resolver that answers what is true: where it is, and what it knows."""
+
+    namespace: Namespace
+    addresses: Sequence[str]
+    zone: Zone
+
+
+def serve_honest_resolvers(resolvers: Iterable[HonestResolver], ready: ReportReady) -> NoReturn:
+    """Serve them all in this process, as `serve_operator_resolver` does one. None asks another server."""
+    run_service(lambda ready: _serve_honestly(resolvers, ready), ready)
+
+
+async def _serve_honestly(resolvers: Iterable[HonestResolver], ready: ReportReady) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for one in resolvers:
+            assert not one.zone.delegations, "asking would be from another namespace"
+            with inside(one.namespace):
+                udp, tcp = _open(one.addresses)
+            tasks.create_task(serve_sockets(udp, tcp, truth(one.zone), lambda: None))
+        ready()  # what arrives from now on waits in the sockets
+
+
 def serve_operator_resolver(addresses: Sequence[str], respond: Respond, ready: ReportReady) -> NoReturn:
     """Serve an operator's own resolver on port 53 of `addresses`, UDP and TCP, until SIGTERM.
 
@@ -49,9 +85,13 @@ def serve_operator_resolver(addresses: Sequence[str], respond: Respond, ready: R
 
 async def serve_dns(addresses: Iterable[str], respond: Respond, ready: ReportReady) -> None:
     """Answer on port 53 of each address, UDP and TCP, forever."""
-    udp = [udp_socket(address, PORT) for address in addresses]
-    tcp = [stream_socket(address, PORT) for address in addresses]
-    await serve_sockets(udp, tcp, respond, ready)
+    await serve_sockets(*_open(addresses), respond, ready)
+
+
+def _open(addresses: Iterable[str]) -> tuple[list[socket], list[socket]]:
+    """Sockets of UDP, and of TCP, in the namespace where this process is."""
+    addresses = list(addresses)
+    return [udp_socket(each, PORT) for each in addresses], [stream_socket(each, PORT) for each in addresses]
 
 
 async def serve_sockets(

@@ -22,6 +22,7 @@ from testbed.run.places import Places, hop_of
 from testbed.run.podplaces import names_at
 from testbed.run.preload import FEW, preload
 from testbed.run.rearranged import base_of
+from testbed.run.resolvers import Resolvers, alone, resolver_name
 from testbed.run.rulesets import RuleSets
 from testbed.run.taps import KEYS
 from testbed.scenario.loader import policy_again
@@ -36,7 +37,6 @@ from testbed.world.scenarioclock import ScenarioClock
 
 if TYPE_CHECKING:
     from testbed.containers.pods import Pods
-    from testbed.internet.zone import Zone
     from testbed.middlebox.reached import FlowsWith, Reached, ReachedServers
 
 _STOP_WITHIN, _EVENTS_PER_SECOND = 5.0, 1e6  # seconds, bytes of events.jsonl; our choice
@@ -89,12 +89,15 @@ class Laboratory:
         self._built = Latch()
         self._world: BuiltWorld | None = None
         self._rule_sets = RuleSets()
-        self._zone: Zone | None = None  # what resolvers know, where there are many
         self._kept: tuple[Placement, ...] = ()  # of the phase before, at work since then
         self._places = Places(
             [one.placements for one in scenario.phases.values()] if switches else [self.placements]
         )
         self._places.take(self.placements)
+        shown = scenario.phases if switches else [phase]
+        self._resolvers = Resolvers(
+            alone(scenario, shown), self._worlds, folder.path, self.started_at, date, captured
+        )
 
     @property
     def world(self) -> BuiltWorld:
@@ -201,7 +204,7 @@ class Laboratory:
         moved = self._worlds.world.sites != sites
         self._world = with_rates(self.world, self._worlds.plan)
         again = now | (set(self.operators) if self._worlds.names_change else set())
-        stopped = [_resolver_name(operator) for operator in again - before]
+        stopped = {self._resolvers.service_of(operator) for operator in again - before}
         self._stop([*stopped, _CHANGING] if moved else stopped)
         self._places.take(self.placements)
         if moved:
@@ -355,15 +358,13 @@ class Laboratory:
     def _start_phase(self, resolvers: Collection[str]) -> None:
         """Start every censor of the phase that is not at work yet, and the resolvers of these operators."""
         namespaces = self.world.namespaces
-        self._zone = preload(self._worlds.world) if len(resolvers) > FEW else None
+        zone = preload(self._worlds.world) if len(resolvers) > FEW else None
         for placement in self.placements:
             if placement.at == "hop" and placement not in self._kept:
                 self.services.spawn(
                     service_name(placement), self._censor(placement), namespaces[hop_of(placement)]
                 )
-        for operator in resolvers:
-            name = _resolver_name(operator)
-            self.services.spawn(name, self._resolver(operator), namespaces[name])
+        self._resolvers.start(self.services, self.world, resolvers, self._lying(), zone)
 
     def _stop(self, names: Collection[str] | None) -> list[str]:
         try:
@@ -446,27 +447,6 @@ class Laboratory:
 
         return serve
 
-    def _resolver(self, operator: str) -> Body:
-        lying = self._lying().get(operator)
-        addresses = [str(address) for address in self.world.plan.resolver_address(operator)]
-
-        def serve(ready: Ready) -> None:
-            from testbed.internet.dns import Zone, serve_operator_resolver, truth
-
-            zone = self._zone or Zone.from_world(self._worlds.world)
-            answer = truth(zone.seen_from(addresses[0]))
-            if lying is None:
-                serve_operator_resolver(addresses, answer, ready)
-            else:
-                from testbed.middlebox.resolver import serve_lying_resolver
-
-                folder, date = self.folder.path, self.date
-                serve_lying_resolver(
-                    *(lying, addresses, answer, folder, self.started_at, ready, date), captured=self._captured
-                )
-
-        return serve
-
 
 def stop_within(folder: RunFolder, services: int) -> float:
     """Seconds that a service may take to stop: what a censor has to read and write grows with its events.
@@ -483,12 +463,8 @@ def service_name(placement: Placement) -> str:
 
 def _service_of(placement: Placement) -> str:
     """The name of the process that a censor or a lying resolver is."""
-    return service_name(placement) if placement.at == "hop" else _resolver_name(placement.operator)
+    return service_name(placement) if placement.at == "hop" else resolver_name(placement.operator)
 
 
 def _new_liar(placement: Placement, kept: Collection[Placement]) -> bool:
     return placement.at == "resolver" and placement not in kept
-
-
-def _resolver_name(operator: str) -> str:
-    return f"{operator}.resolver"

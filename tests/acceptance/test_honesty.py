@@ -134,7 +134,7 @@ def test_queue_overflow(testbed: Run, scenario: Callable[..., str]) -> None:
     assert "dropped" in done.err
 
 
-@pytest.mark.parametrize("name", ["far", "mts.box", "mts.resolver"])
+@pytest.mark.parametrize("name", ["far", "mts.box", "resolvers"])
 def test_a_dead_service(testbed: Run, scenario: Callable[..., str], name: str, tmp_path: Path) -> None:
     with meddling(tmp_path, kill(name)) as command:
         done = testbed(scenario(), "--vantage", "mts", "--", *command)

@@ -340,13 +340,13 @@ def test_in_the_foreground_it_stays_until_it_is_ended(user: User, how: str) -> N
 
 def test_a_world_that_broke_says_so(user: User) -> None:
     user("up", "free-network", "--vantage", "mts", "--detach", "--out", "run")
-    with meddling(user.folder, kill("mts.resolver")) as command:
+    with meddling(user.folder, kill("resolvers")) as command:
         done = user("exec", "--", *command, status=3)
-    assert "testbed: INVALID WORLD: service mts.resolver was killed by SIGKILL" in done.stderr
+    assert "testbed: INVALID WORLD: service resolvers was killed by SIGKILL" in done.stderr
     assert "exit status 3 is testbed's, that of" in done.stderr
-    assert "INVALID WORLD: service mts.resolver" in user("worlds").stdout
+    assert "INVALID WORLD: service resolvers" in user("worlds").stdout
     down = user("down", status=3)
-    assert "INVALID WORLD: service mts.resolver was killed by SIGKILL" in down.stdout
+    assert "INVALID WORLD: service resolvers was killed by SIGKILL" in down.stdout
     assert down.stdout.splitlines()[-1].startswith("world free-network: ended by testbed down, INVALID")
     summary = json.loads((user.folder / "run/summary.json").read_text())
     assert (summary["exit_status"], summary["valid"]) == (3, False)
