@@ -1,15 +1,17 @@
 """Building a planned world: namespaces, links, addresses, routes, neighbours, settings."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from testbed.world import interrupt, netlink
+from testbed.world.children import Call
 from testbed.world.netlink import LinkEnd, Request
 from testbed.world.netns import Namespace, inside
 from testbed.world.offloads import Offloads
-from testbed.world.plan import ANY, Interface, Node, Plan
+from testbed.world.plan import ANY, ArrivalTable, Interface, Link, Node, Plan, Route
 from testbed.world.settings import CHAIN, HOST, ROUTER, apply, keep_order
 from testbed.world.transit import GATEWAY
 
@@ -20,6 +22,7 @@ _QUEUE = 0.1  # seconds of a limited link's rate that may wait (our choice)
 _PACKET = (
     1514  # octets of a full packet with its Ethernet header: neither of the two may be smaller than some
 )
+_MANY = 100  # nodes; our choice: a world of ten operators has as many, and a fork costs what some nodes do
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +44,46 @@ def build(plan: Plan, networks: Mapping[str, int] = MappingProxyType({})) -> Bui
     hosts = [node.name for node in plan.nodes if node.host and node.name not in networks]
     made = Namespace.create_hosts(hosts)
     made += [Namespace.adopt(name, descriptor) for name, descriptor in networks.items()]
-    made += [Namespace.create(node.name) for node in plan.nodes if not node.host]
-    namespaces = {namespace.name: namespace for namespace in made}
+    there = {namespace.name: namespace for namespace in made}
     cpus = _cpus(plan)
-    for node in plan.nodes:
-        interrupt.check()
-        with inside(namespaces[node.name]):
+
+    def prepare(node: Node) -> None:
+        namespace = there.get(node.name) or Namespace.create(node.name)
+        with inside(namespace):
             apply(CHAIN if node.further else ROUTER if node.forwards else HOST)
             keep_order(cpus[node.name])
+        if node.name not in there:
+            os.close(namespace.fd)  # it has a name; another process may have made it
+
+    _each(plan.nodes, prepare)
+    namespaces = {node.name: there.get(node.name) or Namespace.open(node.name) for node in plan.nodes}
     indices = _indices(plan)
     ends = {end: _end(end, namespaces, indices) for link in plan.links for end in (link.a, link.b)}
     netlink.send([netlink.veth(ends[link.a], ends[link.b], str(link)) for link in plan.links], "links")
-    offloads = Offloads()
-    for node in plan.nodes:
-        interrupt.check()
+    offloads, parts = Offloads(), _parts(plan)
+
+    def furnish(node: Node) -> None:
         with inside(namespaces[node.name]):
-            offloads.off(end.name for end in ends if end.node == node.name)
-            netlink.send(list(_requests(plan, node, indices)), node.name)
+            offloads.off(near.name for near, _, _ in parts[node.name].links)
+            netlink.send(list(_requests(plan, node, parts[node.name], indices)), node.name)
+
+    _each(plan.nodes, furnish)
     return BuiltWorld(plan, namespaces)
+
+
+def _each(nodes: Sequence[Node], work: Callable[[Node], object]) -> None:
+    """Do `work` for every node. If they are many, a process for each CPU takes its share."""
+    shares = len(os.sched_getaffinity(0)) if len(nodes) > _MANY else 1
+
+    def take(first: int) -> None:
+        for node in nodes[first::shares]:
+            interrupt.check()
+            work(node)
+
+    others = [Call(partial(take, number), name="a builder") for number in range(1, shares)]
+    take(0)
+    for one in others:
+        one.result()
 
 
 def with_rates(world: BuiltWorld, plan: Plan) -> BuiltWorld:
@@ -108,30 +133,52 @@ def _end(end: Interface, namespaces: dict[str, Namespace], indices: dict[Interfa
     return LinkEnd(namespaces[end.node].fd, indices[end], end.name, end.mac)
 
 
-def _requests(plan: Plan, node: Node, indices: dict[Interface, int]) -> Iterator[Request]:
+@dataclass(slots=True)
+class _Parts:
+    """What a plan has for one node."""
+
+    links: list[tuple[Interface, Interface, Link]]  # its own end first
+    lookups: list[ArrivalTable]
+    routes: list[Route]
+
+
+def _parts(plan: Plan) -> dict[str, _Parts]:
+    parts = {node.name: _Parts([], [], []) for node in plan.nodes}
+    for link in plan.links:
+        for near, far in link.ends:
+            parts[near.node].links.append((near, far, link))
+    for lookup in plan.lookups:
+        parts[lookup.node].lookups.append(lookup)
+    for route in plan.routes:
+        parts[route.node].routes.append(route)
+    return parts
+
+
+def _requests(plan: Plan, node: Node, parts: _Parts, indices: dict[Interface, int]) -> Iterator[Request]:
     """Everything that a node has: its addresses, its neighbours, its routes, its links' rates."""
-    links = [(near, far, link) for link in plan.links for near, far in link.ends if near.node == node.name]
-    index = {near.name: indices[near] for near, _, _ in links}
+    index = {near.name: indices[near] for near, _, _ in parts.links}
     yield netlink.up(netlink.LOOPBACK, "lo")
     yield from (netlink.address(address, netlink.LOOPBACK) for address in node.served)
     yield from (netlink.up(number, name) for name, number in index.items())
     yield from (netlink.address(address, index[node.interface]) for address in node.addresses)
     yield from (netlink.address(address, index[name]) for name, address in node.further)
-    for near, far, _ in links:  # no ARP, no neighbour discovery: no packet waits, and no capture shows them
+    for (
+        near,
+        far,
+        _,
+    ) in parts.links:  # no ARP, no neighbour discovery: no packet waits, and no capture shows them
         for address in GATEWAY if far.node == near.node else plan.node(far.node).addresses:
             yield netlink.neighbour(address, far.mac, indices[near])
-    for lookup in plan.lookups:
-        if lookup.node == node.name:
-            yield from netlink.lookup(lookup.arriving, lookup.table)
+    for lookup in parts.lookups:
+        yield from netlink.lookup(lookup.arriving, lookup.table)
     # Programs that make their own packets, such as scapy, look their source address up in the default route.
     sources = {} if node.forwards else dict(zip(ANY, node.addresses, strict=True))
-    for route in plan.routes:
-        if route.node == node.name:
-            source, table = sources.get(route.to, ""), route.table or netlink.MAIN
-            yield netlink.route(route.to, index.get(route.dev, 0), route.via, source, table)
-    yield from (
-        _shaper(near.name, indices[near], link.quality.rate) for near, _, link in links if link.quality.rate
-    )
+    for route in parts.routes:
+        source, table = sources.get(route.to, ""), route.table or netlink.MAIN
+        yield netlink.route(route.to, index.get(route.dev, 0), route.via, source, table)
+    for near, _, link in parts.links:
+        if link.quality.rate:
+            yield _shaper(near.name, indices[near], link.quality.rate)
 
 
 def _shaper(name: str, index: int, rate: float) -> Request:

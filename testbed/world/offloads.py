@@ -30,6 +30,7 @@ class Offloads:
 
     def __init__(self) -> None:
         self._names: list[str] = []
+        self._bits: list[int] = []  # of those that are offloads
 
     def off(self, interfaces: Iterable[str]) -> None:
         """Switch them off on these interfaces of the current namespace, and verify it.
@@ -38,7 +39,7 @@ class Offloads:
         """
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
             for interface in interfaces:
-                self._names = self._names or _feature_names(control, interface)
+                self._learn(control, interface)
                 self._request_off(control, interface)
                 if stayed := self._active(control, interface):
                     raise InvalidRunError(f"interface {interface}: offloads stay on: {', '.join(stayed)}")
@@ -46,12 +47,17 @@ class Offloads:
     def active(self, interface: str) -> list[str]:
         """The offloads that are on now at an interface of the current namespace."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-            self._names = self._names or _feature_names(control, interface)
+            self._learn(control, interface)
             return self._active(control, interface)
+
+    def _learn(self, control: socket.socket, interface: str) -> None:
+        if not self._names:
+            self._names = _feature_names(control, interface)
+            self._bits = [bit for bit, name in enumerate(self._names) if _OFFLOAD.fullmatch(name)]
 
     def _request_off(self, control: socket.socket, interface: str) -> None:
         _, available, never = self._read(control, interface)
-        changed = sum(1 << bit for bit in self._offloads()) & available & ~never
+        changed = sum(1 << bit for bit in self._bits) & available & ~never
         blocks = self._blocks()
         request = struct.pack("II", _SFEATURES, blocks)
         for block in range(blocks):
@@ -60,7 +66,7 @@ class Offloads:
 
     def _active(self, control: socket.socket, interface: str) -> list[str]:
         active, _, _ = self._read(control, interface)
-        return [self._names[bit] for bit in self._offloads() if active >> bit & 1]
+        return [self._names[bit] for bit in self._bits if active >> bit & 1]
 
     def _read(self, control: socket.socket, interface: str) -> tuple[int, int, int]:
         """Bit sets: active now, changeable, never changeable."""
@@ -73,9 +79,6 @@ class Offloads:
             available |= can << block * _BLOCK
             never |= fixed << block * _BLOCK
         return active, available, never
-
-    def _offloads(self) -> list[int]:
-        return [bit for bit, name in enumerate(self._names) if _OFFLOAD.fullmatch(name)]
 
     def _blocks(self) -> int:
         return -(-len(self._names) // _BLOCK)

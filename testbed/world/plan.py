@@ -9,6 +9,7 @@ those at home, which are nearer: what is abroad is behind the routers of `transi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from itertools import pairwise
 
@@ -99,7 +100,7 @@ class ArrivalTable:
     table: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """All that `build` makes, and where things are."""
 
@@ -112,10 +113,11 @@ class Plan:
 
     def node(self, name: str) -> Node:
         """The node of that name; KeyError if there is none."""
-        for node in self.nodes:
-            if node.name == name:
-                return node
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Node]:
+        return {node.name: node for node in self.nodes}
 
     def vantage_address(self, key: str) -> Addresses:
         """IPv4 and IPv6 address of a vantage (operator key or "outside")."""
@@ -280,15 +282,13 @@ def _operator(
     draft.route("backbone", whole, key, own[last])
     draft.home(whole)
     draft.route(last, whole)  # packets to an unused address must not loop until their hop limit ends
-    for address in (
-        *at_home,
-        *abroad,
-        *apart,
-    ):  # a server with an address of the operator's range is not in it
-        if _within(address, whole):
-            draft.housed(last, address, "out", BACKBONE)
-    for address in abroad:
-        if _within(address, whole):
+    for address in (*at_home, *abroad, *apart):
+        if not _within(address, whole):
+            continue
+        draft.housed(
+            last, address, "out", BACKBONE
+        )  # a server with an address of the operator's is not there
+        if address in abroad:
             draft.housed("backbone", address, "abroad", TRANSIT[draft.world.transit - 1])
             draft.housed(transit.NODE, address, "far", FAR)
 

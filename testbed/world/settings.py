@@ -1,7 +1,7 @@
 """Kernel settings of a world's namespaces. Each applies to the namespace that it is written in."""
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from testbed.errors import UnsupportedError
@@ -41,7 +41,7 @@ CHAIN: Final[Mapping[str, str]] = {
     "ipv4/conf/all/accept_local": "1",
 }
 
-_ROOT = Path("/proc/sys/net")
+_ROOT = "/proc/sys/net"
 # Ordinary users may ping. Group 2^31-1 exists for real root only; a user's world has the one group it maps.
 _PING = ("0 2147483647", "0 0")
 
@@ -78,7 +78,11 @@ def apply(settings: Mapping[str, str]) -> None:
 
 def _write(name: str, value: str) -> None:
     try:
-        (_ROOT / name).write_text(f"{value}\n", encoding="ascii")
+        file = os.open(f"{_ROOT}/{name}", os.O_WRONLY)  # as bare as can be: a world has thousands of them
+        try:
+            os.write(file, f"{value}\n".encode("ascii"))
+        finally:
+            os.close(file)
     except OSError as error:
         remedy = (
             "; IPv6 is off on this machine: start the kernel without ipv6.disable=1" if "ipv6" in name else ""
