@@ -12,7 +12,7 @@ from testbed.world import confine, linux, mounts
 
 NAMED = Path("/run/netns")  # where `ip netns` looks
 EVERYWHERE = ("far", "domestic")  # hosts that every world has
-_MARKS = mounts.PLACE  # one file per namespace, with its identity
+_MARKS = mounts.PLACE  # a file for each namespace, which has its identity as name, and its name in it
 _HOSTS = _MARKS / "hosts"  # a file for each that commands may enter
 _WORLD = _MARKS / "world"
 _FIRST = _MARKS / "first-process"
@@ -70,7 +70,7 @@ class Namespace:
         place.touch(exist_ok=False)
         linux.mount(link, str(place), flags=linux.MS_BIND)
         namespace = cls.open(name)
-        (_MARKS / f"ns.{name}").write_text(_identity(namespace.fd), encoding="ascii")
+        (_MARKS / _identity(namespace.fd)).write_text(name, encoding="ascii")
         return namespace
 
     @classmethod
@@ -149,13 +149,11 @@ def assert_ours(namespace: Namespace | None = None) -> None:
     name = namespace.name if namespace else "the current one"
     _assert_world(name)
     if namespace:
-        identity = _identity(namespace.fd)
-        known = [_MARKS / f"ns.{namespace.name}"]
+        mark = _MARKS / _identity(namespace.fd)
     else:
         with Path(_HERE).open("rb") as here:
-            identity = _identity(here.fileno())
-        known = list(_MARKS.glob("ns.*"))
-    if not any(mark.is_file() and mark.read_text(encoding="ascii") == identity for mark in known):
+            mark = _MARKS / _identity(here.fileno())
+    if not mark.is_file() or (namespace and mark.read_text(encoding="ascii") != namespace.name):
         raise InvalidRunError(f"network namespace {name}: not created by this world; refusing to change it")
 
 
@@ -168,7 +166,7 @@ def _assert_world(name: str) -> None:
 
 def _identity(fd: int) -> str:
     status = os.fstat(fd)
-    return f"{status.st_dev}:{status.st_ino}"
+    return f"net.{status.st_dev}.{status.st_ino}"
 
 
 def _world_identity() -> str:
