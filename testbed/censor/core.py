@@ -48,8 +48,11 @@ class Censor:
         *,
         time_scale: float = 1.0,
         max_flows: int = MAX_FLOWS,
+        rules: list[CompiledRule] | None = None,
     ) -> None:
         """`time_scale`: how many times faster than real time the clock behind `now` runs.
+
+        `rules`: `compiled(policy)`, where it has been made beforehand.
 
         What is handed over is a kernel's: nft live, `testbed.censor.softkernel` where there is none.
         """
@@ -64,7 +67,7 @@ class Censor:
         self._evicted = 0  # by the actions' own tables, as their events say
         self._flows = FlowTable(self._profile, max_flows)
         self._fragments = Fragments(self._profile.fragments.value, self._judged)
-        self._adopt(policy, compiled(policy))
+        self._adopt(policy, compiled(policy) if rules is None else rules)
 
     def reload(self, policy: Policy, rules: list[CompiledRule] | None = None) -> None:
         """Judge by this policy from the next packet on; flows keep their roles, timers and fate.

@@ -12,6 +12,7 @@ from pathlib import Path
 from netfilterqueue import NetfilterQueue
 
 from testbed.censor.core import Censor
+from testbed.censor.match import CompiledRule
 from testbed.censor.policy import Policy
 from testbed.errors import InvalidRunError
 from testbed.middlebox import kernel
@@ -46,6 +47,7 @@ def serve_censor(
     date: ScenarioClock | None = None,
     *,
     captured: bool = False,
+    rules: list[CompiledRule] | None = None,
 ) -> None:
     """Run the censor at `placement` until SIGTERM. Call it in a child process inside the hop's namespace.
 
@@ -55,12 +57,13 @@ def serve_censor(
     read again by `reread`, if there is one: new lists hold from one packet to the next, and none is lost. On
     SIGUSR1 a receipt is written, and the next one has what follows; flows and timers stay, but for what has
     become too old where `date` has leapt. `captured`: what is done to each packet is noted in acts.jsonl.
+    `rules`: `compiled` of the placement's policy, if it has been made.
 
     Errors: InvalidRunError outside a world of ours, UnsupportedError if the kernel lacks a feature.
     """
     # So that `pkill -HUP -x mts/tspu` finds it; the kernel keeps 15 characters.
     Path("/proc/self/comm").write_text(placement.name, encoding="utf-8")
-    core = Censor(placement.policy, seed, time_scale=time_scale)
+    core = Censor(placement.policy, seed, time_scale=time_scale, rules=rules)
     clock = Clock(started_at, time_scale)
     serve(
         core,

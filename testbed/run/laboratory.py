@@ -10,6 +10,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from testbed.censor.match import CompiledRule
 from testbed.errors import InvalidRunError
 from testbed.internet.authority import Authority
 from testbed.middlebox.deadlinks import DeadLinks
@@ -20,7 +21,7 @@ from testbed.run.folder import RunFolder
 from testbed.run.groundwork import Groundwork
 from testbed.run.places import Places, hop_of
 from testbed.run.podplaces import names_at
-from testbed.run.preload import FEW, preload
+from testbed.run.preload import FEW, compiled_once, preload
 from testbed.run.rearranged import base_of
 from testbed.run.resolvers import Resolvers, alone, resolver_name
 from testbed.run.rulesets import RuleSets
@@ -358,12 +359,12 @@ class Laboratory:
     def _start_phase(self, resolvers: Collection[str]) -> None:
         """Start every censor of the phase that is not at work yet, and the resolvers of these operators."""
         namespaces = self.world.namespaces
+        starting = [one for one in self.placements if one.at == "hop" and one not in self._kept]
+        rules = compiled_once(starting)
         zone = preload(self._worlds.world) if len(resolvers) > FEW else None
-        for placement in self.placements:
-            if placement.at == "hop" and placement not in self._kept:
-                self.services.spawn(
-                    service_name(placement), self._censor(placement), namespaces[hop_of(placement)]
-                )
+        for placement in starting:
+            body = self._censor(placement, rules.get(id(placement.policy)))
+            self.services.spawn(service_name(placement), body, namespaces[hop_of(placement)])
         self._resolvers.start(self.services, self.world, resolvers, self._lying(), zone)
 
     def _stop(self, names: Collection[str] | None) -> list[str]:
@@ -422,7 +423,7 @@ class Laboratory:
         enter(Namespace.open("far"))
         return Namespace.open("domestic")
 
-    def _censor(self, placement: Placement) -> Body:
+    def _censor(self, placement: Placement, rules: list[CompiledRule] | None) -> Body:
         def serve(ready: Ready) -> None:
             from testbed.middlebox.loop import serve_censor
 
@@ -443,6 +444,7 @@ class Laboratory:
                     self.date,
                 ),
                 captured=self._captured,
+                rules=rules,
             )
 
         return serve

@@ -1,6 +1,7 @@
 """A built world: reachable where it should be, closed where it should be, and packets as on a wire."""
 
 import contextlib
+import os
 import re
 import socket
 import subprocess
@@ -14,11 +15,13 @@ import pytest
 
 from testbed.errors import InvalidRunError
 from testbed.model import LinkQuality, Site
+from testbed.world import build as building
 from testbed.world.build import build
 from testbed.world.enter import isolated_call
-from testbed.world.netns import Namespace, inside
+from testbed.world.netns import Namespace, assert_ours, inside
 from testbed.world.offloads import Offloads
 from testbed.world.plan import plan
+from testbed.world.settings import apply
 
 from .worlds import HOUSED4, HOUSED6, SITE4, SITE6, in_lab, small
 
@@ -62,6 +65,45 @@ def test_everything_is_reachable_over_both_versions():
     assert "Time to live exceeded" in too_short  # the twin of "reachable"
     assert "100% packet loss" in unused
     assert "Unreachable" in unreachable
+
+
+@pytest.mark.parametrize("cpus", [{0}, {0, 1, 2}], ids=["one CPU", "three"])
+def test_many_nodes_are_built_by_a_process_for_each_cpu(monkeypatch, cpus):
+    """The world is the same: what is measured in it, who may be entered, and what each node has."""
+    monkeypatch.setattr(building, "_MANY", 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: cpus)
+
+    def use(lab):
+        for namespace in lab.built.namespaces.values():
+            assert_ours(namespace)
+        routes = {
+            node: lab.at(node, ["ip", "-o", "address"]) + lab.at(node, ["ip", "route"])
+            for node in lab.built.namespaces
+        }
+        return lab.ping("-c2", "-i0.01", "-W1", SITE4), routes
+
+    answered, routes = in_lab(small(2), use)
+    assert " 0% packet loss" in answered
+    monkeypatch.undo()
+    assert routes == in_lab(small(2), use)[1]
+
+
+def test_a_builder_that_fails_fails_the_building(monkeypatch):
+    def apply_in_the_first(*settings):
+        if os.getpid() != first[0]:
+            raise InvalidRunError("the kernel refused")
+        apply(*settings)
+
+    def use():
+        first.append(os.getpid())
+        build(plan(small(2)))
+
+    first = []
+    monkeypatch.setattr(building, "_MANY", 0)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(building, "apply", apply_in_the_first)
+    with pytest.raises(InvalidRunError, match="the kernel refused"):
+        isolated_call(use)
 
 
 def test_traceroute_shows_every_hop():
