@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from testbed.model import Scenario
 from testbed.run.phaseworlds import PhaseWorlds
+from testbed.world import confine
 from testbed.world.build import BuiltWorld, build
 from testbed.world.children import Call
 from testbed.world.netns import Namespace
@@ -35,6 +36,7 @@ class Groundwork:
     def built(self) -> BuiltWorld:
         """The network, once it is built. Call it once. Errors: as `testbed.world.build.build`."""
         self._building.result()
+        confine.gate()  # of this process, too: those that it forks from now on mount over /run
         return BuiltWorld(self._plan, {node.name: Namespace.open(node.name) for node in self._plan.nodes})
 
 
