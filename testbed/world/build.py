@@ -22,7 +22,7 @@ _QUEUE = 0.1  # seconds of a limited link's rate that may wait (our choice)
 _PACKET = (
     1514  # octets of a full packet with its Ethernet header: neither of the two may be smaller than some
 )
-_MANY = 100  # nodes; our choice: a world of ten operators has as many, and a fork costs what some nodes do
+_SHARE = 50  # nodes that are worth another process, which costs what some nodes do; our choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ def build(plan: Plan, networks: Mapping[str, int] = MappingProxyType({})) -> Bui
 
 
 def _each(nodes: Sequence[Node], work: Callable[[Node], object]) -> None:
-    """Do `work` for every node. If they are many, a process for each CPU takes its share."""
-    shares = len(os.sched_getaffinity(0)) if len(nodes) > _MANY else 1
+    """Do `work` for every node. If they are many, other processes take their shares, one for each CPU."""
+    shares = max(1, min(len(os.sched_getaffinity(0)), len(nodes) // _SHARE))
 
     def take(first: int) -> None:
         for node in nodes[first::shares]:
@@ -162,11 +162,7 @@ def _requests(plan: Plan, node: Node, parts: _Parts, indices: dict[Interface, in
     yield from (netlink.up(number, name) for name, number in index.items())
     yield from (netlink.address(address, index[node.interface]) for address in node.addresses)
     yield from (netlink.address(address, index[name]) for name, address in node.further)
-    for (
-        near,
-        far,
-        _,
-    ) in parts.links:  # no ARP, no neighbour discovery: no packet waits, and no capture shows them
+    for near, far, _ in parts.links:  # without ARP and neighbour discovery no packet waits for them
         for address in GATEWAY if far.node == near.node else plan.node(far.node).addresses:
             yield netlink.neighbour(address, far.mac, indices[near])
     for lookup in parts.lookups:

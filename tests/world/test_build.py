@@ -70,7 +70,7 @@ def test_everything_is_reachable_over_both_versions():
 @pytest.mark.parametrize("cpus", [{0}, {0, 1, 2}], ids=["one CPU", "three"])
 def test_many_nodes_are_built_by_a_process_for_each_cpu(monkeypatch, cpus):
     """The world is the same: what is measured in it, who may be entered, and what each node has."""
-    monkeypatch.setattr(building, "_MANY", 0)
+    monkeypatch.setattr(building, "_SHARE", 1)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: cpus)
 
     def use(lab):
@@ -99,7 +99,7 @@ def test_a_builder_that_fails_fails_the_building(monkeypatch):
         build(plan(small(2)))
 
     first = []
-    monkeypatch.setattr(building, "_MANY", 0)
+    monkeypatch.setattr(building, "_SHARE", 1)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(building, "apply", apply_in_the_first)
     with pytest.raises(InvalidRunError, match="the kernel refused"):
