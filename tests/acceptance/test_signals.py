@@ -78,7 +78,7 @@ def test_at_a_random_moment_of_the_start(
     tmp_path: Path, number: signal.Signals, command: tuple[str, ...], times: int, whole: float
 ) -> None:
     for attempt in range(times):
-        folder, moment = tmp_path / str(attempt), random.uniform(0.0, 2.0 if command else whole / 2)
+        folder, moment = tmp_path / str(attempt), random.uniform(0.0, 2.0 if command else whole / 4)
         with running(folder, *command) as run:
             time.sleep(moment)
             run.send_signal(number)
