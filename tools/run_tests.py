@@ -1,9 +1,9 @@
 """Run the tests: python tools/run_tests.py [-m MARKS] [--jobs N] [pytest options].
 
 First the pure ones, three processes for two cores, then those that build worlds, three for each core: a world
-waits for its clocks half of its time. Neighbours disturb what measures times: a test that fails is repeated, with
-the same seed, when nothing else runs, and has failed if it fails again. Every repeated test is named. The
-last line has the sums, in pytest's form.
+waits for its clocks half of its time. Neighbours disturb what measures times: a test that fails is repeated,
+with the same seed, when nothing else runs, and has failed if it fails again. Every repeated test is named.
+The last line has the sums, in pytest's form.
 
 Python's byte code is kept even if the environment says not to: pytest rewrites the assertions of every test
 file otherwise, in each process of both parts, and each program that a test starts is compiled again.
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run both parts. pytest's exit status of the first that failed."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("-m", dest="marks", default="", help="pytest's marks, of both parts")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cores to keep busy; 1: one process")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="cores; 1: one process")
     own, options = parser.parse_known_args(arguments)
     os.environ.setdefault(SEED, str(random.SystemRandom().randrange(2**32)))
     os.environ.pop(NO_BYTE_CODE, None)
