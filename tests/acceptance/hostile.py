@@ -1,7 +1,8 @@
 """A hostile command: run inside a world, it tries every way out that it knows and prints what became of each.
 
-python hostile.py HOST-SOCKET… (paths of listening Unix sockets of the machine); HOST_PORT and HOST_KEY in the
-environment are a TCP port on the machine's loopback and the key of a System V shared memory of the machine.
+python hostile.py HOST-SOCKET… (paths of listening Unix sockets of the machine). In the environment: HOST_PORT,
+a TCP port on its loopback; HOST_KEY, of a System V shared memory of the machine; HOST_ABSTRACT, the name
+of an abstract socket.
 """
 
 import ctypes
@@ -73,7 +74,7 @@ def tunnel():
 
 
 def abstract():
-    return connect(socket.AF_UNIX, socket.SOCK_STREAM, "\0testbed-hostile")
+    return connect(socket.AF_UNIX, socket.SOCK_STREAM, "\0" + os.environ["HOST_ABSTRACT"])
 
 
 def ways_out(sockets):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import TESTBED
-from tests.acceptance.test_isolation import assert_confined, machine
+from tests.acceptance.test_isolation import ABSTRACT, assert_confined, machine
 
 pytestmark = pytest.mark.world("curl", "unix-diag")
 
@@ -64,7 +64,7 @@ class Hostile(Action):
 
 TO_THE_MACHINE = (
     "tried = [reach(socket.AF_INET, ('127.0.0.1', {port})), reach(socket.AF_UNIX, {path!r}),"
-    " reach(socket.AF_UNIX, '\\0testbed-hostile'), reach(socket.AF_INET, ('192.0.2.1', 80))];"
+    " reach(socket.AF_UNIX, '\\0{abstract}'), reach(socket.AF_INET, ('192.0.2.1', 80))];"
     " (Path(__file__).parent / where).write_text(json.dumps(tried))"
 )
 KILL = "where == 'inside' and os.kill(os.getppid(), signal.SIGKILL)"
@@ -79,7 +79,7 @@ def write(folder: Path, deed: str) -> str:
 def test_a_technique_reaches_nothing_of_the_machine_from_inside(testbed, tmp_path: Path) -> None:
     with machine() as reachable:
         port, path = reachable.variables["HOST_PORT"], reachable.sockets[0]
-        scenario = write(tmp_path, TO_THE_MACHINE.format(port=port, path=path))
+        scenario = write(tmp_path, TO_THE_MACHINE.format(port=port, path=path, abstract=ABSTRACT))
         done = testbed(scenario, "--vantage", "mts", "--", "curl", "-s", "https://twitter.com/")
     assert done.status == 0, done.err
     # Its file is a program of the user's, which `run` loads outside: the twin.

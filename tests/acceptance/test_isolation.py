@@ -24,7 +24,9 @@ pytestmark = pytest.mark.world("unix-diag")
 
 HOSTILE = Path(__file__).with_name("hostile.py")
 LIBC = ctypes.CDLL(None, use_errno=True)
-KEY, IPC_CREAT, IPC_RMID = 0x7E57BED, 0o1000, 0
+IPC_CREAT, IPC_RMID = 0o1000, 0
+# What has no folder is this process's own by its number: other tests run at the same time.
+KEY, ABSTRACT = 0x7E570000 | os.getpid() & 0xFFFF, f"testbed-hostile-{os.getpid()}"
 
 REFUSED = {
     "connect listed": "ECONNREFUSED",
@@ -105,13 +107,14 @@ def machine() -> Iterator[Machine]:
             path.chmod(0o777)
         paths[1].rename(folder / "renamed.tmp")
         (folder / "renamed.tmp").rename(paths[1])
-        listening("\0testbed-hostile")
+        listening(f"\0{ABSTRACT}")
         memory = LIBC.shmget(KEY, 4096, IPC_CREAT | 0o666)
         assert memory != -1
         stack.callback(LIBC.shmctl, memory, IPC_RMID, None)
         variables = {
             "HOST_PORT": str(listening(("127.0.0.1", 0)).getsockname()[1]),
             "HOST_KEY": str(KEY),
+            "HOST_ABSTRACT": ABSTRACT,
             "SSH_AUTH_SOCK": str(paths[0]),
             "DBUS_SESSION_BUS_ADDRESS": f"unix:path={paths[0]}",
             "XDG_RUNTIME_DIR": "/run/user/0",

@@ -1,5 +1,7 @@
 """The mark word."""
 
+from functools import cache
+
 import pytest
 
 from testbed.censor.actions.allow import Allow
@@ -11,14 +13,17 @@ from tests.middlebox.lab import Declares, policy
 
 DROP, POLICE, LATER = Drop(1.0), Police(8.0, 1, 1.0), Drop(2.0)
 HANDED = Declares((DROP, POLICE, LATER))
-BOX = policy(HANDED, HANDED, *[Allow()] * 65_532, HANDED)
-
-
 ALONE = Position()
 
 
+@cache
+def box():
+    """As many rules as a word can tell apart."""
+    return policy(HANDED, HANDED, *[Allow()] * 65_532, HANDED)
+
+
 def word(position=ALONE, **parts):
-    return Marks(BOX, position).verdict(Decision(**parts))
+    return Marks(box(), position).verdict(Decision(**parts))
 
 
 def test_a_packet_that_just_passes_carries_nothing_unless_another_censor_follows():
@@ -44,7 +49,7 @@ def test_each_part_has_its_place(parts, mark):
 
 
 def test_no_two_decisions_share_a_word():
-    writers = [Marks(BOX, Position(index, 2)) for index in range(2)]
+    writers = [Marks(box(), Position(index, 2)) for index in range(2)]
     words = [
         writer.verdict(Decision(verdict, None, (), held, handover, rule))
         for writer in writers
@@ -62,11 +67,11 @@ def test_no_two_decisions_share_a_word():
 
 def test_injections_ask_for_an_ip_id_of_zero_where_theirs_is():
     zero, other = bytes([0x45]) + bytes(19), bytes([0x45, 0, 0, 20, 0, 1]) + bytes(14)
-    one = Marks(BOX, Position())
+    one = Marks(box(), Position())
     assert one.injected(zero, 0) == 0x000100C1
     assert one.injected(other, 2) == 0x00030041
     assert one.injected(bytes([0x60]) + bytes(39), None) == 0x00000041
-    assert Marks(BOX, Position(1, 2)).injected(other, 2) == 0x00031041
+    assert Marks(box(), Position(1, 2)).injected(other, 2) == 0x00031041
 
 
 def test_an_action_may_declare_only_so_many_handovers():
