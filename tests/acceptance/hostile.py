@@ -1,6 +1,6 @@
 """A hostile command: run inside a world, it tries every way out that it knows and prints what became of each.
 
-python hostile.py HOST-SOCKET… (paths of listening Unix sockets of the machine). In the environment: HOST_PORT,
+python hostile.py HOST-SOCKET… (paths of its listening Unix sockets). In the environment: HOST_PORT,
 a TCP port on its loopback; HOST_KEY, of a System V shared memory of the machine; HOST_ABSTRACT, the name
 of an abstract socket.
 """

@@ -39,7 +39,7 @@ INSIDE = Path("/run/testbed/world")
 
 def reach(family, address):
     with socket.socket(family, socket.SOCK_STREAM) as one:
-        one.settimeout(2)
+        one.settimeout(0.5)
         try:
             one.connect(address)
         except OSError as error:
@@ -64,7 +64,8 @@ class Hostile(Action):
 
 TO_THE_MACHINE = (
     "tried = [reach(socket.AF_INET, ('127.0.0.1', {port})), reach(socket.AF_UNIX, {path!r}),"
-    " reach(socket.AF_UNIX, '\\0{abstract}'), reach(socket.AF_INET, ('192.0.2.1', 80))];"
+    " reach(socket.AF_UNIX, '\\0{abstract}'),"
+    " *[reach(socket.AF_INET, ('192.0.2.1', 80)) for _ in range(where == 'inside')]];"
     " (Path(__file__).parent / where).write_text(json.dumps(tried))"
 )
 KILL = "where == 'inside' and os.kill(os.getppid(), signal.SIGKILL)"
