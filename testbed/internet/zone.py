@@ -77,9 +77,9 @@ class Zone:
         return cls(addresses, pointers, services, delegations, answers=answers)
 
     def seen_from(self, egress: str) -> "Zone":
-        """The same zone for the resolver that asks from `egress`, and never itself."""
+        """The same zone for the resolver that asks from `egress`, and never itself; it counts for itself."""
         others = {zone: servers for zone, servers in self.delegations.items() if egress not in servers}
-        return replace(self, egress=egress, delegations=others)
+        return replace(self, egress=egress, delegations=others, asked=count())
 
     def records(self, name: str, kind: dns.rdatatype.RdataType) -> tuple[dns.rdata.Rdata, ...] | None:
         """The records of one kind that `name` has, () if none of that kind, None if there is no such name."""

@@ -44,6 +44,17 @@ def test_addresses_come_in_turn() -> None:
     assert (sorted(first), fourth) == (sorted(second), first)
 
 
+def test_each_resolver_takes_its_own_turns() -> None:
+    """Also those that one process serves: what another is asked changes nothing."""
+    site = replace(TWITTER, edges=EDGES, answers="rotating")
+    world = replace(WORLD, sites=tuple(site if one == TWITTER else one for one in WORLD.sites))
+    known = Zone.from_world(world)
+    zones = [known.seen_from(egress) for egress in ("8.8.8.8", "91.76.0.53")]
+    query = dns.message.make_query("twitter.com", "A").to_wire()
+    turns = [[answer(query, zone) for _ in range(2)] for zone in (zones[0], zones[1], zones[0])]
+    assert turns[0] == turns[1] != turns[2]
+
+
 @pytest.mark.parametrize("version", [4, 6])
 def test_hosts_serve_at_every_address(version: int) -> None:
     from testbed.internet.hosts import far_hosts
