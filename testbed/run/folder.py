@@ -92,6 +92,9 @@ class RunFolder:
             path.rename(folder / path.name)
 
 
+_json = json.JSONEncoder(ensure_ascii=False, default=str).encode  # `dumps` makes an encoder for each value
+
+
 def _laid_out(value: Any, depth: int = 0) -> str:
     """JSON with a line for each part of `_LINES` levels: Python lays out all of them 30 times slower."""
     named = isinstance(value, dict) and all(isinstance(key, str) for key in value)
@@ -105,10 +108,6 @@ def _laid_out(value: Any, depth: int = 0) -> str:
         parts = [_laid_out(one, depth + 1) for one in value]
     line = "\n" + " " * (depth + 1)
     return f"{begin}{line}{f',{line}'.join(parts)}\n{' ' * depth}{end}"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _resolved(path: Path) -> Path:
