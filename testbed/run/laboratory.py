@@ -361,11 +361,12 @@ class Laboratory:
         namespaces = self.world.namespaces
         starting = [one for one in self.placements if one.at == "hop" and one not in self._kept]
         rules = compiled_once(starting)
-        zone = preload(self._worlds.world) if len(resolvers) > FEW else None
+        liars = self._lying()
+        zone = preload(self._worlds.world, lying=bool(liars)) if len(resolvers) > FEW else None
         for placement in starting:
             body = self._censor(placement, rules.get(id(placement.policy)))
             self.services.spawn(service_name(placement), body, namespaces[hop_of(placement)])
-        self._resolvers.start(self.services, self.world, resolvers, self._lying(), zone)
+        self._resolvers.start(self.services, self.world, resolvers, liars, zone)
 
     def _stop(self, names: Collection[str] | None) -> list[str]:
         try:
