@@ -23,7 +23,7 @@ from testbed.run.places import Places, hop_of
 from testbed.run.podplaces import names_at
 from testbed.run.preload import FEW, compiled_once, preload
 from testbed.run.rearranged import base_of
-from testbed.run.resolvers import Resolvers, alone, resolver_name
+from testbed.run.resolvers import Resolvers, resolver_name, served_alone
 from testbed.run.rulesets import RuleSets
 from testbed.run.taps import KEYS
 from testbed.scenario.loader import policy_again
@@ -97,7 +97,7 @@ class Laboratory:
         self._places.take(self.placements)
         shown = scenario.phases if switches else [phase]
         self._resolvers = Resolvers(
-            alone(scenario, shown), self._worlds, folder.path, self.started_at, date, captured
+            served_alone(scenario, shown), self._worlds, folder.path, self.started_at, date, captured
         )
 
     @property

@@ -22,7 +22,7 @@ def resolver_name(operator: str) -> str:
     return f"{operator}.resolver"
 
 
-def alone(scenario: Scenario, phases: Iterable[str]) -> frozenset[str]:
+def served_alone(scenario: Scenario, phases: Iterable[str]) -> frozenset[str]:
     """Operators whose resolvers have a process each: those that lie in some of the phases.
 
     A resolver that asks the servers of delegated zones does so from where it is: then all of them.
@@ -35,9 +35,9 @@ def alone(scenario: Scenario, phases: Iterable[str]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Resolvers:
-    """How they are started."""
+    """Starts them, in one process or each in its own."""
 
-    alone: Collection[str]  # see there
+    alone: Collection[str]  # operators, by `served_alone`
     worlds: PhaseWorlds
     folder: Path
     started_at: float

@@ -9,7 +9,7 @@ import pytest
 from testbed import open_world
 from testbed.model import Host
 from testbed.run.open import StandingWorld
-from testbed.run.resolvers import alone
+from testbed.run.resolvers import served_alone
 from testbed.scenario.loader import load
 from tests.meddling import service
 
@@ -42,14 +42,14 @@ def scenario(tmp_path: Path) -> Path:
 
 def test_a_resolver_that_lies_in_a_phase_of_the_run_has_a_process_of_its_own(scenario: Path) -> None:
     loaded = load(scenario)
-    assert alone(loaded, ["usual"]) == set()
-    assert alone(loaded, ["usual", "lying"]) == {"mts"}
+    assert served_alone(loaded, ["usual"]) == set()
+    assert served_alone(loaded, ["usual", "lying"]) == {"mts"}
 
 
 def test_so_have_all_where_a_host_has_a_zone_of_its_own(scenario: Path) -> None:
     loaded = load(scenario)
     asking = replace(loaded.world, hosts=(Host("ns", zones=("t.example",)),))
-    assert {"mts", "beeline", "megafon"} <= alone(replace(loaded, world=asking), ["usual"])
+    assert {"mts", "beeline", "megafon"} <= served_alone(replace(loaded, world=asking), ["usual"])
 
 
 @pytest.fixture
