@@ -15,7 +15,7 @@ from tests.console.served import MOST_TERMINALS, ServedConsole, served
 from tests.console.wsclient import PATIENCE, SocketRefusedError, websocket
 
 pytestmark = pytest.mark.world
-SPELLED = "PS1='ready> '; stty -echo\n"  # the shell's own prompt, whoever runs it
+SPELLED = "PS1='rea''dy> '; stty -echo\n"  # the shell's own prompt, which no echo of this shows
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +72,13 @@ def test_the_end_of_the_shell_closes_the_socket(console: ServedConsole, seat: di
 
 def test_ctrl_c_ends_a_command_and_not_the_shell(console: ServedConsole, seat: dict[str, str]) -> None:
     with websocket(console.port, terminal(console), **seat) as shell:
-        shell.type(SPELLED + "sleep 1000\n")
+        shell.type(SPELLED)
         shell.until("ready> ")
+        shell.type("echo $((11111111 * 3)); sleep 1000\n")
+        shell.until("33333333")
         shell.type("\x03")
-        shell.type("echo $((40 + 2))\n")
-        shell.until("42")
+        shell.type("echo $((11111111 * 4))\n")
+        shell.until("44444444")
 
 
 def test_what_runs_in_a_terminal_ends_with_its_page(console: ServedConsole, seat: dict[str, str]) -> None:
