@@ -285,9 +285,8 @@ def _operator(
     for address in (*at_home, *abroad, *apart):
         if not _within(address, whole):
             continue
-        draft.housed(
-            last, address, "out", BACKBONE
-        )  # a server with an address of the operator's is not there
+        # A server with an address of the operator's is not there.
+        draft.housed(last, address, "out", BACKBONE)
         if address in abroad:
             draft.housed("backbone", address, "abroad", TRANSIT[draft.world.transit - 1])
             draft.housed(transit.NODE, address, "far", FAR)
