@@ -17,7 +17,7 @@ TARGET ?= core#   what to fuzz:                  make fuzz TARGET=parsers
 
 LOCKED := --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
 SECONDS ?= 3600
-JOBS ?=#          cores for the tests:          make test JOBS=1  (one process; default: all)
+JOBS ?=#          cores for the tests:           make test JOBS=1  (one process; default: all)
 
 vantages = $(foreach vantage,$(1),--vantage $(vantage))
 

@@ -34,8 +34,7 @@ def preload(world: World, *, lying: bool) -> "Zone":
 def compiled_once(placements: Iterable[Placement]) -> dict[int, list[CompiledRule]]:
     """The compiled rules of each policy that several of these censors have, by its id.
 
-    They share the memory: a list of a million names takes 80 MB and a second to compile. What cannot be
-    compiled is left to the censor, whose process says why.
+    They share its memory. What cannot be compiled is left to the censor, whose process says why.
     """
     policies = [placement.policy for placement in placements]
     often = Counter(map(id, policies))

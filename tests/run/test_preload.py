@@ -1,12 +1,30 @@
 """What is loaded once for several censors."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
+
+from testbed import Job, execute
+from testbed.censor import core
 from testbed.censor.match import Match
 from testbed.censor.names import NameList
 from testbed.model import Placement
 from testbed.run.preload import compiled_once
 from testbed.scenario.loader import load
+
+SCENARIO = """\
+title: One policy at two operators
+period: any
+sources: [our choice]
+censors:
+  box:
+    profile: t22
+    rules: [{name: reset, match: {tls.sni: [twitter.com]}, action: rst-rewrite}]
+phases: {p: {mts: box, beeline: box}}
+default_phase: p
+controls: ["https://vk.com/"]
+"""
 
 
 def censors(*operators: str) -> list[Placement]:
@@ -30,3 +48,20 @@ def test_what_cannot_be_compiled_is_left_to_the_censor() -> None:
     wrong = replace(rule, match=Match(tls_sni=NameList((None,))))  # type: ignore[arg-type]
     policy = replace(one.policy, rules=(wrong,))
     assert compiled_once([replace(one, policy=policy, operator=key) for key in ("mts", "beeline")]) == {}
+
+
+@pytest.mark.world
+def test_the_censors_of_a_run_compile_nothing_that_two_of_them_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("compiled in the censor")
+
+    monkeypatch.setattr(core, "compiled", refuse)
+    (tmp_path / "one-box.yaml").write_text(SCENARIO)
+    job = Job(
+        str(tmp_path / "one-box.yaml"), vantages=("mts", "beeline"), command=["true"], out=tmp_path / "two"
+    )
+    assert execute(job).exit_status == 0
+    alone = replace(job, vantages=("mts",), out=tmp_path / "one")
+    assert "compiled in the censor" in str(execute(alone).problems)
