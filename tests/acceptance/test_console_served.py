@@ -74,7 +74,8 @@ def test_ctrl_c_ends_a_command_and_not_the_shell(console: ServedConsole, seat: d
     with websocket(console.port, terminal(console), **seat) as shell:
         shell.type(SPELLED)
         shell.until("ready> ")
-        shell.type("echo $((11111111 * 3)); sleep 1000\n")
+        # Who says so has the terminal. Bash itself would say so before `sleep` has it, and get the Ctrl-C.
+        shell.type("sh -c 'echo $((11111111 * 3)); exec sleep 1000'\n")
         shell.until("33333333")
         shell.type("\x03")
         shell.type("echo $((11111111 * 4))\n")
