@@ -65,7 +65,7 @@ def command(
     cluster = remote_cluster(scheduler) if scheduler else local_cluster(local or os.cpu_count() or 1)
     with cluster as client, Progress(out, "runs") as shown:
         sweeping = Sweeping(folder, client, plan.spec.settings, flows)
-        if found := sweeping.estimate():
+        if (found := sweeping.estimate()) and found.left:
             size = f"{found.size / 1e6:.1f} MB" if found.size < 1e9 else f"{found.size / 1e9:.0f} GB"
             said = (
                 f"{len(plan)} runs, {found.left} to make: about {time_text(found.seconds)} "

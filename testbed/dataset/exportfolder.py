@@ -15,10 +15,9 @@ from testbed.dataset.columns import TABLES
 from testbed.dataset.datasheet import sweep_datasheet
 from testbed.dataset.flowplan import SPLITS
 from testbed.dataset.flowtables import ENDINGS
-from testbed.errors import InputError
+from testbed.parquet.planfile import begin_or_go_on
 from testbed.parquet.store import extra, joined, put_bytes, views_of
 
-PLAN: Final = "plan.json"
 FLOWS_OF_RUN: Final = 10_000  # numbers that a run has for its flows; our choice
 _RUNS: Final = "runs"  # files of single runs, until they are joined
 _JOINED: Final = "joined"  # the same, when the joined files are there
@@ -38,18 +37,7 @@ class ExportFolder:
         """Begin in a new or empty folder, or go on. InputError for the folder of another data set."""
         extra("pyarrow", "data")
         plan = json.loads(json.dumps({"export": 1, **plan}))
-        file = folder / PLAN
-        if file.exists():
-            try:
-                known = json.loads(file.read_text("utf-8"))
-            except ValueError:
-                known = None
-            if known != plan:
-                raise InputError.at("--export", f"{folder} is of another sweep", "name a new folder")
-        elif folder.exists() and any(folder.iterdir()):
-            raise InputError.at("--export", f"{folder} is not empty", "name a new folder, or empty it")
-        else:
-            put_bytes(file, (json.dumps(plan, indent=1, ensure_ascii=False) + "\n").encode())
+        begin_or_go_on(folder, plan, "--export")
         return cls(folder, plan)
 
     def keep(self, run: int, seed: int, files: Mapping[str, bytes]) -> None:

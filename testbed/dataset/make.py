@@ -1,6 +1,5 @@
 """Making a data set: part by part, by several processes; what is there is not made again."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -10,7 +9,6 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from testbed import __version__
 from testbed.capture.writer import ends_whole
 from testbed.dataset.columns import TABLES
 from testbed.dataset.datasheet import datasheet
@@ -19,10 +17,10 @@ from testbed.dataset.flowcut import LabelledFlow
 from testbed.dataset.flowplan import BLOCK, DatasetPart, DatasetPlan
 from testbed.dataset.flowtables import ENDINGS, tables_of
 from testbed.errors import InputError
+from testbed.parquet.planfile import begin_or_go_on
 from testbed.parquet.store import extra, opened, put_bytes, rows_in, values_in, views_of
 from testbed.scenario.loader import load
 
-PLAN: Final = "plan.json"
 _AGAIN: Final = "remove it: the command that made it makes it again"
 _Tell = Callable[[int, int, int, float | None], None]  # flows that are made, of all; 0; seconds left
 
@@ -46,13 +44,7 @@ class DatasetFolder:
             raise InputError.at(
                 "NAME", "nothing that they block can be asked for without a network", "name others"
             )
-        file = folder / PLAN
-        if file.exists():
-            _must_be_same(file, plan)
-        elif folder.exists() and any(folder.iterdir()):
-            raise InputError.at("--out", f"{folder} is not empty", "name a new folder, or empty it")
-        else:
-            put_bytes(file, (json.dumps(plan.to_json(), indent=1) + "\n").encode())
+        begin_or_go_on(folder, plan.to_json(), "--out")
         return cls(folder, plan)
 
     def missing(self) -> list[DatasetPart]:
@@ -137,17 +129,3 @@ def _exchanges(plan: DatasetPlan) -> Exchanges:
 
 
 _KNOWN: Final[dict[tuple[object, ...], Exchanges]] = {}  # of this process: loading takes longer than drawing
-
-
-def _must_be_same(file: Path, plan: DatasetPlan) -> None:
-    try:
-        old = json.loads(file.read_text("utf-8"))
-    except ValueError as error:
-        raise InputError.at(str(file), f"cut short, or no plan ({error})", "name a new folder") from None
-    if old.get("version") != __version__:
-        message = f"made by testbed {old.get('version')}, and this is {__version__}"
-        raise InputError.at(str(file), message, "name a new folder: versions are not mixed")
-    for name, value in plan.to_json().items():
-        if old.get(name) != value:
-            message = f"a data set with {name} {old.get(name)!r}, not {value!r}"
-            raise InputError.at(str(file), message, "give the same options, or a new folder")

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import yaml
 
-from testbed import __version__
 from testbed.errors import InputError
+from testbed.parquet.planfile import PLAN, begin_or_go_on, read_plan
 from testbed.parquet.store import (
     extra,
     metadata_of,
@@ -31,9 +32,9 @@ from testbed.parquet.store import (
 from testbed.sweep.sweepspec import PART, SweepPart, SweepPlan, as_file
 from testbed.sweep.sweeptables import RUN_TYPES, TABLES, TRIAL_TYPES, SweptRun, run_row, trial_rows
 
-PLAN: Final = "plan.json"
 FILE: Final = "sweep.yaml"
 JOURNAL: Final = "journal"
+OPTIONS: Final = MappingProxyType({"core": "--core", "flows": "--export"})  # of what the file does not say
 _IT_GOES_ON: Final = "remove it: the same sweep makes its runs again"
 
 
@@ -56,15 +57,10 @@ class SweepFolder:
         a file in it that was cut short.
         """
         extra("pyarrow", "data")
-        file = folder / PLAN
-        if file.exists():
-            _must_be_same(file, plan)
-        elif folder.exists() and any(folder.iterdir()):
-            raise InputError.at("--out", f"{folder} is not empty", "name a new folder, or empty it")
-        else:
+        begin_or_go_on(folder, plan.to_json(), "--out", OPTIONS)
+        if not (folder / FILE).exists():
             text = yaml.safe_dump(as_file(plan.spec), sort_keys=False, allow_unicode=True)
             put_bytes(folder / FILE, text.encode())
-            put_bytes(file, (json.dumps(plan.to_json(), indent=1, ensure_ascii=False) + "\n").encode())
         same_version(folder)
         trials = {one.stem for one in folder.glob(TABLES["trials"])}
         whole = {one.stem: rows_in(one) for one in folder.glob(TABLES["runs"]) if one.stem in trials}
@@ -189,7 +185,7 @@ def sweep_view(folder: Path) -> Any:
 
 def same_version(folder: Path) -> None:
     """InputError if files of the folder are of two versions, or cut short."""
-    version = _plan(folder).get("version") if (folder / PLAN).exists() else None
+    version = read_plan(folder).get("version") if (folder / PLAN).exists() else None
     for pattern in TABLES.values():
         for file in sorted(folder.glob(pattern)):
             _must_be_of_version(file, version)
@@ -197,7 +193,7 @@ def same_version(folder: Path) -> None:
 
 def is_sweep(folder: Path) -> bool:
     """Whether a folder is a sweep's."""
-    return (folder / PLAN).is_file() and "sweep" in _plan(folder)
+    return (folder / PLAN).is_file() and "sweep" in read_plan(folder)
 
 
 def swept(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
@@ -211,17 +207,7 @@ def swept(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict
          for file in sorted(folder.glob(pattern)) for row in read_rows(file)]
         for pattern in TABLES.values()
     ]  # fmt: skip
-    return _plan(folder), found[0], found[1]
-
-
-def _plan(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / PLAN).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError.at(
-            str(folder / PLAN), f"cut short, or no plan ({error})", "name another folder"
-        ) from None
-    return found if isinstance(found, dict) else {}
+    return read_plan(folder), found[0], found[1]
 
 
 def _must_be_of_version(file: Path, version: str | None) -> None:
@@ -229,17 +215,3 @@ def _must_be_of_version(file: Path, version: str | None) -> None:
     if version is not None and other != version:
         message = f"made by testbed {other}, and the sweep by {version}"
         raise InputError.at(str(file), message, "move it away: results of two versions are not mixed")
-
-
-def _must_be_same(file: Path, plan: SweepPlan) -> None:
-    old = _plan(file.parent)
-    if old.get("version") != __version__:
-        message = f"made by testbed {old.get('version')}, and this is {__version__}"
-        raise InputError.at(str(file), message, "name a new folder: versions are not mixed")
-    for name, value in json.loads(json.dumps(plan.to_json())).items():
-        if old.get(name) != value:
-            what = (
-                "other scenarios (a file was changed)" if name == "digests" else f"{name} {old.get(name)!r}"
-            )
-            message = f"a sweep with {what}" + ("" if name == "digests" else f", not {value!r}")
-            raise InputError.at(str(file), message, "give the same file and options, or a new folder")

@@ -94,7 +94,7 @@ def test_a_file_that_was_cut_is_named_and_made_again_when_it_is_removed(
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--seed", "2"], "a data set with seed 0, not 2; give the same options, or a new folder"),
+        (["--seed", "2"], "begun with seed 0, not 2; give the same file and options, or a new folder"),
         (["--client", "chrme"], "there is no client shape 'chrme'; did you mean 'chrome'?"),
     ],
 )

@@ -88,7 +88,7 @@ def test_gone_on_with_it_is_the_same(made: tuple[SweepPlan, Path], tmp_path: Pat
 
 def test_a_folder_of_another_sweep_is_refused(made: tuple[SweepPlan, Path], tmp_path: Path) -> None:
     plan = plan_of(tmp_path, SPEC.replace("12", "13"))
-    with pytest.raises(InputError, match="is of another sweep"):
+    with pytest.raises(InputError, match="begun with seeds 12, not 13"):
         ExportFolder.open(made[1], plan.to_json())
     with pytest.raises(InputError, match="is not empty"):
         ExportFolder.open(tmp_path, plan.to_json())

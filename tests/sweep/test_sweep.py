@@ -191,10 +191,29 @@ def test_a_file_of_another_version_among_the_others_is_named_by_all(
 
 
 def test_another_sweep_does_not_go_on_there(
-    made: Path, spec: Path, capsys: pytest.CaptureFixture[str]
+    probed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("sweep", str(spec), "--out", str(made)) == 2  # live
-    assert "a sweep with core True, not False; give the same file and options" in capsys.readouterr().err
+    flows, more = tmp_path / "flows", tmp_path / "more.yaml"
+    more.write_text(ONE.replace("}", ", seeds: 3, limit: 9}"), "utf-8")
+    for words, said in [
+        ((str(probed.parent / "one.yaml"), "--export", str(flows)), "begun with --core, without --export"),
+        ((str(more), "--core"), "begun with seeds 1, not 3, with limit 60.0, not 9.0"),
+    ]:
+        assert run("sweep", *words, "--out", str(probed)) == 2
+        remedy = "give the same file and options, or a new folder to --out"
+        assert capsys.readouterr().err == f"testbed: {probed}/plan.json: {said}; {remedy}\n"
+    assert not flows.exists()
+
+
+def test_where_the_first_runs_are_all_nothing_is_estimated(tmp_path: Path) -> None:
+    file = tmp_path / "one.yaml"
+    file.write_text(ONE, "utf-8")
+    words = [str(Path(sys.executable).with_name("testbed")), "sweep", str(file), "--core", "--local", "1"]
+    done = subprocess.run(
+        [*words, "--out", str(tmp_path / "swept")], capture_output=True, text=True, check=True
+    )
+    assert "1 of 1 runs" in done.stderr
+    assert "about" not in done.stderr
 
 
 def test_no_scheduler(
