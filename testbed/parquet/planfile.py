@@ -50,12 +50,12 @@ def _must_be_same(file: Path, new: Mapping[str, Any], option: str, options: Mapp
         message = f"made by testbed {old.get('version')}, and this is {new['version']}"
         raise InputError.at(str(file), message, "name a new folder: versions are not mixed")
     changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-    told = ", ".join(
+    differences = ", ".join(
         _begun(options.get(name, name), old.get(name), new.get(name))
         for name in changed
         if name not in DERIVED
     )
-    message = f"begun {told}" if told else "begun with other scenarios: a file was changed"
+    message = f"begun {differences}" if differences else "begun with other scenarios: a file was changed"
     remedy = f"give the same file and options, or a new folder to {option}"
     raise InputError.at(str(file), message, remedy)
 
