@@ -37,7 +37,7 @@ class ExportFolder:
         """Begin in a new or empty folder, or go on. InputError for the folder of another data set."""
         extra("pyarrow", "data")
         plan = json.loads(json.dumps({"export": 1, **plan}))
-        begin_or_go_on(folder, plan, "--export")
+        begin_or_go_on(folder, plan, "--export", {"core": "--core"})
         return cls(folder, plan)
 
     def keep(self, run: int, seed: int, files: Mapping[str, bytes]) -> None:

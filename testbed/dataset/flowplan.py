@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from random import Random
+from types import MappingProxyType
 from typing import Any, Final
 
 from testbed import __version__
@@ -12,6 +13,10 @@ PART: Final = 1000  # flows of a part: a file of each table, and a row group; ou
 BLOCK: Final = 100  # flows of one phase under the same names; our choice
 SPLITS: Final = ("train", "validation", "test")
 MOST_FLOWS: Final = 100_000_000
+OPTIONS: Final = MappingProxyType(
+    {"scenarios": "NAME", "clients": "--client", "pcap": "packets"}
+    | {name: f"--{name}" for name in ("flows", "seed", "ipv")}
+)  # what the user calls what a plan has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from testbed.dataset.columns import TABLES
 from testbed.dataset.datasheet import datasheet
 from testbed.dataset.exchanges import Exchanges
 from testbed.dataset.flowcut import LabelledFlow
-from testbed.dataset.flowplan import BLOCK, DatasetPart, DatasetPlan
+from testbed.dataset.flowplan import BLOCK, OPTIONS, DatasetPart, DatasetPlan
 from testbed.dataset.flowtables import ENDINGS, tables_of
 from testbed.errors import InputError
 from testbed.parquet.planfile import begin_or_go_on
@@ -44,7 +44,7 @@ class DatasetFolder:
             raise InputError.at(
                 "NAME", "nothing that they block can be asked for without a network", "name others"
             )
-        begin_or_go_on(folder, plan.to_json(), "--out")
+        begin_or_go_on(folder, plan.to_json(), "--out", OPTIONS)
         return cls(folder, plan)
 
     def missing(self) -> list[DatasetPart]:

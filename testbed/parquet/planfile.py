@@ -10,22 +10,22 @@ from testbed.errors import InputError
 from testbed.parquet.store import put_bytes
 
 PLAN: Final = "plan.json"
-DERIVED: Final = frozenset({"runs", "digests"})  # change with what is given, and say nothing to who gave it
+_DERIVED: Final = frozenset({"runs", "digests"})  # change with what is given, and say nothing to who gave it
 
 
 def begin_or_go_on(
-    folder: Path, plan: Mapping[str, Any], option: str, options: Mapping[str, str] = MappingProxyType({})
+    folder: Path, plan: Mapping[str, Any], option: str, words: Mapping[str, str] = MappingProxyType({})
 ) -> None:
     """Put `plan` into a new or empty folder; in one that was begun it must be the same.
 
-    The plan has what JSON holds, "version" among it. `option` names the folder on the command line,
-    `options` what of the plan is given there, not in a file: its key -> "--option".
+    The plan has what JSON holds, "version" among it. `option` names the folder on the command line;
+    `words`: key of the plan -> what the user calls it, as "--seed", where that is another word.
 
     Errors: InputError that says how the plan there differs, or that the folder has other files.
     """
     text = json.dumps(plan, indent=1, ensure_ascii=False)
     if (folder / PLAN).exists():
-        _must_be_same(folder / PLAN, json.loads(text), option, options)
+        _must_be_same(folder / PLAN, json.loads(text), option, words)
     elif folder.exists() and any(folder.iterdir()):
         raise InputError.at(option, f"{folder} is not empty", "name a new folder, or empty it")
     else:
@@ -42,7 +42,7 @@ def read_plan(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _must_be_same(file: Path, new: Mapping[str, Any], option: str, options: Mapping[str, str]) -> None:
+def _must_be_same(file: Path, new: Mapping[str, Any], option: str, words: Mapping[str, str]) -> None:
     old = read_plan(file.parent)
     if old == new:
         return
@@ -51,12 +51,12 @@ def _must_be_same(file: Path, new: Mapping[str, Any], option: str, options: Mapp
         raise InputError.at(str(file), message, "name a new folder: versions are not mixed")
     changed = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     differences = ", ".join(
-        _begun(options.get(name, name), old.get(name), new.get(name))
+        _begun(words.get(name, name), old.get(name), new.get(name))
         for name in changed
-        if name not in DERIVED
+        if name not in _DERIVED
     )
     message = f"begun {differences}" if differences else "begun with other scenarios: a file was changed"
-    remedy = f"give the same file and options, or a new folder to {option}"
+    remedy = f"give what it was begun with, or a new folder to {option}"
     raise InputError.at(str(file), message, remedy)
 
 

@@ -140,7 +140,9 @@ def test_up_five_execs_at_once_from_three_vantages_phase_exec_down(anybody: User
     assert "no rule matched" in free.stderr
 
     down = anybody("down", SCENARIO)
-    substring, nothing, last = down.stdout.splitlines()
+    lines = [line for line in down.stdout.splitlines() if not line.strip().startswith("note: ")]
+    assert len(lines) == 3, down.stdout  # and notes, as of a busy machine
+    substring, nothing, last = lines
     assert substring.startswith("substring, ")
     assert ", 5 commands: " in substring
     assert nothing.endswith(", 1 command: no rule fired")

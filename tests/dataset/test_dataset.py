@@ -94,7 +94,11 @@ def test_a_file_that_was_cut_is_named_and_made_again_when_it_is_removed(
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--seed", "2"], "begun with seed 0, not 2; give the same file and options, or a new folder"),
+        (
+            ["--seed", "2"],
+            "begun with --seed 0, not 2; give what it was begun with, or a new folder to --out",
+        ),
+        (["--no-pcap", "--ipv", "6"], "begun with --ipv [4, 6], not [6], with packets; give what"),
         (["--client", "chrme"], "there is no client shape 'chrme'; did you mean 'chrome'?"),
     ],
 )

@@ -200,9 +200,16 @@ def test_another_sweep_does_not_go_on_there(
         ((str(more), "--core"), "begun with seeds 1, not 3, with limit 60.0, not 9.0"),
     ]:
         assert run("sweep", *words, "--out", str(probed)) == 2
-        remedy = "give the same file and options, or a new folder to --out"
+        remedy = "give what it was begun with, or a new folder to --out"
         assert capsys.readouterr().err == f"testbed: {probed}/plan.json: {said}; {remedy}\n"
     assert not flows.exists()
+
+
+def test_a_sweep_killed_between_its_first_two_files_goes_on(made: Path, spec: Path, tmp_path: Path) -> None:
+    out = copy(made, tmp_path)
+    (out / "sweep.yaml").unlink()
+    SweepFolder.open(out, load_sweep(spec, core=True))
+    assert (out / "sweep.yaml").read_text("utf-8") == (made / "sweep.yaml").read_text("utf-8")
 
 
 def test_where_the_first_runs_are_all_nothing_is_estimated(tmp_path: Path) -> None:
