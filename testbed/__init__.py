@@ -35,9 +35,9 @@ def __getattr__(name: str) -> Any:
     import gc
     from importlib import import_module
 
-    from testbed.compiled import methods
+    from testbed.compiled import kept
 
-    methods.use()
+    kept.use()
     collecting = gc.isenabled()
     gc.disable()  # what is imported stays
     try:

@@ -15,6 +15,7 @@ from functools import partial
 import pytest
 
 from testbed import doctor
+from testbed.compiled import kept
 
 SEED_VARIABLE = "TESTBED_SEED"
 PART_VARIABLE = "TESTBED_PART"  # set by tools/run_tests.py: "world" or "not world"
@@ -37,6 +38,7 @@ def pytest_configure(config):
         folder = tempfile.mkdtemp(prefix="testbed-cache-")
         config.add_cleanup(partial(shutil.rmtree, folder, ignore_errors=True))
         os.environ["XDG_CACHE_HOME"] = folder
+    kept.use()
 
 
 def pytest_ignore_collect(collection_path):

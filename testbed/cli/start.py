@@ -25,9 +25,9 @@ def main() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.set_threshold(NEW_OBJECTS)
-    from testbed.compiled import methods
+    from testbed.compiled import kept
 
-    methods.use()
+    kept.use()
     from testbed.cli.main import main as command_line
 
     try:
