@@ -42,12 +42,16 @@ def client_hello(name: str = SERVER_NAME) -> bytes:
 
 
 def segment(sport: int, direction: Direction, flags: int, payload: bytes = b"", seq: int = 0) -> bytes:
-    """A TCP segment of the flow from the inside host's port `sport` to the outside host's 443."""
+    """A TCP segment of the flow from the inside host's port `sport` to the outside host's 443.
+
+    `seq`: its first byte's place in the stream, from 0.
+    """
     if direction is Direction.UP:
         ends = Endpoints(_INSIDE, _OUTSIDE, sport, 443)
     else:
         ends = Endpoints(_OUTSIDE, _INSIDE, 443, sport)
-    return tcp(ends, TcpForm(1000 + seq, 1000, flags, 65535), IpForm(dont_fragment=True), payload)
+    form = TcpForm(1000 + seq + (not flags & SYN), 1001, flags, 65535)
+    return tcp(ends, form, IpForm(dont_fragment=True), payload)
 
 
 def opening(sport: int) -> list[tuple[bytes, Direction]]:

@@ -10,35 +10,38 @@ V = TypeVar("V")
 
 
 class Bounded(Generic[K, V]):
-    """A dictionary with room for `limit` entries: evicts the least recently used one."""
+    """A dictionary with room for `limit` entries: evicts the least recently used one.
 
-    __slots__ = ("_entries", "_limit")
+    `entries` are to be read only; whether there are any is asked for every packet.
+    """
+
+    __slots__ = ("_limit", "entries")
 
     def __init__(self, limit: int) -> None:
-        self._entries: OrderedDict[K, V] = OrderedDict()
+        self.entries: OrderedDict[K, V] = OrderedDict()
         self._limit = limit
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def get(self, key: K) -> V | None:
         """The entry, which becomes the most recently used; None if there is none."""
-        value = self._entries.get(key)
+        value = self.entries.get(key)
         if value is not None:
-            self._entries.move_to_end(key)
+            self.entries.move_to_end(key)
         return value
 
     def pop(self, key: K) -> None:
         """Forget an entry, if there is one."""
-        self._entries.pop(key, None)
+        self.entries.pop(key, None)
 
     def put(self, key: K, value: V) -> bool:
         """Set an entry; True if another one gave way, which is to be reported (`evicted`)."""
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) <= self._limit:
+        self.entries[key] = value
+        self.entries.move_to_end(key)
+        if len(self.entries) <= self._limit:
             return False
-        self._entries.popitem(last=False)
+        self.entries.popitem(last=False)
         return True
 
 

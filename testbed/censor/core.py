@@ -13,7 +13,7 @@ from testbed.censor.actions.base import AnyAction, Context, S
 from testbed.censor.decision import PASS, Decision, Direction, Event, Verdict
 from testbed.censor.flow import ESTABLISHED, MAX_FLOWS, Care, Flow, FlowTable
 from testbed.censor.fragments import Fragments
-from testbed.censor.handover import MOST_PER_RULE, PASS_ON, Drop, Handover, Pass, Police
+from testbed.censor.handover import MOST_PER_RULE, PASSED, Drop, Handover, Pass, Police
 from testbed.censor.hold import Hold
 from testbed.censor.inspect import NOTHING, Content, Kind, Reading
 from testbed.censor.inspectors import Inspector
@@ -25,7 +25,6 @@ from testbed.censor.unread import Watch
 
 _INSPECTED: Final = (TCP, UDP)
 _IGNORED: Final = Care.IGNORED  # a name of the module is found sooner
-_PASSED: Final = Decision(handover=PASS_ON)
 _LONGEST: Final = 65_535  # bytes of an IP packet
 
 
@@ -115,6 +114,7 @@ class Censor:
         }
         looked_for, draws = wanted(policy, rules), (self._draw, self._draw_by_pair)
         self._inspector = Inspector(self._profile, looked_for, rules, *draws, exempts=bool(self._exempting))
+        self._data_alone = policy.triggered_by_data and self._inspector.needs_data_alone
 
     @property
     def evictions(self) -> int:
@@ -144,8 +144,12 @@ class Censor:
             return self._given_up(packet, flow)
         if (hold := flow.hold) is not None and now >= hold.until:
             flow.end_hold()
-        decide = self._unheld if flow.hold is None else self._held
-        decision = decide(packet, direction, flow, now)
+        if flow.hold is not None:
+            decision = self._held(packet, direction, flow, now)
+        elif self._data_alone and packet.protocol == TCP and packet.end == packet.payload_at:
+            return PASS
+        else:
+            decision = self._unheld(packet, direction, flow, now)
         if decision.events:
             self._evicted += sum(event.kind == "evict" for event in decision.events)
         return decision
@@ -213,7 +217,7 @@ class Censor:
     def _given_up(self, packet: Packet, flow: Flow) -> Decision:
         """Leave the flow to the kernel, but not before its last stage, which says when to forget it."""
         settled = flow.stage == ESTABLISHED or self.policy.upstream_only
-        return _PASSED if settled and packet.protocol in _INSPECTED else PASS
+        return PASSED if settled and packet.protocol in _INSPECTED else PASS
 
     def _consulted(self, flow: Flow, *, armed: bool) -> list[int]:
         """The rules, in order, that apply to a flow with these roles."""

@@ -85,6 +85,7 @@ CARES: Final = {
 
 _ALL: Final = 1 << 32  # sequence numbers
 _OPENS: Final = SYN | ACK  # of these flags an opening segment has the first alone
+_UP: Final = Direction.UP  # a name of the module is found sooner
 
 
 class FlowKey(NamedTuple):
@@ -248,12 +249,12 @@ class FlowTable:
     def track(self, packet: Packet, direction: Direction, now: float) -> Flow:
         """The packet's flow, its roles and times brought up to date."""
         # A plain tuple is equal to the key, and made in a third of its time.
-        if direction is Direction.UP:
+        if direction is _UP:
             ends = packet.source, packet.sport, packet.destination, packet.dport, packet.protocol
         else:
             ends = packet.destination, packet.dport, packet.source, packet.sport, packet.protocol
             host = self._hosts.get(packet.destination)
-            if host is not None and host.aliases:
+            if host is not None and host.aliases.entries:
                 ends = host.aliases.get(FlowKey(*ends)) or ends
         flow = self._flows.get(ends)
         if flow is None:

@@ -22,6 +22,7 @@ Times are seconds of the censor's clock, rates are per real second.
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from testbed.censor.decision import Decision
 from testbed.censor.profile import Profile
 from testbed.censor.units import BitsPerSecond, Octets
 
@@ -80,6 +81,7 @@ class Police:
 
 Handover = Pass | Drop | Police
 PASS_ON: Final = Pass()
+PASSED: Final = Decision(handover=PASS_ON)  # nothing is done to the packet, and its flow is left alone
 
 
 def passing_time(profile: Profile) -> float:

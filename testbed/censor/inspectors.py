@@ -50,6 +50,12 @@ class Inspector:
         self._stateless = profile.stateless.value
         self._joins = exempts and profile.allows_by_stream.value
 
+    @property
+    def needs_data_alone(self) -> bool:
+        """Whether segments without data tell it nothing: no model checks them, or puts a stream together."""
+        models = [model for model, _ in self._shares]
+        return not self._joins and not any(model.checks or model.view == "stream" for model in models)
+
     def model_of(self, flow: Flow) -> Model:
         """The model of the node that this pair of hosts is led to."""
         if flow.model is None:

@@ -14,6 +14,7 @@ FIN, SYN, RST, PSH, ACK, URG = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 _PORTS = struct.Struct("!HH")
 _TCP = struct.Struct("!HHIIBBH")  # ports, seq, ack, offset, flags, window
 _IP4 = struct.Struct("!BBHHHBB")
+_PLAIN = struct.Struct("!xxHHHBxxx4s4sHHIIBBH")  # IPv4 without options, and TCP
 _IP6_LENGTH = struct.Struct("!H")
 _EXTENSIONS: Final = frozenset({0, 43, 60})  # hop-by-hop, routing, destination options
 _FRAGMENT: Final = 44
@@ -64,6 +65,13 @@ class Packet:
 
 def parse(raw: bytes) -> Packet | None:
     """The packet's headers, or None if they do not fit into `raw` (truncated, wrong lengths)."""
+    if len(raw) >= _PLAIN.size and raw[0] == 0x45 and raw[9] == TCP and (plain := _plain(raw)) is not None:
+        return plain
+    return parse_any(raw)
+
+
+def parse_any(raw: bytes) -> Packet | None:
+    """The same, step by step."""
     if len(raw) < 20:
         return None
     version = raw[0] >> 4
@@ -76,6 +84,18 @@ def parse(raw: bytes) -> Packet | None:
     if packet is None or not packet.fragment:
         return packet and _transport(packet)
     return packet if packet.later else _beginning(packet)
+
+
+def _plain(raw: bytes) -> Packet | None:
+    """The headers of what nearly all packets are, TCP that is not in fragments, in one go; None of others."""
+    (total, ip_id, fragment, ttl, source, destination, sport, dport, seq, ack, offset, flags, window) = (
+        _PLAIN.unpack_from(raw)
+    )
+    at = 20 + (offset >> 4) * 4
+    if fragment & 0x3FFF or at < 40 or not at <= total <= len(raw):
+        return None
+    ip = source, destination, ttl, ip_id, TCP, 20, total, False, False
+    return Packet(raw, 4, *ip, sport, dport, seq, ack, flags, window, at)
 
 
 def _ipv4(raw: bytes) -> Packet | None:

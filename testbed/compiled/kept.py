@@ -25,7 +25,7 @@ MANY: Final = 50
 _FOLDER: Final = "runet-testbed-code"
 _HEAD: Final = struct.Struct("<II")  # length and check sum of a record
 
-Key = str | tuple[bool, str | bytes, int]  # the text of methods; a pattern (whether it is text) and its flags
+KeptKey = str | tuple[bool, str | bytes, int]  # a text; a pattern, whether it is text, and its flags
 
 
 def use() -> None:
@@ -43,22 +43,22 @@ class KeptCode:
 
     def __init__(self) -> None:
         self._place: Path | None = None
-        self._kept: dict[Key, bytes] | None = None
+        self._kept: dict[KeptKey, bytes] | None = None
 
-    def get(self, key: Key) -> bytes | None:
+    def get(self, key: KeptKey) -> bytes | None:
         """What is kept, as `marshal` writes it; None if nothing is."""
         if self._kept is None:
             self._kept = self._read()
         return self._kept.get(key)
 
-    def keep(self, key: Key, made: bytes) -> bytes:
+    def keep(self, key: KeptKey, made: bytes) -> bytes:
         """Keep it, if that can be done; nothing depends on it. Call `get` first."""
         if self._kept is not None:
             self._kept[key] = made
             self._append(record({key: made}))
         return made
 
-    def _read(self) -> dict[Key, bytes]:
+    def _read(self) -> dict[KeptKey, bytes]:
         """What is there. A file that is damaged is removed; one of many records is made one of one."""
         folder = usercache.own_folder(_FOLDER)
         if folder is None:
@@ -108,13 +108,13 @@ class KeptCode:
             partial.unlink()
 
 
-def record(made: dict[Key, bytes]) -> bytes:
+def record(made: dict[KeptKey, bytes]) -> bytes:
     """Keys and what was made of them as a record."""
     content = marshal.dumps(made)
     return _HEAD.pack(len(content), zlib.crc32(content)) + content
 
 
-def records(content: bytes) -> list[dict[Key, bytes]] | None:
+def records(content: bytes) -> list[dict[KeptKey, bytes]] | None:
     """What `record` was given for each; None if anything is wrong with one."""
     found = []
     at, view = 0, memoryview(content)

@@ -7,6 +7,7 @@ from typing import Protocol
 from netfilterqueue import Packet
 
 from testbed.censor.decision import PASS, Decision, Direction, Verdict
+from testbed.censor.handover import PASSED
 from testbed.censor.policy import Policy
 from testbed.censor.releasequeue import ReleaseQueue
 from testbed.middlebox.actlog import ActLog
@@ -19,6 +20,7 @@ from testbed.middlebox.ruleset import ALONE
 
 MTU = 1500  # bytes, of every link in a world
 MAX_HELD = 16_384  # packets; our choice, far more than any shaper's queue
+_UP, _DOWN = Direction.UP, Direction.DOWN  # names of the module are found sooner
 
 
 class Clock:
@@ -91,6 +93,7 @@ class Middlebox:
         self._marks = Marks(policy, position)
         self._injector = Injector(self._marks)
         self._passes_at_once = position.count == 1  # else the next censor of the hop must see it
+        self._passed = 0 if log is not None else self._marks.verdict(PASSED)
         self._inside = {number for number, name in socket.if_nameindex() if name.startswith("in")}
 
     def on_packet(self, packet: Packet) -> None:
@@ -100,12 +103,15 @@ class Middlebox:
         if self._copies is not None:
             self.overhear()
         self.receipts.packets += 1
-        direction = Direction.UP if packet.indev in self._inside else Direction.DOWN
+        direction = _UP if packet.indev in self._inside else _DOWN
         try:
             raw = packet.get_payload()
             decision = self._core.process(raw, direction, self._clock.now())
             if decision is PASS and self._passes_at_once:
                 packet.accept()
+            elif decision is PASSED and self._passed:  # as below, of most first packets with data
+                packet.set_mark(self._passed)
+                packet.repeat()
             else:
                 self._carry_out(decision, packet, raw)
         except Exception as error:
@@ -116,10 +122,10 @@ class Middlebox:
     def overhear(self) -> None:
         """Learn of the packets that have passed since; nothing may be done about them any more."""
         try:
+            process, inside, now = self._core.process, self._inside, self._clock.now()
             for raw, link in self._copies.read() if self._copies is not None else ():
                 self.receipts.packets += 1
-                direction = Direction.UP if link in self._inside else Direction.DOWN
-                decision = self._core.process(raw, direction, self._clock.now())
+                decision = process(raw, _UP if link in inside else _DOWN, now)
                 if decision is not PASS:
                     self._overdue(decision)
         except Exception as error:

@@ -192,19 +192,21 @@ def _work(
     clock: Clock,
     books: Bookkeeping,
 ) -> None:
-    fd = queue.get_fd()
-    urgent = linux.Poller([fd, wake.fileno()])
-    everything = urgent if copies is None else linux.Poller([fd, wake.fileno(), copies.fileno()])
+    fd, woken = queue.get_fd(), wake.fileno()
+    copied = -1 if copies is None else copies.fileno()
+    urgent = linux.Poller([fd, woken])
+    everything = urgent if copies is None else linux.Poller([fd, woken, copied])
     listens = True  # to copies; after a look at them the next one waits, or comes with the next packet
     while not box.stopping:
         due = box.hold.next_due()
         wait = None if due is None else max(0.0, due - time.monotonic())
         readable = everything.wait(wait) if listens or wait is not None else urgent.pause(_REST)
         listens = copies is None or not readable
-        box.release_due()
-        if copies is not None and copies.fileno() in readable:
+        if due is not None:
+            box.release_due()
+        if copied in readable:
             box.overhear()
-        if wake.fileno() in readable or box.interrupted:
+        if woken in readable or box.interrupted:
             with suppress(BlockingIOError):
                 wake.recv(4096)
             box.interrupted = False

@@ -38,6 +38,8 @@ def test_replayed_packets_are_whole_and_their_flows_are_decided():
     packets = data_of_decided_flows(600)
     assert len(packets) == 600
     assert all(parse(packet) for packet, _ in packets)
+    (syn, _), _, (ack, _) = opening(SPORT)
+    assert [parse(raw).seq - parse(syn).seq for raw in (ack, packets[2][0])] == [1, 1]  # else they overlap
     censor = Censor(listing_policy(10), 1)
     for packet, direction in opening(SPORT):
         censor.process(packet, direction, 0.0)

@@ -20,7 +20,7 @@ from testbed.censor.core import Censor
 from testbed.censor.decision import Direction, Verdict
 from testbed.censor.match.quic import QuicForm
 from testbed.censor.names import NameMatcher
-from testbed.censor.packet import parse
+from testbed.censor.packet import parse, parse_any
 from testbed.censor.parsers import Unread, dns, http, tls
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
@@ -69,6 +69,22 @@ def test_mutated_packets_never_raise(sample: bytes, data: st.DataObject) -> None
         decision = censor.process(raw, direction, 0.0)
         for injection in decision.inject:
             assert parse(injection.packet) is not None
+
+
+def mutations(data: st.DataObject, sample: bytes) -> bytes:
+    """Some of a packet's octets changed, the first forty more than the others, and its end cut off."""
+    packet = bytearray(sample)
+    for _ in range(data.draw(st.integers(0, 3))):
+        last = data.draw(st.sampled_from((min(40, len(packet)), len(packet)))) - 1
+        packet[data.draw(st.integers(0, last))] = data.draw(st.integers(0, 255))
+    return bytes(packet[: data.draw(st.one_of(st.just(len(packet)), st.integers(0, len(packet))))])
+
+
+@settings(max_examples=1000)
+@given(st.sampled_from(SAMPLES), st.data())
+def test_headers_read_in_one_go_are_those_read_step_by_step(sample: bytes, data: st.DataObject) -> None:
+    raw = mutations(data, sample)
+    assert parse(raw) == parse_any(raw)
 
 
 @given(st.binary(max_size=300))
@@ -218,3 +234,37 @@ def test_replay_order_of_random_traffic_is_deterministic() -> None:
         censor = Censor(EVERYTHING, 3)
         runs.append([censor.process(raw, way, at * 0.01) for at, (raw, way) in enumerate(packets)])
     assert runs[0] == runs[1]
+
+
+SEGMENTS = [("S", b""), ("SA", b""), ("A", b""), ("A", b""), ("R", b""), ("FA", b""), ("S", hello("a.com"))]
+SEGMENTS += [("PA", one) for one in (hello("a.com"), hello("b.com"), hello("a.com")[:60], b"junk" * 40)]
+
+
+def _segment(rng: random.Random) -> tuple[bytes, Direction]:
+    """Of one of some flows to two ports."""
+    (flags, payload), way = rng.choice(SEGMENTS), rng.choice(list(Direction))
+    src, dst, sport, dport = "10.0.0.1", "10.0.0.2", rng.randrange(1000, 1010), rng.choice((443, 25))
+    if way is Direction.DOWN:
+        src, dst, sport, dport = dst, src, dport, sport
+    header = IP(src=src, dst=dst) / TCP(sport=sport, dport=dport, flags=flags, seq=rng.randrange(3))
+    return bytes(header / Raw(payload)), way
+
+
+@pytest.mark.parametrize("profile", ["t21", "t22", "leg-active"])
+def test_segments_without_data_say_nothing_where_only_data_decides(profile: str) -> None:
+    """A censor that inspects them too decides the same of all others, and may but give a flow up sooner."""
+    rng, handed_over = random.Random(11), 0
+    segments = [_segment(rng) for _ in range(1000)]
+    short, whole = (Censor(sni(SilentDrop(), "a.com", profile=profile), 3) for _ in range(2))
+    assert short._data_alone
+    whole._data_alone = False
+    for at in range(20_000):
+        raw, way = rng.choice(segments)
+        mine, other = (censor.process(raw, way, at * 0.1) for censor in (short, whole))
+        packet = parse(raw)
+        assert packet is not None
+        if not packet.has_payload:
+            mine, other = replace(mine, handover=None), replace(other, handover=None)
+        assert mine == other
+        handed_over += mine.handover is not None
+    assert handed_over > 500

@@ -5,9 +5,7 @@ from typing import ClassVar
 
 from testbed.censor.actions.base import Action, Context, ResolverReply
 from testbed.censor.decision import Decision
-from testbed.censor.handover import PASS_ON
-
-_EXEMPT = Decision(handover=PASS_ON)
+from testbed.censor.handover import PASSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +17,7 @@ class Allow(Action[None]):
 
     def on_match(self, ctx: Context[None]) -> Decision:
         """Pass, and inspect no more."""
-        return _EXEMPT
+        return PASSED
 
     def resolver_reply(self, query: bytes) -> ResolverReply:
         """The genuine answer."""

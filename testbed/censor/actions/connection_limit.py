@@ -7,7 +7,7 @@ from typing import ClassVar
 from testbed.censor.actions.base import Action, Context
 from testbed.censor.bounded import Bounded, evicted
 from testbed.censor.decision import Decision, Verdict
-from testbed.censor.handover import PASS_ON, Drop
+from testbed.censor.handover import PASSED, Drop
 from testbed.censor.profile import Profile
 from testbed.censor.units import Seconds
 
@@ -71,7 +71,7 @@ class ConnectionLimit(Action[Admission]):
     def on_packet(self, ctx: Context[Admission]) -> Decision:
         """As its first packet was decided."""
         if not ctx.state.refused:
-            return Decision(handover=PASS_ON)
+            return PASSED
         rest = self.handovers(ctx.profile)
         return Decision(Verdict.DROP, handover=rest[0] if rest else None)
 
