@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from testbed.censor import account
 from testbed.censor.actions.base import AnyAction, Context, S
-from testbed.censor.decision import PASS, Decision, Direction, Event, Verdict
+from testbed.censor.decision import DOWN, PASS, UP, Decision, Direction, Event, Verdict
 from testbed.censor.flow import ESTABLISHED, MAX_FLOWS, Care, Flow, FlowTable
 from testbed.censor.fragments import Fragments
 from testbed.censor.handover import MOST_PER_RULE, PASSED, Drop, Handover, Pass, Police
@@ -114,7 +114,8 @@ class Censor:
         }
         looked_for, draws = wanted(policy, rules), (self._draw, self._draw_by_pair)
         self._inspector = Inspector(self._profile, looked_for, rules, *draws, exempts=bool(self._exempting))
-        self._data_alone = policy.triggered_by_data and self._inspector.needs_data_alone
+        self._by_data = policy.triggered_by_data
+        self._data_alone = self._by_data and self._inspector.needs_data_alone
 
     @property
     def evictions(self) -> int:
@@ -173,9 +174,9 @@ class Censor:
 
     def _unheld(self, packet: Packet, direction: Direction, flow: Flow, now: float) -> Decision:
         """No rule has this flow yet: does one match this packet, or may one match a later packet?"""
-        given_up = flow.care is Care.IGNORED
+        given_up = flow.care is _IGNORED
         # CP22 Fig. 7: the last SYN names the client, but a flow that the outside began is never armed.
-        inside = flow.client is Direction.UP and flow.opener is Direction.UP
+        inside = flow.client is UP and flow.opener is UP
         armed = inside or not self._profile.inside_opens.value
         rules = self._consulted(flow, armed=armed)
         if given_up:
@@ -221,7 +222,7 @@ class Censor:
 
     def _consulted(self, flow: Flow, *, armed: bool) -> list[int]:
         """The rules, in order, that apply to a flow with these roles."""
-        if flow.opener is Direction.DOWN:
+        if flow.opener is DOWN:
             return self._plain_outside if armed else self._either_outside
         return self._plain if armed else self._either + self._flipped
 
@@ -232,7 +233,7 @@ class Censor:
         reading = self._read(packet, direction, flow)
         outside, port = flow.key.outside, flow.port
         # Packets of the outside count where it may be a client.
-        heard = direction is Direction.UP or self._both_ways
+        heard = direction is UP or self._both_ways
         shows = reading is not NOTHING or flow.inspection.shown is not None
         for index in rules:
             rule, content = self._rules[index], None
@@ -277,6 +278,8 @@ class Censor:
 
     def _may_yet_match(self, rules: list[int], packet: Packet, flow: Flow, now: float) -> bool:
         """Whether a later packet of this flow could show something: content, a header, or its history."""
+        if not flow.reading and self._by_data:
+            return False
         if packet.protocol in _INSPECTED and self._inspector.wants(packet, flow):
             return True
         outside, port, shown = flow.key.outside, flow.port, flow.inspection.shown or ()
@@ -292,7 +295,7 @@ class Censor:
         policy = self.policy
         return (
             any(begin <= now < end for begin, end in policy.off)
-            or (policy.upstream_only and direction is Direction.DOWN)
+            or (policy.upstream_only and direction is DOWN)
             or (policy.bypass > 0 and self._takes_another_path(packet))
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from testbed.censor.flow import FlowKey
@@ -20,6 +20,10 @@ class Direction(IntEnum):
     def back(self) -> "Direction":
         """The opposite direction."""
         return Direction(1 - self)
+
+
+UP: Final = Direction.UP  # for each packet: a name of the module is found sooner than one of a class
+DOWN: Final = Direction.DOWN
 
 
 class Verdict(IntEnum):

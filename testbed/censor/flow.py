@@ -29,7 +29,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from testbed.censor.bounded import Bounded
-from testbed.censor.decision import Direction
+from testbed.censor.decision import UP, Direction
 from testbed.censor.history import History
 from testbed.censor.learned import LearnedLists
 from testbed.censor.models import Model
@@ -85,7 +85,6 @@ CARES: Final = {
 
 _ALL: Final = 1 << 32  # sequence numbers
 _OPENS: Final = SYN | ACK  # of these flags an opening segment has the first alone
-_UP: Final = Direction.UP  # a name of the module is found sooner
 
 
 class FlowKey(NamedTuple):
@@ -148,7 +147,7 @@ class Inspection:
 
     def judge(self, packet: Packet, direction: Direction) -> None:
         """The segment has been read, and is not read again."""
-        if direction is Direction.UP:
+        if direction is UP:
             self.judged_up = self.judged_up or Judged()
             self.judged_up.add(packet)
         else:
@@ -157,7 +156,7 @@ class Inspection:
 
     def was_judged(self, packet: Packet, direction: Direction) -> bool:
         """Whether the segment begins with a byte that has been read."""
-        judged = self.judged_up if direction is Direction.UP else self.judged_down
+        judged = self.judged_up if direction is UP else self.judged_down
         return judged is not None and judged.begins(packet)
 
     def forget_judged(self) -> None:
@@ -249,7 +248,7 @@ class FlowTable:
     def track(self, packet: Packet, direction: Direction, now: float) -> Flow:
         """The packet's flow, its roles and times brought up to date."""
         # A plain tuple is equal to the key, and made in a third of its time.
-        if direction is _UP:
+        if direction is UP:
             ends = packet.source, packet.sport, packet.destination, packet.dport, packet.protocol
         else:
             ends = packet.destination, packet.dport, packet.source, packet.sport, packet.protocol
@@ -265,7 +264,7 @@ class FlowTable:
         self._flows.move_to_end(flow.key)
         if packet.flags & _OPENS == SYN and packet.protocol == TCP:
             flow.client = direction
-            if direction is Direction.UP:
+            if direction is UP:
                 flow.event(FlowEvent.SYN_INSIDE)
                 flow.midway = False
                 flow.read_afresh()
@@ -285,7 +284,7 @@ class FlowTable:
     def _open(self, key: FlowKey, packet: Packet, direction: Direction, now: float) -> Flow:
         self._make_room(now)
         opens = packet.protocol != TCP or packet.flags & (SYN | ACK) == SYN
-        asks = direction if opens else Direction.UP  # our choice for a flow whose beginning was not seen
+        asks = direction if opens else UP  # our choice for a flow whose beginning was not seen
         flow = Flow(
             key,
             direction,
@@ -295,7 +294,7 @@ class FlowTable:
             self._needs_syn and not opens,
             self._host(key.inside),
             self._lists,
-            key.outside_port if asks is Direction.UP else key.inside_port,
+            key.outside_port if asks is UP else key.inside_port,
             asks,
         )
         if opens and packet.protocol == TCP:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from testbed.censor.decision import Direction
+from testbed.censor.decision import UP, Direction
 from testbed.censor.flow import Flow
 from testbed.censor.inspect import NOTHING, Content, Kind, Reading, Wanted, read_tcp, read_udp
 from testbed.censor.match import CompiledRule
@@ -49,12 +49,9 @@ class Inspector:
         self._both = profile.both_directions.value
         self._stateless = profile.stateless.value
         self._joins = exempts and profile.allows_by_stream.value
-
-    @property
-    def needs_data_alone(self) -> bool:
-        """Whether segments without data tell it nothing: no model checks them, or puts a stream together."""
-        models = [model for model, _ in self._shares]
-        return not self._joins and not any(model.checks or model.view == "stream" for model in models)
+        shown = any(model.checks or model.view == "stream" for model, _ in self._shares)
+        self.needs_data_alone = not (shown or self._joins)
+        """Segments without data tell it nothing: no model checks them, or puts a stream together."""
 
     def model_of(self, flow: Flow) -> Model:
         """The model of the node that this pair of hosts is led to."""
@@ -69,10 +66,10 @@ class Inspector:
         return flow.model
 
     def takes(self, packet: Packet, direction: Direction, flow: Flow) -> bool:
-        """Whether the model looks at this segment. Every segment of a flow is shown here, data or not."""
-        model = self.model_of(flow)
-        if packet.protocol != TCP:
+        """Whether the model looks at this segment. It is shown every one, unless it needs data alone."""
+        if packet.protocol != TCP or self.needs_data_alone:
             return True
+        model = self.model_of(flow)
         if model.checks:
             flow.facts = flow.facts or FlowFacts()
             if not valid(packet, flow.facts.of(direction), model.checks):
@@ -90,10 +87,9 @@ class Inspector:
 
     def reads(self, packet: Packet, direction: Direction, flow: Flow) -> bool:
         """Whether this packet can show anything."""
-        client = direction in (Direction.UP, flow.asks)
-        if not packet.has_payload or not (client or self._both or self._answers(packet, flow)):
+        if packet.end == packet.payload_at or (packet.flags & SYN and packet.protocol == TCP):
             return False
-        return packet.protocol != TCP or not packet.flags & SYN
+        return direction is UP or direction is flow.asks or self._both or self._answers(packet, flow)
 
     def look(self, packet: Packet, direction: Direction, flow: Flow) -> Reading:
         """What the packet, or the stream up to it, shows; decides whether later packets are looked at."""
@@ -118,7 +114,7 @@ class Inspector:
                 flow.inspection.judge(packet, direction)
             self._watch_the_rest(reading, packet, direction, flow)
         # Each query is judged by itself, however many come.
-        if not (again or port == _PORT_DNS or _asks(reading)):
+        if reading.decided or not (again or port == _PORT_DNS or _asks(reading)):
             self._go_on(packet, flow, model, reading)
         if self._joins and model.view != "stream" and direction is flow.asks:
             whole = self._read_stream(flow, model, port)

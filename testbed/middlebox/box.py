@@ -6,7 +6,7 @@ from typing import Protocol
 
 from netfilterqueue import Packet
 
-from testbed.censor.decision import PASS, Decision, Direction, Verdict
+from testbed.censor.decision import DOWN, PASS, UP, Decision, Direction, Verdict
 from testbed.censor.handover import PASSED
 from testbed.censor.policy import Policy
 from testbed.censor.releasequeue import ReleaseQueue
@@ -20,7 +20,6 @@ from testbed.middlebox.ruleset import ALONE
 
 MTU = 1500  # bytes, of every link in a world
 MAX_HELD = 16_384  # packets; our choice, far more than any shaper's queue
-_UP, _DOWN = Direction.UP, Direction.DOWN  # names of the module are found sooner
 
 
 class Clock:
@@ -98,15 +97,16 @@ class Middlebox:
 
     def on_packet(self, packet: Packet) -> None:
         """Get a verdict for one packet: the binding's callback, and the only hot path."""
-        if self.hold:
+        if self.hold.heap:
             self.release_due()
+        now = self._clock.now()
         if self._copies is not None:
-            self.overhear()
+            self.overhear(now)
         self.receipts.packets += 1
-        direction = _UP if packet.indev in self._inside else _DOWN
+        direction = UP if packet.indev in self._inside else DOWN
         try:
             raw = packet.get_payload()
-            decision = self._core.process(raw, direction, self._clock.now())
+            decision = self._core.process(raw, direction, now)
             if decision is PASS and self._passes_at_once:
                 packet.accept()
             elif decision is PASSED and self._passed:  # as below, of most first packets with data
@@ -119,13 +119,16 @@ class Middlebox:
         if self.interrupted:
             raise Interrupted
 
-    def overhear(self) -> None:
-        """Learn of the packets that have passed since; nothing may be done about them any more."""
+    def overhear(self, now: float | None = None) -> None:
+        """Learn of the packets that have passed since; nothing may be done about them any more.
+
+        `now`: the censor's time, if it is known.
+        """
         try:
-            process, inside, now = self._core.process, self._inside, self._clock.now()
+            process, inside, now = self._core.process, self._inside, now or self._clock.now()
             for raw, link in self._copies.read() if self._copies is not None else ():
                 self.receipts.packets += 1
-                decision = process(raw, _UP if link in inside else _DOWN, now)
+                decision = process(raw, UP if link in inside else DOWN, now)
                 if decision is not PASS:
                     self._overdue(decision)
         except Exception as error:

@@ -21,7 +21,7 @@ def test_the_hold_gives_back_by_time_and_equal_times_in_order():
     assert hold.next_due() == 1.0
     assert [hold.pop_due(1.5) for _ in range(3)] == ["a", "b", None]
     assert [hold.pop_due(2.0) for _ in range(3)] == ["c", "d", None]
-    assert not hold
+    assert not hold.heap
     assert hold.next_due() is None
 
 
