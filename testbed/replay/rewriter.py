@@ -32,7 +32,7 @@ class Rewriter:
 
     def packet(self, frame: Frame, decision: Decision, found: tuple[Effect, ...], now: float) -> None:
         """Write what is due by now, the packet, and what was injected."""
-        if self._waiting:
+        if self._waiting.heap:
             self._release(frame.time)
         what = comment(found)
         data, wire = frame.data, frame.wire
