@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +39,7 @@ class Rig:
     """A running laboratory with the two paths."""
 
     laboratory: Laboratory
+    changed: set[str] = field(default_factory=set)  # routers whose rules the benchmark itself changes
 
     def start(self, node: str, body: Callable[[], T]) -> Call[T]:
         """Run `body` in its own process at `node`."""
@@ -64,14 +65,14 @@ class Rig:
 
     def receipt(self) -> dict[str, Any]:
         """Stop everything and return the censor's receipt. InvalidRunError if the laboratory failed."""
-        problems = self.laboratory.finish()
+        ours = [f"of router {name} were changed" for name in self.changed]
+        problems = [one for one in self.laboratory.finish() if not any(each in one for each in ours)]
         receipts = self.laboratory.folder.receipts()
         receipt: dict[str, Any] = receipts.get(f"{FILTERED}/tspu", {})
         if not receipt:
             problems.append("the censor left no receipt")
-        for count in ("faults", "queue_dropped", "user_dropped"):
-            if receipt.get(count):
-                problems.append(f"the censor counted {count}: {receipt[count]}")
+        bad = [name for name in ("faults", "queue_dropped", "user_dropped") if receipt.get(name)]
+        problems += [f"the censor counted {name}: {receipt[name]}" for name in bad]
         if problems:
             raise InvalidRunError("; ".join(problems))
         return receipt

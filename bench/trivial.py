@@ -20,6 +20,9 @@ from testbed.censor.profiles import PROFILES
 from testbed.middlebox import kernel
 from testbed.middlebox.marks import Marks
 from testbed.middlebox.ruleset import ALONE
+from testbed.world import linux
+from testbed.world.children import run_program
+from testbed.world.netns import inside
 
 PLACE = f"{FREE}.hop{HOP}"  # of the path that has no censor
 _QUEUE = 1
@@ -29,7 +32,8 @@ _BY_HEADER = Match(ports=(1,))  # which nobody uses; so that every packet comes
 
 @contextmanager
 def trivial_loop(rig: Rig) -> Iterator[None]:
-    """It runs at `PLACE`. The rig must have given its receipt: the rules of a hop change."""
+    """It runs at `PLACE`, which has no rules afterwards, as before."""
+    rig.changed.add(PLACE)
     reading, writing = os.pipe()
     loop = rig.start(PLACE, lambda: _pass_all(writing))
     os.close(writing)
@@ -41,6 +45,8 @@ def trivial_loop(rig: Rig) -> Iterator[None]:
         yield
     finally:
         loop.kill()
+        with inside(rig.laboratory.world.namespaces[PLACE]):
+            run_program([linux.program("nft", "nftables"), "flush", "ruleset"], "the trivial loop's rules")
 
 
 def _pass_all(ready: int) -> NoReturn:

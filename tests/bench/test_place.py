@@ -12,6 +12,7 @@ from bench.material import SERVER_NAME, client_hello, listed_names, listing_poli
 from bench.rig import FILTERED, FREE, SERVER, in_rig, serving
 from bench.trivial import PLACE, trivial_loop
 from testbed.errors import InvalidRunError
+from testbed.middlebox import netfilter
 from testbed.world.netns import inside
 
 pytestmark = pytest.mark.world
@@ -73,11 +74,13 @@ def test_a_censor_that_dies_ends_the_benchmark():
 
 def _through_the_loop(rig):
     with serving(rig, _answer):
-        rig.receipt()
         with trivial_loop(rig):
             said = [rig.call(FREE, partial(_ask, SERVER_NAME)) for _ in range(3)]
             with inside(rig.laboratory.world.namespaces[PLACE]):
                 [queue] = Path("/proc/thread-self/net/netfilter/nfnetlink_queue").read_text().splitlines()
+        with inside(rig.laboratory.world.namespaces[PLACE]):
+            assert not netfilter.rules()
+        rig.receipt()  # nothing else is wrong
     return said, int(queue.split()[7])  # how many packets have been in it (nfnetlink_queue.c, seq_show)
 
 
