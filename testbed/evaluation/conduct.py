@@ -12,18 +12,21 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from testbed.detectors.recorded import PLAN, TRIALS, saved_trials
+from testbed import __version__
+from testbed.detectors.recorded import TRIALS, saved_trials
 from testbed.detectors.trials import Trial
 from testbed.errors import Exit, InputError, UnsupportedError
-from testbed.evaluation.spec import EvaluationSpec, name_of, rounds, worlds_of
+from testbed.evaluation.spec import OPTIONS, EvaluationSpec, name_of, rounds, worlds_of
 from testbed.model import Scenario
+from testbed.parquet.planfile import begin_or_go_on
 from testbed.scenario.loader import load
+from testbed.scenario.tojson import digest_of
 from testbed.world.pressure import Pressure
 
 _TICK: Final = 0.25  # seconds between two looks at the units; our choice
@@ -42,6 +45,11 @@ class UnitKey:
     def log(self) -> str:
         """Its file in the evaluation's folder."""
         return f"logs/unit-{self.scenario}-{self.group}.log"
+
+
+def plan_of(spec: EvaluationSpec, scenarios: Sequence[Scenario]) -> dict[str, Any]:
+    """What plan.json says. An evaluation goes on only with the same, of the same scenarios and version."""
+    return {"version": __version__, **spec.to_json(), "digests": [digest_of(one) for one in scenarios]}
 
 
 @dataclass(slots=True)
@@ -82,25 +90,12 @@ class Evaluation:
 
     def prepare(self) -> None:
         """Make the folder, or check that it is of the same evaluation."""
-        plan = self.folder / PLAN
         try:
-            if plan.exists():
-                self._compare(json.loads(plan.read_text("utf-8")))
-                return
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if any(self.folder.iterdir()):
-                raise InputError.at("--out", f"{self.folder} is not empty", "name a new folder, or empty it")
+            begin_or_go_on(self.folder, plan_of(self.spec, self.scenarios), "--out", OPTIONS)
             for part in ("raw", "worlds", "logs"):
-                (self.folder / part).mkdir()
-            plan.write_text(json.dumps(self.spec.to_json(), indent=1, ensure_ascii=False) + "\n", "utf-8")
-        except (OSError, ValueError) as error:
+                (self.folder / part).mkdir(exist_ok=True)
+        except OSError as error:
             raise InputError.at("--out", f"{self.folder}: {error}", "name another folder") from error
-
-    def _compare(self, old: dict[str, Any]) -> None:
-        for name, value in self.spec.to_json().items():
-            if old.get(name) != value:
-                message = f"{self.folder} has an evaluation with {name} {old.get(name)!r}, not {value!r}"
-                raise InputError.at("--out", message, "give the same options, or another folder")
 
     def run(self, jobs: int, tell: Tell) -> None:
         """Make every trial that is not recorded.

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from testbed.detectors.adapter import Adapter, adapter
@@ -21,6 +22,12 @@ OWN = "testbed"
 PLACES = ("{target}", "{host}", "{port}", "{path}")
 KEEP = 8 * 1024 * 1024  # bytes of a detector's output that are kept; our choice
 LIMIT = 60.0  # seconds; our choice
+OPTIONS: Final = MappingProxyType(
+    {"command": "the command", "instruments": "--with"}
+    | {name: f"--{name}" for name in ("adapter", "client", "detector", "env", "limit", "repeats")}
+    | {name: f"--{name}" for name in ("scenarios", "seed", "serve", "stop", "tty")}
+)
+"""What a user calls the parts of a spec."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +61,12 @@ class EvaluationSpec:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> "EvaluationSpec":
-        """What `to_json` wrote. InputError for anything else."""
+        """What `to_json` wrote, or plan.json, which has more. InputError for anything else."""
         try:
             values: dict[str, Any] = {
-                key: tuple(value) if isinstance(value, list) else value for key, value in document.items()
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in document.items()
+                if key not in ("version", "digests")
             }
             return cls(**values)
         except TypeError as error:

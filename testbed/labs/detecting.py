@@ -12,11 +12,12 @@ from typing import Final
 from testbed.detectors.adapter import adapter
 from testbed.detectors.trials import Standing, Trial
 from testbed.errors import InputError
-from testbed.evaluation.conduct import Evaluation
+from testbed.evaluation.conduct import Evaluation, plan_of
 from testbed.evaluation.spec import EvaluationSpec
 from testbed.labs.evidencekinds import DetectorEvidence
 from testbed.labs.labfile import Assignment
 from testbed.scenario.labels import TABLE
+from testbed.scenario.loader import load
 from testbed.vantage.seclusion import also_shown
 
 _LIMIT: Final = 15.0  # seconds for one target; our choice
@@ -70,7 +71,8 @@ def tried(
         )
         for part in ("raw", "worlds", "logs"):
             (hidden / part).mkdir()
-        (hidden / "plan.json").write_text(json.dumps(spec.to_json()), "utf-8")
+        plan = plan_of(spec, (load(str(scenario)),))
+        (hidden / "plan.json").write_text(json.dumps(plan), "utf-8")
         evaluation = Evaluation.open(
             spec, hidden
         )  # its folder is empty for the detector: the world's file, too

@@ -1,6 +1,8 @@
 """A resolved scenario as plain JSON values: for the run folder, and for other programs."""
 
 import dataclasses
+import json
+from hashlib import blake2b
 from typing import Any
 
 from testbed.censor.policy import Policy
@@ -39,6 +41,12 @@ def to_json(scenario: Scenario) -> dict[str, Any]:
         "files": dict(sorted(scenario.files.items())),
         "remarks": list(scenario.remarks),
     }
+
+
+def digest_of(scenario: Scenario) -> str:
+    """Of all that a scenario is, its world included."""
+    text = json.dumps(to_json(scenario), sort_keys=True, default=str)
+    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _phase(phase: Phase) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from testbed.matrix.scenarioboxes import scenario_boxes
 from testbed.measurement.ooni import Measurement
 from testbed.model import Scenario
 from testbed.scenario.inspection import with_model
+from testbed.scenario.tojson import digest_of
 from testbed.shapes.known import SHAPES
 from testbed.sweep.rowsof import strategy_row, trial_row
-from testbed.sweep.sweepspec import RunParameters, SweepRun, digest_of
+from testbed.sweep.sweepspec import RunParameters, SweepRun
 from testbed.truth.expected import truth
 
 KEPT = 64  # scenarios with their parameters that a process keeps; our choice

@@ -6,9 +6,7 @@ A sweep of ten million runs takes no more memory than one of ten.
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from hashlib import blake2b
 from itertools import product
-from json import dumps
 from math import prod
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,7 +15,7 @@ from testbed import __version__
 from testbed.errors import InputError, nearest
 from testbed.model import OUTSIDE, Scenario
 from testbed.run.choose import vantages_of
-from testbed.scenario.tojson import to_json
+from testbed.scenario.tojson import digest_of
 
 PART: Final = 100  # runs of a part, a file of each table; our choice
 ALL, DEFAULT, EACH, TOGETHER = "all", "default", "each", "together"
@@ -230,12 +228,6 @@ def as_file(spec: SweepSpec) -> dict[str, Any]:
         if plain[key][0] in (ALL, DEFAULT, EACH, TOGETHER)
     }
     return {key: v for key, v in (plain | words).items() if v != []} | {"parameters": given}
-
-
-def digest_of(scenario: Scenario) -> str:
-    """Of all that a scenario is, its world included."""
-    text = dumps(to_json(scenario), sort_keys=True, default=str)
-    return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _places(spec: SweepSpec, scenario: Scenario) -> Iterator[tuple[str, tuple[str, ...]]]:

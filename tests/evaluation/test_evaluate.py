@@ -9,9 +9,13 @@ import sys
 import time
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
+from testbed import __version__
+from testbed.evaluation.conduct import Evaluation
+from testbed.evaluation.spec import EvaluationSpec, detector_of
 from tests.acceptance.conftest import TESTBED
 
 SECRET = "a-telling-name"
@@ -182,13 +186,46 @@ def test_the_same_evaluation_twice_gives_the_same_verdicts(tmp_path: Path) -> No
     assert (len(found[0][0]), found[0][1]) == (5, {"hit": 1, "right": 4})
 
 
-def test_another_evaluation_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    (tmp_path / f"{SECRET}.yaml").write_text(SCENARIO)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/plan.json").write_text(json.dumps({"detector": "another"}))
-    done = subprocess.run(line(tmp_path), capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "has an evaluation with detector 'another'" in done.stderr
+def begun(folder: Path) -> dict[str, Any]:
+    """The plan of the evaluation that `line` begins."""
+    (folder / f"{SECRET}.yaml").write_text(SCENARIO)
+    text = line(folder)[3]
+    words, reader = detector_of(text, "plain")
+    known = {"detector": text, "adapter": reader.name, "command": words, "client": reader.client}
+    spec = EvaluationSpec(**known, scenarios=(f"{folder}/{SECRET}.yaml",), limit=5.0)
+    plan = json.loads((Evaluation.open(spec, folder / "out").folder / "plan.json").read_text("utf-8"))
+    assert plan["version"] == __version__
+    return plan
+
+
+def refused(folder: Path, plan: dict[str, Any]) -> str:
+    """What is said to who goes on in the folder, where that is the plan."""
+    (folder / "out/plan.json").write_text(json.dumps(plan), "utf-8")
+    done = subprocess.run(line(folder), capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    return done.stderr.replace(str(folder), "HERE")
+
+
+def test_an_evaluation_with_other_options_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    plan = begun(tmp_path) | {"detector": "mine {target}", "repeats": 3}
+    given = json.dumps(begun(tmp_path)["detector"]).replace(str(tmp_path), "HERE")
+    assert refused(tmp_path, plan) == (
+        f'testbed: HERE/out/plan.json: begun with --detector "mine {{target}}", not {given}, '
+        "with --repeats 3, not 1; give what it was begun with, or a new folder to --out\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "why"),
+    [
+        ({"version": "0.0.1"}, f"made by testbed 0.0.1, and this is {__version__}"),
+        ({"digests": ["0123456789abcdef"]}, "begun with other scenarios: a file was changed"),
+    ],
+)
+def test_an_evaluation_of_another_version_or_of_other_files_is_refused(
+    tmp_path: Path, otherwise: dict[str, Any], why: str
+) -> None:
+    assert f"HERE/out/plan.json: {why}; " in refused(tmp_path, begun(tmp_path) | otherwise)
 
 
 def test_nothing_that_could_be_given_to_it(tmp_path: Path) -> None:
