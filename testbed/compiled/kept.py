@@ -39,7 +39,7 @@ def use() -> None:
 
 
 class KeptCode:
-    """A file of records, each with keys and what was made of them. It is read when the first is wanted."""
+    """A file of records, each with keys and what was made of them. It is read when the first is asked for."""
 
     def __init__(self) -> None:
         self._place: Path | None = None
