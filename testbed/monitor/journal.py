@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from testbed import __version__
 from testbed.errors import InputError
 from testbed.model import Scenario
 from testbed.monitor.sample import Sample
@@ -31,6 +32,7 @@ class Settings:
     ipv: int = 4  # IP version that the probe uses
     seed: int | None = None
     files: Mapping[str, str] = field(default_factory=dict)  # of the scenarios -> sha256
+    testbed: str = __version__  # whose samples they are
 
     def to_json(self) -> dict[str, Any]:
         """As monitor.json has it."""
@@ -79,6 +81,9 @@ class Journal:
         if (version := values.pop("version", None)) != VERSION:
             message = f"{path} was made by another testbed: version {version!r}, this one has {VERSION}"
             raise InputError.at("--resume", message, "watch anew in another folder")
+        if (made_by := values.get("testbed")) != __version__:
+            message = f"{path} was begun by testbed {made_by}, and this is {__version__}"
+            raise InputError.at("--resume", message, "watch anew in another folder: versions are not mixed")
         lists = ("scenarios", "vantages", "targets")
         try:
             settings = Settings(**{**values, **{name: tuple(values[name]) for name in lists}})

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed import __version__
 from testbed.errors import InputError
 from testbed.measurement.kinds import parse
 from testbed.model import OUTSIDE, Expectation, Phase, Placement
@@ -360,7 +361,14 @@ def test_an_instant_that_was_not_completed_is_dropped(tmp_path: Path, cut: str) 
             '{"format": "testbed-monitor", "version": 99}',
             "made by another testbed: version 99, this one has 1",
         ),
-        ('{"format": "testbed-monitor", "version": 1, "vantages": []}', "monitor.json: 'scenarios'"),
+        (
+            '{"format": "testbed-monitor", "version": 1, "testbed": "0.0.1"}',
+            f"was begun by testbed 0.0.1, and this is {__version__}; watch anew in another folder",
+        ),
+        (
+            json.dumps({"format": "testbed-monitor", "version": 1, "testbed": __version__, "vantages": []}),
+            "monitor.json: 'scenarios'",
+        ),
     ],
 )
 def test_another_folder_is_refused(tmp_path: Path, content: str | None, said: str) -> None:
