@@ -25,7 +25,7 @@ MANY: Final = 50
 _FOLDER: Final = "runet-testbed-code"
 _HEAD: Final = struct.Struct("<II")  # length and check sum of a record
 
-KeptKey = str | tuple[bool, str | bytes, int]  # a text; a pattern, whether it is text, and its flags
+KeptKey = str | tuple[bool, str | bytes, int, str]  # methods; a pattern (is it text?), flags, engine
 
 
 def use() -> None:

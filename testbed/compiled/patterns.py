@@ -16,6 +16,8 @@ from testbed.compiled.kept import KeptCode
 
 _COMPILER: Final[Any] = vars(re).get("_compiler")  # since Python 3.11
 _sre: Final[Any] = sys.modules["_sre"]  # the engine, in C
+_NUMBERS: Final = 6  # that `_sre.compile` is given; another Python may give it others, which are not kept
+_KIND: Final = f"{_sre.MAGIC}-{_sre.CODESIZE}"  # of its numbers
 
 
 def use(code: KeptCode) -> None:
@@ -48,12 +50,12 @@ class _Compiler:
         """As `re._compiler.compile`."""
         if type(pattern) not in (str, bytes) or flags & re.DEBUG:  # parsed already; or it prints what it does
             return self._plain(pattern, flags)
-        key = isinstance(pattern, str), pattern, int(flags)
+        key = isinstance(pattern, str), pattern, int(flags), _KIND
         if (kept := self._code.get(key)) is not None:
             return _sre.compile(*marshal.loads(kept))
         compiled = self._plain(pattern, flags)
-        numbers = self._engine.made.pop(get_ident())
-        if _importing():
+        numbers = self._engine.made.pop(get_ident(), ())
+        if len(numbers) == _NUMBERS and _importing():
             self._code.keep(key, marshal.dumps(_as_plain(numbers)))
         return compiled
 
