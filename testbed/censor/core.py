@@ -148,7 +148,7 @@ class Censor:
         if flow.hold is not None:
             decision = self._held(packet, direction, flow, now)
         elif self._data_alone and packet.protocol == TCP and packet.end == packet.payload_at:
-            return PASS
+            return PASS  # with it the flow is up to date, and that is all
         else:
             decision = self._unheld(packet, direction, flow, now)
         if decision.events:

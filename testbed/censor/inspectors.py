@@ -114,7 +114,7 @@ class Inspector:
                 flow.inspection.judge(packet, direction)
             self._watch_the_rest(reading, packet, direction, flow)
         # Each query is judged by itself, however many come.
-        if reading.decided or not (again or port == _PORT_DNS or _asks(reading)):
+        if not (again or port == _PORT_DNS or (not reading.decided and _asks(reading))):
             self._go_on(packet, flow, model, reading)
         if self._joins and model.view != "stream" and direction is flow.asks:
             whole = self._read_stream(flow, model, port)
