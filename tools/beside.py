@@ -45,7 +45,7 @@ def write_openings(path: Path, number: int) -> None:
         for one in range(number):
             hello = listed if one % EVERY == EVERY - 1 else plain
             port = 10_000 + one
-            asked = segment(port, Direction.UP, PSH | ACK, hello, seq=1)
+            asked = segment(port, Direction.UP, PSH | ACK, hello)
             for raw in (*(raw for raw, _ in opening(port)), asked):
                 file.write(ETHERNET + raw)
 
