@@ -20,6 +20,7 @@ from testbed.errors import InvalidRunError
 from testbed.model import FAR, Phase, Placement
 from testbed.run.folder import RunFolder
 from testbed.run.laboratory import Laboratory
+from testbed.run.rulesets import problem_of
 from testbed.scenario.loader import load
 from testbed.world.children import Call
 from testbed.world.enter import isolated_call
@@ -65,8 +66,8 @@ class Rig:
 
     def receipt(self) -> dict[str, Any]:
         """Stop everything and return the censor's receipt. InvalidRunError if the laboratory failed."""
-        ours = [f"of router {name} were changed" for name in self.changed]
-        problems = [one for one in self.laboratory.finish() if not any(each in one for each in ours)]
+        ours = {problem_of(router) for router in self.changed}
+        problems = [one for one in self.laboratory.finish() if one not in ours]
         receipts = self.laboratory.folder.receipts()
         receipt: dict[str, Any] = receipts.get(f"{FILTERED}/tspu", {})
         if not receipt:

@@ -23,10 +23,15 @@ class RuleSets:
         """A sentence for each that is another one now. They are forgotten then."""
         noted, self._noted = self._noted, {}
         return [
-            f"the nftables rules of router {name} were changed during the run: censors may not have acted"
+            problem_of(name)
             for name, (namespace, generation) in noted.items()
             if _generation(namespace) != generation
         ]
+
+
+def problem_of(router: str) -> str:
+    """What a run says of a router whose rule set was changed."""
+    return f"the nftables rules of router {router} were changed during the run: censors may not have acted"
 
 
 def _generation(namespace: Namespace) -> int:
