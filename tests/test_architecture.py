@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = (  # bottom to top; a package imports only from layers below its own
-    {"errors", "usercache"},
+    {"errors", "foreignjson", "usercache"},
     {"compiled"},
     {"browser", "capture", "evade", "measurement", "parquet", "shapes"},
     {"censor"},

@@ -96,11 +96,10 @@ def _node(axes: "Axes", x: float, y: float, text: str, fill: str, high: float = 
 
 def picture() -> str:
     """The drawing as SVG that loads nothing."""
-    import matplotlib as mpl
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    mpl.rcParams["svg.hashsalt"] = "testbed"
     scenario = load(SCENARIO)
     made = plan(scenario.world, OPERATORS)
     boxes = tuple(box for box in scenario.phases[PHASE].placements if box.operator in OPERATORS)
@@ -121,7 +120,8 @@ def picture() -> str:
     axes.margins(0.02)
     axes.axis("off")
     out = StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    with rc_context({"svg.hashsalt": "testbed", "svg.fonttype": "path"}):  # whatever another picture wants
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     return out.getvalue()[out.getvalue().index("<svg") :]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from testbed.errors import InputError
+from testbed.errors import InputError, printable
 
 if TYPE_CHECKING:
     from testbed.labs.answers import Task
@@ -100,7 +100,7 @@ def trying_again(seed: str | None) -> "Again":
     def again(assignment: "Assignment", one: "DetectorEvidence") -> "DetectorEvidence":
         key = assignment.student, one.text
         if key not in known:
-            click.echo(f"{assignment.student}: {one.file}", err=True)
+            click.echo(printable(f"{assignment.student}: {one.file}"), err=True)
             known[key] = _tried(assignment, one.file, one.text, seed or token_hex(8))
         return known[key]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from testbed.cli import options
-from testbed.errors import InputError
+from testbed.errors import InputError, printable
 
 
 @click.command(
@@ -109,7 +109,7 @@ def command(
             ipv=6 if ipv6 else 4,
         )
         observatory = Observatory.begin(settings, out, begin, until)
-    watched = observatory.run(lambda line: click.echo(line, err=as_json))
+    watched = observatory.run(lambda line: click.echo(printable(line), err=as_json))
     show_watched(watched, write_files(watched), as_json=as_json)
     return watched.exit_status
 

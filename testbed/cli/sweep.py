@@ -50,7 +50,7 @@ def command(
     4 without Dask or pyarrow.
     """
     from testbed.dataset.exportfolder import ExportFolder
-    from testbed.errors import Exit, InputError
+    from testbed.errors import Exit, InputError, printable
     from testbed.report.progress import Progress, time_text
     from testbed.sweep.cluster import local_cluster, remote_cluster
     from testbed.sweep.sweepfile import load_sweep
@@ -81,6 +81,6 @@ def command(
     if folder.first_failed:
         number, why = folder.first_failed
         first = f"run {number} ({plan.run(number).title}): {why}"
-        click.echo(f"the laboratory failed in {folder.failed} of them: {first}", err=True)
+        click.echo(printable(f"the laboratory failed in {folder.failed} of them: {first}"), err=True)
         return Exit.INVALID
     return Exit.OK

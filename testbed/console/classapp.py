@@ -22,10 +22,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from testbed.console.seats import Seats
 from testbed.console.shellsocket import FULL, attend_shell
+from testbed.console.socketends import stopped, until_gone
 from testbed.console.subscribertty import StudentShell, SubscriberTerminal
 from testbed.console.webapp import ASSETS
 from testbed.console.webguard import WebGuard
-from testbed.console.worldfeed import stopped
 from testbed.labs.classclerk import ClassClerk
 from testbed.labs.classprogress import StudentProgress, progress_of
 from testbed.labs.classworlds import ClassWorlds
@@ -125,7 +125,7 @@ class ClassWeb:
             return
         await socket.accept()
         over = self._sockets[student][socket] = asyncio.Event()
-        ends = {asyncio.create_task(_until_gone(socket)), asyncio.create_task(over.wait())}
+        ends = {asyncio.create_task(until_gone(socket)), asyncio.create_task(over.wait())}
         shown = ""
         try:
             while not any(one.done() for one in ends):
@@ -229,12 +229,6 @@ def student_shell(student: str, lab: str) -> list[str]:
 async def _closed(socket: WebSocket) -> None:
     with suppress(RuntimeError, WebSocketDisconnect):
         await socket.close(_TAKEN)
-
-
-async def _until_gone(socket: WebSocket) -> None:
-    with suppress(WebSocketDisconnect, RuntimeError):
-        while True:
-            await socket.receive_text()
 
 
 def class_app(web: ClassWeb, seats: Seats, hosts: Collection[str], clerk: ClassClerk) -> ASGIApp:

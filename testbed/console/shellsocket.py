@@ -1,15 +1,14 @@
 """A terminal on a WebSocket: bytes are what was typed or printed, text is JSON for control."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from testbed.console.subscribertty import SubscriberTerminal, resize
-from testbed.console.worldfeed import stopped
 from testbed.errors import TestbedError
+from testbed.foreignjson import read_json
 
 FULL = 4003  # why a WebSocket is closed: no terminal can be had
 
@@ -55,8 +54,12 @@ async def _attend_until(
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in ends:
-            await stopped(task)
+            task.cancel()
+        came = await asyncio.gather(*ends, return_exceptions=True)
         await asyncio.to_thread(shell.close)
+    for failure in came:
+        if isinstance(failure, Exception):
+            raise failure
 
 
 def _number(text: str | None, usual: int) -> int:
@@ -73,7 +76,7 @@ async def _typed(socket: WebSocket, shell: SubscriberTerminal, typed: Callable[[
             shell.write(data)
         elif text := message.get("text"):
             with suppress(ValueError, TypeError, KeyError):
-                columns, rows = json.loads(text)["resize"]
+                columns, rows = read_json(text)["resize"]
                 resize(shell.master, int(columns), int(rows))
 
 

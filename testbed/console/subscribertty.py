@@ -109,7 +109,7 @@ class SubscriberTerminal:
             os.write(self.master, data)
 
     def close(self) -> None:
-        """End the shell with everything that runs in it."""
+        """End the shell with what runs in it, but for what ignores that its terminal hangs up (nohup)."""
         os.close(self.master)  # hangs up: the kernel sends SIGHUP
         try:
             self.process.wait(0.5)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -19,10 +19,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from testbed.console.flowstories import flow_story
 from testbed.console.seats import Seats
 from testbed.console.shellsocket import FULL, attend_shell
+from testbed.console.socketends import stopped, until_gone
 from testbed.console.subscribertty import SubscriberTerminal
 from testbed.console.webguard import LONGEST_BODY, WebGuard
-from testbed.console.worldfeed import WorldFeed, stopped
+from testbed.console.worldfeed import WorldFeed
 from testbed.errors import InputError, TestbedError, UnsupportedError
+from testbed.foreignjson import read_json
 from testbed.run import requests
 
 ASSETS: Final = Path(__file__).parent / "assets"
@@ -186,7 +188,7 @@ class _Web:
         await socket.accept()
         over = room.sockets[socket] = asyncio.Event()
         watcher = room.feed.watch()
-        ends = {asyncio.create_task(_until_gone(socket)), asyncio.create_task(over.wait())}
+        ends = {asyncio.create_task(until_gone(socket)), asyncio.create_task(over.wait())}
         try:
             while True:
                 news = asyncio.create_task(watcher.wait())
@@ -242,7 +244,7 @@ async def _body(request: Request) -> Mapping[str, Any] | None:
         if len(text) > LONGEST_BODY:
             return None
     try:
-        found = json.loads(text)
+        found = read_json(text)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None
@@ -253,9 +255,3 @@ def _word(given: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise InputError.at(name, "it is missing", "give a name")
     return value
-
-
-async def _until_gone(socket: WebSocket) -> None:
-    with suppress(WebSocketDisconnect, RuntimeError):
-        while True:
-            await socket.receive_text()

@@ -6,7 +6,6 @@ Whoever cannot keep up gets fewer snapshots, never a queue of old ones; those le
 import asyncio
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -193,10 +192,3 @@ def _printable(values: dict[str, Any]) -> dict[str, Any]:
 async def first_glance(name: str) -> WorldFeed:
     """The feed of a world. Errors: InputError if there is no such world, InvalidRunError if it just ended."""
     return WorldFeed(name, await asyncio.to_thread(requests.glance, name))
-
-
-async def stopped(task: "asyncio.Task[Any]") -> None:
-    """Cancel a task and wait for its end."""
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

@@ -1,10 +1,10 @@
 """What adapters share: reading records line by line, counting what is not understood."""
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from testbed.detectors.verdicts import Complaint, ComplaintKind, ToolReport, ToolVerdict
+from testbed.foreignjson import read_json
 
 _SHOWN = 80  # characters of a line or a value in a complaint
 
@@ -56,7 +56,7 @@ def json_lines(text: str, notes: Notes) -> Iterator[tuple[str, dict[str, Any]]]:
     """The JSON objects of a file with one on each line."""
     for place, line in numbered(text, notes):
         try:
-            record = json.loads(line)
+            record = read_json(line)
         except ValueError:
             notes.complain("truncated line", place, line)
             continue
@@ -71,7 +71,7 @@ def json_document(text: str, notes: Notes) -> dict[str, Any] | None:
     if not text.strip():
         return None
     try:
-        found = json.loads(text)
+        found = read_json(text)
     except ValueError as error:
         notes.complain("truncated line", f"line {getattr(error, 'lineno', 1)}", str(error))
         return None

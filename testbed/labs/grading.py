@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from testbed.errors import InputError
+from testbed.errors import InputError, Problem, nearest
 from testbed.labs.answermark import AnswerMark
 from testbed.labs.answers import EVIDENCE, ends_of_interval, explained, judge, points_of, shown
 from testbed.labs.evidencekinds import DetectorEvidence, read_detector, substance, written
-from testbed.labs.labfile import Assignment, Lab, assign
+from testbed.labs.labfile import Assignment, Lab, assign, names
 from testbed.labs.submission import SUFFIX, Submission, read_submission
 from testbed.labs.workbook import sampled_of, without_sample
 
@@ -60,12 +60,17 @@ class Grade:
 def read_folder(folder: Path) -> tuple[list[Submission], list[str]]:
     """Every submission under `folder`, and what is wrong with others. Of a student's several, the longest."""
     found: dict[tuple[str, str], Submission] = {}
-    problems = []
+    problems, known = [], names()
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
         try:
             one = read_submission(path)
         except InputError as error:
             problems += [str(each) for each in error.problems]
+            continue
+        if one.lab not in known:
+            problems.append(
+                str(Problem(str(path), f"there is no lab {one.lab[:80]!r}", nearest(one.lab, known)))
+            )
             continue
         before = found.get((one.student, one.lab))
         if before is not None:

@@ -13,8 +13,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from testbed.errors import InputError
+from testbed.foreignjson import read_json
 from testbed.labs.labfile import Lab
-from testbed.labs.workbook import Workbook, WorkEntry
+from testbed.labs.workbook import Workbook, WorkEntry, entry_from, is_student
 
 FORMAT: Final = 1
 SUFFIX: Final = ".lab"
@@ -62,7 +63,7 @@ def read_submission(path: Path) -> Submission:
     """The file. InputError if it is none, is cut, is of another version, or was edited."""
     try:
         with path.open("rb") as file:
-            found: Any = json.loads(file.read(_MOST + 1)[: _MOST + 1])
+            found: Any = read_json(file.read(_MOST + 1))
     except OSError as error:
         raise InputError.at(str(path), f"it cannot be read: {error.strerror}") from None
     except ValueError:
@@ -77,11 +78,10 @@ def read_submission(path: Path) -> Submission:
         content = {name: found[name] for name in found if name != "signature"}
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(found["key"]))
         key.verify(bytes.fromhex(found["signature"]), _bytes(content))
-        entries = tuple(
-            WorkEntry(float(one["at"]), one["what"], str(one["task"]), str(one["text"]))
-            for one in found["entries"]
-        )
-        lab, digest, student, code = (str(found[name]) for name in ("lab", "digest", "student", "class"))
+        entries = tuple(entry_from(one) for one in found["entries"])
+        lab, digest, student, code = (_text(found, name) for name in ("lab", "digest", "student", "class"))
+        if not is_student(student):
+            raise ValueError(f"{student!r} is no student's name")
     except InvalidSignature:
         raise InputError.at(
             str(path), "it was edited after it was written", "ask for the file again"
@@ -89,6 +89,13 @@ def read_submission(path: Path) -> Submission:
     except (ValueError, TypeError, KeyError) as error:
         raise InputError.at(str(path), f"it is damaged: {error!r}", "ask for the file again") from None
     return Submission(lab, digest, student, code, entries, str(found["key"]), path)
+
+
+def _text(values: dict[str, Any], name: str) -> str:
+    text: str = values[name]
+    if not isinstance(text, str):
+        raise TypeError(f"{name} is no text")
+    return text
 
 
 def _bytes(content: dict[str, Any]) -> bytes:

@@ -5,15 +5,19 @@ laptop is passed over and counted; the others stay.
 """
 
 import json
+import math
 import os
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Final, Literal
+
+from pydantic import TypeAdapter
 
 from testbed.errors import InputError
+from testbed.foreignjson import read_json
 
 _STUDENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LAST: Final = "last"
@@ -30,6 +34,9 @@ class WorkEntry:
     what: EntryKind
     task: str
     text: str = ""
+
+
+_WORK_ENTRY: Final = TypeAdapter(WorkEntry)
 
 
 def home() -> Path:
@@ -113,16 +120,26 @@ class Workbook:
 
 def _entry(line: str) -> WorkEntry | None:
     try:
-        found = json.loads(line)
-        one = WorkEntry(float(found["at"]), found["what"], str(found["task"]), str(found["text"]))
-    except (ValueError, TypeError, KeyError):
+        return entry_from(read_json(line))
+    except ValueError:
         return None
-    return one if one.what in get_args(EntryKind) else None
+
+
+def entry_from(found: object) -> WorkEntry:
+    """An entry from what `read_json` made of it. ValueError for what no lab writes."""
+    one: WorkEntry = _WORK_ENTRY.validate_python(found)
+    if one.what == "sampled" and not all(map(math.isfinite, _hours(one))):
+        raise ValueError("an instant is no number")
+    return one
 
 
 def sampled_of(entries: Iterable[WorkEntry]) -> list[float]:
     """Every instant that these entries say was sampled, in hours from the scenario's beginning."""
-    return sorted({float(hour) for one in entries if one.what == "sampled" for hour in one.text.split()})
+    return sorted({hour for one in entries if one.what == "sampled" for hour in _hours(one)})
+
+
+def _hours(one: WorkEntry) -> list[float]:
+    return [float(hour) for hour in one.text.split()]
 
 
 def without_sample(interval: tuple[float, float], sampled: Sequence[float]) -> list[float]:

@@ -22,7 +22,9 @@ def markdown(results: Sequence[RunResult]) -> str:
         lines += [_line(["run", *vantages]), _line(["---", *(":---:" for _ in vantages)])]
         lines += [_line([_name(result), *(_cell(result, one) for one in vantages)]) for result in results]
         lines.append("")
-    lines += [f"- **{_name(one)}**: invalid: {_text(one.problems[0])}" for one in results if not one.valid]
+    lines += [
+        f"- **{_name(one)}**: invalid: {markdown_text(one.problems[0])}" for one in results if not one.valid
+    ]
     bad = [(one, row) for one in results if one.valid for row in _rows(one) if row.verdict != "ok"]
     lines += [_fault(result, row) for result, row in bad[:_MOST_ROWS]]
     if len(bad) > _MOST_ROWS:
@@ -82,7 +84,7 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _text(text: str) -> str:
+def markdown_text(text: str) -> str:
     """Text that Markdown does not take for markup, on one line."""
     return " ".join(printable(text).split()).replace("<", "&lt;").replace("*", "\\*").replace("`", "'")
 

@@ -18,6 +18,8 @@ from testbed.monitor.observatory import Watched
 from testbed.monitor.sample import MEANINGS, STATES, State
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -52,25 +54,36 @@ def picture(watched: Watched, title: str) -> str:
 
     Errors: UnsupportedError without matplotlib.
     """
-    out = StringIO()
-    figure_of(watched, title).savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    figure, out = figure_of(watched, title), StringIO()
+    with _settings():
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
     text = out.getvalue()
     return text[text.index("<svg") :]
 
 
 def figure_of(watched: Watched, title: str) -> "Figure":
     """The picture as matplotlib has it. UnsupportedError without matplotlib."""
+    with _settings():
+        return _drawn(watched, title)
+
+
+def _settings() -> "AbstractContextManager[None]":
+    """Matplotlib's for the picture; afterwards the caller's hold again."""
     try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
+        from matplotlib import rc_context
     except ImportError as error:
         raise UnsupportedError(_NO_PLOTTING) from error
+    return rc_context(
+        {"svg.hashsalt": "testbed", "svg.fonttype": "none", "font.size": 8, "hatch.linewidth": 0.5}
+    )
+
+
+def _drawn(watched: Watched, title: str) -> "Figure":
+    from matplotlib.figure import Figure
+
     grid, levels = heat_map(watched.samples), connectivity(watched.samples)
     rows = max(1, len(grid.rows))
     heights = [max(1.2, rows * _ROW), 2.2]
-    mpl.rcParams.update(
-        {"svg.hashsalt": "testbed", "svg.fonttype": "none", "font.size": 8, "hatch.linewidth": 0.5}
-    )
     figure = Figure(figsize=(11, sum(heights) + 2.0), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=heights)
     figure.suptitle(title, fontsize=11, x=0.01, ha="left")

@@ -13,6 +13,7 @@ from rich.text import Text
 from testbed.errors import printable
 from testbed.matrix.cell import Ending, MatrixCell, MatrixTable
 from testbed.matrix.search import Found
+from testbed.report.cipage import markdown_text
 
 _STYLES: Final = {
     Ending.THROUGH: "black on #9fd8a4",
@@ -86,9 +87,11 @@ def matrix_markdown(table: MatrixTable) -> str:
     rows = [["", *table.boxes], ["---"] * (len(table.boxes) + 1)]
     for tool in table.tools:
         cells = [table.at(tool, box) for box in table.boxes]
-        rows.append([tool.replace("|", "\\|"), *(short(cell) if cell else "" for cell in cells)])
+        rows.append(
+            [markdown_text(tool).replace("|", "\\|"), *(short(cell) if cell else "" for cell in cells)]
+        )
     lines = [f"| {' | '.join(row)} |" for row in rows]
-    notes = [f"\n{line}" for line in legend(table)]
+    notes = [f"\n{markdown_text(line)}" for line in legend(table)]
     return "\n".join([*lines, *notes]) + "\n"
 
 

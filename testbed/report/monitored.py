@@ -67,7 +67,7 @@ def show_watched(watched: Watched, missing: Iterable[str], *, as_json: bool = Fa
     for line in _said(watched):
         print(printable(line))
     for line in missing:
-        print(f"note: {line}")
+        print(printable(f"note: {line}"))
     print(printable(f"{verdict_of(watched)}   {typed(watched.folder)}"))
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from testbed.errors import printable
 from testbed.report.paths import typed
 
 _STEP = 0.1  # of the trials between two lines, where the output is no terminal
@@ -57,7 +58,7 @@ class Progress:
             self._say(f"{self._last}{rest}")
 
     def _say(self, line: str) -> None:
-        self._console.print(Text(f"testbed: {line}"), soft_wrap=True)
+        self._console.print(Text(printable(f"testbed: {line}")), soft_wrap=True)
 
 
 def time_text(seconds: float) -> str:

@@ -12,6 +12,7 @@ from testbed.detectors.score import NONE, UNCLEAR, PartScore, Score, Thresholds
 from testbed.detectors.trials import STANDINGS, Trial
 from testbed.detectors.verdicts import LAYERS
 from testbed.errors import printable
+from testbed.report.cipage import markdown_text
 from testbed.report.table import PLAIN_WIDTH
 
 MEANINGS: Final = {
@@ -52,7 +53,7 @@ def show(score: Score, limits: Thresholds, *, file: IO[str] | None = None) -> No
         console.print(table)
     console.print()
     for line in _numbers(score):
-        console.print(Text(line, style="dim"), soft_wrap=True)
+        console.print(Text(printable(line), style="dim"), soft_wrap=True)
     failures = score.failures(limits)
     style = "bold red" if failures else "bold green"
     console.print(Text(printable(ending(score, limits)), style=style), soft_wrap=True)
@@ -73,11 +74,11 @@ def markdown(score: Score, limits: Thresholds) -> str:
     lines = [f"## Score of {score.detector}", "", f"**{ending(score, limits)}**"]
     for title, head, rows in _sections(score):
         lines += ["", f"### {title}", "", _row(head), _row(["---"] * len(head)), *map(_row, rows)]
-    return "\n".join([*lines, "", *(f"- {line}" for line in _numbers(score))]) + "\n"
+    return "\n".join([*lines, "", *(f"- {markdown_text(line)}" for line in _numbers(score))]) + "\n"
 
 
 def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(printable(cell).replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(markdown_text(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
 def _sections(score: Score) -> list[Section]:

@@ -42,7 +42,7 @@ def show(judgement: Judgement, scenario: Scenario, folder: Path, *, file: IO[str
     for line in legend(judgement):
         console.print(Text(line, style="dim"))
     for note in judgement.notes:
-        console.print(Text(f"note: {note}"))
+        console.print(Text(printable(f"note: {note}")))
     for problem in judgement.problems:
         console.print(Text(f"{bad} {printable(problem)}", style="red"))
     style = "bold red" if judgement.exit_status else "bold green"

@@ -12,7 +12,7 @@ import pytest
 from testbed import open_world
 from testbed.run.open import StandingWorld
 from tests.console.served import MOST_TERMINALS, ServedConsole, served
-from tests.console.wsclient import PATIENCE, SocketRefusedError, websocket
+from tests.console.wsclient import PATIENCE, SocketRefusedError, WebSocketClient, websocket
 
 pytestmark = pytest.mark.world
 SPELLED = "PS1='rea''dy> '; stty -echo\n"  # the shell's own prompt, which no echo of this shows
@@ -55,11 +55,12 @@ def test_a_shell_of_the_subscriber_has_the_pages_size_and_follows_it(
         shell.type("stty size; ip -o -4 addr show eth0 | cut -d/ -f1\n")
         shell.until("33 91")
         shell.until("91.76.0.100")
-        shell.say({"resize": [120, 40]})
+        shell.say('{"resize": [120, 40]}')
         shell.type("stty size\n")
         shell.until("40 120")
-        for nonsense in ({"resize": 3}, {"resize": ["x", 1]}, [], {"resize": [-5, 9999]}):
-            shell.say(nonsense)
+        for nonsense in ("3", '["x", 1]', "[1e999, 1]", f"[{10**30}, 1]", "[" * 3000, "[-5, 9999]"):
+            shell.say(f'{{"resize": {nonsense}}}')
+        shell.say("[]")
         shell.type("stty size\n")
         shell.until("200 2")  # as large as a terminal may be
 
@@ -84,10 +85,11 @@ def test_ctrl_c_ends_a_command_and_not_the_shell(console: ServedConsole, seat: d
 
 def test_what_runs_in_a_terminal_ends_with_its_page(console: ServedConsole, seat: dict[str, str]) -> None:
     with websocket(console.port, terminal(console), **seat) as shell:
+        shell.until("$")
         shell.type("exec sleep 4711.25\n")
-        wait(lambda: sleeps("4711.25") == 1)
+        wait(lambda: sleeps("4711.25") == 1, shell)
         shell.drop()
-        wait(lambda: sleeps("4711.25") == 0)
+        wait(lambda: sleeps("4711.25") == 0, shell)
 
 
 def test_a_vantage_that_is_not_there_is_named(console: ServedConsole, seat: dict[str, str]) -> None:
@@ -149,8 +151,9 @@ def test_a_second_browser_takes_the_page_over_with_a_new_link(console: ServedCon
         websocket(console.port, terminal(console), **first) as shell,
         websocket(console.port, f"{console.place}live", **first) as live,
     ):
+        shell.until("$")
         shell.type("exec sleep 4712.25\n")
-        wait(lambda: sleeps("4712.25") == 1)
+        wait(lambda: sleeps("4712.25") == 1, shell)
         live.next_message()
         status, body, _ = console.get(console.place)
         assert (status, body.startswith("403: another browser has this console.")) == (403, True)
@@ -158,7 +161,7 @@ def test_a_second_browser_takes_the_page_over_with_a_new_link(console: ServedCon
         second = {"cookie": console.enter()}
         assert shell.to_the_end()[0] == 4001
         assert live.to_the_end()[0] == 4001
-        wait(lambda: sleeps("4712.25") == 0)
+        wait(lambda: sleeps("4712.25") == 0, shell)
     assert (console.get(console.place, **first)[0], console.get(console.place, **second)[0]) == (403, 200)
 
 
@@ -191,8 +194,8 @@ def sleeps(seconds: str) -> int:
     return found
 
 
-def wait(done: Callable[[], bool]) -> None:
+def wait(done: Callable[[], bool], shell: WebSocketClient) -> None:
     end = time.monotonic() + PATIENCE
     while not done():
-        assert time.monotonic() < end, "it did not come"
+        assert time.monotonic() < end, f"it did not come; the terminal: {shell.received!r}"
         time.sleep(0.02)

@@ -65,6 +65,17 @@ def test_a_second_browser_is_refused_until_it_takes_over(tmp_path: Path) -> None
         assert client.get("/w/w/", headers={"cookie": f"testbed-seat={first}"}).status_code == 403
 
 
+def test_what_a_page_says_on_the_live_view_means_nothing(tmp_path: Path) -> None:
+    with browsers(feed(tmp_path / "w")) as (seats, client):
+        enter(client, seats)
+        with live(client) as socket:
+            socket.receive_json()
+            socket.send_bytes(b"\xff")
+            socket.send_text("[" * 3000)
+            enter(client, seats)  # elsewhere
+            assert to_the_end(socket)[0] == 4001
+
+
 def test_a_token_of_one_world_opens_no_other(tmp_path: Path) -> None:
     with browsers(feed(tmp_path / "one", "one"), feed(tmp_path / "two", "two")) as (seats, client):
         seats.issue("two")
@@ -111,7 +122,7 @@ def test_nothing_is_changed_from_elsewhere_or_without_a_seat(tmp_path: Path, pat
         assert client.get(path).status_code == 405
 
 
-@pytest.mark.parametrize("body", ["", "x", "[1]", '{"a": "' + "x" * 5000 + '"}'])
+@pytest.mark.parametrize("body", ["", "x", "[1]", '{"a": "' + "x" * 5000 + '"}', "[" * 3000])
 def test_a_request_that_is_no_object_is_refused(tmp_path: Path, body: str) -> None:
     with browsers(feed(tmp_path / "w")) as (seats, client):
         enter(client, seats)

@@ -52,9 +52,9 @@ class WebSocketClient:
         """As from a keyboard."""
         self._send(BytesMessage(text.encode()))
 
-    def say(self, values: object) -> None:
-        """A message of JSON."""
-        self._send(TextMessage(json.dumps(values)))
+    def say(self, text: str) -> None:
+        """A message of text."""
+        self._send(TextMessage(text))
 
     def until(self, words: str) -> str:
         """Everything that came as bytes, once the words are in it."""

@@ -50,6 +50,17 @@ def test_what_cannot_be_read_is_named_and_not_guessed():
     assert short(report) == {SITE: ("blocked", ())}
 
 
+def test_a_line_that_is_nested_too_deeply_costs_no_other():
+    records = json.dumps(RECORDS[0]) + "\n" + "[" * 3000 + "\n" + json.dumps(RECORDS[1]) + "\n"
+    report = read("plain", records)
+    assert (short(report), complaints(report)) == (SAID, [("truncated line", "line 2")])
+
+
+def test_half_a_character_in_an_output_can_be_written_again():
+    report = read("plain", '{"target": "https://x\\ud800.com/", "verdict": "free"}')
+    assert short(report) == {"https://x?.com/": ("free", ())}
+
+
 def test_csv_rows_that_are_cut_or_repeated():
     text = f"target,verdict\n{SITE},blocked\n{SITE},blocked\n{OTHER}\n"
     report = read("plain", text)

@@ -176,6 +176,19 @@ def test_junit_and_markdown(tmp_path):
     assert "not understood: line 1: unknown field: 'mood'" in text
 
 
+def test_what_a_tool_says_is_no_command_for_a_terminal_and_no_markup(capsys):
+    words = "\x1b[2J\u202e| <b>bold</b>\n| next"
+    made = score("d", [says(FREE, "blocked", words=words)], ANY, [Complaint("truncated line", "l", words)])
+    scores.show(made, Thresholds())
+    page = scores.markdown(made, Thresholds())
+    for text in (capsys.readouterr().out, page):
+        assert [one for one in ("\x1b", "\u202e") if one in text] == []
+    [row] = [line for line in page.splitlines() if line.startswith("| false alarm | s/p")]
+    said = r"blocked: \x1b[2J\u202e\| &lt;b>bold&lt;/b> \| next"
+    assert row == f"| false alarm | s/p mts | https://vk.com/ | ok | {said} |"
+    assert r"- not understood: l: truncated line: \x1b[2J\u202e| &lt;b>bold&lt;/b> | next" in page
+
+
 def test_the_terminals_table_has_the_same_last_line(capsys):
     made = score("d", [HIT, RIGHT], ANY)
     scores.show(made, Thresholds())

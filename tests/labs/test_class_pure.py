@@ -88,6 +88,7 @@ def asked(*words: str) -> bytes:
         (b'{"words": ["check", 1]}', None),
         (b'{"words": "check"}', None),
         (b"\xff", None),
+        (b"[" * 3000, None),
     ],
 )  # fmt: skip
 def test_a_students_request_names_no_file_of_the_servers(text: bytes, wanted: ClerkRequest | None) -> None:

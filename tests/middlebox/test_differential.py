@@ -4,6 +4,7 @@ A comparison that could not fail would prove nothing: each obligation, broken on
 """
 
 import random
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, note, settings
@@ -37,8 +38,7 @@ def compare(batch: list[list[Sent]]) -> tuple[int, list[str]]:
     conclusive, wrong, counted = 0, [], [dict.fromkeys(COUNTED, 0) for _ in RULES]
     for packets in batch:
         early, counts = simulated(packets, real.begun)
-        late, _ = simulated(packets, real.done)
-        if early != late:
+        if any(simulated(packets, times)[0] != early for times in possible(real.begun, real.done)):
             continue
         conclusive += 1
         for rule, sums in enumerate(counted):
@@ -50,6 +50,14 @@ def compare(batch: list[list[Sent]]) -> tuple[int, list[str]]:
         if found != counted:
             wrong.append(f"counters: nft {found}, the soft kernel {counted}")
     return conclusive, wrong
+
+
+def possible(begun: list[float], done: list[float]) -> Iterator[list[float]]:
+    """Times at which the packets of the slots may have passed, each time between any two of them too short
+    or too long as far as it can be: a slow slot makes the way to the next one shorter."""
+    for cut in range(SLOTS):
+        yield begun[:cut] + done[cut:]
+        yield done[: cut + 1] + begun[cut + 1 :]
 
 
 def differences(packets, soft, real) -> list[str]:

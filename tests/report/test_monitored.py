@@ -9,13 +9,15 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from matplotlib import rc_context, rcParams
 
 from testbed.monitor.against import ExpectedStates, compare
 from testbed.monitor.incidents import incidents
 from testbed.monitor.journal import Settings
 from testbed.monitor.observatory import Watched
 from testbed.monitor.sample import Sample, State
-from testbed.report.historyplot import COLOURS
+from testbed.report.historyplot import COLOURS, figure_of
+from testbed.report.historyplot import picture as drawn
 from testbed.report.monitored import write_files
 from testbed.scenario.loader import load
 from testbed.scenario.story import story
@@ -51,6 +53,15 @@ def test_tables_page_and_picture_say_the_same(watched: Watched) -> None:
     assert picture in (watched.folder / "history.html").read_text()
     assert write_files(watched) == []
     assert (watched.folder / "history.svg").read_text() == picture  # the same samples, the same picture
+
+
+def test_a_picture_leaves_the_callers_settings(watched: Watched) -> None:
+    """A notebook's own figures look as before."""
+    with rc_context({"font.size": 17, "svg.fonttype": "path"}):
+        before = dict(rcParams)
+        figure_of(watched, "x")
+        drawn(watched, "x")
+        assert {name: value for name, value in rcParams.items() if before[name] != value} == {}
 
 
 def test_without_matplotlib_the_data_are_written_and_the_picture_is_named(

@@ -4,7 +4,6 @@ The log names its own constants. A browser that is killed leaves it without its 
 and the cut is reported. Of a target that was given only its own requests count: a browser asks for more.
 """
 
-import json
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -12,6 +11,7 @@ from testbed.detectors.adapter import EVERYTHING, Adapter, ToolOutput
 from testbed.detectors.failures import mechanisms
 from testbed.detectors.reading import Notes, items_of, object_of, text_of
 from testbed.detectors.verdicts import ToolReport, ToolVerdict
+from testbed.foreignjson import read_json
 from testbed.truth.blockpages import BLOCK_PAGE_HOSTS
 
 # net/base/net_error_list.h -> step and kind, as in testbed.detectors.failures; "" is the URL's own step
@@ -57,14 +57,14 @@ def _log(text: str, notes: Notes) -> dict[str, Any] | None:
     if not text.strip():
         return None
     try:
-        found = json.loads(text)
+        found = read_json(text)
     except ValueError:
         number = text.count("\n") + 1
         lines = text.rstrip().splitlines()
         notes.complain("truncated line", f"line {number}", "the log has no end")
         for kept in (lines, lines[:-1]):  # the last event may be cut itself
             try:
-                found = json.loads("\n".join(kept).rstrip().rstrip(",") + "]}")
+                found = read_json("\n".join(kept).rstrip().rstrip(",") + "]}")
                 break
             except ValueError:
                 continue
