@@ -122,8 +122,11 @@ def about(verdict: ToolVerdict, trial: Trial) -> bool:
 
 
 def _plain(url: str) -> tuple[str, str, int | None, str]:
-    """A URL as it is compared: a port that its scheme has anyway is none."""
-    parts = urlsplit(url)
-    port = parts.port if parts.port != {"http": 80, "https": 443}.get(parts.scheme) else None
+    """A URL as it is compared: a port that its scheme has anyway is none. What is no URL is itself alone."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port if parts.port != {"http": 80, "https": 443}.get(parts.scheme) else None
+    except ValueError:
+        return "", url, None, ""
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return parts.scheme, (parts.hostname or "").lower(), port, path

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from testbed.detectors.verdicts import Complaint, ComplaintKind, ToolReport, ToolVerdict
 from testbed.foreignjson import read_json
@@ -84,6 +85,22 @@ def json_document(text: str, notes: Notes) -> dict[str, Any] | None:
 def text_of(value: object) -> str:
     """The value if it is text, else ""."""
     return value if isinstance(value, str) else ""
+
+
+def number_of(value: object) -> int | None:
+    """The value if it is a whole number or the text of one, else None."""
+    try:
+        return int(value) if isinstance(value, int | str) else None
+    except ValueError:
+        return None
+
+
+def url_of(value: object) -> SplitResult:
+    """The parts of a URL, those of "" if it is none."""
+    try:
+        return urlsplit(text_of(value))
+    except ValueError:
+        return urlsplit("")
 
 
 def items_of(value: object) -> list[Any]:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from typing import Any, Final
 
 from testbed.detectors.adapter import Adapter, ToolOutput
-from testbed.detectors.reading import Notes, items_of, json_lines, object_of, text_of
+from testbed.detectors.reading import Notes, items_of, json_lines, number_of, object_of, text_of
 from testbed.detectors.verdicts import ToolReport, ToolVerdict
 
 _FIELDS: Final = {"Probe", "Domain", "Control", "TargetIP", "TargetPort", "Packets", "Label"}
@@ -31,7 +31,7 @@ def read(output: ToolOutput) -> ToolReport:
             notes.complain("not a result", place, "no Control, or no Packets")
             continue
         notes.unknown_fields(place, record, _FIELDS)
-        server, port = text_of(record.get("TargetIP")), int(record.get("TargetPort") or 0)
+        server, port = text_of(record.get("TargetIP")), number_of(record.get("TargetPort")) or 0
         seen[text_of(record.get("Probe")), server, port][record["Control"]].append(_ending(record))
         if not record["Control"] and (text_of(record.get("Probe")) == _PLAIN or (server, port) not in names):
             names[server, port] = text_of(record.get("Domain"))  # a probe may change how the name is written

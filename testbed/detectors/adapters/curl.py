@@ -7,11 +7,10 @@ tell a dropped SYN from a dropped ClientHello. `remote_ip` does: it is empty as 
 import json
 from json import JSONDecoder
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from testbed.detectors.adapter import EVERYTHING, Adapter, ToolOutput
 from testbed.detectors.failures import kind_of, mechanisms
-from testbed.detectors.reading import Notes, text_of
+from testbed.detectors.reading import Notes, text_of, url_of
 from testbed.detectors.verdicts import Said, ToolReport, ToolVerdict
 from testbed.measurement.target import is_address
 from testbed.truth.blockpages import BLOCK_PAGE_HOSTS, UNAVAILABLE_FOR_LEGAL_REASONS
@@ -73,7 +72,7 @@ def _add(record: dict[str, Any], place: str, output: ToolOutput, notes: Notes) -
 def _answer(record: dict[str, Any], url: str) -> tuple[tuple[str, ...], str]:
     """Of a page that came: whether it is a known block page, by its status, redirect or address."""
     code, remote = record["http_code"], text_of(record.get("remote_ip"))
-    leads_to = urlsplit(text_of(record.get("redirect_url"))).hostname or ""
+    leads_to = url_of(record.get("redirect_url")).hostname or ""
     words = f"HTTP {code}" + (f", leads to {leads_to}" if leads_to else "")
     if code == UNAVAILABLE_FOR_LEGAL_REASONS or leads_to in BLOCK_PAGE_HOSTS:
         return ("http.page",), words
@@ -85,14 +84,14 @@ def _answer(record: dict[str, Any], url: str) -> tuple[tuple[str, ...], str]:
 def _nobodys(address: str, url: str) -> bool:
     from ipaddress import ip_address
 
-    host = urlsplit(url).hostname or ""
+    host = url_of(url).hostname or ""
     return is_address(address) and not ip_address(address).is_global and not is_address(host)
 
 
 def _failure(record: dict[str, Any], url: str, status: int) -> tuple[str, ...]:
     """Labels of a failed transfer, by how far it came."""
     connected, answered = bool(record.get("remote_ip")), bool(record.get("http_code"))
-    sealed = urlsplit(url).scheme == "https"
+    sealed = url_of(url).scheme == "https"
     kinds = {_RESOLVE: "nxdomain", _TIMEOUT: "timeout", _VERIFY: "certificate", _EMPTY: "closed",
              _PARTIAL: "closed"}  # fmt: skip
     kind = kinds.get(status) or kind_of(text_of(record.get("errormsg"))) or "garbage"

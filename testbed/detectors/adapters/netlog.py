@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from testbed.detectors.adapter import EVERYTHING, Adapter, ToolOutput
 from testbed.detectors.failures import mechanisms
-from testbed.detectors.reading import Notes, items_of, object_of, text_of
+from testbed.detectors.reading import Notes, items_of, number_of, object_of, text_of, url_of
 from testbed.detectors.verdicts import ToolReport, ToolVerdict
 from testbed.foreignjson import read_json
 from testbed.truth.blockpages import BLOCK_PAGE_HOSTS
@@ -41,14 +41,13 @@ def read(output: ToolOutput) -> ToolReport:
     if log is None:
         return notes.report()
     constants = object_of(log.get("constants"))
-    types = {number: name for name, number in object_of(constants.get("logEventTypes")).items()}
-    errors = {number: name for name, number in object_of(constants.get("netError")).items()}
+    types, errors = (_by_number(constants.get(name)) for name in ("logEventTypes", "netError"))
     if not types or not errors:
         notes.complain("not a result", "", "no logEventTypes or netError in its constants")
         return notes.report()
     asked = urlsplit(output.target).hostname
     for url, ending in _requests(log, types).items():
-        if urlsplit(url).scheme in ("http", "https") and asked in (None, urlsplit(url).hostname):
+        if url_of(url).scheme in ("http", "https") and asked in (None, url_of(url).hostname):
             _add(url, ending, errors, notes)
     return notes.report()
 
@@ -76,13 +75,17 @@ def _log(text: str, notes: Notes) -> dict[str, Any] | None:
     return None
 
 
-def _requests(log: dict[str, Any], types: dict[Any, str]) -> dict[str, dict[str, Any]]:
+def _by_number(names: object) -> dict[int, str]:
+    return {number: name for name, number in object_of(names).items() if isinstance(number, int)}
+
+
+def _requests(log: dict[str, Any], types: dict[int, str]) -> dict[str, dict[str, Any]]:
     """URL -> `error` (a number, 0 for none) and `redirect` of its last request."""
-    urls: dict[Any, str] = {}
+    urls: dict[int | None, str] = {}
     found: dict[str, dict[str, Any]] = {}
     for event in map(object_of, items_of(log["events"])):
-        source, params = object_of(event.get("source")).get("id"), object_of(event.get("params"))
-        name = types.get(event.get("type"), "")
+        source, params = number_of(object_of(event.get("source")).get("id")), object_of(event.get("params"))
+        name = types.get(number_of(event.get("type")) or 0, "")
         if name in _URL_EVENTS and (url := text_of(params.get("url"))) and urls.get(source) != url:
             urls[source] = url
             found[url] = {"error": None, "redirect": ""}
@@ -98,9 +101,9 @@ def _requests(log: dict[str, Any], types: dict[Any, str]) -> dict[str, dict[str,
     return found
 
 
-def _add(url: str, ending: dict[str, Any], errors: dict[Any, str], notes: Notes) -> None:
+def _add(url: str, ending: dict[str, Any], errors: dict[int, str], notes: Notes) -> None:
     number = ending["error"]
-    leads_to = urlsplit(ending["redirect"]).hostname or ""
+    leads_to = url_of(ending["redirect"]).hostname or ""
     name = "" if number == 0 else errors.get(number, f"net_error {number}")
     if number is None or name == _PENDING:
         notes.add(ToolVerdict(url, "inconclusive", words="the request has no end"))
@@ -112,7 +115,7 @@ def _add(url: str, ending: dict[str, Any], errors: dict[Any, str], notes: Notes)
         notes.add(ToolVerdict(url, "blocked", ("tls.mitm", "dns.poison"), name))
     elif name in _ERRORS:
         step, kind = _ERRORS[name]
-        own = "tls" if urlsplit(url).scheme == "https" else "http"
+        own = "tls" if url_of(url).scheme == "https" else "http"
         found = mechanisms(step or own, kind) or ("dns.error", "dns.drop")
         notes.add(ToolVerdict(url, "blocked", found, name))
     else:
