@@ -9,7 +9,7 @@ _LONGEST: Final = 20  # characters of an integer that fits 64 bits, with its sig
 _HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")  # maybe one half of a character that takes two
 
 
-def read_json(text: str | bytes) -> Any:
+def json_value(text: str | bytes) -> Any:
     """Its value, which can be written as JSON and UTF-8 again.
 
     Numbers that others could not read (NaN, infinite, beyond 64 bits) are None, half a character is "?".

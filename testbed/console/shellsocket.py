@@ -8,7 +8,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from testbed.console.subscribertty import SubscriberTerminal, resize
 from testbed.errors import TestbedError
-from testbed.foreignjson import read_json
+from testbed.foreignjson import json_value
 
 FULL = 4003  # why a WebSocket is closed: no terminal can be had
 
@@ -76,7 +76,7 @@ async def _typed(socket: WebSocket, shell: SubscriberTerminal, typed: Callable[[
             shell.write(data)
         elif text := message.get("text"):
             with suppress(ValueError, TypeError, KeyError):
-                columns, rows = read_json(text)["resize"]
+                columns, rows = json_value(text)["resize"]
                 resize(shell.master, int(columns), int(rows))
 
 

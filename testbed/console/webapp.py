@@ -24,7 +24,7 @@ from testbed.console.subscribertty import SubscriberTerminal
 from testbed.console.webguard import LONGEST_BODY, WebGuard
 from testbed.console.worldfeed import WorldFeed
 from testbed.errors import InputError, TestbedError, UnsupportedError
-from testbed.foreignjson import read_json
+from testbed.foreignjson import json_value
 from testbed.run import requests
 
 ASSETS: Final = Path(__file__).parent / "assets"
@@ -244,7 +244,7 @@ async def _body(request: Request) -> Mapping[str, Any] | None:
         if len(text) > LONGEST_BODY:
             return None
     try:
-        found = read_json(text)
+        found = json_value(text)
     except ValueError:
         return None
     return found if isinstance(found, dict) else None

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from testbed.detectors.verdicts import Complaint, ComplaintKind, ToolReport, ToolVerdict
-from testbed.foreignjson import read_json
+from testbed.foreignjson import json_value
 
 _SHOWN = 80  # characters of a line or a value in a complaint
 
@@ -57,7 +57,7 @@ def json_lines(text: str, notes: Notes) -> Iterator[tuple[str, dict[str, Any]]]:
     """The JSON objects of a file with one on each line."""
     for place, line in numbered(text, notes):
         try:
-            record = read_json(line)
+            record = json_value(line)
         except ValueError:
             notes.complain("truncated line", place, line)
             continue
@@ -72,7 +72,7 @@ def json_document(text: str, notes: Notes) -> dict[str, Any] | None:
     if not text.strip():
         return None
     try:
-        found = read_json(text)
+        found = json_value(text)
     except ValueError as error:
         notes.complain("truncated line", f"line {getattr(error, 'lineno', 1)}", str(error))
         return None

@@ -12,13 +12,14 @@ from testbed.detectors.pairing import answer, cases, paired
 from testbed.detectors.trials import Trial
 from testbed.detectors.verdicts import Complaint, ToolVerdict
 from testbed.errors import InputError
+from testbed.foreignjson import json_value
 from testbed.measurement.ooni import CloserLook, Measurement
 from testbed.model import OUTSIDE
 from testbed.scenario.labels import CAUSELESS
 from testbed.scenario.loader import load
 from testbed.truth.classify import classify
 from testbed.truth.doubt import seen_as, weigh
-from testbed.truth.proofs import CensorReceipts, fired_on, is_rule, on_flows
+from testbed.truth.proofs import CensorReceipts, fired_on, is_receipt, is_rule, on_flows
 from testbed.truth.record import TruthRecord, read_truth
 from testbed.truth.timeline import Timeline
 
@@ -69,7 +70,7 @@ def _of_probe(
 ) -> tuple[list[Trial], list[Complaint]]:
     """One trial for each of the probe's measurements of an expectation or control."""
     receipts = _receipts(folder)
-    measured = [Measurement.from_json(json.loads(line)) for line in _lines(folder / _RESULTS)]
+    measured = list(_measurements(folder / _RESULTS))
     judged = ProbeView(measured, controls)
     made: list[Trial] = []
     by_place = {(one.vantage, one.target): one for one in known}
@@ -228,16 +229,29 @@ def _lines(file: Path) -> list[str]:
         raise InputError.at(str(file), str(error.strerror), "is it the right folder?") from error
 
 
+def _measurements(file: Path) -> Iterator[Measurement]:
+    for number, line in enumerate(_lines(file), 1):
+        try:
+            yield Measurement.from_json(json_value(line))
+        except ValueError as error:
+            message, remedy = f"it cannot be read: {error}", "the run did not end well: make it again"
+            raise InputError.at(f"{file}:{number}", message, remedy) from error
+
+
 def _receipts(folder: Path) -> dict[str, Any]:
-    return {
-        found["censor"]: found
-        for path in sorted((folder / "receipts").glob("*.json"))
-        if "censor" in (found := _json(path, str(path)))
-    }
+    made = {}
+    for path in sorted((folder / "receipts").glob("*.json")):
+        found = _json(path, str(path))
+        if "censor" not in found:
+            continue  # of the delay line
+        if not is_receipt(found):
+            raise InputError.at(str(path), "it is no receipt of a censor", "make the run again")
+        made[found["censor"]] = found
+    return made
 
 
 def _ipv(folder: Path) -> int:
     """The IP version that the probe measured; 4 for a command."""
-    for line in _lines(folder / _RESULTS)[:1] if (folder / _RESULTS).exists() else ():
-        return Measurement.from_json(json.loads(line)).ipv or 4
-    return 4
+    if not (folder / _RESULTS).exists():
+        return 4
+    return next((one.ipv or 4 for one in _measurements(folder / _RESULTS)), 4)

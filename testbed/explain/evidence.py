@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from testbed.errors import InputError, nearest
 from testbed.measurement.ooni import Measurement
+from testbed.truth.proofs import is_receipt
 
 LAST: Final = "last"
 MOST_FLOWS: Final = 200_000  # that are remembered by name; our choice: bounds memory
+_TIMES: Final = ("monotonic", "epoch")  # seconds, in start.json
 _FLOW: Final = re.compile(rb'"flow": "((?:tcp|udp|icmp|[a-z0-9 ]+) [^"\\]+)"')
 
 
@@ -160,7 +162,12 @@ def read(folder: Path) -> RunEvidence:
             str(folder), "scenario.json cannot be read", "without it nothing can be explained"
         )
     summary = _json(folder / "summary.json", missing, "the run did not come to its end")
+    if "rows" in summary:
+        summary["rows"] = _whole_rows(summary["rows"], missing)
     start = _json(folder / "start.json", missing, "times of the client are counted from its own beginning")
+    if not all(isinstance(value, float) for name, value in start.items() if name in _TIMES):
+        start = {name: value for name, value in start.items() if name not in _TIMES}
+        missing.append("start.json holds something else than times, which are not used")
     found = RunEvidence(folder, scenario, summary, start, _receipts(folder, missing), (), missing)
     found.measured = tuple(_measured(folder, start, missing))
     if not found.events_file.exists():
@@ -173,12 +180,32 @@ def read(folder: Path) -> RunEvidence:
     return found
 
 
+def _whole_rows(given: object, missing: list[str]) -> list[dict[str, Any]]:
+    rows = given if isinstance(given, list) else [given] if given else []
+    fine = [one for one in rows if isinstance(one, dict) and _is_row(one)]
+    if len(fine) < len(rows):
+        missing.append(
+            f"summary.json: {len(rows) - len(fine)} rows have another form than this testbed writes"
+        )
+    return fine
+
+
+def _is_row(one: Mapping[str, Any]) -> bool:
+    words = [one.get(name) for name in ("vantage", "target", "expected", "observed", "verdict")]
+    others = one.get("others") or []
+    return isinstance(others, list) and all(isinstance(word, str) for word in (*words, *others))
+
+
 def _receipts(folder: Path, missing: list[str]) -> dict[str, dict[str, Any]]:
     found = {}
     for path in sorted((folder / "receipts").rglob("*.json")):
         receipt = _json(path, missing)
         part = path.parent.name if path.parent.name != "receipts" else ""
-        if receipt and "rules" in receipt:
+        if not receipt.keys() & {"censor", "rules"}:
+            continue  # it was not there, or is the delay line's
+        if not is_receipt(receipt):
+            missing.append(f"{path.name} holds something else than a receipt")
+        else:
             name = str(receipt.get("censor", path.stem))
             found[f"{name} ({part})" if part else name] = receipt
     return found

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from testbed.errors import Exit
-from testbed.foreignjson import read_json
+from testbed.foreignjson import json_value
 from testbed.labs.classfolder import ClassFolder
 from testbed.labs.clerk import ERRORS, HANDED, NEW, OUT, STATUS, TAKEN
 
@@ -47,7 +47,7 @@ class ClerkRequest:
 def read_request(text: bytes) -> ClerkRequest | None:
     """What a request says; None for one that is none, or asks for anything else than a clerk does."""
     try:
-        words = read_json(text)["words"]
+        words = json_value(text)["words"]
     except (ValueError, TypeError, KeyError):
         return None
     if not isinstance(words, list) or not all(isinstance(one, str) for one in words):

@@ -19,7 +19,7 @@ from secrets import token_hex
 from typing import Final
 
 from testbed.errors import Exit, InputError
-from testbed.foreignjson import read_json
+from testbed.foreignjson import json_value
 
 VARIABLE: Final = "TESTBED_LAB_CLERK"
 SERVED: Final = "TESTBED_LAB_SERVED"  # in a class on one server: whose shell this is
@@ -121,7 +121,7 @@ def serve(folder: Path) -> None:
 
 def _started(request: Path) -> "subprocess.Popen[bytes] | None":
     try:
-        asked = read_json(request.read_bytes())
+        asked = json_value(request.read_bytes())
         words, folder = [str(word) for word in asked["words"]], str(asked["folder"])
         if words[0] not in _MAY:
             return None

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from testbed.censor.packet import Packet, parse
 from testbed.censor.parsers.tls import ClientHello, client_hello
-from testbed.foreignjson import read_json
+from testbed.foreignjson import json_value
 from testbed.labs.answermark import AnswerMark
 
 _FLAGS: Final = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16}  # RFC 9293 3.1
@@ -70,7 +70,7 @@ def written(one: Evidence) -> str:
 def _read(kind: type[Any], given: str) -> Any:
     """What `written` made; None for anything else."""
     try:
-        return TypeAdapter(kind).validate_python(read_json(given))
+        return TypeAdapter(kind).validate_python(json_value(given))
     except ValueError:
         return None
 
@@ -84,7 +84,7 @@ def read_detector(given: str) -> DetectorEvidence | None:
 def summary_of(given: str) -> str:
     """Evidence in a few words."""
     try:
-        found = read_json(given)
+        found = json_value(given)
         if "packets" in found:
             return f"{found['file']}: {len(found['packets'])} packets"
         if "command" in found:
@@ -100,7 +100,7 @@ def summary_of(given: str) -> str:
 def substance(given: str) -> str:
     """What two students cannot both have by chance: a program without its blanks, or packets."""
     try:
-        found = read_json(given)
+        found = json_value(given)
         return "".join(found["text"].split()) if "text" in found else "".join(found["packets"])
     except (ValueError, TypeError, KeyError, AttributeError):
         return given

@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from testbed.errors import InputError
-from testbed.foreignjson import read_json
+from testbed.foreignjson import json_value
 from testbed.labs.labfile import Lab
 from testbed.labs.workbook import Workbook, WorkEntry, entry_from, is_student
 
@@ -63,7 +63,7 @@ def read_submission(path: Path) -> Submission:
     """The file. InputError if it is none, is cut, is of another version, or was edited."""
     try:
         with path.open("rb") as file:
-            found: Any = read_json(file.read(_MOST + 1))
+            found: Any = json_value(file.read(_MOST + 1))
     except OSError as error:
         raise InputError.at(str(path), f"it cannot be read: {error.strerror}") from None
     except ValueError:

@@ -17,7 +17,7 @@ from typing import Final, Literal
 from pydantic import TypeAdapter
 
 from testbed.errors import InputError
-from testbed.foreignjson import read_json
+from testbed.foreignjson import json_value
 
 _STUDENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LAST: Final = "last"
@@ -120,13 +120,13 @@ class Workbook:
 
 def _entry(line: str) -> WorkEntry | None:
     try:
-        return entry_from(read_json(line))
+        return entry_from(json_value(line))
     except ValueError:
         return None
 
 
 def entry_from(found: object) -> WorkEntry:
-    """An entry from what `read_json` made of it. ValueError for what no lab writes."""
+    """An entry from what `json_value` made of it. ValueError for what no lab writes."""
     one: WorkEntry = _WORK_ENTRY.validate_python(found)
     if one.what == "sampled" and not all(map(math.isfinite, _hours(one))):
         raise ValueError("an instant is no number")

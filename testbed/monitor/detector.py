@@ -13,7 +13,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
 from testbed.errors import InputError
-from testbed.foreignjson import read_json
+from testbed.foreignjson import json_value
 from testbed.model import OUTSIDE
 from testbed.monitor.diagnose import FAILED
 from testbed.run.laboratory import Laboratory
@@ -140,7 +140,7 @@ def _last_object(printed: bytes) -> dict[str, Any]:
     """The JSON object in the last line of an output; {} if there is none."""
     lines = printed.decode("utf-8", "replace").strip().splitlines()
     try:
-        found = read_json(lines[-1]) if lines else {}
+        found = json_value(lines[-1]) if lines else {}
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

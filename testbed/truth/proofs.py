@@ -6,7 +6,7 @@ counted by flow as well, so that a measurement is proven by what happened to its
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 Receipt = Mapping[str, Any]
@@ -55,6 +55,30 @@ class Proof:
 
 
 NOTHING = Proof(0, 0)
+_ACTS = frozenset(one.name for one in fields(Proof))
+
+
+def is_receipt(found: object) -> bool:
+    """Whether what a file holds has a receipt's shape: a censor, and each rule's counts, also by flow."""
+    if not isinstance(found, dict) or str(found.get("censor")).count("/") != 1:
+        return False
+    rules = found.get("rules")
+    return isinstance(rules, dict) and all(map(_are_a_rules, rules.values()))
+
+
+def _are_a_rules(counts: object) -> bool:
+    if not isinstance(counts, dict):
+        return False
+    flows = counts.get("flows", {})
+    return (
+        all(_are_counts(counts.get(where, {})) for where in ("claimed", "kernel"))
+        and isinstance(flows, dict)
+        and all(_are_counts(acts) and acts.keys() <= _ACTS for acts in flows.values())
+    )
+
+
+def _are_counts(found: object) -> bool:
+    return isinstance(found, dict) and all(isinstance(one, int) for one in found.values())
 
 
 def on_flows(receipts: CensorReceipts, flows: Collection[str]) -> dict[str, Proof]:

@@ -76,6 +76,26 @@ def test_a_name_alone_is_its_https_page(tmp_path):
     assert (standings(trials)[FINE], complaints) == ("right", [])
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("results.jsonl", '{"input"', "results.jsonl:1: it cannot be read: "),
+        ("results.jsonl", "[" * 3000, "results.jsonl:1: it cannot be read: it is nested too deeply"),
+        ("receipts/x.json", '{"censor": "mts/x", "rules": {"a": 1}}', "x.json: it is no receipt of a censor"),
+    ],
+)
+def test_a_run_folder_with_a_damaged_file(tmp_path, file, text, said):
+    run = run_folder(tmp_path / "run")
+    (run / "receipts").mkdir()
+    (run / "receipts/delay.json").write_text("{}")
+    (run / "results.jsonl").write_text("")
+    recorded.of_run(run, PLAIN, None)
+    (run / file).write_text(text)
+    with pytest.raises(InputError) as caught:
+        recorded.of_run(run, PLAIN, None)
+    assert said in str(caught.value)
+
+
 def test_what_is_no_run_folder(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         recorded.of_run(tmp_path, PLAIN, output())

@@ -145,6 +145,33 @@ def test_a_run_that_was_killed(tmp_path):
     )
 
 
+RECEIPT = "receipts/mts.tspu.json"
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        ("start.json", {"monotonic": "x"}, "start.json holds something else than times, which are not used"),
+        ("start.json", {"epoch": [1]}, "start.json holds something else than times, which are not used"),
+        ("summary.json", {"rows": [3]}, "summary.json: 1 rows have another form than this testbed writes"),
+        ("summary.json", {"rows": 3}, "summary.json: 1 rows have another form than this testbed writes"),
+        (RECEIPT, {"rules": {"social": 3}}, "mts.tspu.json holds something else than a receipt"),
+        (RECEIPT, {"rules": None}, "mts.tspu.json holds something else than a receipt"),
+        (RECEIPT, {"censor": 3}, "mts.tspu.json holds something else than a receipt"),
+        (RECEIPT, {"rules": {"social": {"flows": {FLOW: {"kernel": "7"}}}}},
+         "mts.tspu.json holds something else than a receipt"),
+    ],
+)  # fmt: skip
+def test_a_file_with_values_of_other_kinds(tmp_path, file, change, said):
+    """What is fine in the folder is shown."""
+    folder = write_run(tmp_path)
+    values = json.loads((folder / file).read_text())
+    (folder / file).write_text(json.dumps(values | change))
+    found = story(folder)
+    assert said in found.missing
+    assert (found.flow, FLOW in explained(found)) == (FLOW, True)
+
+
 def test_names_that_a_terminal_would_obey_are_written_out(tmp_path):
     evil = "\x1b[2Jtwitter.com\r\u202e<script>"
     folder = write_run(tmp_path, events=[event(1.14, **{**MATCH, "name": evil})], measured=[])

@@ -11,7 +11,7 @@ from testbed.detectors.adapter import EVERYTHING, Adapter, ToolOutput
 from testbed.detectors.failures import mechanisms
 from testbed.detectors.reading import Notes, items_of, number_of, object_of, text_of, url_of
 from testbed.detectors.verdicts import ToolReport, ToolVerdict
-from testbed.foreignjson import read_json
+from testbed.foreignjson import json_value
 from testbed.truth.blockpages import BLOCK_PAGE_HOSTS
 
 # net/base/net_error_list.h -> step and kind, as in testbed.detectors.failures; "" is the URL's own step
@@ -56,14 +56,14 @@ def _log(text: str, notes: Notes) -> dict[str, Any] | None:
     if not text.strip():
         return None
     try:
-        found = read_json(text)
+        found = json_value(text)
     except ValueError:
         number = text.count("\n") + 1
         lines = text.rstrip().splitlines()
         notes.complain("truncated line", f"line {number}", "the log has no end")
         for kept in (lines, lines[:-1]):  # the last event may be cut itself
             try:
-                found = read_json("\n".join(kept).rstrip().rstrip(",") + "]}")
+                found = json_value("\n".join(kept).rstrip().rstrip(",") + "]}")
                 break
             except ValueError:
                 continue

@@ -15,7 +15,7 @@ from testbed.detectors.adapter import Adapter, ToolOutput
 from testbed.detectors.reading import Notes, items_of, json_lines, text_of
 from testbed.detectors.verdicts import LAYERS, Said, ToolReport, ToolVerdict
 from testbed.errors import nearest
-from testbed.foreignjson import read_json
+from testbed.foreignjson import json_value
 from testbed.scenario.labels import LABELS
 
 _NUMBERS: Final = ("rate", "received", "hop", "residual")
@@ -37,7 +37,7 @@ def read(output: ToolOutput) -> ToolReport:
 
 def _json(text: str, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
-        whole = read_json(text)
+        whole = json_value(text)
     except ValueError:
         yield from json_lines(text, notes)
         return
