@@ -47,7 +47,6 @@ header() { echo "#include <$1>" | cc -E -x c - >/dev/null 2>&1; }
 
 needed_to_run() {
     have nft || echo nftables
-    have iptables-nft || echo iptables
     { have ip && have tc; } || echo iproute2
 }
 
@@ -60,6 +59,7 @@ needed_to_build() {
 
 # Clients that tests and examples run as a subscriber; without one, what needs it is skipped by its name.
 good_to_have() {
+    have iptables-nft || echo iptables
     have curl || echo curl
     have openssl || echo openssl
     have dig || echo dnsutils

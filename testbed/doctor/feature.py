@@ -26,8 +26,8 @@ class Absent(Exception):  # noqa: N818 - not an error: the answer of a check
 class Feature:
     """A kernel feature or a program that a machine has or lacks."""
 
-    name: str  # short, for markers and JSON: "nfqueue"
-    title: str  # for people: "NFQUEUE through iptables-nft"
+    name: str  # short, for markers and JSON: "nflog"
+    title: str  # for people: "copies of packets (NFLOG)"
     need: Need
     cost: str  # what does not work without it
     remedy: str  # how to get it

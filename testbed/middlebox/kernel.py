@@ -12,6 +12,7 @@ from testbed.errors import InvalidRunError, UnsupportedError
 from testbed.middlebox import netfilter, ruleset
 from testbed.middlebox.marks import Position
 from testbed.world import linux
+from testbed.world.queuerule import queue_in
 
 _QUEUES = Path("/proc/self/net/netfilter/nfnetlink_queue")
 FULL = {
@@ -39,20 +40,14 @@ def install(policy: Policy, time_scale: float, queue: int, position: Position = 
     Errors: UnsupportedError if a program is missing or the kernel refuses.
     """
     nft = [linux.program("nft", "nftables"), "-f", "-"]
-    xtables = [[*_xtables(digit), "--noflush"] for digit in ("", "6")]
-    if position.count > 1:
-        for restore in xtables:
-            _feed(restore, ruleset.BASE)
-        _feed(nft, ruleset.segments(position.present))
-    for restore in xtables:
-        _feed(restore, ruleset.queueing(queue, position))
-    script = ""
+    script = ruleset.BASE + (ruleset.segments(position.present) if position.count > 1 else "")
     for piece in ruleset.pieces(policy, time_scale, position):
         if len(script) + len(piece) > _MOST_AT_ONCE:
             _feed(nft, script)
             script = ""
         script += piece
     _feed(nft, script)
+    queue_in(ruleset.queueing(queue, position))
 
 
 def remove(
@@ -131,25 +126,10 @@ def queue_losses(queue: int) -> QueueLosses:
     raise InvalidRunError(f"{_QUEUES}: queue {queue} is not bound; packets may have been lost unseen")
 
 
-def _xtables(digit: str) -> list[str]:
-    """The restore program that speaks nf_tables: `-nft` by name, or the plain one where it is the same."""
-    try:
-        return [linux.program(f"ip{digit}tables-nft-restore", "iptables")]
-    except UnsupportedError:
-        plain = linux.program(f"ip{digit}tables-restore", "iptables")
-    version = subprocess.run([plain, "--version"], capture_output=True, check=False, text=True).stdout
-    if "nf_tables" not in version:
-        raise UnsupportedError(
-            f"{plain} is of the legacy kind ({version.strip() or 'no version'}) and cannot "
-            f"queue packets beside nftables; install ip{digit}tables-nft: apt-get install iptables"
-        )
-    return [plain]
-
-
 def _feed(command: list[str], script: str) -> None:
     done = subprocess.run(command, input=script, capture_output=True, check=False, text=True)
     if done.returncode:
         raise UnsupportedError(
             f"{' '.join(command)}: the censor's rules were refused: {done.stderr.strip()}; "
-            "they need nf_tables sets, limits and counters, xtables' NFQUEUE and mark (see testbed doctor)"
+            "they need nf_tables sets, limits and counters (see testbed doctor)"
         )

@@ -1,12 +1,12 @@
 """A policy as nftables text: what the kernel does alone, and what it asks the core.
 
-Everything happens in one base chain per IP version, xtables' mangle FORWARD: nft's own `queue` is not in
-every kernel, and a hook that a packet passes for nothing costs about 100 ns. A forwarded packet meets:
+Everything happens in one base chain per IP version, FORWARD of the table that xtables calls mangle: a hook
+that a packet passes for nothing costs about 100 ns. A forwarded packet meets:
 
 1. `before`: flows that were handed over are passed, dropped or policed, as `testbed.censor.handover` obliges;
    where only data can trigger a rule, TCP segments without any pass in `bare`, and the core gets a copy
    (`testbed.middlebox.copies`), until a packet of their flow goes to the core;
-2. xtables' NFQUEUE: all others go to the core;
+2. xtables' NFQUEUE (`testbed.world.queuerule`): all others go to the core;
 3. the chain once more, if the core's verdict carries a mark ("repeat"): `verdict` reads it, counts on
    behalf of the rule, hands the flow over, drops or lets it go on.
 
@@ -25,6 +25,7 @@ from testbed.censor.policy import Policy
 from testbed.middlebox import marks
 from testbed.middlebox.acts import MOST_FLOWS
 from testbed.middlebox.marks import Marks, Position
+from testbed.world.queuerule import QueueingChain
 
 PASSED_FLOWS = 1 << 20  # elements, two per flow; our choice: bounds kernel memory at about 150 MB
 HELD_FLOWS = 1 << 17  # elements per rule, two per flow; our choice
@@ -98,20 +99,22 @@ class _Held:
         return isinstance(self.what, Police) or self.what.refresh
 
 
-def queueing(queue: int, position: Position = ALONE) -> str:
-    """Input of iptables-nft-restore and ip6tables-nft-restore: queues each packet that has no verdict."""
-    if position.count == 1:
-        return f"*mangle\n-A FORWARD -j NFQUEUE --queue-num {queue}\nCOMMIT\n"
-    settled = f"-m mark --mark 0x0/{marks.VERDICT | marks.GO:#x}"
-    return f"*mangle\n-A {_segment(position.index)} {settled} -j NFQUEUE --queue-num {queue}\nCOMMIT\n"
+def queueing(queue: int, position: Position = ALONE) -> list[QueueingChain]:
+    """The chains, made by `ruleset`, that must end by queueing each packet: it has no verdict."""
+    chain = "FORWARD" if position.count == 1 else f"{prefix(position)}queue"
+    return [QueueingChain(*family.names, chain, queue) for family in FAMILIES]
 
 
-BASE = "*mangle\n:FORWARD ACCEPT [0:0]\nCOMMIT\n"
-"""Input of iptables-nft-restore and ip6tables-nft-restore: makes the tables and their base chain."""
+BASE = "".join(
+    f"table {family.table} {{\nchain FORWARD {{\n"
+    "  type filter hook forward priority mangle; policy accept;\n}\n}\n"
+    for family in FAMILIES
+)
+"""nft's input that makes the tables and their base chain, if there are none."""
 
 
 def segments(present: Sequence[int]) -> str:
-    """nft's input for a hop with several censors, to be loaded after `BASE` and before `queueing`.
+    """nft's input for a hop with several censors, to be loaded after `BASE`.
 
     `present`: their places, from the subscriber outwards. Each of them may load it: the same once more
     changes nothing.
@@ -131,7 +134,7 @@ def segments(present: Sequence[int]) -> str:
 
 
 def ruleset(policy: Policy, time_scale: float = 1.0, position: Position = ALONE) -> str:
-    """nft's input, to be loaded after `queueing`: the exceptions from the queue and what follows a verdict.
+    """nft's input, to be loaded after `BASE`: the exceptions from the queue and what follows a verdict.
 
     Times are the policy's divided by `time_scale`; rates stay real: bit/s of IP packets, as a client
     measures them.
@@ -348,8 +351,15 @@ class _Writer:
             ],
         )
         lines += self.chain("sent", self._sent(rules))
-        entry = "FORWARD" if self._alone else _segment(self.position.index)
-        return self.table(lines) + f"insert rule {table} {entry} jump {self.name('before')}\n"
+        if self._alone:
+            return self.table(lines) + f"insert rule {table} FORWARD jump {self.name('before')}\n"
+        lines += self.chain("queue", [])
+        entry = f"{table} {_segment(self.position.index)}"
+        unsettled = f"meta mark & {marks.VERDICT | marks.GO:#x} == 0"
+        return self.table(lines) + (
+            f"insert rule {entry} jump {self.name('before')}\n"
+            f"add rule {entry} {unsettled} jump {self.name('queue')}\n"
+        )
 
     def chain(self, name: str, rules: Iterable[str]) -> list[str]:
         return [f"chain {self.name(name)} {{", *(f"  {rule}" for rule in rules), "}"]

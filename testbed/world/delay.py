@@ -16,7 +16,6 @@ import heapq
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,9 +28,10 @@ from testbed.errors import InvalidRunError
 from testbed.model import LinkQuality
 from testbed.world import linux
 from testbed.world.build import BuiltWorld
-from testbed.world.children import Body
+from testbed.world.children import Body, run_program
 from testbed.world.netns import assert_ours, inside
 from testbed.world.plan import Interface, Plan
+from testbed.world.queuerule import QueueingChain, queue_in
 from testbed.world.schedule import Schedule
 from testbed.world.sharednumber import SharedNumber
 
@@ -40,7 +40,7 @@ MOST_HELD = (
 )
 _FIRST_QUEUE = 700  # away from the censors' numbers, which share some of these namespaces
 _VERSION = {0x0800: 4, 0x86DD: 6}  # ETH_P_IP, ETH_P_IPV6
-_MULTICAST = {"iptables": "224.0.0.0/4", "ip6tables": "ff00::/8"}  # the kernel's own chatter is not traffic
+_MULTICAST = {"ip": "224.0.0.0/4", "ip6": "ff00::/8"}  # the kernel's own chatter is not traffic
 
 
 def needed(*plans: Plan) -> bool:
@@ -137,8 +137,7 @@ class _DelayLine:
             for end in ends:
                 end.queue = NetfilterQueue()
                 end.queue.bind(end.number, self._taker(end), max_len=MOST_HELD, mode=COPY_META)
-            for family in _MULTICAST:
-                _add_rules(family, ends)
+            _add_rules(ends)
 
     def _taker(self, end: _End) -> Any:
         states, current, held, order = end.states, self._current, self._held, self._order
@@ -195,20 +194,29 @@ class _DelayLine:
         raise InvalidRunError(f"delay line: queue {end.number} of {end.near} no longer exists")
 
 
-def _add_rules(family: str, ends: list[_End]) -> None:
-    program = linux.program(f"{family}-nft-restore", "iptables")
-    script = "\n".join(["*mangle", *_rules(family, ends), "COMMIT", ""])
-    done = subprocess.run([program, "--noflush"], input=script, text=True, capture_output=True, check=False)
-    if done.returncode:
-        raise InvalidRunError(f"delay line: {program}: {done.stderr.strip()}")
+def _add_rules(ends: list[_End]) -> None:
+    script = "".join(_rules(family, end) for family in _MULTICAST for end in ends)
+    run_program([linux.program("nft", "nftables"), "-f", "-"], "the delay line's rules", script)
+    queue_in(
+        [QueueingChain(family, "mangle", _chain(end), end.number) for family in _MULTICAST for end in ends]
+    )
 
 
-def _rules(family: str, ends: list[_End]) -> Iterator[str]:
-    for end in ends:
-        where = (
-            f"POSTROUTING -o {end.held.name}" if end.held == end.near else f"PREROUTING -i {end.held.name}"
-        )
-        yield f"-A {where} ! -d {_MULTICAST[family]} -j NFQUEUE --queue-num {end.number}"
+def _rules(family: str, end: _End) -> str:
+    """nft's input: what the end transmits, or gets, goes to its own chain."""
+    leaves = end.held == end.near
+    hook, device = ("postrouting", "oifname") if leaves else ("prerouting", "iifname")
+    base, table = hook.upper(), f"table {family} mangle"
+    taken = f'{device} "{end.held.name}" {family} daddr != {_MULTICAST[family]}'
+    return (
+        f"{table} {{\nchain {base} {{\n  type filter hook {hook} priority mangle; policy accept;\n}}\n"
+        f"chain {_chain(end)} {{\n}}\n}}\n"
+        f"add rule {family} mangle {base} {taken} jump {_chain(end)}\n"
+    )
+
+
+def _chain(end: _End) -> str:
+    return f"delay_{end.number}"
 
 
 def directions(plans: Sequence[Plan]) -> Iterator[tuple[Interface, Interface, list[LinkQuality]]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.world
+pytestmark = pytest.mark.world("iptables-nft")
 
 SCENARIO = """\
 title: One operator filters a name

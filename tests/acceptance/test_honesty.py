@@ -219,7 +219,11 @@ def test_a_rule_set_that_somebody_changed(
 @pytest.mark.parametrize(
     ("script", "note"),
     [
-        ("iptables -A OUTPUT -p tcp -j NFQUEUE --queue-num 7", "mts has firewall rules of its own"),
+        pytest.param(
+            "iptables -A OUTPUT -p tcp -j NFQUEUE --queue-num 7",
+            "mts has firewall rules of its own",
+            marks=pytest.mark.world("iptables-nft"),
+        ),
         ("ip route del default; ip -6 route del default", ""),
         ("ip link set eth0 down", ""),
     ],

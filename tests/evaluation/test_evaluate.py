@@ -82,7 +82,7 @@ quiet = subprocess.run(["curl", "-4", "-sS", "-m", "30", "-o", "/dev/null", targ
 print(json.dumps({"target": target, "verdict": bool(quiet.returncode), "mechanism": "tls.sni.rst"}))
 """
 
-pytestmark = pytest.mark.world("curl")
+pytestmark = pytest.mark.world("curl", "iptables-nft")
 
 
 def line(folder: Path, *more: str) -> list[str]:

@@ -15,7 +15,7 @@ from testbed.matrix.purebox import boxes_of
 from testbed.matrix.purecells import pure_table
 from testbed.matrix.reference import ROWS, row
 
-pytestmark = [pytest.mark.world, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.world("iptables-nft"), pytest.mark.timeout(900)]
 FEW = {
     *("", "records:name+1", "segments:1,name disorder", "low-ttl:3"),
     *("old-timestamp", "segments:name overlap:behind", "before"),

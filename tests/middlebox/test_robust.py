@@ -16,10 +16,9 @@ from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.decision import PASS, Decision, Direction, Injection, Verdict
 from testbed.censor.handover import PASS_ON, Drop, Police
 from testbed.censor.wire import Endpoints, IpForm, ip, udp
-from testbed.errors import InvalidRunError, UnsupportedError
+from testbed.errors import InvalidRunError
 from testbed.middlebox.box import Clock
 from testbed.middlebox.loop import serve
-from testbed.world import linux
 from testbed.world.enter import isolated_call
 from testbed.world.netns import inside
 from tests.middlebox.lab import (
@@ -275,24 +274,6 @@ def test_no_censor_in_a_namespace_that_the_world_did_not_build():
         serve(Stub(), policy(SilentDrop()), "a/b", Path("/run"), Clock(0.0, 1.0), lambda: None)
 
     with pytest.raises(InvalidRunError, match="not created by this world"):
-        isolated_call(body)
-
-
-def test_iptables_of_the_legacy_kind_is_refused_by_name():
-    def body():
-        legacy = Path("/run/iptables-restore")
-        legacy.write_text("#!/bin/sh\necho 'iptables-restore v1.8.7 (legacy)'\n")
-        legacy.chmod(0o755)
-
-        def only_legacy(name, package):
-            if name == "iptables-nft-restore":
-                raise UnsupportedError(f"'{name}' is missing; install it: apt-get install {package}")
-            return str(legacy)
-
-        linux.program = only_legacy  # this process ends with the test
-        Lab().censor(Stub(), policy(SilentDrop()))
-
-    with pytest.raises(UnsupportedError, match=r"legacy.*apt-get install iptables"):
         isolated_call(body)
 
 

@@ -15,6 +15,7 @@ from testbed.middlebox import kernel
 from testbed.middlebox.marks import MAX_RULES, Position
 from testbed.middlebox.ruleset import ruleset, segments
 from testbed.world.enter import isolated_call
+from testbed.world.queuerule import QueueingChain, queue_in
 from tests.middlebox.lab import Declares, policy
 
 
@@ -207,7 +208,10 @@ def test_the_kernel_takes_it(actions):
 def test_what_was_installed_can_be_removed_and_installed_again():
     """A removal leaves the tables to others: a delay line's rules stay."""
     mine = policy(SilentDrop(), Policer(rate=140e3), Allow())
-    other = "*mangle\n-A PREROUTING -i in -j NFQUEUE --queue-num 700\nCOMMIT\n"
+    other = (
+        "table ip mangle {\nchain delay_700 {\n}\n"
+        "chain PREROUTING {\ntype filter hook prerouting priority mangle; iifname in jump delay_700\n}\n}\n"
+    )
 
     def listed():
         command = ["nft", "list", "ruleset"]
@@ -215,7 +219,8 @@ def test_what_was_installed_can_be_removed_and_installed_again():
 
     def body():
         subprocess.run(["ip", "link", "add", "in", "type", "veth"], check=True)
-        subprocess.run(["iptables-nft-restore", "--noflush"], input=other, text=True, check=True)
+        subprocess.run(["nft", "-f", "-"], input=other, text=True, check=True)
+        queue_in([QueueingChain("ip", "mangle", "delay_700", 700)])
         found = []
         for _ in range(2):
             kernel.install(mine, 1.0, 1)

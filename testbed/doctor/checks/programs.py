@@ -25,10 +25,11 @@ _NEEDED, _USEFUL = Need.REQUIRED, Need.OPTIONAL
 
 FEATURES = (
     _program("nft", "--version", "nftables", "no censor", _NEEDED),
-    _program("iptables-nft", "--version", "iptables", "no censor and no delay line", _NEEDED),
-    _program("ip6tables-nft", "--version", "iptables", "IPv6 is not censored", _NEEDED),
     _program("ip", "-V", "iproute2", "links cannot be tried here, nor looked at in a world", _NEEDED),
     _program("tc", "-V", "iproute2", "rates of links cannot be tried here", _NEEDED),
+    _program(
+        "iptables-nft", "--version", "iptables", "tools that set up a firewall as a subscriber", _USEFUL
+    ),
     _program("curl", "--version", "curl", "examples and tests with curl", _USEFUL),
     _program("dig", "-v", "dnsutils", "examples and tests with dig", _USEFUL),
     _program("openssl", "version", "openssl", "examples and tests with s_client", _USEFUL),

@@ -7,6 +7,7 @@ from testbed.doctor.checks.tools import run
 from testbed.doctor.feature import Absent, Feature, Need
 from testbed.errors import UnsupportedError
 from testbed.world.linux import loopback_up
+from testbed.world.queuerule import QueueingChain, queue_in
 
 _MARK, _QUEUE, _GROUP = 1, 5, 6
 
@@ -23,21 +24,25 @@ def module() -> str:
 
 def queue4() -> str:
     """A marked IPv4 packet is queued, accepted and delivered."""
-    return _through_queue("iptables-nft", socket.AF_INET)
+    return _through_queue("ip", socket.AF_INET)
 
 
 def queue6() -> str:
     """A marked IPv6 packet is queued, accepted and delivered."""
-    return _through_queue("ip6tables-nft", socket.AF_INET6)
+    return _through_queue("ip6", socket.AF_INET6)
 
 
-def _through_queue(program: str, family: int) -> str:
+def _through_queue(name: str, family: int) -> str:
     module()
     import netfilterqueue
 
     loopback_up()
-    rule = f"-t mangle -A OUTPUT -m mark --mark {_MARK} -j NFQUEUE --queue-num {_QUEUE}"
-    run(program, *rule.split())
+    hook = f"type filter hook output priority 0; meta mark {_MARK} jump q;"
+    run("nft", "-f", "-", stdin=f"table {name} t {{ chain q {{ }}; chain c {{ {hook} }}; }}")
+    try:
+        queue_in([QueueingChain(name, "t", "q", _QUEUE)])
+    except UnsupportedError as error:
+        raise Absent(str(error)) from error
     queued = []
 
     def verdict(packet: "netfilterqueue.Packet") -> None:
@@ -98,7 +103,7 @@ def statement() -> str:
     return "nft queue statement"
 
 
-_KERNEL = "use a kernel with CONFIG_NETFILTER_XT_TARGET_NFQUEUE, CONFIG_NFT_COMPAT; install iptables (nft)"
+_KERNEL = "use a kernel with CONFIG_NETFILTER_XT_TARGET_NFQUEUE and CONFIG_NFT_COMPAT"
 
 FEATURES = (
     Feature(
@@ -112,14 +117,19 @@ FEATURES = (
     ),
     Feature(
         "nfqueue",
-        "NFQUEUE through iptables-nft",
+        "xtables' NFQUEUE in a chain of nftables",
         Need.REQUIRED,
         "no censor and no delay line",
         _KERNEL,
         queue4,
     ),
     Feature(
-        "nfqueue6", "NFQUEUE through ip6tables-nft", Need.REQUIRED, "IPv6 is not censored", _KERNEL, queue6
+        "nfqueue6",
+        "the same for IPv6",
+        Need.REQUIRED,
+        "IPv6 is not censored",
+        _KERNEL,
+        queue6,
     ),
     Feature(
         "nflog",
@@ -133,7 +143,7 @@ FEATURES = (
         "nft-queue",
         "nft's own queue statement",
         Need.INFORMATION,
-        "nothing: iptables-nft is used",
+        "nothing: xtables' NFQUEUE is used",
         "a kernel with CONFIG_NFT_QUEUE",
         statement,
     ),
