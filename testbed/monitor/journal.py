@@ -55,7 +55,7 @@ class Journal:
                     "-o", f"{path} is not empty", f"name a new folder, or go on with --resume {path}"
                 )
             text = json.dumps(settings.to_json(), ensure_ascii=False, indent=1)
-            (path / "monitor.json").write_text(text + "\n", "utf-8")
+            (path / "monitor.json").write_text(text + "\n", "utf-8", "backslashreplace")
             for name in ("samples.jsonl", "instants.jsonl"):
                 (path / name).touch()
         except OSError as error:
@@ -121,7 +121,7 @@ class Journal:
     def write(self, name: str, content: str) -> Path:
         """Write a file whole, or not at all."""
         partial = self.path / f".{name}.partial"
-        partial.write_text(content, "utf-8")
+        partial.write_text(content, "utf-8", "backslashreplace")
         return partial.rename(self.path / name)
 
     def world(self) -> Path:
@@ -150,7 +150,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _append(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    data = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines).encode()
+    text = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in lines)
+    data = text.encode("utf-8", "backslashreplace")
     with path.open("ab") as file:
         file.write(data)
         file.flush()

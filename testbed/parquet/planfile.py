@@ -29,7 +29,7 @@ def begin_or_go_on(
     elif folder.exists() and any(folder.iterdir()):
         raise InputError.at(option, f"{folder} is not empty", "name a new folder, or empty it")
     else:
-        put_bytes(folder / PLAN, f"{text}\n".encode())
+        put_bytes(folder / PLAN, f"{text}\n".encode("utf-8", "backslashreplace"))  # bytes of a command line
 
 
 def read_plan(folder: Path) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def write_text(path: Path, text: str, option: str) -> None:
     """Write one file, whole or not at all. Errors: InputError, with the option that named it."""
     try:
         if path.exists() and not path.is_file():  # a pipe, /dev/stdout
-            path.write_text(text, "utf-8")
+            path.write_text(text, "utf-8", "backslashreplace")
         else:
             _replace(path.resolve(), text)
     except OSError as error:
@@ -46,11 +46,11 @@ def write_text(path: Path, text: str, option: str) -> None:
 def _replace(path: Path, text: str) -> None:
     """Write beside it, then put it in its place: a disk that fills up leaves what was there."""
     if path.exists() and not os.access(path.parent, os.W_OK):
-        path.write_text(text, "utf-8")  # only the file itself is ours to write
+        path.write_text(text, "utf-8", "backslashreplace")  # only the file itself is ours to write
         return
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(text, "utf-8")
+        partial.write_text(text, "utf-8", "backslashreplace")
         if path.exists():
             partial.chmod(path.stat().st_mode & 0o7777)
         partial.replace(path)

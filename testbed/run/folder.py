@@ -13,6 +13,8 @@ from testbed.compiled.find import in_use
 from testbed.errors import InputError
 
 _LINES = 3  # levels of a JSON file that have lines of their own: an operator, a site, a rule has one
+# Bytes of a command line that are no UTF-8 become "\udcff", which is JSON and what Python reads them as.
+_FOREIGN = "backslashreplace"
 _HIDDEN = Path("/run")  # the world mounts its own there
 
 
@@ -51,18 +53,19 @@ class RunFolder:
     def write(self, name: str, content: Any) -> None:
         """Write a JSON file whole, or not at all."""
         partial = self.path / f".{name}.partial"
-        partial.write_text(_laid_out(content) + "\n", "utf-8")
+        partial.write_text(_laid_out(content) + "\n", "utf-8", _FOREIGN)
         partial.rename(self.path / name)
 
     def write_lines(self, name: str, contents: Iterable[Any]) -> None:
         """Write a file of JSON lines whole, or not at all."""
         partial = self.path / f".{name}.partial"
-        partial.write_text("".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in contents), "utf-8")
+        lines = "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in contents)
+        partial.write_text(lines, "utf-8", _FOREIGN)
         partial.rename(self.path / name)
 
     def append(self, name: str, content: Any) -> None:
         """Add a line to a file of JSON lines."""
-        with (self.path / name).open("a", encoding="utf-8") as file:
+        with (self.path / name).open("a", encoding="utf-8", errors=_FOREIGN) as file:
             file.write(json.dumps(content, ensure_ascii=False, default=str) + "\n")
 
     @property

@@ -86,7 +86,7 @@ def spawn_as(
             try:
                 become_subscriber(namespace, environment)
             except OSError as error:
-                refusal.write(str(error).encode())
+                refusal.write(str(error).encode("utf-8", "backslashreplace"))
                 raise
 
         heeded = interrupt.heeded()

@@ -75,7 +75,11 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
     """mount(2); OSError names the target."""
     _check(
         _libc.mount(
-            source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode() or None
+            os.fsencode(source),
+            os.fsencode(target),
+            kind.encode(),
+            ctypes.c_ulong(flags),
+            os.fsencode(options) or None,
         ),
         f"mount on {target}",
     )
@@ -89,7 +93,7 @@ def make_read_only(target: str, *, undo: bool = False) -> None:
     attributes = struct.pack("=QQQQ", *((0, _RDONLY) if undo else (_RDONLY, 0)), 0, 0)
     _check(
         _libc.syscall(
-            ctypes.c_long(_MOUNT_SETATTR), ctypes.c_int(_AT_FDCWD), target.encode(),
+            ctypes.c_long(_MOUNT_SETATTR), ctypes.c_int(_AT_FDCWD), os.fsencode(target),
             ctypes.c_uint(_AT_RECURSIVE), attributes, ctypes.c_size_t(len(attributes)),
         ),
         f"mount_setattr of {target}",
@@ -98,7 +102,7 @@ def make_read_only(target: str, *, undo: bool = False) -> None:
 
 def detach(target: str) -> None:
     """Unmount what is mounted there, with all below it; who uses it goes on. OSError names the target."""
-    _check(_libc.umount2(target.encode(), 2), f"umount of {target}")  # MNT_DETACH
+    _check(_libc.umount2(os.fsencode(target), 2), f"umount of {target}")  # MNT_DETACH
 
 
 def die_with_parent() -> None:

@@ -174,7 +174,7 @@ def mount_nameless_run(host: str, networks: Mapping[str, Path], scratch: Path) -
 
     The world's own /run is taken off, so that no list of mounts has it. `scratch` is an empty folder.
     """
-    own = PLACE / "run" / sha256(host.encode()).hexdigest()[:8]
+    own = PLACE / "run" / sha256(os.fsencode(host)).hexdigest()[:8]
     if not own.is_dir():
         _make_run(own)
     for name, source in networks.items():

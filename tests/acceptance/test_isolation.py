@@ -20,7 +20,7 @@ import pytest
 from tests.acceptance.conftest import TESTBED
 from tests.world.users import ROOT, become
 
-pytestmark = pytest.mark.world("unix-diag")
+pytestmark = pytest.mark.world("unix-diag", "iptables-nft")
 
 HOSTILE = Path(__file__).with_name("hostile.py")
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -202,6 +202,19 @@ def test_a_hostile_command_in_a_standing_world(prefix: list[str]) -> None:
         finally:
             down = [*prefix, TESTBED, "down", names[1]]
             subprocess.run(down, cwd=ROOT, env=environment, check=True, timeout=60, capture_output=True)
+
+
+def test_words_and_folders_that_are_no_utf8_are_as_good_as_others(tmp_path: Path) -> None:
+    folder, word = os.fsencode(tmp_path) + b"/caf\xe9", b"na\xefve"
+    page, junit = folder + b".html", folder + b".xml"
+    command = [TESTBED, "run", "free-network", "--vantage", "mts", "--out", folder, "--junit", junit]
+    done = subprocess.run([*command, "--", "echo", word], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, word + b"\n"), done.stderr
+    summary = json.loads(Path(os.fsdecode(folder), "summary.json").read_text("utf-8"))
+    assert os.fsencode(summary["command"][1]) == word
+    shown = subprocess.run([TESTBED, "report", folder, "-o", page], capture_output=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    assert b"free-network" in Path(os.fsdecode(page)).read_bytes()
 
 
 def test_commands_of_one_host_share_its_run_and_others_do_not(tmp_path: Path) -> None:

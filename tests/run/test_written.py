@@ -1,6 +1,7 @@
 """Files of a run folder: the same values as JSON's own, with a line for each part of the upper levels."""
 
 import json
+import os
 from pathlib import Path
 
 from hypothesis import given
@@ -37,3 +38,15 @@ def test_three_levels_have_lines(tmp_path: Path) -> None:
         ' "seed": 1',
         "}",
     ]
+
+
+def test_bytes_of_a_command_line_are_read_as_they_were_given(tmp_path: Path) -> None:
+    """No UTF-8 is a word like any other for Linux."""
+    given = [os.fsdecode(b"caf\xe9"), "ж"]
+    folder = RunFolder(tmp_path)
+    folder.write("job.json", {"command": given})
+    folder.write_lines("lines.jsonl", [given])
+    folder.append("more.jsonl", given)
+    written = [(tmp_path / name).read_text("utf-8") for name in ("job.json", "lines.jsonl", "more.jsonl")]
+    assert [json.loads(text) for text in written] == [{"command": given}, given, given]
+    assert "ж" in written[0]
