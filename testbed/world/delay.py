@@ -38,6 +38,7 @@ from testbed.world.sharednumber import SharedNumber
 MOST_HELD = (
     30_000  # packets: 350 ms of 1 Gbit/s, 70 MB of kernel memory (our choice); more are dropped, counted
 )
+_TOGETHER = 100  # ends whose rules nft gets at once; four hundred overflow an ordinary user's netlink socket
 _FIRST_QUEUE = 700  # away from the censors' numbers, which share some of these namespaces
 _VERSION = {0x0800: 4, 0x86DD: 6}  # ETH_P_IP, ETH_P_IPV6
 _MULTICAST = {"ip": "224.0.0.0/4", "ip6": "ff00::/8"}  # the kernel's own chatter is not traffic
@@ -137,7 +138,8 @@ class _DelayLine:
             for end in ends:
                 end.queue = NetfilterQueue()
                 end.queue.bind(end.number, self._taker(end), max_len=MOST_HELD, mode=COPY_META)
-            _add_rules(ends)
+            for start in range(0, len(ends), _TOGETHER):
+                _add_rules(ends[start : start + _TOGETHER])
 
     def _taker(self, end: _End) -> Any:
         states, current, held, order = end.states, self._current, self._held, self._order

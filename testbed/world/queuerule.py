@@ -45,20 +45,24 @@ def queue_in(chains: Sequence[QueueingChain]) -> None:
 
     Errors: UnsupportedError if the kernel refuses any; then none has changed.
     """
+    if not chains:
+        return
+    last = len(chains)
     messages = [_edge(_BEGIN), *map(_rule, chains), _edge(_END)]
+    # Errors are always answered; success of the last is asked for: answers for hundreds overflow the socket.
+    batch = b"".join(_numbered(one, number, ack=number == last) for number, one in enumerate(messages))
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER) as kernel:
         kernel.bind((0, 0))
-        kernel.send(b"".join(_numbered(message, number) for number, message in enumerate(messages)))
-        wanted = set(range(1, 1 + len(chains)))
-        while wanted:
-            for number, code in _answers(kernel.recv(1 << 16)):
+        kernel.send(batch)
+        answered = 0
+        while answered != last:
+            for answered, code in _answers(kernel.recv(1 << 16)):
                 if code:
-                    where = " ".join(chains[number - 1][:3]) if number in wanted else "the rules"
+                    where = " ".join(chains[answered - 1][:3]) if answered else "the rules"
                     raise UnsupportedError(
                         f"{where}: the kernel refuses xtables' NFQUEUE ({os.strerror(code)}); it needs "
                         "CONFIG_NETFILTER_XT_TARGET_NFQUEUE and CONFIG_NFT_COMPAT (see testbed doctor)"
                     )
-                wanted.discard(number)
 
 
 def _edge(kind: int) -> tuple[int, int, bytes]:
@@ -75,13 +79,12 @@ def _rule(one: QueueingChain) -> tuple[int, int, bytes]:
             _EXPRESSIONS | _NESTED: _attributes({_ELEMENT | _NESTED: expression}),
         }
     )
-    flags = _REQUEST | _ACK | _CREATE | _APPEND
-    return _NEW_RULE, flags, _OF_NFNETLINK.pack(_FAMILY[one.family], 0, 0) + body
+    return _NEW_RULE, _REQUEST | _CREATE | _APPEND, _OF_NFNETLINK.pack(_FAMILY[one.family], 0, 0) + body
 
 
-def _numbered(message: tuple[int, int, bytes], number: int) -> bytes:
+def _numbered(message: tuple[int, int, bytes], number: int, *, ack: bool) -> bytes:
     kind, flags, body = message
-    return _HEADER.pack(_HEADER.size + len(body), kind, flags, number, 0) + body
+    return _HEADER.pack(_HEADER.size + len(body), kind, flags | (_ACK if ack else 0), number, 0) + body
 
 
 def _attributes(values: Mapping[int, bytes]) -> bytes:

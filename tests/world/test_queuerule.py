@@ -61,3 +61,16 @@ def test_a_chain_that_is_not_there_is_named_and_no_other_is_changed() -> None:
         "ip6 mangle none: the kernel refuses xtables' NFQUEUE (No such file or directory); it needs "
     )
     assert added == {"ip6 mangle FORWARD": 1}
+
+
+@pytest.mark.world
+def test_hundreds_at_once() -> None:
+    """Their answers would overflow the socket."""
+
+    def body() -> int:
+        made = "".join(f"chain q{number} {{\n}}\n" for number in range(600))
+        subprocess.run(["nft", "-f", "-"], input=f"table ip mangle {{\n{made}}}\n", text=True, check=True)
+        queue_in([QueueingChain("ip", "mangle", f"q{number}", number) for number in range(600)])
+        return sum(netfilter.rules().values())
+
+    assert isolated_call(body) == 600
