@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from testbed.console.seats import Seats
-from testbed.console.shellsocket import FULL, attend_shell
+from testbed.console.shellsocket import FULL, attend_shell, comes_free
 from testbed.console.socketends import stopped, until_gone
 from testbed.console.subscribertty import StudentShell, SubscriberTerminal
 from testbed.console.webapp import ASSETS
@@ -173,7 +173,8 @@ class ClassWeb:
             await socket.close(4403)
             return
         world, folder = self.worlds.worlds[student], self.worlds.folder
-        if world.state != "ready" or len(self._sockets[student]) > _MOST_TERMINALS:
+        sockets = self._sockets[student]
+        if world.state != "ready" or not await comes_free(lambda: len(sockets) <= _MOST_TERMINALS):
             why = "your world is not open" if world.state != "ready" else "too many terminals; close one"
             await socket.accept()
             await socket.close(FULL, why)
@@ -189,7 +190,7 @@ class ClassWeb:
                 world.name, folder.lab.part.vantage, home, columns, rows, student=shell
             )
 
-        await attend_shell(socket, open_it, self._sockets[student], partial(self.worlds.touch, student))
+        await attend_shell(socket, open_it, sockets, partial(self.worlds.touch, student))
 
     async def lecturer(self, request: Request) -> Response:
         """The lecturer's page: each student and task."""

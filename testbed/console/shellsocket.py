@@ -1,8 +1,10 @@
 """A terminal on a WebSocket: bytes are what was typed or printed, text is JSON for control."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Final
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -11,6 +13,19 @@ from testbed.errors import TestbedError
 from testbed.foreignjson import json_value
 
 FULL = 4003  # why a WebSocket is closed: no terminal can be had
+_ENDING: Final = 3.0  # seconds in which the shells of a page that was left have ended; our choice
+_TICK: Final = 0.05  # seconds; our choice
+
+
+async def comes_free(is_free: Callable[[], bool]) -> bool:
+    """Whether there is room for a terminal, now or when those have ended whose page has just been left.
+
+    A page that is loaded anew opens all of its terminals while its old ones still end.
+    """
+    end = time.monotonic() + _ENDING
+    while not is_free() and time.monotonic() < end:
+        await asyncio.sleep(_TICK)
+    return is_free()
 
 
 async def attend_shell(

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from testbed.console.flowstories import flow_story
 from testbed.console.seats import Seats
-from testbed.console.shellsocket import FULL, attend_shell
+from testbed.console.shellsocket import FULL, attend_shell, comes_free
 from testbed.console.socketends import stopped, until_gone
 from testbed.console.subscribertty import SubscriberTerminal
 from testbed.console.webguard import LONGEST_BODY, WebGuard
@@ -214,7 +214,7 @@ class _Web:
         if room is None:
             await socket.close(4403)
             return
-        if room.terminals >= _MOST_TERMINALS:
+        if not await comes_free(lambda: room.terminals < _MOST_TERMINALS):
             await socket.accept()
             await socket.close(FULL, f"{_MOST_TERMINALS} terminals are open already; close one")
             return

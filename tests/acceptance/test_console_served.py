@@ -106,6 +106,18 @@ def test_one_terminal_too_many_is_refused(console: ServedConsole, seat: dict[str
         assert another.to_the_end() == (4003, f"{MOST_TERMINALS} terminals are open already; close one")
 
 
+def test_a_page_that_is_loaded_anew_has_its_terminals_again(
+    console: ServedConsole, seat: dict[str, str]
+) -> None:
+    """Its old ones are still ending, as their programs take no notice."""
+    for _ in range(2):
+        with ExitStack() as stack:
+            for _ in range(MOST_TERMINALS):
+                shell = stack.enter_context(websocket(console.port, terminal(console), **seat))
+                shell.type(f"{SPELLED}trap '' HUP\n")
+                shell.until("ready> ")
+
+
 def test_it_listens_on_one_address_alone(console: ServedConsole) -> None:
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", console.port), PATIENCE)

@@ -17,6 +17,7 @@ from testbed.errors import UnsupportedError
 from tests.console.quietworld import HERE, OWN, browsers, enter, feed, live
 
 FLOW = "tcp 91.76.0.100:42808 > 152.199.21.141:443"
+BOX = "mts/tspu-substring"
 
 
 @pytest.fixture(autouse=True)
@@ -151,13 +152,13 @@ def test_a_snapshot_has_the_map_and_what_happened(tmp_path: Path) -> None:
     )
     with browsers(world) as (seats, client):
         enter(client, seats)
-        shown = until(client, lambda one: bool(one["rules"]))
+        shown = until(client, lambda one: bool(one["rules"] and one["curves"][BOX]["before"]))
     assert [(one["key"], [box["name"] for box in one["boxes"]]) for one in shown["map"]["operators"]] == [
         ("mts", ["mts/tspu-substring"]),
         ("beeline", ["beeline/tspu-substring"]),
     ]
     assert shown["rules"][0]["rule"] == "mts/tspu-substring/twitter-policer"
-    curve = shown["curves"]["mts/tspu-substring"]
+    curve = shown["curves"][BOX]
     assert (curve["limit"], curve["before"][-1], curve["after"][-1]) == (140000.0, [1.0, 12800], [1.0, 6400])
 
 
