@@ -117,7 +117,7 @@ FEATURES = (
     ),
     Feature(
         "nfqueue",
-        "xtables' NFQUEUE in a chain of nftables",
+        "NFQUEUE in a chain of nftables",
         Need.REQUIRED,
         "no censor and no delay line",
         _KERNEL,
@@ -125,7 +125,7 @@ FEATURES = (
     ),
     Feature(
         "nfqueue6",
-        "the same for IPv6",
+        "NFQUEUE for IPv6",
         Need.REQUIRED,
         "IPv6 is not censored",
         _KERNEL,
