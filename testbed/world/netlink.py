@@ -100,16 +100,16 @@ class LinkEnd:
 
 def veth(a: LinkEnd, b: LinkEnd, what: str) -> Request:
     """A link between two interfaces; `what` names it in errors."""
-    peer = _attributes({_VETH_INFO_PEER: b.packed()})
-    kind = _attributes({_IFLA_INFO_KIND: b"veth\0", _IFLA_INFO_DATA: peer})
-    message = _message(_LINK, a.packed(kind))
+    peer = packed_attributes({_VETH_INFO_PEER: b.packed()})
+    kind = packed_attributes({_IFLA_INFO_KIND: b"veth\0", _IFLA_INFO_DATA: peer})
+    message = new_message(_LINK, a.packed(kind))
     return Request(f"veth link {what}", message, lacking=errno.EOPNOTSUPP)
 
 
 def up(index: int, name: str) -> Request:
     """An interface set up."""
     body = _body(_LINK_PART, {}, index=index, flags=_IFF_UP, change=_IFF_UP)
-    return Request(f"{name} up", _message(_CHANGE_LINK, body))
+    return Request(f"{name} up", new_message(_CHANGE_LINK, body))
 
 
 def address(value: str, index: int) -> Request:
@@ -119,7 +119,7 @@ def address(value: str, index: int) -> Request:
     if parsed.version == 6:
         fields["flags"] = _IFA_F_NODAD  # usable at once, also as the source of a route
     attributes = {_IFA_LOCAL: parsed.packed, _IFA_ADDRESS: parsed.packed}
-    return Request(f"address {value}", _message(_ADDRESS, _body(_ADDRESS_PART, attributes, **fields)))
+    return Request(f"address {value}", new_message(_ADDRESS, _body(_ADDRESS_PART, attributes, **fields)))
 
 
 def neighbour(value: str, mac: str, index: int) -> Request:
@@ -127,7 +127,9 @@ def neighbour(value: str, mac: str, index: int) -> Request:
     parsed = parsed_address(value)
     attributes = {_NDA_DST: parsed.packed, _NDA_LLADDR: _hardware(mac)}
     fields = {"family": _FAMILY[parsed.version], "ifindex": index, "state": _NUD_PERMANENT}
-    return Request(f"neighbour {value}", _message(_NEIGHBOUR, _body(_NEIGHBOUR_PART, attributes, **fields)))
+    return Request(
+        f"neighbour {value}", new_message(_NEIGHBOUR, _body(_NEIGHBOUR_PART, attributes, **fields))
+    )
 
 
 def route(to: str, index: int = 0, via: str = "", source: str = "", table: int = MAIN) -> Request:
@@ -157,7 +159,7 @@ def route(to: str, index: int = 0, via: str = "", source: str = "", table: int =
         type=_UNICAST if index else _UNREACHABLE,
         flags=_ONLINK if via else 0,
     )
-    return Request(f"route {to}", _message(_ROUTE, body))
+    return Request(f"route {to}", new_message(_ROUTE, body))
 
 
 def lookup(arriving: str, table: int) -> list[Request]:
@@ -166,7 +168,7 @@ def lookup(arriving: str, table: int) -> list[Request]:
     return [
         Request(
             f"rule for {arriving}",
-            _message(_RULE, _body(_RULE_PART, attributes, family=family, table=table, action=_TO_TABLE)),
+            new_message(_RULE, _body(_RULE_PART, attributes, family=family, table=table, action=_TO_TABLE)),
         )
         for family in _FAMILY.values()
     ]
@@ -176,28 +178,30 @@ def token_bucket(index: int, name: str, rate: float, burst: int, limit: int) -> 
     """A tbf qdisc at the root of an interface: `rate` in bit/s; `burst` and `limit`, its queue, in octets."""
     filling = int(1_000_000 * burst / (rate / 8))  # microseconds
     parameters = _TOKEN_BUCKET.pack(0, _ETHERNET, 0, 0, 0, int(rate / 8), limit, int(filling * _TICKS), 0)
-    options = _attributes({_TCA_TBF_PARMS: parameters})
+    options = packed_attributes({_TCA_TBF_PARMS: parameters})
     attributes = {_TCA_KIND: b"tbf\0", _TCA_OPTIONS: options}
     body = _body(_QDISC_PART, attributes, index=index, parent=_TC_H_ROOT)
-    return Request(f"qdisc tbf of {name}", _message(_QDISC, body), lacking=errno.ENOENT)
+    return Request(f"qdisc tbf of {name}", new_message(_QDISC, body), lacking=errno.ENOENT)
 
 
 def no_token_bucket(index: int, name: str) -> Request:
     """The tbf qdisc at the root of an interface removed."""
     body = _body(_QDISC_PART, {}, index=index, parent=_TC_H_ROOT)
-    return Request(f"no qdisc at {name}", _message(_NO_QDISC, body, new=0))
+    return Request(f"no qdisc at {name}", new_message(_NO_QDISC, body, new=0))
 
 
-def _message(kind: int, body: bytes, new: int = _NEW) -> bytes:
+def new_message(kind: int, body: bytes, new: int = _NEW) -> bytes:
+    """A request of some kind, with these flags besides, and no number yet."""
     return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | new, 0, 0) + body
 
 
 def _body(part: _FixedPart, attributes: Mapping[int, bytes], **fields: int) -> bytes:
     """A message without header: its fixed part, then its attributes."""
-    return part.packed.pack(*(fields.get(name, 0) for name in part.names)) + _attributes(attributes)
+    return part.packed.pack(*(fields.get(name, 0) for name in part.names)) + packed_attributes(attributes)
 
 
-def _attributes(attributes: Mapping[int, bytes]) -> bytes:
+def packed_attributes(attributes: Mapping[int, bytes]) -> bytes:
+    """Each with its length and number, in their order."""
     packed = b""
     for number, value in attributes.items():
         packed += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), number) + value + b"\0" * (-len(value) % 4)
@@ -224,11 +228,11 @@ def send(requests: Sequence[Request], where: str) -> None:
 
 def _send(kernel: socket.socket, requests: Sequence[Request], where: str) -> None:
     last = len(requests) - 1
-    batch = b"".join(_numbered(r.message, number, ack=number == last) for number, r in enumerate(requests))
+    batch = b"".join(numbered(r.message, number, ack=number == last) for number, r in enumerate(requests))
     kernel.send(batch)
     answered = False
     while not answered:  # errors are always answered, in order; success only where it was asked for
-        for number, code, text in _answers(kernel.recv(1 << 16)):
+        for number, code, text in answers(kernel.recv(1 << 16)):
             if code:
                 request = requests[number]
                 reason = f"{text} ({os.strerror(code)})" if text else os.strerror(code)
@@ -237,12 +241,13 @@ def _send(kernel: socket.socket, requests: Sequence[Request], where: str) -> Non
             answered = number == last
 
 
-def _numbered(message: bytes, number: int, *, ack: bool) -> bytes:
+def numbered(message: bytes, number: int, *, ack: bool) -> bytes:
+    """The request with its number among those that are sent together; `ack` asks for an answer to success."""
     length, kind, flags, _, _ = _HEADER.unpack_from(message)
     return _HEADER.pack(length, kind, flags | (_ACK if ack else 0), number, 0) + message[_HEADER.size :]
 
 
-def _answers(data: bytes) -> Iterator[tuple[int, int, str]]:
+def answers(data: bytes) -> Iterator[tuple[int, int, str]]:
     """(number of the request, errno or 0, the kernel's words) of each answer."""
     while data:
         length, kind, flags, number, _ = _HEADER.unpack_from(data)

@@ -7,14 +7,14 @@ iptables-nft makes, by way of nft_compat. A chain that only queues may be jumped
 import os
 import socket
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from testbed.errors import UnsupportedError
+from testbed.world.netlink import answers, new_message, numbered, packed_attributes
 
 # From linux/netlink.h, linux/netfilter/nfnetlink.h, nf_tables.h and nf_tables_compat.h:
-_REQUEST, _ACK, _CREATE, _APPEND = 0x1, 0x4, 0x400, 0x800  # NLM_F_…
-_ERROR: Final = 2  # NLMSG_ERROR
+_CREATE, _APPEND = 0x400, 0x800  # NLM_F_CREATE, NLM_F_APPEND
 _NETFILTER: Final = 12  # NETLINK_NETFILTER
 _BEGIN, _END = 0x10, 0x11  # NFNL_MSG_BATCH_BEGIN, …_END
 _NFTABLES: Final = 10  # NFNL_SUBSYS_NFTABLES
@@ -24,9 +24,7 @@ _ELEMENT, _NAME, _DATA = 1, 1, 2  # NFTA_LIST_ELEM, NFTA_EXPR_NAME, NFTA_EXPR_DA
 _TARGET, _REVISION, _INFO = 1, 2, 3  # NFTA_TARGET_…
 _NESTED: Final = 0x8000  # NLA_F_NESTED
 
-_HEADER: Final = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _OF_NFNETLINK: Final = struct.Struct("!BBH")  # nfgenmsg: family, version, resource
-_ATTRIBUTE: Final = struct.Struct("=HH")  # nlattr: length, type
 _QUEUE_INFO: Final = struct.Struct("=H6x")  # xt_NFQ_info of revision 0, as long as xtables aligns it
 _FAMILY: Final = {"ip": socket.AF_INET, "ip6": socket.AF_INET6}
 
@@ -50,13 +48,13 @@ def queue_in(chains: Sequence[QueueingChain]) -> None:
     last = len(chains)
     messages = [_edge(_BEGIN), *map(_rule, chains), _edge(_END)]
     # Errors are always answered; success of the last is asked for: answers for hundreds overflow the socket.
-    batch = b"".join(_numbered(one, number, ack=number == last) for number, one in enumerate(messages))
+    batch = b"".join(numbered(one, number, ack=number == last) for number, one in enumerate(messages))
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETFILTER) as kernel:
         kernel.bind((0, 0))
         kernel.send(batch)
         answered = 0
         while answered != last:
-            for answered, code in _answers(kernel.recv(1 << 16)):
+            for answered, code, _ in answers(kernel.recv(1 << 16)):
                 if code:
                     where = " ".join(chains[answered - 1][:3]) if answered else "the rules"
                     raise UnsupportedError(
@@ -65,40 +63,17 @@ def queue_in(chains: Sequence[QueueingChain]) -> None:
                     )
 
 
-def _edge(kind: int) -> tuple[int, int, bytes]:
-    return kind, _REQUEST, _OF_NFNETLINK.pack(socket.AF_UNSPEC, 0, _NFTABLES)
+def _edge(kind: int) -> bytes:
+    return new_message(kind, _OF_NFNETLINK.pack(socket.AF_UNSPEC, 0, _NFTABLES), new=0)
 
 
-def _rule(one: QueueingChain) -> tuple[int, int, bytes]:
-    target = _attributes({_TARGET: b"NFQUEUE\0", _REVISION: bytes(4), _INFO: _QUEUE_INFO.pack(one.queue)})
-    expression = _attributes({_NAME: b"target\0", _DATA | _NESTED: target})
-    body = _attributes(
-        {
-            _TABLE: one.table.encode() + b"\0",
-            _CHAIN: one.chain.encode() + b"\0",
-            _EXPRESSIONS | _NESTED: _attributes({_ELEMENT | _NESTED: expression}),
-        }
-    )
-    return _NEW_RULE, _REQUEST | _CREATE | _APPEND, _OF_NFNETLINK.pack(_FAMILY[one.family], 0, 0) + body
-
-
-def _numbered(message: tuple[int, int, bytes], number: int, *, ack: bool) -> bytes:
-    kind, flags, body = message
-    return _HEADER.pack(_HEADER.size + len(body), kind, flags | (_ACK if ack else 0), number, 0) + body
-
-
-def _attributes(values: Mapping[int, bytes]) -> bytes:
-    packed = b""
-    for kind, value in values.items():
-        packed += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
-    return packed
-
-
-def _answers(data: bytes) -> Iterator[tuple[int, int]]:
-    """The number of the message, and errno or 0, of each answer."""
-    while data:
-        length, kind, _, number, _ = _HEADER.unpack_from(data)
-        if kind == _ERROR:
-            (code,) = struct.unpack_from("=i", data, _HEADER.size)
-            yield number, -code
-        data = data[length + 3 & ~3 :]
+def _rule(one: QueueingChain) -> bytes:
+    target = {_TARGET: b"NFQUEUE\0", _REVISION: bytes(4), _INFO: _QUEUE_INFO.pack(one.queue)}
+    expression = {_NAME: b"target\0", _DATA | _NESTED: packed_attributes(target)}
+    rule = {
+        _TABLE: one.table.encode() + b"\0",
+        _CHAIN: one.chain.encode() + b"\0",
+        _EXPRESSIONS | _NESTED: packed_attributes({_ELEMENT | _NESTED: packed_attributes(expression)}),
+    }
+    body = _OF_NFNETLINK.pack(_FAMILY[one.family], 0, 0) + packed_attributes(rule)
+    return new_message(_NEW_RULE, body, new=_CREATE | _APPEND)
