@@ -6,7 +6,9 @@ import re
 from typing import Any, Final
 
 _LONGEST: Final = 20  # characters of an integer that fits 64 bits, with its sign
-_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")  # maybe one half of a character that takes two
+_HALF: Final = re.compile(
+    r"\\u[dD][89a-fA-F]|[\ud800-\udfff]"
+)  # maybe one half of a character that takes two
 
 
 def json_value(text: str | bytes) -> Any:

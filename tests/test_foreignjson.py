@@ -14,6 +14,7 @@ from testbed.foreignjson import json_value
     [
         ('{"a": [1, -2.5, "ж", null, true]}', {"a": [1, -2.5, "ж", None, True]}),
         (b'"\xd0\xb6"', "ж"),
+        ('["\udcff", "\ud800"]', ["?", "?"]),
         ("[NaN, Infinity, -Infinity, 1e999, -1e999]", [None] * 5),
         (f"[{2**63}, {10**400}, -{'9' * 5000}]", [2**63, None, None]),
         ('["\\ud83d\\ude00", "a\\ud83d", "\\uDE00", "\\\\ud800"]', ["\U0001f600", "a?", "?", "\\ud800"]),
