@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from testbed.errors import InputError, nearest
+from testbed.explain.ranscenario import other_form
 from testbed.measurement.ooni import Measurement
 from testbed.truth.proofs import is_receipt
 
@@ -160,6 +161,12 @@ def read(folder: Path) -> RunEvidence:
     if not scenario:
         raise InputError.at(
             str(folder), "scenario.json cannot be read", "without it nothing can be explained"
+        )
+    if place := other_form(scenario):
+        raise InputError.at(
+            str(folder),
+            f"scenario.json has another form than this testbed writes, at {place}",
+            "take that of the run again: it is not to be edited",
         )
     summary = _json(folder / "summary.json", missing, "the run did not come to its end")
     if "rows" in summary:
