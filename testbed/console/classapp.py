@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from testbed.console.seats import Seats
 from testbed.console.shellsocket import FULL, attend_shell, comes_free
-from testbed.console.socketends import stopped, until_gone
+from testbed.console.socketends import started, stopped, until_gone
 from testbed.console.subscribertty import StudentShell, SubscriberTerminal
 from testbed.console.webapp import ASSETS
 from testbed.console.webguard import WebGuard
@@ -232,10 +232,16 @@ async def _closed(socket: WebSocket) -> None:
         await socket.close(_TAKEN)
 
 
-def class_app(web: ClassWeb, seats: Seats, hosts: Collection[str], clerk: ClassClerk) -> ASGIApp:
+def class_app(
+    web: ClassWeb,
+    seats: Seats,
+    hosts: Collection[str],
+    clerk: ClassClerk,
+    broken: Callable[[], object],
+) -> ASGIApp:
     """The app. `hosts`: "192.0.2.1:8080", every name and port by which it is reached.
 
-    While it lives, `clerk` and the worlds of `web` work.
+    While it lives, `clerk` and the worlds of `web` work. `broken` is called if they fail, and MUST end it.
     """
     routes = [
         Route("/w/{student}/enter", web.enter),
@@ -253,7 +259,7 @@ def class_app(web: ClassWeb, seats: Seats, hosts: Collection[str], clerk: ClassC
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         seats.on_left(web.lost_seat)
-        tasks = [asyncio.create_task(web.worlds.run()), asyncio.create_task(clerk.run())]
+        tasks = [started(web.worlds.run(), broken), started(clerk.run(), broken)]
         yield
         for task in tasks:
             await stopped(task)

@@ -84,8 +84,8 @@ async def _serve(
     web = ClassWeb(worlds, seats, link)
     web.table()  # what is missing is said now
     clerk = ClassClerk(folder, students, limits.at_once, worlds.touch)
-    app = class_app(web, seats, address.hosts(port), clerk)
     over = asyncio.Event()
+    app = class_app(web, seats, address.hosts(port), clerk, over.set)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, over.set)
     kept = folder.path / LINKS

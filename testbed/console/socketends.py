@@ -1,6 +1,7 @@
-"""What ends the work for a page: the page is gone, or the work is stopped."""
+"""What ends the work for a page: the page is gone, or the work is stopped, or it has failed."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -19,3 +20,18 @@ async def stopped(task: "asyncio.Task[Any]") -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+def started(work: Coroutine[Any, Any, Any], broken: Callable[[], object]) -> "asyncio.Task[Any]":
+    """Start work that lasts as long as its server. If it fails, `broken` MUST end that, and `stopped` raises.
+
+    A server that went on without it would show what is no longer so.
+    """
+
+    def look(task: "asyncio.Task[Any]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            broken()
+
+    task = asyncio.create_task(work)
+    task.add_done_callback(look)
+    return task

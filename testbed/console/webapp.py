@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from testbed.console.flowstories import flow_story
 from testbed.console.seats import Seats
 from testbed.console.shellsocket import FULL, attend_shell, comes_free
-from testbed.console.socketends import stopped, until_gone
+from testbed.console.socketends import started, stopped, until_gone
 from testbed.console.subscribertty import SubscriberTerminal
 from testbed.console.webguard import LONGEST_BODY, WebGuard
 from testbed.console.worldfeed import WorldFeed
@@ -65,9 +65,12 @@ def require_assets(folder: Path = ASSETS) -> None:
         )
 
 
-def app(feeds: Mapping[str, WorldFeed], seats: Seats, hosts: Collection[str]) -> ASGIApp:
+def app(
+    feeds: Mapping[str, WorldFeed], seats: Seats, hosts: Collection[str], broken: Callable[[], object]
+) -> ASGIApp:
     """The app over these worlds. `hosts`: "127.0.0.1:8080", every name and port by which it is reached.
 
+    `broken` is called if watching a world fails, and MUST end the server.
     Each world is at /w/NAME/, by a token of `seats` alone. A lecturer's page may mount it several times.
     """
     places = {name: _Place(feed) for name, feed in feeds.items()}
@@ -86,7 +89,7 @@ def app(feeds: Mapping[str, WorldFeed], seats: Seats, hosts: Collection[str]) ->
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         seats.on_left(web.lost_seat)
-        tasks = [asyncio.create_task(room.feed.run()) for room in places.values()]
+        tasks = [started(room.feed.run(), broken) for room in places.values()]
         yield
         for task in tasks:
             await stopped(task)

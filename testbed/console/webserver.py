@@ -68,8 +68,8 @@ async def _serve(names: Sequence[str], listener: socket.socket, tell: Callable[[
     port = listener.getsockname()[1]
     feeds = {name: await first_glance(name) for name in names}
     seats = Seats()
-    web = app(feeds, seats, [f"{ADDRESS}:{port}", f"localhost:{port}"])
     over = asyncio.Event()
+    web = app(feeds, seats, [f"{ADDRESS}:{port}", f"localhost:{port}"], over.set)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, over.set)

@@ -1,7 +1,7 @@
 """A feed over a folder, without a world that could be asked; and a browser for it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,10 +41,12 @@ def feed(folder: Path, name: str = "w") -> QuietFeed:
 
 
 @contextmanager
-def browsers(*feeds: WorldFeed) -> Iterator[tuple[Seats, TestClient]]:
+def browsers(
+    *feeds: WorldFeed, broken: Callable[[], object] = lambda: None
+) -> Iterator[tuple[Seats, TestClient]]:
     """The app over these worlds, and a browser that has no seat yet."""
     seats = Seats()
-    web = app({one.name: one for one in feeds}, seats, [HERE])
+    web = app({one.name: one for one in feeds}, seats, [HERE], broken)
     with TestClient(web, base_url=f"http://{HERE}", follow_redirects=False) as client:
         yield seats, client
 

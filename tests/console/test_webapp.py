@@ -14,7 +14,7 @@ from testbed.console.webapp import require_assets
 from testbed.console.webguard import HEADERS
 from testbed.console.worldfeed import WatchingPage
 from testbed.errors import UnsupportedError
-from tests.console.quietworld import HERE, OWN, browsers, enter, feed, live
+from tests.console.quietworld import HERE, OWN, QuietFeed, browsers, enter, feed, live
 
 FLOW = "tcp 91.76.0.100:42808 > 152.199.21.141:443"
 BOX = "mts/tspu-substring"
@@ -47,6 +47,25 @@ def test_the_link_opens_the_page_once(tmp_path: Path) -> None:
         assert {name: shown.headers[name] for name in HEADERS} == HEADERS
         again = client.get(link)
         assert (again.status_code, "has been used" in again.text) == (403, True)
+
+
+class BrokenFeed(QuietFeed):
+    """What watches it has a bug."""
+
+    async def run(self) -> None:
+        raise ZeroDivisionError
+
+
+def test_a_server_that_no_longer_watches_its_world_ends(tmp_path: Path) -> None:
+    ended = list[str]()
+
+    def serve() -> None:
+        world = BrokenFeed("w", feed(tmp_path / "w").about)
+        with browsers(world, broken=lambda: ended.append("at once")) as (_, client):
+            assert (client.get("/w/w/").status_code, ended) == (403, ["at once"])
+
+    with pytest.raises(ZeroDivisionError):
+        serve()
 
 
 def test_a_second_browser_is_refused_until_it_takes_over(tmp_path: Path) -> None:

@@ -243,7 +243,7 @@ def visitors(folder: ClassFolder) -> Iterator[tuple[Seats, TestClient]]:
     web = ClassWeb(
         worlds, seats, lambda student: f"http://{HERE}/w/{student}/enter?token={seats.issue(student)}"
     )
-    app = class_app(web, seats, [HERE], ClassClerk(folder, ["s1", "s2"], 1, worlds.touch))
+    app = class_app(web, seats, [HERE], ClassClerk(folder, ["s1", "s2"], 1, worlds.touch), lambda: None)
     with TestClient(app, base_url=f"http://{HERE}", follow_redirects=False) as client:
         yield seats, client
 
