@@ -190,9 +190,13 @@ def _status(args: Sequence[str]) -> int:
         raise
     except (OSError, MemoryError, SystemError, ImportError) as error:
         refused = _refused(error)
-        return _bug() if refused is None else refused
-    except Exception:  # whatever escapes is our bug, and a bug has an exit status too
-        return _bug()
+        return _escaped(error) if refused is None else refused
+    except SystemExit as leaving:
+        if not _blamed(leaving):
+            raise
+        return Exit.INPUT
+    except Exception as error:  # what escapes and is no plug-in's is our bug, which has an exit status too
+        return _escaped(error)
     return result if isinstance(result, int) else Exit.OK
 
 
@@ -231,7 +235,19 @@ def _without_memory(error: Exception) -> bool:
     return mapped or isinstance(error, MemoryError)
 
 
-def _bug() -> int:
+def _blamed(error: BaseException) -> bool:
+    """Whether a scenario's own Python file raised it; then that is said."""
+    plugins = sys.modules.get("testbed.scenario.plugin")  # not loaded: then no plug-in was, either
+    found = plugins.blamed(error) if plugins else None
+    if found is not None:
+        _say(str(found).splitlines())
+    return found is not None
+
+
+def _escaped(error: BaseException) -> int:
+    """Say whose fault it is that this was raised, a plug-in's or ours; the exit status."""
+    if _blamed(error):
+        return Exit.INPUT
     traceback.print_exc()
     _say(["this is a bug in testbed, and the run is invalid; please report it with the lines above"])
     return Exit.INVALID

@@ -53,10 +53,16 @@ class Adapter:
     def report(self, output: ToolOutput) -> ToolReport:
         """What `read` makes of an output. An adapter that fails on it is a complaint, whoever wrote it."""
         try:
-            return self.read(output)
-        except Exception as error:
-            message = f"the adapter {self.name} cannot read it: {type(error).__name__}: {error}"
-            return ToolReport(complaints=(Complaint("not read", "", message),))
+            found = self.read(output)
+        except (Exception, SystemExit) as error:
+            return self._unread(f"{type(error).__name__}: {error}")
+        if not isinstance(found, ToolReport):
+            return self._unread(f"it returned {found!r:.80}, no ToolReport")
+        return found
+
+    def _unread(self, why: str) -> ToolReport:
+        message = f"the adapter {self.name} cannot read it: {why}"
+        return ToolReport(complaints=(Complaint("not read", "", message),))
 
     def takes(self, scheme: str) -> bool:
         """Whether targets of that URL scheme can be given to it."""
@@ -86,7 +92,7 @@ def every_adapter() -> dict[str, Adapter]:
         place = f"entry point {entry.value!r} of group {GROUP}"
         try:
             one = entry.load()
-        except Exception as error:  # whatever somebody's module does when it is imported
+        except (Exception, SystemExit) as error:  # whatever somebody's module does when it is imported
             raise InputError.at(
                 place, f"it cannot be loaded: {error!r}", "repair or uninstall its package"
             ) from error

@@ -21,6 +21,7 @@ from testbed.measurement.target import is_address
 from testbed.model import OUTSIDE, Scenario
 from testbed.scenario.labels import CAUSELESS
 from testbed.scenario.loader import load
+from testbed.scenario.plugin import blaming_plugins
 from testbed.truth.expected import Truth, truth
 from testbed.truth.judge import also_seen
 from testbed.truth.timeline import Timeline
@@ -93,13 +94,21 @@ class Agreement:
             for ipv in (4, 6):
                 for one in truth(self.scenario, phase, ipv=ipv):
                     place = self._asker.written(phase, one, ipv)
-                    for message, remedy in self._faults(phase, one, ipv):
+                    for message, remedy in self._blamed_faults(place, phase, one, ipv):
                         fault = found.setdefault((place, one.target.url, remedy), _Fault(message, remedy))
                         fault.where.setdefault(phase, {})[one.vantage] = None
         return [
             Problem(place, f"{fault.message}, {fault.places}", fault.remedy)
             for (place, *_), fault in found.items()
         ]
+
+    def _blamed_faults(self, place: str, phase: str, one: Truth, ipv: int) -> list[tuple[str, str]]:
+        """As `_faults`; what a plug-in raises when it is asked is a fault of its file, too."""
+        try:
+            with blaming_plugins(place):
+                return list(self._faults(phase, one, ipv))
+        except InputError as error:
+            return [(problem.message, problem.remedy) for problem in error.problems]
 
     def _faults(self, phase: str, one: Truth, ipv: int) -> Iterator[tuple[str, str]]:
         """What is wrong with one expectation: message and remedy."""

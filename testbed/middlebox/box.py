@@ -114,7 +114,7 @@ class Middlebox:
                 packet.repeat()
             else:
                 self._carry_out(decision, packet, raw)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # an action may be anybody's Python
             self._fail_open(packet, error)
         if self.interrupted:
             raise Interrupted
@@ -131,7 +131,7 @@ class Middlebox:
                 decision = process(raw, UP if link in inside else DOWN, now)
                 if decision is not PASS:
                     self._overdue(decision)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # an action may be anybody's Python
             self._fault(error)
 
     def release_due(self) -> None:
@@ -188,7 +188,7 @@ class Middlebox:
             self.receipts.claims[decision.rule].add_verdict(decision)
         packet.repeat()
 
-    def _fail_open(self, packet: Packet, error: Exception) -> None:
+    def _fail_open(self, packet: Packet, error: Exception | SystemExit) -> None:
         """As the real box does when it fails; the count makes the run invalid."""
         self._fault(error)
         try:
@@ -197,7 +197,7 @@ class Middlebox:
         except RuntimeError:  # it has its verdict already
             return
 
-    def _fault(self, error: Exception) -> None:
+    def _fault(self, error: Exception | SystemExit) -> None:
         where = error.__traceback__
         while where is not None and where.tb_next is not None:
             where = where.tb_next

@@ -4,6 +4,10 @@ The process must already be inside the vantage's network namespace. The measurem
 that fails; redirects are recorded, not followed.
 """
 
+import sys
+import traceback
+from pathlib import Path
+
 from testbed.measurement.ooni import Measurement
 from testbed.measurement.passage import DIRECT, Passage
 from testbed.measurement.target import Target
@@ -39,8 +43,16 @@ def measure(
         target.kind.measure(target, steps)
     except (MeasurementError, OSError, EOFError) as error:
         log.failed(steps.step, failure.of(error))
-    except Exception as error:  # a bug must be visible as one, and must not stop the other targets
+    except (Exception, SystemExit) as error:  # a bug must be visible as one, and not stop other targets
         log.failed(steps.step, failure.of(error))
-        log.probe_error = failure.of(error)
+        log.probe_error = f"{failure.of(error)} at {_where(error, target)}"
     first = lookup.endpoint(resolvers[0])[0] if resolvers else ""
     return log.measurement(target.url, ipv, first)
+
+
+def _where(error: BaseException, target: Target) -> str:
+    """The last line of the kind's own file that led to it, or of any file: "mykind.py:12"."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = getattr(sys.modules.get(type(target.kind).__module__), "__file__", None)
+    last = ([one for one in frames if one.filename == own] or frames)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"

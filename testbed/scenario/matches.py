@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from testbed.censor.inspect import Kind
 from testbed.censor.match import KEYS, ContentKey, HeaderKey, HistoryKey, Match, MatchKey
+from testbed.censor.match.key import Impossible
 from testbed.errors import InputError
 from testbed.scenario.listparts import with_lists_read
 from testbed.scenario.matchparts import MatchModel, type_of, values_of
@@ -33,11 +34,10 @@ def build_match(part: MatchModel, loc: Loc, at: str, sources: Sources) -> Match:
                 written[own[0].name] = reference
     match = Match(parts)
     for key, value in match.parts:
-        with (
-            sources.noting(),
-            blaming_plugins(sources.document.place((*loc, written.get(key.name, key.name)))),
-        ):
-            for steps, message, remedy in key.faults(value, match):
+        place = sources.document.place((*loc, written.get(key.name, key.name)))
+        with sources.noting(), blaming_plugins(place):
+            for found in key.faults(value, match):
+                steps, message, remedy = _impossible(found, key, place)
                 at_key = [written.get(str(step), step) for step in steps[:1]]
                 sources.add((*loc, *at_key, *steps[1:]), message, remedy)
     if len(parts) != len(given) + len(part.plugins):
@@ -83,6 +83,15 @@ def _own_key(plugin: Plugin[type[MatchKey[Any]]], place: str, taken: list[str]) 
             known = ", ".join(f"Kind.{each.name}" for each in Kind)
             raise InputError.at(place, message, f"write kinds = frozenset({{…}}) of {known}")
     return kind()
+
+
+def _impossible(found: object, key: MatchKey[Any], place: str) -> Impossible:
+    """What a key says against its value. A class of one's own may yield anything."""
+    match found:
+        case (tuple() as steps, str(message), str(remedy)):
+            return Impossible(steps, message, remedy)
+    shape = "yield Impossible((), what is wrong, what to write instead)"
+    raise InputError.at(place, f"faults() of {type(key).__name__} yields {shown(found)}", shape)
 
 
 def _try_out(key: MatchKey[Any], value: Any) -> None:

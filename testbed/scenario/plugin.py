@@ -80,6 +80,17 @@ def blaming_plugins(place: str) -> Iterator[None]:
             raise
 
 
+def blamed(error: BaseException) -> InputError | None:
+    """The InputError for what a plug-in raised, which names its file; None if no plug-in did."""
+    try:
+        with blaming_plugins(""):
+            raise error
+    except InputError as found:
+        return found
+    except BaseException:
+        return None
+
+
 def load_class(
     folder: Path, reference: str, place: str, base: type[T], what: str, required: Iterable[str] = ()
 ) -> Plugin[type[T]]:

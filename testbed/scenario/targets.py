@@ -10,7 +10,7 @@ from testbed.measurement.kinds import KINDS, parse
 from testbed.measurement.target import Fault, ProbeKind, Target
 from testbed.model import World
 from testbed.scenario.plugin import Plugin, load_class
-from testbed.scenario.problems import Loc
+from testbed.scenario.problems import Loc, shown
 from testbed.scenario.sources import Sources
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")  # RFC 3986 section 3.1, in lower case
@@ -37,7 +37,7 @@ class TargetParser:
         try:
             with guard:
                 target = parse(url, self.kinds)
-                fault = target.kind.missing(target, self._hosts) or self._port_fault(target)
+                fault = _missing(target, self._hosts) or self._port_fault(target)
         except InputError as error:
             for problem in error.problems:
                 self._sources.add(loc, problem.message, problem.remedy)
@@ -77,6 +77,17 @@ class TargetParser:
                 kinds[kind.scheme] = kind
                 self._plugins[kind.scheme] = plugin
         return kinds
+
+
+def _missing(target: Target, hosts: "WorldHosts") -> Fault | None:
+    """What the target's kind finds missing. A class of one's own may answer with anything."""
+    found: object = target.kind.missing(target, hosts)
+    match found:
+        case None:
+            return None
+        case (str(message), str(remedy)):
+            return message, remedy
+    raise TypeError(f"missing() returned {shown(found)}: write None, or a tuple of message and remedy")
 
 
 def _scheme_fault(plugin: Plugin[type[ProbeKind]], others: Mapping[str, ProbeKind]) -> Fault | None:

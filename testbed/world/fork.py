@@ -142,6 +142,10 @@ class Slot:
         """In the child: call `function` and leave what it returns or raises. Returns the exit status."""
         try:
             value = function()
+        except SystemExit as error:  # raised again in the parent it would end that one, as if all were well
+            ended = RuntimeError(f"sys.exit({error.code!r}) was called")
+            self.put(ended.with_traceback(error.__traceback__))
+            return 1
         except BaseException as error:
             self.put(error)
             return 1

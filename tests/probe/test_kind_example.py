@@ -70,7 +70,7 @@ class Notes(ProbeKind):
 )
 def test_a_note_that_cannot_be_written_is_a_bug(note, error):
     seen = measure(parse("notes://a/", {"notes": Notes(*note)}), resolver=())
-    assert seen.test_keys.probe_error == error
+    assert seen.test_keys.probe_error.startswith(f"{error} at test_kind_example.py:")
     assert seen.test_keys.extra == {}
 
 
