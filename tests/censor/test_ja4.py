@@ -2,11 +2,14 @@
 
 import pytest
 
+from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.ja4 import Letter, is_ja4, ja4
+from testbed.censor.match import Match
 from testbed.censor.parsers.dtls import recognise as dtls
 from testbed.censor.parsers.message import Message
 from testbed.censor.parsers.quic import InitialReader
 from testbed.censor.parsers.tls import ClientHello, client_hello
+from tests.censor.line import Line, policy
 from tests.censor.parsers.real import DTLS_HELLO, read
 
 _CHROME = "1301,1302,1303,c02b,c02f,c02c,c030,cca9,cca8,c013,c014,009c,009d,002f,0035"
@@ -145,3 +148,12 @@ def test_form() -> None:
         "T13D1516H2_8DAAF6152771_D8A2DA3F94CD",
     ):
         assert not is_ja4(wrong)
+
+
+@pytest.mark.parametrize(("letter", "fires"), [("q", True), ("t", False)])
+def test_a_rule_by_the_fingerprint_over_quic(letter, fires: bool) -> None:
+    datagrams, reader = read("chrome146-h3"), InitialReader()
+    *_, seen = [reader.feed(one) for one in datagrams]
+    assert isinstance(seen, ClientHello)
+    line = Line(policy(Match(ja4=(ja4(seen, letter),), transport="udp"), SilentDrop(), "t25"), udp=True)
+    assert (True in [line.L(payload=one).fired for one in datagrams]) is fires

@@ -24,6 +24,8 @@ from testbed.censor.packet import parse, parse_any
 from testbed.censor.parsers import Unread, dns, http, tls
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
+from testbed.censor.segments import options
+from tests.censor.actions.test_divert import PORT53, box
 from tests.censor.line import INSIDE, OUTSIDE, Line, hello, names, sni
 
 EVERYTHING = Policy(
@@ -268,3 +270,36 @@ def test_segments_without_data_say_nothing_where_only_data_decides(profile: str)
         assert mine == other
         handed_over += mine.handover is not None
     assert handed_over > 500
+
+
+def test_evictions_of_the_actions_own_tables_are_counted_too() -> None:
+    line = Line(box(PORT53), udp=True, dport=53)
+    for number in range(4100):
+        line.sport = 2000 + number
+        line.L(payload=b"q")
+    assert line.censor.evictions == 4
+
+
+def _with_options(data: bytes) -> dict[int, bytes]:
+    raw = bytearray(bytes(IP(src="10.0.0.1", dst="10.0.0.2") / TCP(flags="A")) + data)
+    raw[32] = 5 + len(data) // 4 << 4
+    raw[2:4] = len(raw).to_bytes(2, "big")
+    packet = parse(bytes(raw))
+    assert packet is not None
+    return options(packet)
+
+
+def test_tcp_options_are_read_as_far_as_they_are_well_formed() -> None:
+    assert _with_options(b"\4\2\1\1") == {4: b""}
+    assert _with_options(b"\2\4\5\xb4\4\2\1\1") == {2: b"\5\xb4", 4: b""}
+    assert _with_options(b"\1\1\1\x08") == {}, "a kind without its length"
+    assert _with_options(b"\2\4\5\xb4\x13\x12\0\0") == {2: b"\5\xb4"}, "longer than what is there"
+    assert _with_options(b"\x13\1\0\0") == {}, "shorter than its own header"
+    assert _with_options(b"\0\2\4\1") == {}, "the end of the list"
+
+
+def test_a_tcp_header_that_ends_outside_the_packet_is_no_packet() -> None:
+    raw = bytearray(bytes(IP(src="10.0.0.1", dst="10.0.0.2") / TCP(flags="A") / Raw(b"abcd")))
+    for words in range(16):
+        raw[32] = words << 4
+        assert (parse(bytes(raw)) is not None) is (words in (5, 6)), words

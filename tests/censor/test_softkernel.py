@@ -2,7 +2,7 @@
 
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
-from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, PadN
 from scapy.packet import Raw
 
 from testbed.censor.actions.policer import Policer
@@ -11,7 +11,7 @@ from testbed.censor.decision import PASS, Decision, Direction, Verdict
 from testbed.censor.handover import PASS_ON, Drop, Handover, Police
 from testbed.censor.policy import Match, Policy, Rule
 from testbed.censor.profiles import PROFILES
-from testbed.censor.softkernel import SoftKernel, TokenBucket, flow_key
+from testbed.censor.softkernel import SoftKernel, TokenBucket, _fragmented, flow_key
 
 UP, DOWN = Direction.UP, Direction.DOWN
 BOTH = pytest.mark.parametrize("version", [4, 6])
@@ -194,3 +194,47 @@ def test_a_bucket_holds_a_second_of_its_rate_at_least() -> None:
 def test_a_handover_that_means_nothing_cannot_be_made(wrong) -> None:
     with pytest.raises(ValueError, match="give"):
         wrong()
+
+
+@BOTH
+@pytest.mark.parametrize("way", [UP, DOWN])
+def test_a_shared_bucket_is_the_inside_hosts(version: int, way: Direction) -> None:
+    ip, header = (IP, 40) if version == 4 else (IPv6, 60)
+    inside = INSIDE[version], {4: "10.0.0.77", 6: "2001:db8::77"}[version]
+    outside = OUTSIDE[version], {4: "192.0.2.77", 6: "2001:db8:1::77"}[version]
+
+    def sent(near: str, far: str) -> bytes:
+        (a, sport), (b, dport) = ((near, 4000), (far, 443))[:: 1 if way is UP else -1]
+        return bytes(ip(src=a, dst=b) / TCP(sport=sport, dport=dport, flags="A") / Raw(bytes(1000 - header)))
+
+    box = kernel(Police(8000, 1000, idle=60.0, per="host"))
+    flows = [sent(inside[0], outside[0]), sent(inside[0], outside[1]), sent(inside[1], outside[0])]
+    for raw in flows:
+        box.process(raw, way, 0.0)  # the trigger is the core's
+    assert [box.process(raw, way, 0.0).decision is PASS for raw in flows] == [True, False, True]
+
+
+def test_a_fragment_of_a_policed_flow_goes_to_the_core() -> None:
+    box = kernel(Police(8000, 3000, idle=60.0))
+    assert [box.process(packet(6, UP), UP, 0.0).by for _ in range(2)] == ["core", "police"]
+    ends = TCP(sport=4000, dport=443, flags="A")
+    whole = IPv6(src=INSIDE[6], dst=OUTSIDE[6]) / IPv6ExtHdrFragment(nh=6, m=0) / ends
+    assert box.process(bytes(whole), UP, 0.0).by == "core"
+
+
+@pytest.mark.parametrize("size", [4, 12, 20])
+def test_a_fragment_header_behind_others_is_found(size: int) -> None:
+    ip, ends = IPv6(src=INSIDE[6], dst=OUTSIDE[6]), TCP(sport=4000, dport=443, flags="A")
+    hop = IPv6ExtHdrHopByHop(options=[PadN(optdata=bytes(size))])
+    destination = IPv6ExtHdrDestOpt(options=[PadN(optdata=bytes(size))])
+    for before in (ip, ip / hop, ip / destination, ip / hop / destination):
+        assert _fragmented(bytes(before / IPv6ExtHdrFragment(nh=6) / ends))
+        assert not _fragmented(bytes(before / ends))
+
+
+def test_a_packets_class_is_no_part_of_its_length() -> None:
+    ends = TCP(sport=4000, dport=443, flags="A") / Raw(bytes(400))
+    for ip in (IP(src=INSIDE[4], dst=OUTSIDE[4], tos=0xB9), IPv6(src=INSIDE[6], dst=OUTSIDE[6], tc=0xB9)):
+        box = kernel(Police(8000, 1000, idle=60.0))
+        said = [box.process(bytes(ip / ends), UP, 0.0).decision is PASS for _ in range(4)]
+        assert said[1:] == [True, True, False]

@@ -7,11 +7,13 @@ from xml.etree import ElementTree
 import pytest
 
 from testbed.detectors.adapter import adapter
+from testbed.detectors.pairing import about, rule_of
 from testbed.detectors.score import Thresholds, score
 from testbed.detectors.trials import Trial
 from testbed.detectors.verdicts import Complaint, ToolVerdict
 from testbed.detectors.wilson import CountedShare
 from testbed.report import scores, scoring
+from testbed.scenario.loadcache import load_kept
 
 ANY, CURL = adapter("plain"), adapter("curl")
 RULE = "mts/tspu/social-reset"
@@ -223,3 +225,43 @@ def test_of_nothing_nothing_is_known():
         "none",
     )
     assert CountedShare(59, 59).interval[0] > 0.93
+
+
+def test_a_rule_that_acted_where_nothing_is_blocked_is_no_false_alarm():
+    for trial in (FALSE, RIGHT, says(FREE, "inconclusive")):
+        assert replace(trial, acted=("mts/tspu/news-drop",)).standing(ANY) == "another rule"
+
+
+def test_the_f1_of_a_detector_that_is_always_right():
+    assert score("d", [HIT, HIT, RIGHT], ANY).macro_f1 == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "target", "same"),
+    [
+        ("https://vk.com:443/", "https://vk.com/", True),
+        ("https://vk.com", "https://vk.com:443/", True),
+        ("http://vk.com:80/", "http://vk.com/", True),
+        ("https://vk.com:80/", "https://vk.com/", False),
+        ("http://vk.com:443/", "http://vk.com/", False),
+    ],
+)
+def test_a_port_that_the_scheme_has_anyway(said, target, same):
+    assert about(ToolVerdict(said, "free"), replace(FREE, target=target)) is same
+
+
+def test_where_a_rule_is():
+    scenario = load_kept("twitter-facebook-block-2022-03")
+
+    def place(vantage: str, by: str) -> tuple[str, str]:
+        found, technique = rule_of(scenario, "block", vantage, by)
+        return found.name if found else "", technique
+
+    assert place("mts", "social-reset") == ("mts/tspu-mts", "rst-rewrite")
+    assert place("rostelecom", "tspu/social-reset") == ("rostelecom/tspu", "rst-rewrite")
+    for vantage, by in (("rostelecom", "tspu-mts/social-reset"), ("mts", "other/social-reset"), ("mts", "")):
+        assert place(vantage, by) == ("", "")
+
+
+def test_a_place_without_repeats_is_neither_steady_nor_flaky():
+    assert score("d", [HIT, RIGHT], ANY).steady == CountedShare(0, 0)

@@ -118,3 +118,12 @@ def test_what_some_draws_give_is_accepted(check: Checked) -> None:
         check('{phase: on, vantage: mts, target: "https://twitter.com/", outcome: freeze, by: rule}', **half)
         != []
     )
+
+
+def test_the_same_effect_by_another_rule(check):
+    second = "- {name: second, match: {tls.sni: www.bbc.com}, action: rst-rewrite}"
+    two = f"rst-rewrite\n      {second}"
+    expect = '{{phase: on, vantage: mts, target: "https://twitter.com/", outcome: tls.sni.rst, by: {}}}'
+    assert check(expect.format("rule"), action=two) == []
+    (said,) = check(expect.format("second"), action=two)
+    assert "'tls.sni.rst' by second is expected, and the rules give 'tls.sni.rst', by box/rule" in said

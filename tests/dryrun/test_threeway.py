@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from testbed.dryrun.ask import Asker
-from testbed.dryrun.threeway import differences, wire_records
+from testbed.dryrun.threeway import acting, differences, wire_records
 from testbed.model import OUTSIDE
 from testbed.scenario.loader import load
 from testbed.truth.judge import Row
@@ -83,3 +83,10 @@ def _expected(asker: Asker):  # type: ignore[no-untyped-def]
     from testbed.truth.expected import truth
 
     return truth(asker.scenario, "on")
+
+
+def test_a_rule_acted_if_core_and_kernel_say_so(asker):
+    assert acting(asker, "on", SEEN) == (RULE,)
+    for one in (replace(SEEN, claimed=0), replace(SEEN, kernel=0)):
+        assert acting(asker, "on", one) == ()
+        assert acting(asker, "on", replace(one, others=("mts/box/other",))) == ("mts/box/other",)

@@ -111,3 +111,11 @@ def test_the_kernel_counts_each_flow_for_its_rule(family):
     }
     assert policed > 0
     assert receipt.unjoined == receipt.undecided == 0
+
+
+def test_whose_packets_the_kernel_dropped_after_a_handover():
+    acts, up = Acts(1), datagram()
+    flow, key = flow_of(up), wire_key(up)
+    acts.note(Decision(Verdict.DROP, handover=Drop(1.0), rule=0, flow=flow), up)
+    found = acts.joined([{key: 5, reversed_key(key): 2}])
+    assert found == [{str(flow): FlowActs(claimed=1, kernel=7, up=5, down=2)}]

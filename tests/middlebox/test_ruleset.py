@@ -11,11 +11,13 @@ from testbed.censor.actions.policer import Policer
 from testbed.censor.actions.rst import InjectRst
 from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.handover import COUNTED, Drop, Police, counter_name
+from testbed.censor.units import Seconds
 from testbed.middlebox import kernel
 from testbed.middlebox.marks import MAX_RULES, Position
 from testbed.middlebox.ruleset import ruleset, segments
 from testbed.world.enter import isolated_call
 from testbed.world.queuerule import QueueingChain, queue_in
+from tests.censor.line import sni
 from tests.middlebox.lab import Declares, policy
 
 
@@ -234,3 +236,10 @@ def test_what_was_installed_can_be_removed_and_installed_again():
     assert "c0_held_1_0" in installed
     assert [word for word in ("c0_", "set ") if word in once] == []
     assert once.count("queue") == 1, once
+
+
+def test_a_flow_that_the_core_has_taken_is_kept_for_longer_than_any_hold():
+    text = ruleset(sni(SilentDrop(residual=Seconds(420))))
+    lines = [line for line in text.splitlines() if "update @c0_kept" in line]
+    assert len(lines) == 4
+    assert all(line.count("timeout 430000ms") == 2 for line in lines)

@@ -5,10 +5,11 @@ from dataclasses import replace
 from testbed.measurement.kinds import parse
 from testbed.model import Expectation, LinkQuality, Phase, PhaseLinks
 from testbed.truth.judge import judge
-from testbed.truth.outage import silent_share
+from testbed.truth.outage import for_everybody, silent_share
 
-from .conftest import BLOCKED, CONTROL
-from .timelines import fine, measured
+from .conftest import BLOCKED, CONTROL, SLOW, counts
+from .test_judge import put, row
+from .timelines import fine, flow_of, measured
 
 SITE = "https://site.example/"
 SILENT = {"dns": None, "tcp": "generic_timeout_error"}
@@ -117,3 +118,37 @@ def test_a_portal_answers_for_the_controls_too(scenario):
     blocked = [at_portal[0], fine(CONTROL, "mts", tls=None)]
     found, _ = rows(expecting(scenario, "portal"), "plain", *blocked, *usual)
     assert found["mts", SITE][0] == "tls.mitm"
+
+
+def test_where_a_control_is_silent_only_silence_without_a_rule_is_its_outage(
+    scenario, measurements, receipts
+):
+    made = put(measurements, measured(CONTROL, "mts", **SILENT))
+    found = judge(scenario, "on", made, receipts)
+    assert row(found, "mts", CONTROL).observed == "outage"
+    assert (row(found, "mts", BLOCKED).observed, row(found, "mts", BLOCKED).verdict) == ("tls.sni.rst", "ok")
+    assert row(found, "mts", SLOW).observed == "throttle"
+    dropped = measured(BLOCKED, "mts", dns=None, tcp=None, tls="generic_timeout_error")
+    assert row(judge(scenario, "on", put(made, dropped), receipts), "mts", BLOCKED).observed == "tls.sni.drop"
+
+
+def test_a_control_that_met_a_rule_is_no_sign_of_an_outage(scenario, measurements, receipts):
+    made = put(measurements, measured(CONTROL, "mts", **SILENT))
+    made = put(made, measured(SLOW, "mts", **SILENT))
+    receipts["mts/tspu"]["rules"]["policer"] = counts()()
+    assert row(judge(scenario, "on", made, receipts), "mts", SLOW).observed == "outage"
+    receipts["mts/tspu"]["rules"]["grace"] = counts(flow_of(CONTROL, "mts"))(drop=3)
+    assert row(judge(scenario, "on", made, receipts), "mts", SLOW).observed == "ip.drop"
+
+
+def test_what_is_served_inside_is_of_the_same_site(scenario):
+    scenario = expecting(scenario, "refused", vantage="outside")
+    dead = [measured(SITE, vantage, **SILENT) for vantage in ("mts", "outside")]
+    controls = [fine(CONTROL, vantage) for vantage in ("mts", "tele2", "outside")]
+    found, _ = rows(scenario, "plain", *dead, *controls)
+    assert found["outside", SITE] == ("broken", "differs"), "others' sites that work prove nothing"
+
+
+def test_what_is_slow_where_a_control_is_slow():
+    assert for_everybody("throttle", ["ok", "throttle"]) == "ok"
+    assert for_everybody("throttle", ["ok", "tls.sni.drop"]) == "throttle"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from testbed.measurement.ooni import Measurement
 from testbed.scenario.labels import LABELS
-from testbed.truth.classify import classify
+from testbed.truth.classify import _FAULT, classify, turned_away
 
 from .timelines import binary, connect, fine, handshake, lookup, measured, page
 
@@ -378,3 +378,39 @@ def test_odd_input_gets_a_label_and_never_an_exception(keys, control):
         odd = Measurement.from_json(document)
         assert classify(odd, control) in LABELS
         assert classify(OUTSIDE, odd) in LABELS
+
+
+def test_one_address_that_is_nobodys_among_others():
+    assert classify(several(lookup(None, "1.2.3.4", "10.10.10.10")), None) == "dns.poison"
+
+
+def test_the_host_of_a_block_page_is_not_blocked_by_showing_it():
+    keys = {"queries": [lookup(None, "1.2.3.4")], "tcp_connect": [connect(None)], "requests": [AT_RT]}
+    document = {"input": "http://warning.rt.ru/", "test_keys": keys | {"tls_handshakes": []}}
+    assert classify(Measurement.from_json(document), None) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("target", "label"),
+    [("https://site.example/", "ok"), (H3, "ok"), ("http://site.example/", "dns.poison")],
+)
+def test_other_addresses_with_the_sites_certificate_are_no_lie(target, label):
+    assert classify(fine(target, addresses=["5.6.7.8"]), fine(target)) == label
+
+
+@pytest.mark.parametrize(
+    ("reads", "end", "label"),
+    [
+        ([2.1, 4.1], 7.9, "throttle"),  # no pause is twice as long as the longest
+        ([2.1, 4.1], 9.0, "freeze"),
+        ([4.1, 4.2], 12.0, "throttle"),  # the wait for the first bytes is a pause, too
+        ([4.1, 4.2], 12.5, "freeze"),
+    ],
+)
+def test_a_trickle_or_a_stop(reads, end, label):
+    assert classify(stopped(http=SILENT, page=BEGUN, reads=reads, end=end), None) == label
+
+
+@pytest.mark.parametrize(("status", "away"), [(_FAULT - 1, False), (_FAULT, True), (503, True)])
+def test_who_is_turned_away(status, away):
+    assert turned_away(fine(page={"code": status}), fine()) is away

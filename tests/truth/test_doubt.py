@@ -69,3 +69,8 @@ def test_the_chance_of_error_is_what_it_says(share):
         if weigh(looks((here, 8), (outside, 29), (0, 23))).said == "blocked"
     )  # fmt: skip
     assert at_once + later <= ERROR + 0.001
+
+
+def test_the_most_that_chance_may_explain():
+    assert weigh(looks((2, 2), (0, 12), (0, 40))).said == "inconclusive"  # 1 of 91
+    assert weigh(looks((2, 2), (0, 13), (0, 40))).said == "blocked"  # 1 of 105

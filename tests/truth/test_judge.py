@@ -8,6 +8,7 @@ import pytest
 from testbed.errors import Exit
 from testbed.model import LinkQuality
 from testbed.truth.judge import judge
+from testbed.truth.proofs import Proof, is_receipt, is_rule
 
 from .conftest import BLOCKED, CONTROL, SLOW, counts
 from .timelines import fine, flow_of, measured
@@ -270,3 +271,32 @@ def test_more_trials_than_outside_are_compared_with_the_last_one_there(scenario,
         (1, "ok"), (2, "ok"), (3, "ok"),
     ]  # fmt: skip
     assert found.exit_status is Exit.OK
+
+
+def test_whose_rule_it_is():
+    assert all(is_rule("mts/tspu/sni", "mts", by) for by in ("sni", "tspu/sni"))
+    others = [
+        ("tele2", "sni"),
+        ("tele2", "tspu/sni"),
+        ("mts", "dpi/sni"),
+        ("mts", "ech"),
+        ("mts", "tspu/ech"),
+    ]
+    assert not any(is_rule("mts/tspu/sni", *one) for one in others)
+
+
+def test_whose_packets_a_rule_acted_on():
+    found = [Proof(1, 1, up, down).direction for up, down in ((2, 0), (0, 2), (0, 0), (1, 1))]
+    assert found == ["up", "down", "", "both"]
+
+
+def test_what_is_no_receipt():
+    def receipt(rule):
+        return is_receipt({"censor": "mts/tspu", "rules": {"sni": rule}})
+
+    assert receipt({"claimed": {"drop": 1}, "kernel": {"drop": 1}, "flows": {}})
+    for flows in ([], None, "x", 3):
+        assert not receipt({"flows": flows})
+    for wrong in ([], {"drop": "1"}, {"drop": None}):
+        assert not receipt({"claimed": wrong, "kernel": {"drop": 1}})
+        assert not receipt({"claimed": {"drop": 1}, "kernel": wrong})

@@ -81,3 +81,17 @@ def test_an_entry_that_proves_nothing_makes_the_run_invalid():
         f"{said}: where nothing filters, it is not ready (it ended)",
     ]
     assert ways_verdict(rows) == "circumvention NOT as expected; agreeing: 1 of 3"
+
+
+def test_the_direct_way_is_throttled_if_a_rule_acted_on_its_flows():
+    slow = "https://site.example/bytes/400000"
+    outside = fine(slow, "outside", speed=(212e6, 0.1))
+    direct = fine(slow, speed=(138e3, 8.0), end=8.1)
+    trial = replace(TRIAL, way=replace(WAY, target=parse(slow)), direct=direct, direct_outside=outside)
+    flows = {flow_of(slow, "mts"): {"claimed": 1, "kernel": 17}}
+    assert verdict(trial, {"mts/tspu": {"rules": {"slow": {"flows": flows}}}})[0] == "throttle"
+    assert verdict(trial, {})[0] == "ok"
+
+
+def test_without_a_direct_way_there_is_no_label():
+    assert verdict(replace(TRIAL, direct=None))[0] == ""

@@ -10,7 +10,7 @@ from testbed.censor.core import Censor
 from testbed.censor.decision import Decision, Direction, Verdict
 from testbed.censor.handover import PASS_ON, Drop
 from testbed.censor.units import Seconds
-from tests.censor.line import INSIDE, Line, hello, sni
+from tests.censor.line import INSIDE, Line, hello, opened, sni
 
 BOTH = pytest.mark.parametrize("version", [4, 6])
 NEAR, FAR = {4: "104.244.42.200", 6: "2606:1f80:f000:2::1"}, {4: "104.244.43.1", 6: "2606:1f80:f001::1"}
@@ -141,3 +141,11 @@ def test_networks_are_bounded_and_their_eviction_is_an_event() -> None:
 def test_impossible_numbers_are_refused(fields: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="connection-limit"):
         ConnectionLimit(**fields)
+
+
+def test_a_known_network_evicts_nothing() -> None:
+    line = opened(sni(ConnectionLimit(), "*", profile="t25"))
+    for _ in range(3):
+        assert [one.kind for one in line.L(payload=hello("n.com")).decision.events] == ["match"]
+        line.new_port()
+        line.handshake()

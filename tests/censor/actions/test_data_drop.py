@@ -122,3 +122,15 @@ def test_c98_faketls_loses_its_application_data(version: int) -> None:
     assert line.L(payload=b"\x14\x03\x03\x00\x01\x01").untouched
     assert line.L(payload=b"\x17\x03\x03\x00\x40" + bytes(64)).silent
     assert line.R(payload=b"\x17\x03\x03\x00\x40" + bytes(64)).silent
+
+
+def test_a_clienthello_sent_again_does_not_end_the_handshake() -> None:
+    record = b"\x17\x03\x03\x00\x20" + bytes(32)
+    for again in (hello(), b"\x14\x03\x03\x00\x01\x01" + hello()):
+        line = opened(sni(DropAfterData("tls"), profile="t26"))
+        assert line.L(payload=hello()).arrived is not None
+        assert line.R(payload=b"\x16\x03\x03\x00\x20" + bytes(32)).untouched, "a HelloRetryRequest"
+        assert line.L(payload=again).arrived is not None
+        assert line.R(payload=record).untouched, "the handshake goes on"
+        assert line.L(payload=record).arrived is not None
+        assert line.R(payload=record).silent

@@ -73,3 +73,11 @@ def test_nothing_is_closed_that_is_not_open() -> None:
         assert result.arrived is not None
         assert not result.to_inside
     assert line.L(payload=b"data").to_inside
+
+
+def test_with_a_residual_what_the_server_sends_is_not_answered() -> None:
+    line = opened(sni(InjectFin(residual=Seconds(10)), profile="leg-active"))
+    line.L(payload=hello())
+    answer = line.R(payload=b"the true answer")
+    assert answer.arrived is not None
+    assert not answer.decision.inject

@@ -175,3 +175,27 @@ def test_locks_are_bounded_and_their_eviction_is_an_event() -> None:
         events += [e for e in line.send(packet).decision.events if e.kind == "evict"]
     assert len(events) == 300 - 256
     assert events[0].detail == {"table": "freeze"}
+
+
+def test_a_frozen_tcp_flow_locks_nothing() -> None:
+    line = opened(hosting(Freeze(packets=5)))
+    while line.L(payload=b"ab").arrived is not None:
+        pass
+    line.udp = True
+    line.new_port()
+    assert line.L(payload=b"x").untouched
+
+
+def test_resets_are_sent_once() -> None:
+    line = opened(hosting(Freeze(packets=5, rst="both")), kernel=False)
+    assert all(line.L(payload=b"ab").untouched for _ in range(2))
+    first = line.L(payload=b"ab")
+    assert (first.arrived, len(first.to_inside), len(first.to_outside)) == (None, 1, 1)
+    assert line.L(payload=b"ab").silent
+    assert line.R(payload=b"ab").silent
+
+
+def test_a_reset_is_not_answered_by_resets() -> None:
+    line = opened(hosting(Freeze(packets=5, rst="both")))
+    assert all(line.L(payload=b"ab").untouched for _ in range(2))
+    assert line.L("R").silent

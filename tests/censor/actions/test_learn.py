@@ -108,3 +108,14 @@ def test_a_full_table_says_so() -> None:
     assert [lists.has("a", bytes([n]), 80, 1.0) for n in range(3)] == [False, True, True]
     assert not lists.has("b", bytes([2]), 80, 1.0)
     assert not lists.has("a", bytes([2]), 80, 10.0)
+
+
+def test_what_was_forgotten_is_learned_afresh() -> None:
+    line = box()
+    line.L(payload=HANDSHAKE)
+    line.wait(1210)  # learned, blocked and forgotten
+    line.new_port()
+    assert [one.kind for one in line.L(payload=HANDSHAKE).decision.events] == ["match", "learn"]
+    line.wait(290)
+    line.new_port()
+    assert line.L(payload=b"other").untouched, "five minutes from the new flow"

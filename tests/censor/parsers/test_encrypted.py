@@ -46,6 +46,16 @@ def test_printable_run(run: int, taken: bool) -> None:
     assert (recognise(RANDOM + b"\x80" + b"a1Zs5Kq_" * 2 + b"b2Yt6"[: run - 16] + b"\x80") == TAKEN) is taken
 
 
-@pytest.mark.parametrize(("unit", "taken"), [(b"\x6b\x87", True), (b"\x6b\x35\x87", False)])
+@pytest.mark.parametrize(
+    ("unit", "taken"),
+    [
+        (b"\x6b\x87", True),
+        (b"\x6b\x35\x87", False),
+        (b"\x1f\x1f\x8c", True),  # 0x20 to 0x7e are printable
+        (b"   \xff\xff", False),
+        (b"\x7e\x7e\x01", False),
+        (b"\x7f\x7f\x7f\0\0", True),
+    ],
+)
 def test_share_of_printable_bytes(unit: bytes, taken: bool) -> None:
     assert (recognise(unit * 100) == TAKEN) is taken

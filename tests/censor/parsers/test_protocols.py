@@ -8,10 +8,12 @@ from scapy.contrib.ikev2 import IKEv2
 from scapy.layers.l2tp import L2TP
 from scapy.packet import Raw
 
-from testbed.censor.parsers import MORE, NOT, PROTOCOLS, Protocol, Transport
+from testbed.censor.parsers import MORE, NOT, PROTOCOLS, Protocol, Transport, Unread
+from testbed.censor.parsers.dns import Question, question
 from testbed.censor.parsers.encrypted import recognise as by_bytes_alone
 from testbed.censor.parsers.message import Message
 from testbed.censor.parsers.registry import opening, recognise, transports
+from testbed.censor.parsers.tls import _MAX_RECORD, looks_like_tls
 from tests.censor.line import hello
 from tests.censor.parsers import real
 
@@ -247,3 +249,115 @@ def test_what_another_parser_knows_is_not_encrypted(payload: bytes, transport: T
 def test_the_twin_with_one_byte_changed_is_encrypted() -> None:
     initial = real.read("chrome146-h3")[0]
     assert recognise("encrypted", initial[:1] + b"\x81" + initial[2:], "udp") == Message("data")
+
+
+@pytest.mark.parametrize(
+    ("flags", "responder", "kind"),
+    [
+        (0x08, bytes(8), "initiation"),
+        (0x20, b"spi-of-r", "response"),
+        (0x28, b"spi-of-r", "response"),
+        (0x08, b"spi-of-r", "control"),
+        (0x08, b"\0pi-of-r", "control"),
+        (0x00, bytes(8), "control"),
+    ],
+)
+def test_the_first_messages_of_ikev2(flags: int, responder: bytes, kind: str) -> None:
+    message = IKEv2(init_SPI=b"spi-of-i", resp_SPI=responder, exch_type=34, flags=flags) / Raw(bytes(180))
+    assert recognise("ikev2", bytes(message), "udp") == Message(kind)
+
+
+def test_number_0_of_another_exchange_opens_nothing() -> None:
+    """The responder's own first request has number 0 as well (RFC 7296 2.2)."""
+    ends = {"init_SPI": b"spi-of-i", "resp_SPI": b"spi-of-r"}
+    answer = bytes(IKEv2(**ends, exch_type=37, flags=0x28, id=0) / Raw(bytes(60)))
+    assert recognise("ikev2", bytes(4) + answer, "udp") == Message("control")
+
+
+@pytest.mark.parametrize("digest", [16, 20, 28, 32, 48, 64])
+def test_openvpn_with_every_digest_of_tls_auth(digest: int) -> None:
+    packet = real.OVPN_CLIENT_RESET[:9] + b"\xa5" * digest + b"\0\0\0\1bcde" + bytes(5)
+    assert recognise("openvpn", packet, "udp") == Message("initiation")
+    assert recognise("openvpn", packet[:9] + b"\xa5" + packet[9:], "udp") is NOT
+
+
+def test_openvpn_by_its_opcode() -> None:
+    packets = [bytes([opcode << 3]) + real.OVPN_DATA[1:] for opcode in (2, 3, 4, 5, 6, 9, 11, 12)]
+    kinds = [getattr(recognise("openvpn", each, "udp"), "kind", None) for each in packets]
+    assert kinds == [None, "control", "control", "control", "data", "data", "control", None]
+
+
+def test_an_acknowledgement_of_openvpn_has_22_bytes() -> None:
+    assert recognise("openvpn", real.OVPN_ACK[:21], "udp") is MORE
+    assert isinstance(recognise("openvpn", real.OVPN_ACK[:22], "udp"), Message)
+
+
+def _server_with(extension: bytes, wrong: int = 0, *, cut: int = 0) -> Message | Unread:
+    """The DTLS server's hello with one more extension and a wrong length of all, or cut."""
+    plain = real.DTLS_SERVER_HELLO[: 13 + int.from_bytes(real.DTLS_SERVER_HELLO[11:13], "big")]
+    at = 13 + 12 + 35 + plain[13 + 12 + 34] + 3
+    length = int.from_bytes(plain[at : at + 2], "big") + len(extension) + wrong
+    body = plain[25:at] + length.to_bytes(2, "big") + plain[at + 2 :] + extension
+    if cut:
+        body = plain[25 : at - cut + 1]
+    size = len(body).to_bytes(3, "big")
+    message = plain[13:14] + size + plain[17:22] + size + body
+    return recognise("dtls", plain[:11] + len(message).to_bytes(2, "big") + message, "udp")
+
+
+def test_a_dtls_server_with_lengths_that_do_not_fit_shows_no_groups() -> None:
+    groups = b"\0\x0a\0\x04\0\x02\0\x1d"
+    assert _server_with(groups) == Message("response", groups=True)
+    for wrong in (-1, 1, 9):
+        assert _server_with(groups, wrong) == Message("response")
+    assert _server_with(b"\0\x0a\0\x05\0\x02\0\x1d") == Message("response"), "longer than what is there"
+    for cut in (1, 6, 30):  # no extensions at all; no suite; within the random number
+        assert _server_with(b"", cut=cut) == Message("response")
+
+
+@pytest.mark.parametrize(("length", "whole"), [(16, True), (32, True), (33, False), (0x120, False)])
+def test_the_length_of_an_encrypted_record_of_dtls_13(length: int, whole: bool) -> None:
+    found = recognise("dtls", b"\x2e\0\0" + length.to_bytes(2, "big") + b"\x9d" * 32, "udp")
+    assert (found is not MORE) is whole
+
+
+@pytest.mark.parametrize(("size", "whole"), [(15, False), (16, True)])
+def test_an_encrypted_record_of_dtls_13_has_a_tag_at_least(size: int, whole: bool) -> None:
+    assert (recognise("dtls", b"\x23\1" + b"\x9d" * size, "udp") is not MORE) is whole
+
+
+@pytest.mark.parametrize(
+    ("flags", "least"), [(0x0002, 6), (0x4002, 8), (0x0802, 10), (0x0202, 8), (0x4A02, 14)]
+)
+def test_l2tp_data_behind_each_header(flags: int, least: int) -> None:
+    data = flags.to_bytes(2, "big") + bytes(30)
+    assert recognise("l2tp", data[:least], "udp") is MORE
+    assert recognise("l2tp", data[: least + 1], "udp").kind == "data"
+
+
+def test_the_classes_of_stun() -> None:
+    packets = [bytes(kind) + STUN[2:] for kind in ((0, 1), (0, 0x11), (1, 1), (1, 0x11))]
+    kinds = [recognise("stun", each, "udp").kind for each in packets]
+    assert kinds == ["initiation", "data", "response", "response"]
+
+
+def _query(*labels: bytes) -> bytes:
+    name = b"".join(bytes([len(one)]) + one for one in labels)
+    return b"\0\1\1\0\0\1" + bytes(6) + name + b"\0\0\1\0\1"
+
+
+def test_a_dns_name_has_253_bytes_and_a_label_63() -> None:
+    long = b"a" * 63
+    assert question(_query(long, long, long, b"a" * 61)) == Question(f"{'a' * 63}." * 3 + "a" * 61, 1)
+    assert question(_query(long, long, long, b"a" * 62)) is NOT
+    assert question(_query(*[b"a"] * 127)) == Question(".".join("a" * 127), 1)
+    assert question(_query(*[b"a"] * 128)) is NOT
+    assert question(_query(b"a" * 64)) is NOT
+
+
+def test_the_beginning_of_a_tls_record() -> None:
+    def begins(length: int) -> bool:
+        return looks_like_tls(b"\x16\x03\x01" + length.to_bytes(2, "big"))
+
+    assert [begins(length) for length in (0, 1, _MAX_RECORD, _MAX_RECORD + 1)] == [False, True, True, False]
+    assert not looks_like_tls(b"\x16\x03\x01\x00")

@@ -19,6 +19,7 @@ from testbed.censor.parsers.quic_packet import (
     decrypted,
     initial_keys,
     long_header,
+    varint,
 )
 from testbed.censor.parsers.tls import ClientHello
 from tests.censor.line import hello
@@ -245,3 +246,24 @@ def test_waiting_is_bounded(frame: Callable[[int], bytes]) -> None:
 def test_many_small_frames_are_too_many() -> None:
     tiny = b"".join(crypto(2 * n + 1, b"x") for n in range(600))
     assert InitialReader().feed(initial(tiny)) is NOT
+
+
+@pytest.mark.parametrize(("first", "width"), [(0x40, 2), (0x80, 4), (0xC0, 8)])
+def test_a_number_that_is_cut(first: int, width: int) -> None:
+    whole = bytes([first]) + bytes(width - 1)
+    assert varint(whole, 0) == (0, width)
+    for length in range(1, width):
+        for before in (0, 9):
+            assert varint(bytes(before) + whole[:length], before) == (-1, before + length + 1)
+
+
+def test_pieces_that_overlap_are_bounded_too() -> None:
+    reader = InitialReader()
+    answers = [reader.feed(initial(crypto(10 + n, bytes(5000)), number=n)) for n in range(4)]
+    assert answers == [MORE, MORE, MORE, NOT]
+
+
+@pytest.mark.parametrize(("size", "seen"), [(0, "x.com"), (20, "x.com"), (21, NOT)])
+def test_a_connection_id_has_20_bytes_at_most(size: int, seen: object) -> None:
+    cid = bytes(range(size))
+    assert name_of(InitialReader().feed(initial(crypto(0, HELLO), cid=cid, keys=cid))) == seen
