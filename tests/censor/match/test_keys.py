@@ -1,7 +1,7 @@
 """Match keys on the core: what decides each, what one covers, and keys that the core does not know."""
 
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import ClassVar
 
 import pytest
@@ -53,6 +53,32 @@ def test_every_key_covers_itself_and_not_nothing(name: str) -> None:
     assert match.covers(match)
     assert not match.covers(Match())
     assert Match().covers(match) is not KEYS[name].splits
+
+
+def _networks(*prefixes: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(map(ip_network, prefixes))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "within", "partly"),
+    [
+        (
+            "ip",
+            _networks("192.0.2.0/24"),
+            _networks("192.0.2.7", "192.0.2.64/26"),
+            _networks("192.0.2.7", "2001:db8::/32"),
+        ),
+        ("ports", (443, range(1000, 3000)), (443, range(1500, 2001)), (443, 80)),
+        ("ports", (443, range(1000, 3000)), (range(2000, 3000),), (443, range(2999, 3001))),
+        ("tls.sni", names("a.com", "*.a.com"), names("a.com", "b.a.com"), names("a.com", "b.com")),
+        ("dns.qtype", ("A", "AAAA"), ("AAAA",), ("A", "HTTPS")),
+        ("protocol", ("ssh", "openvpn"), ("openvpn",), ("ssh", "l2tp")),
+    ],
+)
+def test_a_match_covers_what_lies_in_it_whole(name, value, within, partly) -> None:
+    """Or a rule below another would be called unreachable that still has something to do."""
+    match, inner, other = (Match([(KEYS[name], one)]) for one in (value, within, partly))
+    assert [match.covers(inner), match.covers(other), inner.covers(match)] == [True, False, False]
 
 
 @pytest.mark.parametrize("name", KEYS)
