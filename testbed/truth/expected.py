@@ -27,6 +27,7 @@ class Truth:
     tries: int = 1
     share: tuple[float, float] | None = None  # of the tries that have this outcome; the others are ok
     role: Role = "expectation"
+    second: bool = False  # over IPv6, and what is written is for both IP versions
 
     @property
     def transport(self) -> str:
@@ -68,7 +69,15 @@ def truth(scenario: Scenario, phase: str, vantages: Sequence[str] | None = None,
     for e in expected:
         if e.vantage in order:
             found[e.vantage, e.target] = Truth(
-                e.vantage, e.target, e.outcome, e.by, e.rate, e.received, e.tries, e.share
+                e.vantage,
+                e.target,
+                e.outcome,
+                e.by,
+                e.rate,
+                e.received,
+                e.tries,
+                e.share,
+                second=ipv == 6 and e.ipv is None,
             )
     for control in scenario.controls:
         for vantage in order:

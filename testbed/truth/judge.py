@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from testbed.errors import Exit
+from testbed.measurement.kinds.dns import DnsKind, record_type
 from testbed.measurement.ooni import Measurement
 from testbed.model import OUTSIDE, Placement, Scenario, World
 from testbed.scenario.labels import CAUSELESS, OTHERS_ANSWER, SEEN_AS, SILENT_LABELS
@@ -295,14 +296,18 @@ def _within(rate: float | None, limits: tuple[float, float] | None) -> bool:
 def also_seen(scenario: Scenario, phase: str, one: Truth) -> set[str]:
     """Labels of other symptoms of the expected effect, as the actions of the rule that causes it say."""
     policy, _, name = one.by.rpartition("/")
-    return {*SEEN_AS.get(one.outcome, ())} | {
-        label
+    actions = [
+        rule.action
         for place in scenario.phases[phase].placements
         if place.operator == one.vantage and policy in ("", place.policy.name)
         for rule in place.policy.rules
         if rule.name == name
-        for label in rule.action.also_seen_as(one.outcome)
-    }
+    ]
+    found = {*SEEN_AS.get(one.outcome, ())}
+    found.update(label for action in actions for label in action.also_seen_as(one.outcome))
+    if one.second and not (isinstance(one.target.kind, DnsKind) and record_type(one.target)):
+        found.update(label for action in actions for label in action.also_seen_over_ipv6(one.outcome))
+    return found
 
 
 def _excuse(world: World, vantage: str) -> tuple[str, ...]:

@@ -72,6 +72,34 @@ def test_an_effect_over_one_ip_version(check: Checked) -> None:
     assert check(f"{only}\n{six}", *four) == []
 
 
+LIES = "{phase: on, vantage: mts, target: 'dns://8.8.8.8/twitter.com%s', outcome: dns.poison, by: rule}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ("a: []", ""),
+        ("rcode: servfail", ""),
+        ("a: [1.2.3.4]", "?type=AAAA"),
+        ("aaaa: ['2001:db8::1']", "?type=A"),
+    ],
+)
+def test_an_answer_without_an_address_poisons_nobody(check: Checked, answer: str, kind: str) -> None:
+    (said,) = check(LIES % kind, "{dns.qname: twitter.com}", f"{{dns: {{{answer}}}}}")
+    assert "'dns.poison' by rule is expected, and the rules give 'dns.error', by box/rule" in said
+
+
+def test_a_lie_about_a_alone(check: Checked) -> None:
+    """Over IPv6 the question is for AAAA: an empty answer is the same lie, if both versions are meant."""
+    rule = "{dns.qname: twitter.com}", "{dns: {a: [1.2.3.4]}}"
+    assert check(LIES % "", *rule) == []
+    (said,) = check((LIES % "").replace("outcome", "ip: 6, outcome"), *rule)
+    assert "the rules give 'dns.error'" in said
+    other = "{dns.qname: twitter.com}", "{dns: {aaaa: ['2001:db8::1']}}"
+    (said,) = check(LIES % "", *other)
+    assert "the rules give 'dns.error'" in said
+
+
 def test_a_harmed_control(check: Checked) -> None:
     (said,) = check("[]", "{tls.sni: vk.com}", "drop")
     assert said.startswith(

@@ -112,6 +112,10 @@ class Action(Generic[S]):
         """Other labels (`testbed.scenario.labels`) that a client may see when the effect is `label`."""
         return ()
 
+    def also_seen_over_ipv6(self, label: str) -> tuple[str, ...]:
+        """The same, over IPv6 alone, of an effect that is `label` where both IP versions are meant."""
+        return ()
+
     @property
     def limits_host(self) -> bool:
         """Whether all matched flows of an inside host share one rate."""

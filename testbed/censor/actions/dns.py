@@ -24,6 +24,15 @@ class DnsLie(Action[None]):
     aaaa: tuple[str, ...] = operators_own("sinkhole6", (), may_lack=True)  # none is documented (OONI-FP)
     ttl: int = 60  # s; our choice (60-300)
 
+    def __post_init__(self) -> None:
+        """ValueError for an address that no answer would have."""
+        given = [key for key in ("a", "aaaa") if getattr(self, key)]
+        if given and self.rcode != "noerror":
+            raise ValueError(
+                f"dns: an answer with rcode: {self.rcode} has no address; "
+                f"leave out {' and '.join(given)}, or rcode"
+            )
+
     def prepare(self) -> None:
         """Import dnspython, which takes 0.1 s: a forged answer MUST NOT be later than the genuine one."""
         import dns.message
@@ -64,9 +73,10 @@ class DnsLie(Action[None]):
         """The forged answer."""
         return ResolverReply(self.forge(query))
 
-    def also_seen_as(self, label: str) -> tuple[str, ...]:
-        """Without an address of the type asked for there is no answer (no AAAA is documented: OONI-FP)."""
-        return ("dns.error",) if label == "dns.poison" and not (self.a and self.aaaa) else ()
+    def also_seen_over_ipv6(self, label: str) -> tuple[str, ...]:
+        """Who lies about A alone, as is documented (OONI-FP), gives whoever asks for AAAA an empty answer."""
+        lies_about_a = self.rcode == "noerror" and bool(self.a) and not self.aaaa
+        return ("dns.error",) if label == "dns.poison" and lies_about_a else ()
 
     def _packets(self, ctx: Context[None]) -> tuple[Injection, ...]:
         reset = ctx.profile.reset.value

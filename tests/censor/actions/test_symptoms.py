@@ -46,15 +46,30 @@ def test_which_actions_have_other_symptoms():
     }
     assert {key: others for key, others in found.items() if others} == {
         "data-drop": late,
-        "dns": {"dns.poison": ("dns.error",)},
         "freeze": late,
         "grace-drop": late,
     }
 
 
-def test_a_lie_with_both_addresses_has_one_symptom():
-    assert DnsLie(a=("10.0.0.1",)).also_seen_as("dns.poison") == ("dns.error",)
-    assert DnsLie(a=("10.0.0.1",), aaaa=("2001:db8::1",)).also_seen_as("dns.poison") == ()
+@pytest.mark.parametrize(
+    ("lie", "others"),
+    [
+        (DnsLie(a=("10.0.0.1",)), ("dns.error",)),
+        (DnsLie(a=("10.0.0.1",), aaaa=("2001:db8::1",)), ()),
+        (DnsLie(aaaa=("2001:db8::1",)), ()),
+        (DnsLie(), ()),
+        (DnsLie(rcode="servfail"), ()),
+    ],
+)
+def test_a_lie_about_a_alone_is_an_empty_answer_over_ipv6(lie, others):
+    assert lie.also_seen_over_ipv6("dns.poison") == others
+    assert lie.also_seen_over_ipv6("dns.error") == ()
+    assert lie.also_seen_as("dns.poison") == ()
+
+
+def test_an_address_in_an_answer_that_has_none():
+    with pytest.raises(ValueError, match="rcode: servfail has no address; leave out a, or rcode"):
+        DnsLie(rcode="servfail", a=("10.0.0.1",))
 
 
 def test_which_actions_limit_a_host():
