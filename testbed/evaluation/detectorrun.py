@@ -17,6 +17,7 @@ from testbed.errors import TestbedError
 from testbed.evaluation import guard
 from testbed.evaluation.spec import EvaluationSpec, command_line
 from testbed.run.open import StandingWorld
+from testbed.vantage.hiding import HiddenFiles
 
 _MORE = 30.0  # seconds beyond the limit that the guard itself may take on a busy machine; our choice
 _PREFIX = "run-"  # of the neutral folder: it says nothing
@@ -34,15 +35,16 @@ class DetectorRun:
     lab_error: str = ""  # why it could not be run at all
 
 
-def run_detector(world: StandingWorld, spec: EvaluationSpec, vantage: str, target: str) -> DetectorRun:
+def run_detector(
+    world: StandingWorld, spec: EvaluationSpec, vantage: str, target: str, hidden: HiddenFiles
+) -> DetectorRun:
     """Run the command once. It never raises: what the laboratory could not do is in `lab_error`.
 
-    The world's folder is empty for the detector, which can write to its own alone. The evaluation's is not
-    covered: a mount would name it.
+    What is `hidden` is not there for the detector, which can write to its own folder alone.
     """
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
     settings: dict[str, object] = {"limit": spec.limit, "keep": spec.keep, "stop": spec.stop, "tty": spec.tty}
-    settings |= {"covered": [str(world.folder)], "room": True}
+    settings |= {"room": True}
     argv = [sys.executable, "-I", "-S", guard.__file__]
     try:
         done = world.run(
@@ -50,6 +52,7 @@ def run_detector(world: StandingWorld, spec: EvaluationSpec, vantage: str, targe
             vantage=vantage,
             nameless=True,
             read_only=True,
+            hidden=hidden,
             env=neutral(folder, spec),
             cwd=folder,
             input=json.dumps(settings).encode(),

@@ -62,22 +62,6 @@ def guard(argv: list[str], limit: float, keep: int, stop: str, *, tty: bool) -> 
     return {**made, "full": full}
 
 
-def cover(folders: list[str]) -> None:
-    """Put an empty file system over each folder, for this process and those below it; trust stores stay.
-
-    The mounts are this command's own: the world and the evaluation keep their files. OSError if it fails.
-    """
-    stores = Path(os.environ["SSL_CERT_FILE"]).parent.glob("*.*") if folders else ()
-    contents = [(path, path.read_bytes()) for path in stores]
-    libc = ctypes.CDLL(None, use_errno=True)
-    for folder in filter(os.path.isdir, folders):  # a secluded command has none of them
-        if libc.mount(b"none", os.fsencode(folder), b"tmpfs", _SAFE, b"mode=755") != 0:
-            raise OSError(ctypes.get_errno(), "cannot be covered", folder)
-    for path, content in contents:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
 def confine_to_room(folder: str) -> None:
     """Put small file systems over the folder in which the program begins, and over /dev/shm.
 
@@ -229,7 +213,6 @@ def _descendants() -> Iterator[int]:
 
 if __name__ == "__main__":
     given = json.load(sys.stdin)
-    cover(given["covered"])
     if given["room"]:
         confine_to_room(str(Path.cwd()))
     report = guard(sys.argv[1:], given["limit"], given["keep"], given["stop"], tty=given["tty"])

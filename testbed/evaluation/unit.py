@@ -25,6 +25,7 @@ from testbed.detectors.recorded import PLAN, TRIALS, ProbeView, probed, saved_tr
 from testbed.detectors.trials import Trial
 from testbed.errors import InvalidRunError, TestbedError
 from testbed.evaluation.busy import Lateness
+from testbed.evaluation.concealed import concealed, secret_files
 from testbed.evaluation.detectorrun import DetectorRun, run_detector
 from testbed.evaluation.spec import EvaluationSpec, Round, rounds, trials_of, worlds_of
 from testbed.measurement.ooni import Measurement
@@ -62,8 +63,10 @@ class Unit:
     scenario: Scenario
     phases: Sequence[str]
     vantages: Sequence[str] = ()  # (): every one
+    scratch: Path | None = None  # the folder of all worlds of the evaluation, if they have one of their own
     adapter: Adapter = field(init=False)
     done: set[tuple[str, int]] = field(init=False)
+    _secret: tuple[str, ...] = ()
     _seen: set[str] = field(default_factory=set)  # flows of the earlier rounds in this world
 
     def __post_init__(self) -> None:
@@ -78,7 +81,9 @@ class Unit:
             for phase in self.phases:
                 for repeat in range(1, self.spec.repeats + 1):
                     self._probe(phase, repeat)
-        elif waiting := [left for phase in self.phases if (left := self._left(phase))]:
+            return
+        self._secret = secret_files(self.spec, self.scenario.path, self.folder)
+        if waiting := [left for phase in self.phases if (left := self._left(phase))]:
             self._command([one for each in waiting for one in each])
 
     # -- a command, in a world that stays
@@ -135,7 +140,9 @@ class Unit:
         return made, not record.problems and not meddled
 
     def _run(self, world: StandingWorld, trial: Trial) -> DetectorRun:
-        return run_detector(world, self.spec, trial.vantage, trial.target)
+        scratch = self.scratch or world.folder.parent
+        hidden = concealed(self.spec.command, self._secret, scratch)
+        return run_detector(world, self.spec, trial.vantage, trial.target, hidden)
 
     def _acted(self, world: StandingWorld, record: PhaseRecord) -> tuple[str, ...]:
         """The rules that acted on flows of this round.
@@ -317,7 +324,8 @@ def main() -> int:
     spec = EvaluationSpec.from_json(json.loads((folder / PLAN).read_text("utf-8")))
     scenario = load(spec.scenarios[place])
     try:
-        Unit(folder, spec, scenario, worlds_of(scenario)[group]).work()
+        scratch = Path(tempfile.gettempdir())
+        Unit(folder, spec, scenario, worlds_of(scenario)[group], scratch=scratch).work()
     except TestbedError as error:
         print(error, file=sys.stderr)
         return error.exit_status

@@ -19,6 +19,7 @@ from testbed.labs.labfile import Assignment, lab_variables
 from testbed.model.addressing import twin_addresses
 from testbed.run.events import ends_of, rules_by_flow
 from testbed.run.open import open_world
+from testbed.vantage.hiding import HiddenFiles
 from testbed.vantage.seclusion import secluding
 
 _READ: Final = 50_000  # packets of a file; our choice
@@ -103,6 +104,7 @@ def commanded(assignment: Assignment, words: Sequence[str]) -> CommandEvidence:
             try:
                 done = world.run(
                     words,
+                    hidden=HiddenFiles(emptied=(folder,)),  # its record has the secret
                     env=_variables(assignment),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,

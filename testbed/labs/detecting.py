@@ -1,7 +1,6 @@
 """A student's detector in worlds whose truth it cannot read: a new one for each try, drawn by a seed."""
 
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -73,9 +72,7 @@ def tried(
             (hidden / part).mkdir()
         plan = plan_of(spec, (load(str(scenario)),))
         (hidden / "plan.json").write_text(json.dumps(plan), "utf-8")
-        evaluation = Evaluation.open(
-            spec, hidden
-        )  # its folder is empty for the detector: the world's file, too
+        evaluation = Evaluation.open(spec, hidden)  # no detector sees its folder, nor the scenario in it
         with also_shown(mine):
             evaluation.run(1, lambda done, total, _at_once, _left: say(done, total))
         return counted(file, text, seed, evaluation.trials())
@@ -111,9 +108,8 @@ def _case(how: Standing, one: Trial) -> str:
 @contextmanager
 def _folders() -> Iterator[tuple[Path, Path]]:
     """One for the program, one for the evaluation; their names say nothing."""
-    made = [Path(tempfile.mkdtemp(prefix="d-")) for _ in range(2)]
-    try:
-        yield made[0], made[1]
-    finally:
-        for one in made:
-            shutil.rmtree(one, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="d-") as made:
+        mine, hidden = Path(made, "p"), Path(made, "h")
+        mine.mkdir()
+        hidden.mkdir()
+        yield mine, hidden

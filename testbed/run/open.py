@@ -17,6 +17,7 @@ from testbed.run.job import Job
 from testbed.run.records import PhaseRecord
 from testbed.run.result import RunResult
 from testbed.run.standing import Opening, Started, start, wait
+from testbed.vantage.hiding import HiddenFiles
 from testbed.vantage.joined import call_joined, helper, refused
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ class StandingWorld:
         env: Mapping[str, str] | None = None,
         nameless: bool = False,
         read_only: bool = False,
+        hidden: HiddenFiles | None = None,
         **options: Any,
     ) -> "subprocess.CompletedProcess[Any]":
         """Run a command as the subscriber at `vantage` (None: the only one), as `subprocess.run` does.
@@ -73,6 +75,7 @@ class StandingWorld:
         `options` are those of `subprocess.run`: capture_output, text, input, timeout, stdout, … The return
         code is that of a shell, 128 + n after signal n. `nameless`: no file and no mount that the command
         sees names the vantage or another host. `read_only`: the command cannot change the machine's files.
+        `hidden`: files of the machine's that the command does not find, but for the trust stores.
         Several threads may run commands at once.
 
         Errors: InputError for a vantage that the world does not have, or a program that cannot be started;
@@ -84,7 +87,8 @@ class StandingWorld:
         refusal = os.memfd_create("refusal")
         try:
             place, _ = requests.begin(line, vantage, args)
-            place = replace(place, nameless=nameless, read_only=read_only)
+            files = hidden.text() if hidden else ""
+            place = replace(place, nameless=nameless, read_only=read_only, hidden=files)
             if place.seclusion and "cwd" in options:
                 place = replace(place, secluded=place.seclusion.at(str(options["cwd"])).text())
             done = subprocess.run(

@@ -22,6 +22,7 @@ if __name__ == "__main__":  # started without site-packages: nothing but the sta
 
 from testbed.errors import Exit, InputError, InvalidRunError, TestbedError
 from testbed.vantage.environment import Environment
+from testbed.vantage.hiding import HiddenFiles
 from testbed.vantage.programs import NOT_EXECUTABLE, ProgramError, find_program
 from testbed.vantage.seclusion import Seclusion, limit
 from testbed.vantage.subscriber import become_subscriber
@@ -44,6 +45,7 @@ class Joined:
     pod: str = ""  # id of the container that owns the vantage's network, if containers can join it
     nameless: bool = False  # nothing that the program sees names a vantage or another host
     read_only: bool = False  # the program cannot change the machine's files
+    hidden: str = ""  # `testbed.vantage.hiding.HiddenFiles` as text
     secluded: str = ""  # `testbed.vantage.seclusion.Seclusion` as text; "": it sees the files of its user
 
     @property
@@ -89,6 +91,7 @@ def _become(place: Joined, argv: Sequence[str], own: Mapping[str, str], here: Pa
             place.environment,
             nameless=place.nameless,
             read_only=place.read_only,
+            hidden=HiddenFiles.from_text(place.hidden),
         )
     except OSError as error:
         raise InvalidRunError(f"vantage {place.vantage}: {error}") from error
@@ -169,10 +172,11 @@ def _answer(
 def helper(place: Joined, refusal: int, argv: Sequence[str]) -> list[str]:
     """The command line that runs `argv` in a process of its own; a failure is written to the file `refusal`.
 
-    Its process must inherit `refusal`.
+    Its process must inherit `refusal`, a new file: the place is in it to begin with, because other commands
+    of the world can read a process's arguments.
     """
-    described = json.dumps({**asdict(place), "refusal": refusal})
-    return [sys.executable, "-I", "-S", __file__, described, *argv]
+    os.write(refusal, json.dumps(asdict(place)).encode())
+    return [sys.executable, "-I", "-S", __file__, str(refusal), *argv]
 
 
 def refused(text: str) -> TestbedError | None:
@@ -180,14 +184,18 @@ def refused(text: str) -> TestbedError | None:
     if not text:
         return None
     described: dict[str, Any] = json.loads(text)
+    if "status" not in described:
+        return None  # it was ended before it had read where to go
     if described["status"] == Exit.INVALID:
         return InvalidRunError(described["message"])
     return InputError.at("", described["message"])
 
 
 def _main() -> int:
-    described = json.loads(sys.argv[1])
-    refusal = described.pop("refusal")
+    refusal = int(sys.argv[1])
+    described = json.loads(os.pread(refusal, os.fstat(refusal).st_size, 0))
+    os.truncate(refusal, 0)
+    os.lseek(refusal, 0, os.SEEK_SET)
     try:
         return run_joined(Joined(**described), sys.argv[2:])
     except TestbedError as error:

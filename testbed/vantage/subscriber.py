@@ -14,6 +14,7 @@ from typing import Any
 
 from testbed.errors import InvalidRunError
 from testbed.vantage.environment import Environment
+from testbed.vantage.hiding import HiddenFiles, hide, trust_stores
 from testbed.vantage.overlay import lay_over
 from testbed.vantage.programs import NOT_EXECUTABLE, ProgramError, find_program
 from testbed.vantage.seclusion import seclude
@@ -104,13 +105,19 @@ def spawn_as(
 
 
 def become_subscriber(
-    namespace: Namespace, environment: Environment, *, nameless: bool = False, read_only: bool = False
+    namespace: Namespace,
+    environment: Environment,
+    *,
+    nameless: bool = False,
+    read_only: bool = False,
+    hidden: HiddenFiles | None = None,
 ) -> None:
     """Move this process into the vantage for good: its network, and its files over the machine's own.
 
     It has no rights in the world afterwards: see `testbed.world.confine.step_down`. `nameless`: no file and
     no mount that it can see has the name of a vantage or another host. `read_only`: it can write to /dev and
-    /run, which are the world's, and to what it mounts itself.
+    /run, which are the world's, and to what it mounts itself. `hidden`: files of the machine's that are not
+    there for it, but for the trust stores.
     """
     enter(namespace)
     unshare(CLONE_NEWNS)
@@ -119,6 +126,8 @@ def become_subscriber(
     else:
         show_run_of_host(namespace.name)
         lay_over(environment.tree, environment.scratch)
+    if hidden:
+        hide(hidden, trust_stores(environment.variables))
     if environment.secluded:
         seclude(environment.secluded, environment.tree.parent)
     elif read_only:

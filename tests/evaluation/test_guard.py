@@ -15,7 +15,7 @@ PYTHON = [sys.executable, "-I", "-S", "-c"]
 
 
 def guarded(*argv, limit=30.0, keep=1_000_000, stop="", tty=False):
-    settings = {"limit": limit, "keep": keep, "stop": stop, "tty": tty, "covered": [], "room": False}
+    settings = {"limit": limit, "keep": keep, "stop": stop, "tty": tty, "room": False}
     done = subprocess.run(
         [sys.executable, "-I", "-S", guard.__file__, *argv],
         input=json.dumps(settings).encode(),
