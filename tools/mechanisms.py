@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 from testbed.censor.actions import ACTIONS
 from testbed.censor.actions.base import Action
 from testbed.censor.profiles import PROFILES
+from testbed.censor.units import Between
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs/mechanisms"
 END = "<!-- end -->"
@@ -97,13 +98,25 @@ def _said(action: type[Action], field: Field[Any]) -> str:
     match = re.search(rf"^    {field.name}: [^\n#]*(?:#\s*(.*))?$", inspect.getsource(action), re.MULTILINE)
     comment = (match[1] or "").strip() if match else ""
     comment = comment.replace("None: ", "left out: ")
-    return "; ".join(filter(None, (choices, comment))).replace("|", "\\|") or _MEANINGS[field.name]
+    said = "; ".join(filter(None, (choices, comment or _MEANINGS.get(field.name, ""))))
+    return said.replace("|", "\\|")
 
 
 def _choices(kind: Any) -> str:
+    bounds = _bounds(kind)
+    if bounds:
+        return f"{bounds.least} to {bounds.most}"
     if get_origin(kind) is not None and "Literal" in str(get_origin(kind)):
         return ", ".join(f"`{value}`" for value in get_args(kind))
     return ""
+
+
+def _bounds(kind: Any) -> Between | None:
+    """The first bounds in a type."""
+    if isinstance(kind, Between):
+        return kind
+    inner = (*getattr(kind, "__metadata__", ()), *get_args(kind))
+    return next((found for one in inner if (found := _bounds(one))), None)
 
 
 def _held(key: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Types of the values in policies. The scenario loader parses and checks text by them ("140 kbit/s")."""
 
 from dataclasses import dataclass
-from typing import NewType
+from typing import Annotated, Literal, NewType
 
 Seconds = NewType("Seconds", float)
 BitsPerSecond = NewType("BitsPerSecond", float)
@@ -15,6 +15,21 @@ class Between:
 
     least: int
     most: int
+
+
+PacketCount = Annotated[int, Between(0, 1_000_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class InOrder:
+    """A pair whose first is not more than its second: `Annotated[tuple[int, int], InOrder()]`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressOf:
+    """A text that is an IP address of this version: `Annotated[str, AddressOf(4)]`."""
+
+    version: Literal[4, 6]
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,8 +217,10 @@ def acted_name(rule: int) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """A time as nft writes it, at least 1 ms."""
-    return f"{max(1, round(seconds * 1000))}ms"
+    """A time as nft reads it, at least 1 ms. Its numbers have eight digits at most: a day has more of ms."""
+    whole = max(1, round(seconds * 1000))
+    days, rest = divmod(whole, 86_400_000)
+    return f"{days}d{rest}ms" if days else f"{whole}ms"
 
 
 def _segment(index: int) -> str:

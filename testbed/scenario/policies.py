@@ -25,9 +25,7 @@ from testbed.scenario.problems import Loc, explain
 from testbed.scenario.profiles import profile_of
 from testbed.scenario.schema import AS_OPERATOR, CensorPart, RulePart
 from testbed.scenario.sources import Sources
-from testbed.scenario.values import given, parameters_of
-
-OPERATOR = "operator"  # as a parameter's value: the operator's own
+from testbed.scenario.values import OPERATOR, given, parameters_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class _Line:
         return {
             name: own
             for name, own in operators_parameters(self.kind).items()
-            if self.parameters.get(name) in (OPERATOR, (OPERATOR,))
+            if self.parameters.get(name) == OPERATOR
         }
 
     def decides_earlier_than(self, other: "_Line") -> bool:
@@ -168,7 +166,8 @@ class CensorCompiler:
                 if line.plugin and self._profile:
                     rehearse(action, self._profile)
             except (ValueError, TechniqueError) as error:
-                self._sources.add(line.loc, str(error))
+                message, _, remedy = str(error).partition("; ")
+                self._sources.add(line.loc, message, remedy)
             else:
                 return action
         return None

@@ -72,11 +72,15 @@ def explain(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
     if kind == "literal_error":
         words = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
         return f"{shown(value)} is not one of {context['expected']}", nearest(value, words)
+    if kind in _BOUNDS:
+        bound = next(iter(context.values()))
+        return f"{shown(value)} is {_BOUNDS[kind][0]}", f"write {bound} or {_BOUNDS[kind][1]}"
     if kind in _EXPECTED:
         return f"expected {_EXPECTED[kind]}, found {shown(value)}", _EXAMPLES.get(kind, "")
     return f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {shown(value)}", ""
 
 
+_BOUNDS = {"greater_than_equal": ("too small", "more"), "less_than_equal": ("too large", "less")}
 _EXPECTED = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -92,6 +96,10 @@ _EXPECTED = {
 }
 _EXAMPLES = {
     "string_type": "put it in quotes if text is meant",
+    "int_type": "write one like 5, without quotes or unit",
+    "int_from_float": "write one like 5",
+    "float_type": "write one like 0.5, without quotes or unit",
+    "bool_type": "write true or false, without quotes",
     "list_type": "write [a, b] or one '- a' per line",
     "tuple_type": "write [a, b]",
     "dict_type": "write 'key: value', one per line",

@@ -23,6 +23,8 @@ RATE: Final = {
     "MiB/s": 8.0 * 1024**2,
 }
 SIZE: Final = {"B": 1.0, "kB": 1e3, "KiB": 1024.0, "MB": 1e6, "MiB": 1024.0**2}
+# Our choice: the kernel's timers, token buckets and counters have room for them.
+MOST: Final = {"a time": "36500 d", "a rate": "100 Gbit/s", "a size": "1024 MiB"}
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _QUANTITY = re.compile(rf"({_NUMBER})\s*([A-Za-zµ/%]*)", re.ASCII)
@@ -111,6 +113,7 @@ def _parse(value: object, units: Mapping[str, float], what: str, example: str) -
         same = [known for known in units if known.lower() == unit.lower()]
         hint = f"did you mean {same[0]!r}?" if same else f"the units of {what[2:]} are {', '.join(units)}"
         raise UnitError(f"{value!r} is not {what}: {fault}", hint)
-    if math.isinf(number * units[unit]):
-        raise UnitError(f"{str(value)[:40]!r} is not {what}: too large", f"write it like {example}")
+    largest, _, its_unit = MOST[what].partition(" ")
+    if number * units[unit] > float(largest) * units[its_unit]:
+        raise UnitError(f"{str(value)[:40]!r} is not {what}: too large", f"write {MOST[what]} at most")
     return number * units[unit]

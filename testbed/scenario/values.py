@@ -4,6 +4,8 @@ import dataclasses
 import re
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
+from ipaddress import ip_address
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import (
@@ -14,17 +16,22 @@ from pydantic import (
     Field,
     GetJsonSchemaHandler,
     StringConstraints,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     create_model,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from testbed.censor import units as core
-from testbed.censor.units import Between, Form
+from testbed.censor.actions.base import operators_parameters
+from testbed.censor.units import AddressOf, Between, Form, InOrder
 from testbed.scenario import quantities
 from testbed.scenario.listparts import PARTS
 from testbed.scenario.problems import fault, shown
+
+OPERATOR = "operator"  # as a parameter's value: the operator's own
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -151,6 +158,10 @@ def _for_mark(mark: Any) -> Iterator[Any]:
     """What pydantic does for a bound or form of `testbed.censor.units`."""
     if isinstance(mark, Between):
         yield Field(ge=mark.least, le=mark.most)
+    elif isinstance(mark, InOrder):
+        yield AfterValidator(_in_order)
+    elif isinstance(mark, AddressOf):
+        yield AfterValidator(partial(_of_version, version=mark.version))
     elif isinstance(mark, Form):
         form = re.compile(mark.pattern)
 
@@ -165,15 +176,46 @@ def _for_mark(mark: Any) -> Iterator[Any]:
         raise HintError(f"a value of a scenario file cannot be marked with {shown(mark)}")
 
 
+def _in_order(pair: tuple[Any, Any]) -> tuple[Any, Any]:
+    first, second = pair
+    if first > second:
+        raise fault(
+            f"the first of {shown(list(pair))} is more than the second", "write the smaller one first"
+        )
+    return pair
+
+
+def _of_version(text: str, version: int) -> str:
+    """The address in its shortest form."""
+    try:
+        found = ip_address(text)
+    except ValueError:
+        found = None
+    special = getattr(found, "scope_id", None) or getattr(found, "ipv4_mapped", None)
+    if found is None or found.version != version or special:
+        example = "192.0.2.53" if version == 4 else "2001:db8::53"
+        raise fault(f"{shown(text)} is not an IPv{version} address", f"write one like {example}")
+    return str(found)
+
+
+def _or_operator(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """The word `operator` stands for the operator's own value, which its world has checked."""
+    return value if value == OPERATOR else handler(value)
+
+
 def parameters_of(kind: Any) -> type[BaseModel]:
     """A model of a dataclass' fields: unknown ones forbidden, units parsed."""
+    may_be_operators = operators_parameters(kind)
     hints = get_type_hints(kind, include_extras=True)
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(kind):
         default: Any = ... if field.default is dataclasses.MISSING else field.default
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
-        fields[field.name] = (for_hint(hints[field.name]), default)
+        found = for_hint(hints[field.name])
+        if field.name in may_be_operators:
+            found = Annotated[found, WrapValidator(_or_operator)]
+        fields[field.name] = (found, default)
     config = ConfigDict(extra="forbid", strict=True, defer_build=True)
     return create_model(kind.__name__, __config__=config, __doc__=(kind.__doc__ or "").strip(), **fields)
 

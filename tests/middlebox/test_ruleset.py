@@ -14,7 +14,7 @@ from testbed.censor.handover import COUNTED, Drop, Police, counter_name
 from testbed.censor.units import Seconds
 from testbed.middlebox import kernel
 from testbed.middlebox.marks import MAX_RULES, Position
-from testbed.middlebox.ruleset import ruleset, segments
+from testbed.middlebox.ruleset import milliseconds, ruleset, segments
 from testbed.world.enter import isolated_call
 from testbed.world.queuerule import QueueingChain, queue_in
 from tests.censor.line import sni
@@ -243,3 +243,11 @@ def test_a_flow_that_the_core_has_taken_is_kept_for_longer_than_any_hold():
     lines = [line for line in text.splitlines() if "update @c0_kept" in line]
     assert len(lines) == 4
     assert all(line.count("timeout 430000ms") == 2 for line in lines)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001, 27.7 * 3600, 86400.0, 100_000_000.0, 36500 * 86400.0])
+def test_times_have_numbers_of_eight_digits_which_are_all_that_nft_reads(seconds: float) -> None:
+    parts = re.findall(r"(\d+)(d|ms)", milliseconds(seconds))
+    assert all(len(number) <= 8 for number, _ in parts)
+    said = sum(int(number) * {"d": 86_400_000, "ms": 1}[unit] for number, unit in parts)
+    assert said == max(1, round(seconds * 1000))

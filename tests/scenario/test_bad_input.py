@@ -317,7 +317,7 @@ CASES = {
         "the tries that are not 'ok' need an outcome of their own",
         "expect that outcome, with its share",
     ),
-    "no tries": (EXPECT, expect(tries="0"), "x.yaml:17 expect[0].tries", "1", ""),
+    "no tries": (EXPECT, expect(tries="0"), "x.yaml:17 expect[0].tries", "0 is too small", "1 or more"),
     "a third IP version": (EXPECT, expect(ip="5"), "x.yaml:17 expect[0].ip", "5", "4"),
     "expected twice over one IP version": (
         EXPECT,
@@ -344,8 +344,8 @@ CASES = {
         "    profile: t22",
         "    profile: t22\n    hop: 0",
         "x.yaml:8 censors.tspu.hop",
-        "greater than or equal to 1, not 0",
-        "",
+        "0 is too small",
+        "write 1 or more",
     ),
     "same censor twice": (
         "{mts: tspu}",

@@ -165,8 +165,8 @@ WRONG = {  # what is replaced in VPN, by what -> place, message, remedy
         "https: 8443",
         "https: 70000",
         "x.yaml:13 hosts.vpn.services[1].web.https",
-        "less than or equal to 65535",
-        "",
+        "70000 is too large",
+        "write 65535 or less",
     ),
     "two services in one entry": (
         "- echo",

@@ -195,7 +195,12 @@ WRONG = {
         "no size is 600 or more and 49 or less",
         "",
     ),
-    "too many packets": ("{early_packets: {count: 40}}", ".early_packets.count", "equal to 32", ""),
+    "too many packets": (
+        "{early_packets: {count: 40}}",
+        ".early_packets.count",
+        "40 is too large",
+        "32 or less",
+    ),
     "more than there are": (
         "{early_packets: {count: 3, among: 2}}",
         ".early_packets",

@@ -83,7 +83,8 @@ def test_is_refused_by_name(desk: Desk, how: str) -> None:
     rest, said = REFUSED[how]
     (desk.folder / "mine.py").write_text(HEAD + rest)
     desk.rule("{tls.sni: a.com}", "{mine.py:Mine: {}}")
-    assert said in desk.problem().message
+    problem = desk.problem()
+    assert said in f"{problem.message}; {problem.remedy}"
 
 
 ACCEPTED = {

@@ -132,8 +132,8 @@ CASES = {
         "name: OBIT,",
         "name: OBIT, hops: 3,",
         "small.yaml:4 operators.obit.hops",
-        "4, not 3",
-        "",
+        "3 is too small",
+        "write 4 or more",
     ),
     "wrong unit": (
         "name: OBIT,",

@@ -2,14 +2,14 @@
 
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from testbed.censor.actions.base import Action, Context
 from testbed.censor.bounded import Bounded, evicted
 from testbed.censor.decision import Decision, Verdict
 from testbed.censor.handover import PASSED, Drop
 from testbed.censor.profile import Profile
-from testbed.censor.units import Seconds
+from testbed.censor.units import Between, Seconds
 
 _MAX_NETWORKS = 256  # networks counted at a time for one inside host; our choice
 
@@ -40,16 +40,16 @@ class ConnectionLimit(Action[Admission]):
     key: ClassVar[str] = "connection-limit"
     cause: ClassVar[str | None] = "conncount"
 
-    flows: int = 12  # N4P#546: 12-24; DPICH tries 4
+    flows: Annotated[int, Between(0, 1_000_000)] = 12  # N4P#546: 12-24; DPICH tries 4
     window: Seconds = Seconds(10)  # "a short window" (N4P#546); the number is our choice
     lock: Seconds = Seconds(60)  # N4P#546: about 60 s, 118 s once
-    prefix4: int = 24  # "destination subnet" (N4P#546); the lengths are our choice
-    prefix6: int = 48
+    prefix4: Annotated[int, Between(0, 32)] = 24  # "destination subnet" (N4P#546); the lengths are our choice
+    prefix6: Annotated[int, Between(0, 128)] = 48
 
     def __post_init__(self) -> None:
-        if self.flows < 0 or not 0 <= self.prefix4 <= 32 or not 0 <= self.prefix6 <= 128:
+        if self.window <= 0:
             raise ValueError(
-                "connection-limit: flows >= 0, prefix4 0 to 32 and prefix6 0 to 128 are possible"
+                "connection-limit: window is 0 s, so that nothing would be counted; give it more"
             )
 
     def begin(self, ctx: Context[None]) -> Admission:

@@ -5,8 +5,8 @@ of August 2026 (N4P#657) and TLS interception, where the other server has certif
 """
 
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import ClassVar
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated, ClassVar
 
 from testbed.censor.actions.base import Action, Context, operators_own
 from testbed.censor.bounded import evicted
@@ -15,7 +15,7 @@ from testbed.censor.flow import FlowKey
 from testbed.censor.packet import ACK, SYN, TCP, UDP
 from testbed.censor.profile import Profile
 from testbed.censor.rewrite import readdressed
-from testbed.censor.units import Seconds
+from testbed.censor.units import AddressOf, Between, Seconds
 
 _TRIES = 64  # source ports tried for a reply 4-tuple of its own; our choice
 
@@ -41,22 +41,14 @@ class Divert(Action[Detour]):
 
     key: ClassVar[str] = "divert"
 
-    to4: str = operators_own("resolver4", "")
-    to6: str = operators_own("resolver6", "")
-    port: int | None = None  # None: as it was
+    to4: Annotated[str, AddressOf(4)] = operators_own("resolver4", "")
+    to6: Annotated[str, AddressOf(6)] = operators_own("resolver6", "")
+    port: Annotated[int, Between(1, 65535)] | None = None  # None: as it was
     idle: Seconds = Seconds(600)  # our choice; the flow is forgotten after this much silence
 
     def __post_init__(self) -> None:
-        try:
-            for text, kind in ((self.to4, IPv4Address), (self.to6, IPv6Address)):
-                if text:
-                    kind(text)
-        except AddressValueError as error:
-            raise ValueError(f"divert: {error}; write to4: 192.0.2.53 or to6: 2001:db8::53") from error
         if not self.to4 and not self.to6:
             raise ValueError("divert: nowhere to lead to; give to4, to6 or both")
-        if self.port is not None and not 0 < self.port < 65536:
-            raise ValueError(f"divert: {self.port} is not a port; give 1 to 65535")
 
     def begin(self, ctx: Context[None]) -> Detour:
         """Choose the other server's side of a flow that opens now."""

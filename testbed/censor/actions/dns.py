@@ -1,12 +1,17 @@
 """DNS manipulation: a forged answer instead of the genuine one, or before it (NDSS20)."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from testbed.censor.actions.base import Action, Context, ResolverReply, operators_own
 from testbed.censor.decision import PASS, Decision, Injection, Verdict
 from testbed.censor.packet import TCP
+from testbed.censor.units import AddressOf, Between
 from testbed.censor.wire import Endpoints, IpForm, data_to_sender, udp
+
+_Text4 = Annotated[str, AddressOf(4)]
+_Text6 = Annotated[str, AddressOf(6)]
+_MOST = 64  # addresses that an answer holds; our choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +25,14 @@ class DnsLie(Action[None]):
     key: ClassVar[str] = "dns"
 
     rcode: Literal["noerror", "nxdomain", "refused", "servfail"] = "noerror"
-    a: tuple[str, ...] = operators_own("sinkhole4", ())
-    aaaa: tuple[str, ...] = operators_own("sinkhole6", (), may_lack=True)  # none is documented (OONI-FP)
-    ttl: int = 60  # s; our choice (60-300)
+    a: tuple[_Text4, ...] = operators_own("sinkhole4", ())
+    aaaa: tuple[_Text6, ...] = operators_own("sinkhole6", (), may_lack=True)  # none is documented (OONI-FP)
+    ttl: Annotated[int, Between(0, 2**31 - 1)] = 60  # s; our choice (60-300)
 
     def __post_init__(self) -> None:
-        """ValueError for an address that no answer would have."""
+        """ValueError for addresses that no answer would have."""
+        if (most := max(len(self.a), len(self.aaaa))) > _MOST:
+            raise ValueError(f"dns: {most} addresses of one version; give {_MOST} at most")
         given = [key for key in ("a", "aaaa") if getattr(self, key)]
         if given and self.rcode != "noerror":
             raise ValueError(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from testbed.censor.actions.base import Action, Context
+from testbed.censor.actions.resets import HeaderWord, ResetTtl
 from testbed.censor.decision import PASS, Decision, Injection, Verdict
 from testbed.censor.packet import ACK, FIN, RST, SYN, TCP, Packet
 from testbed.censor.profile import Profile
@@ -23,8 +24,8 @@ class InjectFin(Action[None]):
     key: ClassVar[str] = "fin"
 
     trigger: Literal["pass", "drop"] = "pass"
-    ttl: int | None = None  # hop limit at the box
-    ip_id: int | None = None
+    ttl: ResetTtl | None = None  # hop limit at the box
+    ip_id: HeaderWord | None = None
     residual: Seconds = Seconds(0)  # for this time, data of the client on the 4-tuple is answered likewise
 
     def on_match(self, ctx: Context[None]) -> Decision:

@@ -10,7 +10,7 @@ from testbed.censor.decision import PASS, Decision, Event, Verdict
 from testbed.censor.handover import Drop
 from testbed.censor.packet import RST, TCP, UDP
 from testbed.censor.profile import Profile
-from testbed.censor.units import Octets, Seconds
+from testbed.censor.units import Octets, PacketCount, Seconds
 
 _PACKETS = 25  # DPICH ("l4-25"), M
 _MAX_LOCKS = 256  # servers locked at a time for one inside host; our choice
@@ -36,7 +36,7 @@ class Freeze(Action[Count]):
     key: ClassVar[str] = "freeze"
     keeps_inspecting: ClassVar[bool] = True
 
-    packets: int | None = None
+    packets: PacketCount | None = None
     octets: Octets | None = None  # IP packets' lengths; 16 KB (CF25), 14-34 KB (DPID)
     count: Literal["both", "up", "down"] = "both"  # what is counted; both directions freeze (DPICH)
     udp_lock: Seconds | None = Seconds(600)  # all UDP to a frozen UDP flow's server is then dropped (N4P#490)

@@ -1,13 +1,15 @@
 """SNI-II: a few more packets pass, then none in either direction (CP22 Fig. 6)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from testbed.censor.actions.base import Action, Context, cut_late, residual
 from testbed.censor.decision import PASS, Decision, Verdict
 from testbed.censor.handover import Drop
 from testbed.censor.profile import Profile
-from testbed.censor.units import Seconds
+from testbed.censor.units import InOrder, PacketCount, Seconds
+
+_Packets = Annotated[tuple[PacketCount, PacketCount], InOrder()]
 
 
 @dataclass(slots=True)
@@ -23,7 +25,7 @@ class GraceDrop(Action[Grace]):
 
     key: ClassVar[str] = "grace-drop"
 
-    packets: tuple[int, int] = (5, 8)  # CP22 Fig. 6; uniform is our choice
+    packets: _Packets = (5, 8)  # CP22 Fig. 6; uniform is our choice
     residual: Seconds | None = None  # None: the profile's, 420 s in 2022 (IMC22q p.7)
 
     def begin(self, ctx: Context[None]) -> Grace:

@@ -1,14 +1,16 @@
 """Put the server on a list, which other rules look at: blocking in two stages, lists learned across flows."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from testbed.censor.actions.base import Action, Context
 from testbed.censor.bounded import evicted
 from testbed.censor.decision import Decision, Event
 from testbed.censor.handover import PASS_ON
 from testbed.censor.learned import ListName, ServerPlace
-from testbed.censor.units import Seconds
+from testbed.censor.units import Between, InOrder, Seconds
+
+_Times = Annotated[tuple[Seconds, Seconds], InOrder()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +24,13 @@ class Learn(Action[None]):
 
     into: ListName  # the list's name
     entry: Literal["address-port", "address"] = "address-port"  # ASBI: an IP:port list; N4P#111: all ports
-    flows: int = 1  # that must show it; our choice
-    after: tuple[Seconds, Seconds] = (Seconds(300), Seconds(900))  # drawn for each server; ASBI: 5-15 min
+    flows: Annotated[int, Between(1, 1_000_000)] = 1  # that must show it; our choice
+    after: _Times = (Seconds(300), Seconds(900))  # drawn for each server; ASBI: 5-15 min
     lasts: Seconds = Seconds(900)  # from then on, and from each later flow; N4P#111: back after about 15 min
 
     def __post_init__(self) -> None:
-        if self.flows < 1 or self.after[0] > self.after[1] or self.lasts <= 0:
-            raise ValueError(
-                "learn: flows of 1 or more, after: [5 min, 15 min] and lasts of more than 0 are possible"
-            )
+        if self.lasts <= 0:
+            raise ValueError("learn: lasts is 0 s, so that no server would be on the list; give it more")
 
     def on_match(self, ctx: Context[None]) -> Decision:
         """Count the flow; the one that completes the number decides when the list has the server."""

@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from testbed.censor.actions.base import Action, Context, operators_own, residual
 from testbed.censor.decision import PASS, Decision, Injection, Verdict
 from testbed.censor.packet import TCP
 from testbed.censor.profile import Profile
-from testbed.censor.units import Seconds
+from testbed.censor.units import Between, Form, Seconds
 from testbed.censor.wire import IpForm, data_to_sender, reset_receiver
+
+_REDIRECT = Form(r"((https?:/)?/[!-~]*)?", "where a redirect can lead", "http://blocked.example/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +24,8 @@ class Page(Action[None]):
 
     key: ClassVar[str] = "page"
 
-    status: int = 302
-    location: str = operators_own("block_page", "")  # where a redirect leads
+    status: Annotated[int, Between(200, 599)] = 302
+    location: Annotated[str, _REDIRECT] = operators_own("block_page", "")  # where a redirect leads
     body: str = operators_own("block_body", "")  # the page itself, if there is no redirect
     residual: Seconds | None = None  # in-path: how long the rest of the connection is dropped
 
@@ -53,7 +55,7 @@ class Page(Action[None]):
     def response(self) -> bytes:
         """The whole HTTP response."""
         body = self.body.encode()
-        phrase = HTTPStatus(self.status).phrase
+        phrase = next((one.phrase for one in HTTPStatus if one == self.status), "")  # it may be empty
         lines = [f"HTTP/1.1 {self.status} {phrase}"]
         if self.location:
             lines.append(f"Location: {self.location}")

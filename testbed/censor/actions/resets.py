@@ -1,12 +1,16 @@
 """Forged resets, for every action that injects some."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from testbed.censor.actions.base import Context
 from testbed.censor.decision import Injection
+from testbed.censor.units import Between
 from testbed.censor.wire import IpForm, reset_receiver, reset_sender
 
+ResetTtl = Annotated[int, Between(1, 255)]  # with 0 no router would pass the packet on
+HeaderWord = Annotated[int, Between(0, 65535)]  # 16 bits of a header: IP-ID, window
+AckError = Annotated[int, Between(-(2**31), 2**31 - 1)]
 End = Literal["client", "server", "both"]
 
 
@@ -14,10 +18,10 @@ End = Literal["client", "server", "both"]
 class Resets:
     """What an action writes into the RST/ACKs that it injects; fields left out are the profile's."""
 
-    ttl: int | None = None  # hop limit at the box
-    ip_id: int | None = None
-    window: int | None = None
-    ack_error: int = 0  # added to the acknowledgement number
+    ttl: ResetTtl | None = None  # hop limit at the box
+    ip_id: HeaderWord | None = None
+    window: HeaderWord | None = None
+    ack_error: AckError = 0  # added to the acknowledgement number
 
     def made(self, ctx: Context[Any], to: End, *, delivered: bool) -> tuple[Injection, ...]:
         """RST/ACKs to ends of the packet's flow; the client is who opened it.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from testbed.censor.actions.base import Action, Context, residual
-from testbed.censor.actions.resets import End, Resets
+from testbed.censor.actions.resets import AckError, End, HeaderWord, Resets, ResetTtl
 from testbed.censor.decision import PASS, Decision, Verdict
 from testbed.censor.packet import RST, TCP
 from testbed.censor.profile import Profile
@@ -22,10 +22,10 @@ class InjectRst(Action[None]):
 
     to: End = "client"
     trigger: Literal["pass", "drop"] = "pass"
-    ttl: int | None = None  # hop limit at the box
-    ip_id: int | None = None
-    window: int | None = None
-    ack_error: int = 0  # added to the acknowledgement number: some boxes send a wrong one (ZAP)
+    ttl: ResetTtl | None = None  # hop limit at the box
+    ip_id: HeaderWord | None = None
+    window: HeaderWord | None = None
+    ack_error: AckError = 0  # added to the acknowledgement number: some boxes send a wrong one (ZAP)
     residual: Seconds | None = None  # later packets of the client on the 4-tuple are answered alike
 
     def on_match(self, ctx: Context[None]) -> Decision:

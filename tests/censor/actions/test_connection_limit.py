@@ -137,15 +137,14 @@ def test_networks_are_bounded_and_their_eviction_is_an_event() -> None:
     assert len(events) == 300 - 256
 
 
-@pytest.mark.parametrize("fields", [{"flows": -1}, {"prefix4": 33}, {"prefix6": -1}])
-def test_impossible_numbers_are_refused(fields: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match="connection-limit"):
-        ConnectionLimit(**fields)
-
-
 def test_a_known_network_evicts_nothing() -> None:
     line = opened(sni(ConnectionLimit(), "*", profile="t25"))
     for _ in range(3):
         assert [one.kind for one in line.L(payload=hello("n.com")).decision.events] == ["match"]
         line.new_port()
         line.handshake()
+
+
+def test_a_window_of_no_time_is_refused() -> None:
+    with pytest.raises(ValueError, match="connection-limit: window is 0 s"):
+        ConnectionLimit(window=0.0)

@@ -172,15 +172,6 @@ def test_the_memory_of_replies_is_bounded_and_evictions_are_events() -> None:
     assert reply(line).arrived.src == OUTSIDE[4]
 
 
-@pytest.mark.parametrize(
-    ("fields", "said"),
-    [
-        ({}, "nowhere"),
-        ({"to4": "operator"}, "operator"),
-        ({"to6": "1.2.3.4"}, r"1\.2\.3\.4"),
-        ({"to4": "1.2.3.4", "port": 0}, "not a port"),
-    ],
-)
-def test_impossible_parameters_are_refused(fields: dict[str, object], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        Divert(**fields)
+def test_without_an_address_it_is_refused() -> None:
+    with pytest.raises(ValueError, match="nowhere"):
+        Divert()

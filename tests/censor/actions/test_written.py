@@ -61,7 +61,11 @@ def test_it_loads(tmp_path: Path, text: str, action: object) -> None:
     [
         ("{divert: {to4: nowhere}}", "nowhere"),
         ("divert", "nowhere to lead to"),
-        ("{connection-limit: {prefix4: 33}}", "prefix4 0 to 32"),
+        ("{divert: {to6: 1.2.3.4}}", r"'1\.2\.3\.4' is not an IPv6 address; write one like 2001:db8::53"),
+        ("{divert: {to4: 1.2.3.4, port: 0}}", "port: 0 is too small; write 1 or more"),
+        ("{connection-limit: {prefix4: 33}}", "prefix4: 33 is too large; write 32 or less"),
+        ("{connection-limit: {prefix6: -1}}", "prefix6: -1 is too small; write 0 or more"),
+        ("{connection-limit: {flows: -1}}", "flows: -1 is too small; write 0 or more"),
         ("data-drop", "protocol"),
         ("{loss: {share: 150 %}}", "share"),
         ("{freeze: {count: sideways}}", "count"),
