@@ -8,11 +8,12 @@ dropped one.
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Annotated, Final
 
 from testbed.censor.bounded import Bounded
 from testbed.censor.decision import PASS, Decision, Direction, Injection, Verdict
 from testbed.censor.packet import TCP, Packet, parse
+from testbed.censor.units import Between
 from testbed.censor.wire import with_hop_limit, without_fragment
 
 _TCP_HEADER: Final = 20  # bytes without options
@@ -22,12 +23,15 @@ Judge = Callable[[Packet, Direction, float], Decision]
 _Key = tuple[bytes, bytes, int, int]
 
 
+_Wait = Annotated[float, Between(0, 86400)]
+
+
 @dataclass(frozen=True, slots=True)
 class FragmentForm:
     """How a box buffers fragments."""
 
-    most: int = 45  # fragments of one packet; CP22: 45 pass, 46 do not
-    timeout: float = 5.0  # s until an incomplete packet is discarded; IMC22, from memory
+    most: Annotated[int, Between(1, 8192)] = 45  # fragments of one packet; CP22: 45 pass, 46 do not
+    timeout: _Wait = 5.0  # s until an incomplete packet is discarded; IMC22, from memory
 
 
 @dataclass(slots=True)

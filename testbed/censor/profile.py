@@ -2,11 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 from testbed.censor.cited import Cited, our_choice
 from testbed.censor.fragments import FragmentForm
 from testbed.censor.parsers.quic import DEFAULT, Layouts
+from testbed.censor.units import Between, InOrder, PacketCount
+
+_HeaderWord = Annotated[int, Between(0, 65535)]
+_Length = Annotated[int, Between(0, 65535)]
+_PacketRange = Annotated[tuple[PacketCount, PacketCount], InOrder()]
+_Part = Annotated[float, Between(0, 1)]
+_Ports = tuple[Annotated[int, Between(1, 65535)], ...]
+_Time = Annotated[float, Between(0, 36500 * 86400)]  # s
 
 _ALONE: Cited[tuple[tuple[str, float], ...]] = our_choice((("T", 1.0),))
 
@@ -15,10 +23,10 @@ _ALONE: Cited[tuple[tuple[str, float], ...]] = our_choice((("T", 1.0),))
 class ResetForm:
     """The header fields of an injected RST/ACK."""
 
-    hop_limit: int = 64  # at the box; the client sees it minus the hops between
-    ip_id: int = 0
+    hop_limit: Annotated[int, Between(1, 255)] = 64  # at the box; the client sees it minus the hops between
+    ip_id: _HeaderWord = 0
     dont_fragment: bool = False
-    window: int = 0
+    window: _HeaderWord = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +41,13 @@ class Profile:
 
     inside_opens: Cited[bool]  # flows opened from outside are never filtered
     both_directions: Cited[bool]  # content sent by the outside host triggers as well
-    give_up_over: Cited[int]  # an unparseable payload longer than this (bytes) ends inspection
-    extra_packets: Cited[tuple[int, int]]  # payload packets inspected after a recognised one, inclusive range
+    give_up_over: Cited[_Length]  # an unparseable payload longer than this (bytes) ends inspection
+    extra_packets: Cited[_PacketRange]  # payload packets inspected after a recognised one, inclusive range
 
-    tls_ports: Cited[tuple[int, ...]]  # () means every port
-    http_ports: Cited[tuple[int, ...]]
-    quic_ports: Cited[tuple[int, ...]]
-    dns_ports: Cited[tuple[int, ...]] = field(default=our_choice((53,)))
+    tls_ports: Cited[_Ports]  # () means every port
+    http_ports: Cited[_Ports]
+    quic_ports: Cited[_Ports]
+    dns_ports: Cited[_Ports] = field(default=our_choice((53,)))
 
     stateless: Cited[bool] = field(
         default=our_choice(value=False)
@@ -49,15 +57,15 @@ class Profile:
         default=our_choice(value=True)
     )  # a TCP flow that begins without a SYN, or was idle for too long, is inspected
 
-    idle_opening: Cited[float] = field(
+    idle_opening: Cited[_Time] = field(
         default=Cited(60.0, "IMC22 Table 2, from memory", "L")
     )  # s, one-sided flow
-    idle_answered: Cited[float] = field(
+    idle_answered: Cited[_Time] = field(
         default=Cited(105.0, "IMC22 Table 2, from memory", "L")
     )  # s, SYN/ACK seen
-    idle_established: Cited[float] = field(default=Cited(480.0, "IMC22 Table 2, from memory", "L"))  # s
+    idle_established: Cited[_Time] = field(default=Cited(480.0, "IMC22 Table 2, from memory", "L"))  # s
 
-    models: Cited[tuple[tuple[str, float], ...]] = field(
+    models: Cited[tuple[tuple[str, _Part], ...]] = field(
         default=_ALONE
     )  # how it inspects TCP, by share of pairs
     allows_by_stream: Cited[bool] = field(
@@ -66,8 +74,8 @@ class Profile:
     quic_layouts: Cited[Layouts] = field(default=our_choice(DEFAULT))  # of QUIC Initials that it reads
     fragments: Cited[FragmentForm | None] = field(default=our_choice(None))  # None: not buffered
 
-    residual: Mapping[str, Cited[float]] = field(default_factory=dict)  # s, by action key
-    quic_residual: Mapping[str, Cited[float]] = field(default_factory=dict)  # where rules about QUIC differ
+    residual: Mapping[str, Cited[_Time]] = field(default_factory=dict)  # s, by action key
+    quic_residual: Mapping[str, Cited[_Time]] = field(default_factory=dict)  # where rules about QUIC differ
     restarted: frozenset[str] = frozenset()  # actions whose residual each packet restarts; see `on_quic`
     reset: Cited[ResetForm] = field(default=Cited(ResetForm(), "GDPI; gist 2016", "M"))  # operators' boxes
 

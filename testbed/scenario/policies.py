@@ -22,7 +22,7 @@ from testbed.scenario.invalid import INVALID
 from testbed.scenario.matches import build_match
 from testbed.scenario.plugin import Plugin, blaming_plugins, load_class
 from testbed.scenario.problems import Loc, explain
-from testbed.scenario.profiles import profile_of
+from testbed.scenario.profiles import profile_of, unknown_actions
 from testbed.scenario.schema import AS_OPERATOR, CensorPart, RulePart
 from testbed.scenario.sources import Sources
 from testbed.scenario.values import OPERATOR, given, parameters_of
@@ -70,6 +70,9 @@ class CensorCompiler:
             if rule is not INVALID and (line := self._line(rule, (*loc, "rules", index))) is not None
         ]  # fmt: skip
         self._check_order()
+        if self._profile is not None:
+            for fault in unknown_actions(self._profile, {line.kind.key for line in self._lines}):
+                sources.add((*loc, "profile"), *fault)
         used = set[str]().union(*(miss_keys(line.kind.key, line.match) for line in self._lines))
         for key in part.miss if part.miss != AS_OPERATOR else ():
             if key not in used and INVALID not in part.rules:

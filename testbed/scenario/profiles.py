@@ -1,17 +1,17 @@
 """The profile of a censor: one of the library's, or an object in a Python file beside the scenario."""
 
-from collections.abc import Iterator
-from dataclasses import fields
-from typing import get_args, get_origin, get_type_hints
+from collections.abc import Collection, Iterator
 
-from testbed.censor.cited import Cited
+from testbed.censor.actions import ACTIONS
 from testbed.censor.models import MODELS
 from testbed.censor.profile import Profile
 from testbed.censor.profiles import PROFILES
 from testbed.errors import InputError, Problem, nearest
+from testbed.scenario.inspection import unknown, wrong_sum
 from testbed.scenario.plugin import Plugin, is_reference, load_object
 from testbed.scenario.problems import Loc, shown
 from testbed.scenario.sources import Sources
+from testbed.scenario.typedvalues import faults_of
 
 
 def profile_of(name: str, loc: Loc, sources: Sources) -> Profile | None:
@@ -34,23 +34,27 @@ def profile_of(name: str, loc: Loc, sources: Sources) -> Profile | None:
 
 
 def _faults(plugin: Plugin[Profile]) -> Iterator[tuple[str, str]]:
-    """What the dataclass does not check itself: types of values, models that exist."""
+    """What the dataclass does not check itself: types and bounds of values, known models, their shares."""
     profile = plugin.value
     if profile.name in PROFILES:
         yield f"the name {profile.name!r} is a built-in profile's", 'give it its own: replace(…, name="mine")'
-    hints = get_type_hints(Profile)
-    for field in fields(Profile):
-        value, hint = getattr(profile, field.name), hints[field.name]
-        origin = get_origin(hint)
-        if origin is Cited and not isinstance(value, Cited):
-            yield f"{field.name} is {shown(value)}", f"write {field.name}=our_choice({value!r:.40})"
-        elif hint in (str, bool) and not isinstance(value, hint):
-            yield f"{field.name} is {shown(value)}", f"expected {'text' if hint is str else 'True or False'}"
-        elif (
-            origin is not Cited and get_args(hint) and isinstance(value, str) and value not in get_args(hint)
-        ):
-            yield f"{field.name} is {value!r}", f"expected one of {', '.join(map(repr, get_args(hint)))}"
-    if isinstance(profile.models, Cited):
-        for key, _ in profile.models.value:
-            if key not in MODELS:
-                yield f"unknown model {key!r}", nearest(key, MODELS)
+    wrong = [*faults_of(profile)]
+    yield from ((str(one), one.remedy) for one in wrong)
+    if any(one.where.startswith("models") for one in wrong):
+        return
+    shares = profile.models.value
+    for key in [key for key, _ in shares if key not in MODELS]:
+        yield unknown(key)
+    if len(dict(shares)) < len(shares):
+        yield f"a model has several shares: {shown(shares)}", "give it one"
+    elif found := wrong_sum(dict(shares)):
+        yield found
+
+
+def unknown_actions(profile: Profile, own: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Keys of residual times that no action has; `own`: keys of classes in Python files."""
+    known = {*ACTIONS, *own}
+    for name in ("residual", "quic_residual", "restarted"):
+        for key in sorted(getattr(profile, name)):
+            if key not in known:
+                yield f"{name} of the profile {profile.name!r}: unknown action {key!r}", nearest(key, known)
