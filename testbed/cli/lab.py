@@ -37,8 +37,11 @@ def command() -> None:
 @command.command("list", short_help="The labs.")
 def list_() -> int:
     """List the labs, with their minutes and tasks."""
+    from testbed.labs.clerk import is_served
     from testbed.labs.labfile import load_lab, names
 
+    if is_served():
+        raise InputError.at("", "you are in your lab's world already", "see: testbed lab check")
     for name in names():
         lab = load_lab(name)
         tasks = lab.part.tasks
@@ -80,6 +83,12 @@ def start(ctx: click.Context, name: str, student: str | None, code: str, *, fres
     workbook = Workbook(lab.name, student or getpass.getuser(), code)
     try:
         workbook.open()
+        if workbook.other_classes() and not workbook.entries():
+            click.echo(
+                f"you have answers to {lab.name} under another class code, too; "
+                f"those to class {code!r} are kept apart from them, with other values",
+                err=True,
+            )
         with alone(workbook):
             return _opened(workbook, assign(lab, workbook.student, code), ctx.obj, fresh=fresh)
     except OSError as error:
@@ -378,7 +387,10 @@ def grade(
     """
     from testbed.labs import grading
     from testbed.labs.labfile import load_lab
+    from testbed.labs.workbook import must_be_code
 
+    if code is not None:
+        must_be_code(code)
     submissions, problems = grading.read_folder(folder)
     labs = sorted({one.lab for one in submissions})
     again = None if no_worlds else trying_again(seed)

@@ -107,7 +107,18 @@ def _same(task: Task, given: str, wanted: str) -> bool:
         return low - 1e-2 <= arithmetic(wanted) <= high + 1e-2  # hours are written with three digits at most
     if task.kind == "address":
         return ip_address(given) == ip_address(wanted)
-    return given.casefold().rstrip(".") == wanted.casefold().rstrip(".")
+    return _words(given) == _words(wanted)
+
+
+def _words(text: str) -> list[str]:
+    """What is compared of a text: of a list with commas the words, in any order; of a URL the name."""
+    return sorted(_name(word) for word in text.casefold().split(","))
+
+
+def _name(word: str) -> str:
+    scheme, found, rest = word.strip().partition("://")
+    name = rest.partition("/")[0] if found and scheme in ("http", "https", "h3") else word
+    return " ".join(name.split()).rstrip(".")
 
 
 def ends_of_interval(text: str) -> tuple[float, float]:

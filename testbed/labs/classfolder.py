@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from testbed.errors import InputError
 from testbed.labs.clerk import SERVED, VARIABLE
-from testbed.labs.labfile import Lab, folders, lab_variables
+from testbed.labs.labfile import HIDDEN, LAB, SCENARIO, Lab, folders, lab_variables
 from testbed.labs.submission import SUFFIX
-from testbed.labs.workbook import Workbook
+from testbed.labs.workbook import Workbook, must_be_code
 from testbed.vantage.seclusion import Seclusion, needed
 
 MEMORY: Final = 1 << 30  # bytes of addresses of one program of a student's; our choice
@@ -35,12 +36,19 @@ class ClassFolder:
 
     @classmethod
     def open(cls, path: Path, lab: Lab, code: str | None) -> "ClassFolder":
-        """Make it, or go on with it. Without `code`: the one that it has, or a new one. OSError."""
+        """Make it, or go on with it. Without `code`: the one that it has, or a new one.
+
+        Errors: InputError if it has another code; OSError.
+        """
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.chmod(0o700)
         kept = path / "code"
-        if code is None:
-            code = kept.read_text("utf-8").strip() if kept.exists() else secrets.token_urlsafe(12)
+        known = kept.read_text("utf-8").strip() if kept.exists() else ""
+        if code is not None and known and code != known:
+            remedy = "leave --class out to go on with it, or name another --folder"
+            raise InputError.at("--class", f"the class in {path} has another code", remedy)
+        code = code or known or secrets.token_urlsafe(12)
+        must_be_code(code)
         kept.touch(mode=0o600)
         kept.write_text(f"{code}\n", "utf-8")
         for name in ("students", "handed-in"):
@@ -66,15 +74,21 @@ class ClassFolder:
         """What the student's programs may see: no other folder, no workbook, no rule of any world."""
         room = self.room(student)
         lab = str(self.lab.folder.resolve())
-        hidden = [str(one) for folder in folders() for one in folder.resolve().glob("*/solution")]
         return Seclusion(
             home=str(room / "home"),
             tmp=str(room / "tmp"),
             open=(str(room / "desk"),),
             shown=(*needed(), lab),
-            hidden=(*hidden, f"{lab}/solution"),
+            hidden=tuple(self._answers()),
             memory=MEMORY,
         )
+
+    def _answers(self) -> Iterator[str]:
+        """Files that say what is right: of this lab, and the whole folders of the others."""
+        mine = self.lab.folder.resolve()
+        yield from (str(mine / name) for name in ("solution", LAB, SCENARIO, HIDDEN))
+        for folder in folders():
+            yield from (str(one) for one in folder.resolve().iterdir() if one != mine)
 
     def variables(self, student: str) -> dict[str, str]:
         """The environment of the student's shell: nothing of the server's, nor the class's code."""

@@ -20,6 +20,7 @@ from testbed.scenario.problems import Problems
 from testbed.scenario.values import Key, ParsedShare, Text
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
+LAB: Final = "lab.yaml"
 SCENARIO: Final = "scenario.yaml"
 HIDDEN: Final = "hidden.yaml"
 _TRIES: Final = 5  # our choice; of a choice, one
@@ -142,25 +143,23 @@ def folders() -> list[Path]:
 
 def names() -> list[str]:
     """Every lab, in the order of its number."""
-    return sorted({path.parent.name for folder in folders() for path in folder.glob("*/lab.yaml")})
+    return sorted({path.parent.name for folder in folders() for path in folder.glob(f"*/{LAB}")})
 
 
 def load_lab(name: str) -> Lab:
     """The lab of this name, number ("1", "01") or folder. InputError with all that is wrong with it."""
-    if "/" in name and (Path(name) / "lab.yaml").is_file():
+    if "/" in name and (Path(name) / LAB).is_file():
         return _read(Path(name))
     known = names()
     fits = [one for one in known if one == name or one.partition("-")[0].lstrip("0") == name.lstrip("0")]
     if not fits:
         raise InputError.at("", f"there is no lab {name[:80]!r}", nearest(name, known))
-    return _read(
-        next(path for folder in folders() if (path := folder / fits[0] / "lab.yaml").is_file()).parent
-    )
+    return _read(next(path for folder in folders() if (path := folder / fits[0] / LAB).is_file()).parent)
 
 
 def _read(folder: Path) -> Lab:
     problems = Problems()
-    document = read(folder / "lab.yaml")
+    document = read(folder / LAB)
     part = parse(LabPart, document, problems)
     if part is not None:
         _check(part, document, problems)

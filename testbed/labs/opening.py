@@ -25,7 +25,7 @@ from testbed.run.session import Session, carry_out
 _TICK: Final = 0.2  # seconds; our choice
 ROOM: Final = 220 << 20  # bytes that must be available for another world; measured: docs/teaching.md
 PATIENCE: Final = 600.0  # seconds that a start waits for its turn; our choice
-_TURNS: Final = "turns"
+_TURNS: Final = ".turns"  # no student's name
 _FLOWS: Final = "flows"  # of the worlds that have ended: those that a rule met, and nothing of the rule
 _PREFIX: Final = "lab-"  # of the folder for a world
 _RUN: Final = "run"  # in it: the record

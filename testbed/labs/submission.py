@@ -5,6 +5,8 @@ from: two students with the same key worked in the same folder. It does not show
 """
 
 import json
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -40,7 +42,12 @@ class Submission:
 
 
 def submit(workbook: Workbook, lab: Lab, path: Path) -> None:
-    """Write the file, as a whole or not at all. OSError if it cannot be written."""
+    """Write the file, as a whole or not at all.
+
+    Errors: InputError if there is something else than an earlier one of the same; OSError if it cannot be
+    written.
+    """
+    _must_be_earlier(path, (workbook.student, lab.name, workbook.code))
     key = _key(workbook.base / workbook.student / "key")
     content = {
         "format": FORMAT,
@@ -57,6 +64,19 @@ def submit(workbook: Workbook, lab: Lab, path: Path) -> None:
     beside = path.with_name(f".{path.name}.new")
     beside.write_text(json.dumps(signed, indent=1, ensure_ascii=False) + "\n", "utf-8")
     beside.replace(path)
+
+
+def _must_be_earlier(path: Path, whose: tuple[str, str, str]) -> None:
+    """Nothing is there, or a file that `submit` wrote for the same student, lab and class."""
+    if not os.path.lexists(path):
+        return
+    with suppress(InputError):
+        if path.is_file():
+            earlier = read_submission(path)
+            if (earlier.student, earlier.lab, earlier.code) == whose:
+                return
+    message = "it is there already, and is no file of yours for this lab and class"
+    raise InputError.at(str(path), message, "name another, or move it away")
 
 
 def read_submission(path: Path) -> Submission:

@@ -1,9 +1,13 @@
-"""What a student did in a lab: a folder of their own, in which nothing is ever overwritten.
+"""What a student did in a lab of a class: a folder of their own, in which nothing is ever overwritten.
+
+The class is part of the folder's name: other values belong to another code, and an answer to one says
+nothing of the other. Names that begin with a dot are the program's own; no student has one.
 
 `answers.jsonl` has one line for each answer and hint. A line that was cut off by a full disk or a closed
 laptop is passed over and counted; the others stay.
 """
 
+import hashlib
 import json
 import math
 import os
@@ -20,7 +24,9 @@ from testbed.errors import InputError
 from testbed.foreignjson import json_value
 
 _STUDENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_LAST: Final = "last"
+_LAST: Final = ".last"
+_LONGEST_CODE: Final = 200  # our choice
+_ANSWERS: Final = "answers.jsonl"
 
 
 EntryKind = Literal["answer", "hint", "sampled"]
@@ -51,17 +57,26 @@ def is_student(name: str) -> bool:
     return bool(_STUDENT.fullmatch(name))
 
 
+def must_be_code(code: str) -> None:
+    """InputError for what cannot be a class's code."""
+    if not code or len(code) > _LONGEST_CODE or not code.isprintable():
+        remedy = f"use letters, digits and signs, {_LONGEST_CODE} at most"
+        raise InputError.at("--class", f"{code[:80]!r} cannot be a class's code", remedy)
+
+
 class Workbook:
-    """The folder of one student and one lab; made on the first entry."""
+    """The folder of one student, one lab and one class; made on the first entry."""
 
     def __init__(self, lab: str, student: str, code: str, base: Path | None = None) -> None:
         if not is_student(student):
             remedy = "use letters, digits, '.', '_' and '-', 64 at most"
             raise InputError.at("--student", f"{student[:80]!r} cannot be a student's name", remedy)
+        must_be_code(code)
         self.lab, self.student, self.code = lab, student, code
         self.base = base or home()
-        self.folder = self.base / student / lab
-        self._path = self.folder / "answers.jsonl"
+        self._lab_folder = self.base / student / lab
+        self.folder = self._lab_folder / _name_of(code)
+        self._path = self.folder / _ANSWERS
         self.desk = self.folder / "desk"  # what a student may empty: captures, samples, programs
 
     @property
@@ -73,6 +88,10 @@ class Workbook:
         """Make the folder and remember it as the one in work. OSError if it cannot be."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _replace(self.base / _LAST, self.identity)
+
+    def other_classes(self) -> bool:
+        """Whether the student has answers to the same lab under another class code."""
+        return any(path.parent != self.folder for path in self._lab_folder.glob(f"*/{_ANSWERS}"))
 
     def add(self, what: EntryKind, task: str, text: str = "") -> None:
         """Add a line, on the disk when this returns. OSError if there is no room: the others stay."""
@@ -155,6 +174,12 @@ def last(base: Path | None = None) -> Workbook | None:
         return Workbook(found["lab"], found["student"], found["class"], base)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _name_of(code: str) -> str:
+    """A folder's name for a class: readable, and another one for every other code."""
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", code)[:24].strip("-")
+    return f"{plain or 'class'}-{hashlib.sha256(code.encode()).hexdigest()[:10]}"
 
 
 def _replace(path: Path, text: str) -> None:

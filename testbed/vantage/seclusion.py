@@ -41,7 +41,7 @@ class Seclusion:
     tmp: str  # shown as /tmp
     open: tuple[str, ...] = ()  # further folders to write
     shown: tuple[str, ...] = ()  # to read
-    hidden: tuple[str, ...] = ()  # of those shown
+    hidden: tuple[str, ...] = ()  # of those shown: folders and files
     memory: int = 1 << 30  # bytes of addresses of one program, RLIMIT_AS; our choices
     processes: int = 200  # RLIMIT_NPROC
     file: int = 64 << 20  # bytes of one file, RLIMIT_FSIZE
@@ -104,8 +104,8 @@ def seclude(what: Seclusion, own: Path) -> None:
     for path in what.hidden:
         if Path(path).is_dir():
             mount("none", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=4k")
-    for path in _SECRETS:
-        if Path(path).exists():
+    for path in (*_SECRETS, *what.hidden):
+        if Path(path).is_file():
             mount("/dev/null", path, flags=MS_BIND)
     mount("none", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=1777,size={_SHARED_MEMORY}")
     make_read_only("/")

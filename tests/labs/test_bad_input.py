@@ -56,9 +56,10 @@ def lab(*words):
 
 from testbed.labs.workbook import Workbook
 
-Workbook("01-where", "anna", "c", __import__("pathlib").Path(home) / "testbed/labs").open()
+book = Workbook("01-where", "anna", "c", __import__("pathlib").Path(home) / "testbed/labs")
+book.open()
 found = [lab("check", "router", sys.argv[2])]
-answers = f"{home}/testbed/labs/anna/01-where/answers.jsonl"
+answers = str(book.folder / "answers.jsonl")
 with open(answers, "a") as file:  # up to the end of its page
     file.write(" " * (4090 - os.stat(answers).st_size) + "\\n")
 with open(f"{home}/film", "wb", buffering=0) as file:
@@ -134,7 +135,7 @@ def test_an_edited_workbook_keeps_the_lines_that_can_be_read(damage: bytes, tmp_
 )
 def test_a_damaged_note_of_the_lab_in_work_is_one_line(content: str, tmp_path: Path) -> None:
     begun(tmp_path)
-    (tmp_path / "testbed/labs/last").write_text(content)
+    (tmp_path / "testbed/labs/.last").write_text(content)
     done = lab(tmp_path, "check")
     assert (done.returncode, done.stderr.count("\n"), "Traceback" in done.stderr) == (2, 1, False), (
         done.stderr
@@ -194,9 +195,8 @@ def test_a_lab_that_is_killed_leaves_nothing_behind_and_can_be_started_again(tmp
 def test_a_machine_that_gives_no_more_namespaces_is_one_line(tmp_path: Path) -> None:
     book = begun(tmp_path)
     book.add("answer", "router", ROUTER)
-    script = (
-        'echo 0 > /proc/sys/user/max_user_namespaces; exec "$0" -c "$1" lab start 1 --student anna -- true'
-    )
+    start = 'exec "$0" -c "$1" lab start 1 --student anna --class c -- true'
+    script = f"echo 0 > /proc/sys/user/max_user_namespaces; {start}"
     done = subprocess.run(
         ["unshare", "-Ur", "sh", "-c", script, sys.executable, START],
         env={**os.environ, "XDG_STATE_HOME": str(tmp_path)}, capture_output=True, text=True, check=False,

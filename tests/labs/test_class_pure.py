@@ -124,6 +124,10 @@ def test_a_class_goes_on_with_its_secret_code(tmp_path: Path) -> None:
     first = ClassFolder.open(tmp_path / "c", load_lab("1"), None)
     assert len(first.code) > 10
     assert ClassFolder.open(tmp_path / "c", load_lab("1"), None).code == first.code
+    assert ClassFolder.open(tmp_path / "c", load_lab("1"), first.code).code == first.code
+    with pytest.raises(InputError, match="has another code"):
+        ClassFolder.open(tmp_path / "c", load_lab("1"), "autumn")
+    assert ClassFolder.open(tmp_path / "c", load_lab("1"), None).code == first.code
     assert [(tmp_path / "c" / name).stat().st_mode & 0o077 for name in ("", "code")] == [0, 0]
 
 

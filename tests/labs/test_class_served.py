@@ -49,6 +49,7 @@ def test_a_shell_sees_neither_others_nor_the_truth(room: ServedClass) -> None:
     seen = anna.run(
         "whole=$(cat ~/../../boris/home/notes ~/../../../code ~/../../../links.csv 2>&1); echo $whole",
         "find / -name answers.jsonl -o -name scenario.json -o -path '*solution/solve.py' 2>/dev/null",
+        "cat $TESTBED_LAB_FOLDER/*.yaml $TESTBED_LAB_FOLDER/../*/*.yaml 2>&1; ls $TESTBED_LAB_FOLDER",
         f"ls {room.folder} {room.folder}/students; ls -A /root /home 2>/dev/null",
         "env | grep -c spring; touch /usr/mine; echo kept > ~/mine; echo too > /tmp/mine",
         'python3 -c "import os; os.setns" 2>/dev/null; umount -l /home 2>&1 | head -n 1; testbed worlds',
@@ -57,6 +58,8 @@ def test_a_shell_sees_neither_others_nor_the_truth(room: ServedClass) -> None:
     assert "spring" not in seen
     assert seen.count("No such file") == 3  # boris's notes, the code, the links
     assert not re.search(r"answers\.jsonl|scenario\.json|solve\.py|boris$", seen)
+    assert not re.search(r"answer: |tls\.sni: |profile: t2", seen), "the lab's own files say what is right"
+    assert "worksheet.md" in seen
     assert "Read-only file system" in seen
     assert (room.folder / "students/anna/home/mine").read_text() == "kept\n"
     assert (room.folder / "students/anna/tmp/mine").read_text() == "too\n"

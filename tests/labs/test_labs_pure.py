@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from testbed.cli.lab import command
 from testbed.errors import InputError
+from testbed.labs import opening
 from testbed.labs.answermark import AnswerMark
 from testbed.labs.answers import EVIDENCE, Mistake, Task, judge, points_of, tries_left
 from testbed.labs.calm import restless_at
@@ -17,7 +19,7 @@ from testbed.labs.draws import arithmetic, drawn, filled
 from testbed.labs.grading import as_csv, grade, read_folder
 from testbed.labs.labfile import assign, load_lab, names
 from testbed.labs.submission import read_submission, submit
-from testbed.labs.workbook import Workbook
+from testbed.labs.workbook import Workbook, is_student, last
 from tests.labs.answering import right_answer, wrong_ways
 
 STUDENTS = [f"student{number}" for number in range(60)]
@@ -79,6 +81,12 @@ def test_names_are_filled_in() -> None:
         (task("address", "2001:db8::1"), "2001:DB8:0::1", RIGHT),
         (task("address", "192.0.2.1"), "192.0.2", no_answer("'192.0.2' is no IP address")),
         (task("text", "twitter.com"), " Twitter.com. ", RIGHT),
+        (task("text", "twitter.com"), "https://Twitter.com/", RIGHT),
+        (task("text", "twitter.com"), "https://twitter.com.example/", WRONG),
+        (task("text", "low-ttl, out-of-band, records"), "low-ttl,out-of-band,records", RIGHT),
+        (task("text", "low-ttl, out-of-band, records"), "records,  Out-of-band , low-ttl", RIGHT),
+        (task("text", "low-ttl, out-of-band, records"), "low-ttl, records", WRONG),
+        (task("text", "low-ttl, records"), "low-ttl, records, records", WRONG),
         (task("choice", "both", options=("both", "none")), "Both", RIGHT),
         (task("choice", "both", options=("both", "none")), "x", no_answer("'x' is none of: both, none")),
         (task(), "", no_answer("the answer is empty")),
@@ -103,6 +111,37 @@ def test_a_workbook_keeps_what_a_cut_off_line_leaves(tmp_path: Path) -> None:
     book.add("hint", "hop")
     book.add("answer", "hop", "4")
     assert (book.answers("hop"), book.hints("hop"), book.unreadable()) == (["3", "4"], 1, 1)
+
+
+def test_answers_to_one_class_are_none_to_another(tmp_path: Path) -> None:
+    small, capital = (Workbook("lab", "anna", code, tmp_path) for code in ("kurs", "KURS"))
+    small.add("answer", "hop", "3")
+    assert (small.answers("hop"), capital.answers("hop")) == (["3"], [])
+    assert (small.other_classes(), capital.other_classes()) == (False, True)
+    capital.add("answer", "hop", "4")
+    assert (small.answers("hop"), capital.answers("hop")) == (["3"], ["4"])
+
+
+@pytest.mark.parametrize("code", ["", "\udcff", "a\nb", "x" * 201])
+def test_what_is_no_code_of_a_class_is_refused(code: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be a class's code"):
+        Workbook("lab", "anna", code, tmp_path)
+
+
+@pytest.mark.parametrize("student", ["last", "last.new", "turns", ".last", "key"])
+def test_no_students_name_is_one_of_the_programs_own(student: str, tmp_path: Path) -> None:
+    Workbook("lab", "anna", CODE, tmp_path).open()
+    with opening.turn(tmp_path, 1, print):
+        pass
+    if not is_student(student):
+        return
+    book = Workbook("lab", student, CODE, tmp_path)
+    book.open()
+    with opening.alone(book), opening.turn(tmp_path, 1, print):
+        book.add("answer", "hop", "3")
+    again = last(tmp_path)
+    assert again is not None
+    assert (again.student, again.answers("hop")) == (student, ["3"])
 
 
 @pytest.mark.parametrize("student", ["", "../x", "a/b", "-x", "x" * 65])
@@ -277,6 +316,23 @@ def test_submit_and_grade_at_the_command_line(started: Workbook, tmp_path: Path)
     table = f"anna            02-reset                2 of 14   {tasks}\n"
     assert said("grade", "in", "--csv", "points.csv") == (0, table)
     assert (tmp_path / "points.csv").read_text().splitlines()[1].startswith("anna,02-reset,2,14,2,0,")
+
+
+def test_submit_overwrites_nothing_but_an_earlier_submission(started: Workbook, tmp_path: Path) -> None:
+    (tmp_path / "detector.py").write_text("precious")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.lab").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    handed_in(tmp_path, "boris", {}, "02-reset")
+    for name in ("detector.py", "folder", "link.lab", "pipe", "02-reset-boris.lab", "/dev/null"):
+        status, words = said("submit", name)
+        assert (status, "it is there already" in words) == (2, True), words
+    assert (tmp_path / "detector.py").read_text() == "precious"
+    assert read_submission(tmp_path / "02-reset-boris.lab").student == "boris"
+    other = Workbook("02-reset", "anna", "another class")
+    submit(other, load_lab("2"), tmp_path / "other.lab")
+    assert said("submit", "other.lab")[0] == 2
+    assert [said("submit")[0], said("submit")[0]] == [0, 0]
 
 
 def test_nothing_in_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
