@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import IPv6Network, ip_network
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +26,7 @@ from testbed.scenario.published import (
     as_names,
     as_networks,
     as_url,
+    as_version4,
     is_name,
     wire_name,
 )
@@ -69,7 +70,7 @@ def pattern_fault(pattern: str) -> tuple[str, str] | None:
 def network_fault(text: str) -> tuple[str, str] | None:
     """Why an address or prefix is wrong, with the remedy; None for a good one."""
     try:
-        ip_network(text)
+        return never_seen(ip_network(text), text)
     except ValueError:
         try:
             loose = ip_network(text, strict=False)
@@ -79,6 +80,18 @@ def network_fault(text: str) -> tuple[str, str] | None:
             f"the prefix {text!r} has host bits set",
             f"write '{loose}' or '{text.split('/', maxsplit=1)[0]}'",
         )
+
+
+def never_seen(network: Network, text: str = "") -> tuple[str, str] | None:
+    """Why no packet has such an address, with the remedy; None for others."""
+    if not isinstance(network, IPv6Network):
+        return None
+    text = text or str(network)
+    if network.network_address.scope_id:
+        return f"{text!r} has the zone of one machine, which no packet carries", "write it without '%…'"
+    if four := as_version4(network):
+        written = str(four).removesuffix("/32")
+        return f"{text!r} is never seen: packets over IPv4 have IPv4 addresses", f"write {written}"
     return None
 
 
@@ -91,6 +104,8 @@ def url_fault(text: str) -> tuple[str, str] | None:
     if not found.entries:
         host = text.partition("://")[2].partition("/")[0]
         return f"{text!r} is never seen: HTTPS shows only its host", f"write tls.sni: {host}"
+    if "*" in text.partition("://")[2 if "://" in text else 0][1:-1]:
+        return f"{text!r} has a star that is at neither end", "leave it out, or write a pattern for each part"
     return None
 
 
@@ -138,11 +153,12 @@ def read_networks(path: Path, place: str) -> tuple[tuple[Network, ...], ListFile
     """A file of addresses and prefixes. InputError as `read_names`."""
     lines, digest = _lines(path, place)
     try:
-        return tuple(ip_network(line) for line in lines), ListFile(tuple(lines), digest)
+        networks = tuple(ip_network(line) for line in lines)
     except ValueError:
-        read = _converted(
-            path, lines, digest, lambda line: not network_fault(line), as_networks, network_fault
-        )
+        networks = ()
+    if networks and not any(map(never_seen, networks)):
+        return networks, ListFile(tuple(lines), digest)
+    read = _converted(path, lines, digest, lambda line: not network_fault(line), as_networks, network_fault)
     return tuple(ip_network(entry) for entry in read.entries), read
 
 

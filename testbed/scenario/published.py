@@ -26,6 +26,8 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _FILTER = re.compile(r"\|\|([^/^|]+)\^?(?:\$.*)?")
 _ENCODED: Final = "!$&'()*+,;=:@/?%~-._[]\"<>{}|\\^`"  # what browsers leave in the path and query of a URL
 
+_MAPPED: Final = 96  # bits before the IPv4 address in an IPv4-mapped one (RFC 4291 §2.5.5.2)
+
 DUMP: Final = b"Updated:"  # how the registry's dump begins, with its date
 DUMP_CODING: Final = "windows-1251"
 _FIELDS: Final = 6  # of its lines: addresses; name; URLs; who decided; number; date
@@ -136,7 +138,10 @@ def as_url(line: str) -> Converted | None:
     if scheme not in ("", "http://") or not rest or re.search(r"\s", rest):
         return None
     if rest.startswith("*"):
-        return Converted((_encoded(rest),), "")
+        before, slash, path = rest.partition("/")
+        in_host = None if before.isascii() else wire_name(before)  # or it is part of a path
+        also = (f"{in_host}{slash}{_encoded(path)}",) if in_host else ()
+        return Converted((_encoded(rest), *also), "")
     host, slash, path = rest.partition("/")
     open_end = not slash and host.endswith("*")
     name, colon, port = host.rstrip("*" if open_end else "").partition(":")
@@ -166,7 +171,10 @@ def as_networks(line: str) -> Converted | None:
         networks = tuple(str(found) for text in record[0] if (found := _network(text)))
         return Converted(networks, _OF_DUMP if networks else f"{_OF_DUMP} without an address, left out")
     if found := _network(line):
-        return Converted((str(found),), "prefixes with host bits set, each as its network")
+        how = "prefixes with host bits set, each as its network"
+        return Converted(
+            (str(found),), "IPv4 addresses in the form of IPv6" if found.version == 4 and ":" in line else how
+        )
     if ends := _range(line):
         return Converted(tuple(map(str, summarize_address_range(*ends))), "ranges of addresses, as prefixes")
     if _SCHEME.match(line):
@@ -181,9 +189,20 @@ def as_networks(line: str) -> Converted | None:
 
 def _network(text: str) -> IPv4Network | IPv6Network | None:
     try:
-        return ip_network(text, strict=False)
+        found = ip_network(text, strict=False)
     except ValueError:
         return None
+    if isinstance(found, IPv6Network):
+        return None if found.network_address.scope_id else as_version4(found) or found
+    return found
+
+
+def as_version4(network: IPv6Network) -> IPv4Network | None:
+    """What an IPv4-mapped prefix (::ffff:192.0.2.1) means; None for any other."""
+    mapped = network.network_address.ipv4_mapped
+    if mapped is None or network.prefixlen < _MAPPED:
+        return None
+    return IPv4Network((mapped, network.prefixlen - _MAPPED), strict=False)
 
 
 def _range(text: str) -> tuple[IPv4Address | IPv6Address, IPv4Address | IPv6Address] | None:
