@@ -15,6 +15,7 @@ from testbed.errors import InputError
 from testbed.foreignjson import json_value
 from testbed.measurement.ooni import CloserLook, Measurement
 from testbed.model import OUTSIDE
+from testbed.scenario import library
 from testbed.scenario.labels import CAUSELESS
 from testbed.scenario.loader import load
 from testbed.truth.classify import classify
@@ -43,7 +44,7 @@ def of_run(
     if not phase or not vantages or summary.get("world"):
         remedy = "give the folder of `testbed run`"
         raise InputError.at("--run", f"{folder}: not the folder of one run in one phase", remedy)
-    loaded = load(scenario or summary["scenario"])
+    loaded = load(scenario or _scenario_of(folder, summary))
     if phase not in loaded.phases:
         raise InputError.at(
             "--run", f"{loaded.name} has no phase {phase!r}", "give its file: --scenario FILE"
@@ -63,6 +64,19 @@ def of_run(
         for one in known
     ]
     return paired(known, adapter.report(output))
+
+
+def _scenario_of(folder: Path, summary: dict[str, Any]) -> str:
+    """The file or name that the run was asked for. InputError if there is no such scenario any more."""
+    name = str(summary.get("scenario", ""))
+    asked = _json(folder / "job.json", "--run").get("scenario") if (folder / "job.json").is_file() else None
+    if isinstance(asked, str) and Path(asked).is_file():
+        return asked
+    if name not in library.names():
+        gone = f", nor is it at {asked}" if isinstance(asked, str) and asked != name else ""
+        message = f"{folder}: its scenario {name!r} is not in the library{gone}"
+        raise InputError.at("--run", message, "give its file: --scenario FILE")
+    return name
 
 
 def _of_probe(

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from testbed.model import Phase
 from testbed.scenario.moments import after, moment
+from testbed.scenario.phasetimes import overlaps
 from testbed.scenario.problems import fault, shown
 from testbed.scenario.sources import Sources
 
@@ -35,7 +36,7 @@ Moment = Annotated[datetime, BeforeValidator(_parsed), WithJsonSchema({"type": "
 
 def with_ends(phases: Mapping[str, Phase], period: str, sources: Sources) -> dict[str, Phase]:
     """The phases, each with its end where a later one gives it; notes the times that cannot be."""
-    ended = dict(phases)
+    ended, known = dict(phases), len(sources.problems.found)
     dated = [name for name, phase in ended.items() if phase.start is not None]
     for index, name in enumerate(dated):
         following = dated[index + 1] if index + 1 < len(dated) else None
@@ -43,6 +44,8 @@ def with_ends(phases: Mapping[str, Phase], period: str, sources: Sources) -> dic
         if following is not None and ended[name].end is None:
             ended[name] = replace(ended[name], end=ended[following].start)
     _check_period(ended, period, sources)
+    if len(sources.problems.found) == known:
+        _check_overlaps(ended, sources)
     return ended
 
 
@@ -61,6 +64,15 @@ def _check_order(name: str, following: str | None, phases: Mapping[str, Phase], 
     elif end is not None and begin < end:
         message = f"the phase begins before {name!r} ends"
         sources.add(("phases", following, "from"), message, f"let it begin at {end:%Y-%m-%d %H:%M} or later")
+
+
+def _check_overlaps(phases: Mapping[str, Phase], sources: Sources) -> None:
+    """Of phases that only say when they end; those with a beginning have been compared."""
+    for first, second, said in overlaps(phases):
+        open_ones = [name for name in (second, first) if phases[name].start is None]
+        for name in open_ones[:1]:
+            why = f"of a phase without 'from' the last day is played: {said}"
+            sources.add(("phases", name, "until"), why, "give it a 'from', or change the times")
 
 
 def _check_period(phases: Mapping[str, Phase], period: str, sources: Sources) -> None:

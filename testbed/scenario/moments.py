@@ -6,13 +6,15 @@ from typing import Final
 
 _FORMS: Final = ("%Y-%m-%d %H:%M", "%Y-%m-%d", "%Y-%m", "%Y")
 
+LAST_YEAR: Final = 9998  # there is a day after it: Python's last year is 9999
+
 
 def moment(text: str) -> datetime | None:
     """The time, in UTC; None if the text is none. A day, month or year alone means its beginning."""
     for form in _FORMS:
         with contextlib.suppress(ValueError):
             found = datetime.strptime(text, form).replace(tzinfo=UTC)
-            if found.strftime(form) == text:
+            if found.strftime(form) == text and found.year <= LAST_YEAR:
                 return found
     return None
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator
 
+from testbed.scenario.moments import LAST_YEAR
 from testbed.scenario.problems import fault
 from testbed.scenario.values import Text
 
@@ -29,7 +30,8 @@ def _checked(value: object) -> object:
 def _is_date(text: str) -> bool:
     for form in _FORMS:
         with contextlib.suppress(ValueError):
-            if datetime.strptime(text, form).strftime(form) == text:  # noqa: DTZ007 - a day, not a moment
+            found = datetime.strptime(text, form)  # noqa: DTZ007 - a day, not a moment
+            if found.strftime(form) == text and found.year <= LAST_YEAR:
                 return True
     return False
 

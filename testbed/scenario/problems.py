@@ -72,6 +72,8 @@ def explain(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
     if kind == "literal_error":
         words = [word.strip("'") for word in context["expected"].replace(" or ", ", ").split(", ")]
         return f"{shown(value)} is not one of {context['expected']}", nearest(value, words)
+    if kind == "too_short" and not value:
+        return "it is empty", "give it at least one entry"
     if kind in _BOUNDS:
         bound = next(iter(context.values()))
         return f"{shown(value)} is {_BOUNDS[kind][0]}", f"write {bound} or {_BOUNDS[kind][1]}"

@@ -90,7 +90,7 @@ class PhasePart(Part):
     title: str = ""
     start: Moment | None = Field(None, alias="from", description="UTC: 2022-02-26 or 2022-02-26 09:00")
     until: Moment | None = Field(None, description="UTC; default: when the next phase begins")
-    sources: dict[Text, Confidence] = Field({}, description="key of docs/sources.md: H, M or L")
+    sources: dict[Text, Confidence] = Field({}, description="source, as in 'sources': H, M or L")
     notes: str = Field("", description="where press and measurements differ, what is our choice")
     sites: dict[Text, SiteChangePart] = Field({}, description="how sites of the world behave in this phase")
     links: dict[Key, PhaseLinksPart] = Field({}, description="links of operators that differ in this phase")
@@ -126,10 +126,12 @@ class ScenarioFile(Part):
 
     title: Text
     period: Period = Field(description="2021-03-10/2021-05-17")
-    sources: OneOrMore = Field(description="keys of docs/sources.md, or 'our choice'")
+    sources: OneOrMore = Field(
+        min_length=1, description="keys of docs/sources.md, others that readers can find, or 'our choice'"
+    )
     notes: str = ""
     world: Text = Field("runet", description="a world of the library, or a file beside the scenario")
-    operators: OneOrMore | None = Field(
+    operators: Annotated[OneOrMore, Field(min_length=1)] | None = Field(
         None, description="those of the world that take part; default: those at home"
     )
     sites: dict[Text, SiteChangePart] = Field(

@@ -5,17 +5,17 @@ Nothing here waits or reads a clock: dates in, dates out.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
 
 from testbed.errors import InputError
 from testbed.model import Phase, Scenario
 from testbed.scenario.moments import after, moment
+from testbed.scenario.phasetimes import LEAD, in_order, overlaps
 from testbed.scenario.together import together
 
 BETWEEN: Final = "between"  # name of the phase that is added where no phase has a time: nobody filters
-LEAD: Final = timedelta(days=1)  # length of a phase of which an end, or both, are unknown; our choice
 UNDATED: Final = datetime(2022, 1, 1, tzinfo=UTC)  # when a scenario without any date begins; our choice
 _DATE: Final = "%Y-%m-%d %H:%M"
 
@@ -114,12 +114,11 @@ def _day_by_day(scenario: Scenario, begin: datetime | None) -> Iterator[PhaseSpa
 
 
 def _in_order(dated: Mapping[str, Phase], scenarios: Sequence[Scenario]) -> Iterator[PhaseSpan]:
-    begun = sorted(((_start(phase, dated), name) for name, phase in dated.items()), key=lambda one: one[0])
-    for (start, name), (following, other) in pairwise(begun):
+    begun = in_order(dated)
+    for _, _, said in overlaps(dated):
+        raise InputError.at("NAME", f"they overlap: {said}", "name scenarios that follow each other")
+    for (start, name), (following, _) in pairwise(begun):
         end = dated[name].end or following
-        if end > following:
-            said = f"phase '{name}' lasts until {end:{_DATE}}, and '{other}' begins at {following:{_DATE}}"
-            raise InputError.at("NAME", f"they overlap: {said}", "name scenarios that follow each other")
         yield PhaseSpan(name, start, end)
         if end < following:
             yield PhaseSpan(BETWEEN, end, following)
@@ -128,15 +127,6 @@ def _in_order(dated: Mapping[str, Phase], scenarios: Sequence[Scenario]) -> Iter
     period = after(owner.period.rpartition("/")[2])
     last = dated[name].end or (period if period and period > start else start + LEAD)
     yield PhaseSpan(name, start, last)
-
-
-def _start(phase: Phase, dated: Mapping[str, Phase]) -> datetime:
-    """When it begins; a phase that only says when it ends follows what has ended before."""
-    if phase.start is not None:
-        return phase.start
-    assert phase.end is not None, "it has a date"
-    over = [other.end for other in dated.values() if other.start and other.end and other.end < phase.end]
-    return max([phase.end - LEAD, *over])
 
 
 def _cut(spans: Sequence[PhaseSpan], begin: datetime | None, until: datetime | None) -> Iterator[PhaseSpan]:

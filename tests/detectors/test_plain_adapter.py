@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from testbed.detectors.adapter import Adapter, ToolOutput
 from tests.detectors.say import complaints, read, short
 
@@ -29,6 +31,15 @@ def test_csv():
         {"rate": 130000.0},
     )
     assert (two.said, dict(two.parameters)) == ("free", {})
+
+
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_true_and_false_in_csv_and_a_mark_of_the_byte_order_before_it(start):
+    assert short(read("plain", f"{start}target,verdict\n{SITE},true\n{OTHER},False\n")) == {
+        SITE: ("blocked", ()),
+        OTHER: ("free", ()),
+    }
+    assert short(read("plain", f'{start}{{"target": "{SITE}", "verdict": true}}')) == {SITE: ("blocked", ())}
 
 
 def test_what_cannot_be_read_is_named_and_not_guessed():

@@ -12,6 +12,7 @@ from testbed.detectors.adapter import ToolOutput, adapter
 from testbed.detectors.recorded import ProbeView
 from testbed.errors import InputError
 from testbed.measurement.ooni import Measurement
+from testbed.scenario import library
 from testbed.truth.record import TruthFile, TruthRecord
 from tests.detectors.test_score import HIT, MISS, RIGHT
 
@@ -48,6 +49,20 @@ def test_a_commands_output_beside_what_its_run_had_to_show(tmp_path):
     assert [(one.kind, one.place) for one in complaints] == [("no such target", "https://nowhere.example/")]
     (slow,) = (trial for trial in trials if trial.target == SLOW)
     assert (slow.technique, slow.profile, slow.hop) == ("police", "t21", 2)
+
+
+def test_the_scenario_of_a_run_is_the_file_that_it_was_asked_for(tmp_path):
+    found = library.find("twitter-throttling-2021")
+    (tmp_path / "mine.yaml").write_text(found.read_text())
+    run = run_folder(tmp_path / "run", scenario="mine")
+    (run / "job.json").write_text(json.dumps({"scenario": str(tmp_path / "mine.yaml")}))
+    trials, _ = recorded.of_run(run, PLAIN, output((SLOW, "blocked")))
+    assert standings(trials)[SLOW] == "hit"
+    (tmp_path / "mine.yaml").unlink()
+    with pytest.raises(InputError) as gone:
+        recorded.of_run(run, PLAIN, output((SLOW, "blocked")))
+    said = f"--run: {run}: its scenario 'mine' is not in the library, nor is it at {tmp_path / 'mine.yaml'}"
+    assert str(gone.value) == f"{said}; give its file: --scenario FILE"
 
 
 def test_a_rule_that_did_not_act_in_the_run_was_not_met(tmp_path):

@@ -179,8 +179,8 @@ WRONG = {  # what is replaced in VPN, by what -> place, message, remedy
         "services:\n      - echo\n      - web: {https: 8443}",
         "services: []",
         "x.yaml:11 hosts.vpn.services",
-        "at least 1 item",
-        "",
+        "it is empty",
+        "give it at least one entry",
     ),
     "unknown key of a host": (
         "asn: 24940",

@@ -8,6 +8,7 @@ import pytest
 from testbed.errors import InputError
 from testbed.model import Phase
 from testbed.run.choose import phase_of
+from testbed.scenario.story import story
 from testbed.scenario.summary import phase_lines
 from testbed.scenario.tojson import to_json
 from tests.scenario.conftest import SCENARIO, Desk
@@ -119,3 +120,44 @@ def test_a_time_that_cannot_be_is_named(desk: Desk, old: str, new: str, place: s
     assert f"phases.{place}" in problem.place
     assert message in problem.message
     assert problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("phases", "place", "said"),
+    [
+        (
+            "  a: {from: 2022-03-01, until: 2022-03-20}\n  block: {mts: tspu, until: 2022-03-10}\n",
+            "x.yaml:14 phases.block.until",
+            "phase 'a' lasts until 2022-03-20 00:00, and 'block' begins at 2022-03-09 00:00",
+        ),
+        (
+            "  block: {mts: tspu, until: 2022-03-10}\n  a: {from: 2022-03-09 12:00, until: 2022-03-20}\n",
+            "x.yaml:13 phases.block.until",
+            "phase 'block' lasts until 2022-03-10 00:00, and 'a' begins at 2022-03-09 12:00",
+        ),
+        (
+            "  block: {mts: tspu, until: 2022-03-10}\n  a: {until: 2022-03-10 12:00}\n",
+            "x.yaml:14 phases.a.until",
+            "phase 'block' lasts until 2022-03-10 00:00, and 'a' begins at 2022-03-09 12:00",
+        ),
+    ],
+)
+def test_a_phase_that_only_ends_lies_in_no_other(desk: Desk, phases: str, place: str, said: str) -> None:
+    problem = desk.problem("  free: {}\n  block: {mts: tspu}\n", phases)
+    assert problem.place == place
+    assert problem.message == f"of a phase without 'from' the last day is played: {said}"
+    assert problem.remedy == "give it a 'from', or change the times"
+
+
+TWO = "  free: {}\n  block: {mts: tspu}\n"
+
+
+def test_phases_that_only_end_may_follow_each_other(desk: Desk) -> None:
+    phases = "  a: {from: 2022-03-01, until: 2022-03-09 12:00}\n  block: {mts: tspu, until: 2022-03-10}\n"
+    assert [span.phase for span in story([desk.load(TWO, phases)]).spans] == ["a", "block"]
+
+
+def test_the_last_year(desk: Desk) -> None:
+    text = SCENARIO.replace("period: 2022", "period: 9998")
+    desk.path.write_text(text.replace(TWO, "  free: {}\n  block: {mts: tspu, from: 9998-12-31}\n"))
+    assert desk.load().phases["block"].start == datetime(9998, 12, 31, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """JSON or CSV of any detector that writes these fields: the simplest way to be scored.
 
-`target` and `verdict` ("blocked", "free" or "inconclusive"; in JSON also true, false or null) are needed;
+`target` and `verdict` ("blocked", "free" or "inconclusive"; also true or false, in JSON null) are needed;
 `mechanism` (a canonical label, or several with | between them), `layer`, `words`, `vantage`, and the numbers
 `rate`, `received`, `hop`, `residual` are optional. JSON is one object, a list, or one object on each line;
 CSV has a first line with these names.
@@ -22,15 +22,16 @@ _NUMBERS: Final = ("rate", "received", "hop", "residual")
 _FIELDS: Final = {"target", "verdict", "mechanism", "layer", "words", "vantage", *_NUMBERS}
 _SAID: Final[dict[object, Said]] = {
     "blocked": "blocked", "free": "free", "inconclusive": "inconclusive",
-    True: "blocked", False: "free", None: "inconclusive",
+    True: "blocked", False: "free", None: "inconclusive", "true": "blocked", "false": "free",
 }  # fmt: skip
 
 
 def read(output: ToolOutput) -> ToolReport:
     """A verdict for each record."""
     notes = Notes()
-    start = output.text.lstrip()[:1]
-    for place, record in (_json if start in ("{", "[") else _csv)(output.text, notes):
+    text = output.text.removeprefix("\ufeff")  # which spreadsheets write before it
+    start = text.lstrip()[:1]
+    for place, record in (_json if start in ("{", "[") else _csv)(text, notes):
         _add(place, record, output, notes)
     return notes.report()
 
