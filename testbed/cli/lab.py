@@ -385,13 +385,13 @@ def grade(
     Each student's values are drawn again, and each answer is judged again; detectors run in new worlds. Exit
     status 1: a file is damaged.
     """
-    from testbed.labs import grading
+    from testbed.labs import grading, joining
     from testbed.labs.labfile import load_lab
     from testbed.labs.workbook import must_be_code
 
     if code is not None:
         must_be_code(code)
-    submissions, problems = grading.read_folder(folder)
+    submissions, problems = joining.read_folder(folder)
     labs = sorted({one.lab for one in submissions})
     again = None if no_worlds else trying_again(seed)
     grades = [one for name in labs for one in grading.grade(submissions, load_lab(name), code, again)]
@@ -407,6 +407,10 @@ def grade(
         _show_grades(grades)
     for one in problems:
         click.echo(printable(one), err=True)
+    if others := joining.passed_over(folder):
+        shown = ", ".join(str(path.relative_to(folder)) for path in others[:10])
+        more = f" and {len(others) - 10} more" if len(others) > 10 else ""
+        click.echo(printable(f"no submissions, and passed over: {shown}{more}"), err=True)
     if not grades and not problems:
         raise InputError.at(
             str(folder), "there is no submission in it", "students write them: testbed lab submit"

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from testbed.errors import InputError, Problem, nearest
 from testbed.labs.answermark import AnswerMark
-from testbed.labs.answers import EVIDENCE, ends_of_interval, explained, judge, points_of, shown
-from testbed.labs.evidencekinds import DetectorEvidence, read_detector, substance, written
-from testbed.labs.labfile import Assignment, Lab, assign, names
-from testbed.labs.submission import SUFFIX, Submission, read_submission
+from testbed.labs.answers import ends_of_interval, explained, judge, points_of, shown
+from testbed.labs.copying import copied
+from testbed.labs.evidencekinds import DetectorEvidence, read_detector, written
+from testbed.labs.labfile import Assignment, Lab, assign
+from testbed.labs.submission import Submission
 from testbed.labs.workbook import sampled_of, without_sample
 
 Again = Callable[[Assignment, DetectorEvidence], DetectorEvidence]
@@ -57,55 +57,61 @@ class Grade:
         return sum(one.most for one in self.tasks)
 
 
-def read_folder(folder: Path) -> tuple[list[Submission], list[str]]:
-    """Every submission under `folder`, and what is wrong with others. Of a student's several, the longest."""
-    found: dict[tuple[str, str], Submission] = {}
-    problems, known = [], names()
-    for path in sorted(folder.rglob(f"*{SUFFIX}")):
-        try:
-            one = read_submission(path)
-        except InputError as error:
-            problems += [str(each) for each in error.problems]
-            continue
-        if one.lab not in known:
-            problems.append(
-                str(Problem(str(path), f"there is no lab {one.lab[:80]!r}", nearest(one.lab, known)))
-            )
-            continue
-        before = found.get((one.student, one.lab))
-        if before is not None:
-            kept, left = sorted((before, one), key=lambda each: len(each.entries))[::-1]
-            problems.append(
-                f"{left.path}: {one.student} handed in {one.lab} twice; {kept.path.name} has more"
-            )
-            one = kept
-        found[one.student, one.lab] = one
-    return list(found.values()), problems
-
-
 def grade(
     submissions: Sequence[Submission], lab: Lab, code: str | None, again: Again | None = None
 ) -> list[Grade]:
     """The students' grades for one lab. code: the class's; None: the one that each file has.
 
+    Of a student's several workbooks each task counts where it is best, and that is remarked.
+
     `again` tries a detector in a world that is drawn anew; None: what `check` found is taken over, and said.
     """
-    mine = [one for one in submissions if one.lab == lab.name]
-    assigned = {one.student: assign(lab, one.student, one.code if code is None else code) for one in mine}
-    return [
-        Grade(
-            one.student,
-            lab.name,
-            tuple(tasks := [_task(one, assigned[one.student], name, again) for name in lab.part.tasks]),
-            explained(assigned[one.student].values),
-            (*_remarks(one, lab, code, mine, assigned), *_unproven(one, assigned[one.student], tasks, again)),
-            one.path,
+    all_of: dict[str, list[Submission]] = {}
+    for one in submissions:
+        if one.lab == lab.name:
+            all_of.setdefault(one.student, []).append(one)
+    of = {student: _of_one_class(some, lab, code) for student, some in all_of.items()}
+    assigned = {
+        student: assign(lab, student, some[0].code if code is None else code) for student, some in of.items()
+    }
+    shared = copied(lab, of, assigned)
+    made = []
+    for student, some in of.items():
+        mine = assigned[student]
+        tasks = tuple(_task(some, mine, name, again) for name in lab.part.tasks)
+        remarks = (*_remarks(some, all_of[student], lab, code), *shared[student])
+        unproven = _unproven(some, mine, tasks, again)
+        made.append(
+            Grade(student, lab.name, tasks, explained(mine.values), (*remarks, *unproven), some[0].path)
         )
-        for one in mine
-    ]
+    return made
 
 
-def _task(one: Submission, assignment: Assignment, name: str, again: Again | None) -> TaskGrade:
+def _of_one_class(workbooks: Sequence[Submission], lab: Lab, code: str | None) -> list[Submission]:
+    """Those of the class `code`; if there are none, or no `code`, those of the code with the most points."""
+    found: dict[str, list[Submission]] = {}
+    for one in workbooks:
+        found.setdefault(one.code, []).append(one)
+    if code in found:
+        return found[code]
+
+    def points(some: Sequence[Submission]) -> int:
+        tasks = assign(lab, some[0].student, some[0].code if code is None else code).tasks
+        return sum(max(points_of(task, one.answers(name)) for one in some) for name, task in tasks.items())
+
+    return max(found.values(), key=points)
+
+
+def _task(
+    workbooks: Sequence[Submission], assignment: Assignment, name: str, again: Again | None
+) -> TaskGrade:
+    """The task in the workbook in which it is best, with the hints of all."""
+    made = [_task_in(one, assignment, name, again) for one in workbooks]
+    best = max(made, key=lambda one: (one.points, len(one.answers)))
+    return replace(best, hints=sum(one.hints for one in made))
+
+
+def _task_in(one: Submission, assignment: Assignment, name: str, again: Again | None) -> TaskGrade:
     task, answers = assignment.tasks[name], one.answers(name)
     hints = sum((each.what, each.task) == ("hint", name) for each in one.entries)
     points = points_of(task, answers)
@@ -123,7 +129,7 @@ def _task(one: Submission, assignment: Assignment, name: str, again: Again | Non
 
 
 def _unproven(
-    one: Submission, assignment: Assignment, tasks: Sequence[TaskGrade], again: Again | None
+    workbooks: Sequence[Submission], assignment: Assignment, tasks: Sequence[TaskGrade], again: Again | None
 ) -> Iterator[str]:
     """What a lecturer should know of points that were given."""
     for each in tasks:
@@ -135,53 +141,27 @@ def _unproven(
                 yield f"{each.task} could not be tried anew: the laboratory failed"
         if each.points and task.kind == "interval":
             right = next(text for text, mark in zip(each.answers, each.judged, strict=True) if mark.right)
-            if without_sample(ends_of_interval(right), sampled_of(one.entries)):
+            entries = [entry for one in workbooks for entry in one.entries]
+            if without_sample(ends_of_interval(right), sampled_of(entries)):
                 yield f"{each.task} has no sample at its ends"
 
 
 def _remarks(
-    one: Submission, lab: Lab, code: str | None, others: Sequence[Submission], assigned: dict[str, Assignment]
-) -> list[str]:
-    found = []
-    if one.digest != lab.digest:
-        found.append("of another version of the lab")
-    if code is not None and one.code != code:
-        found.append(f"of another class: {one.code!r}")
-    for other in others:
-        if other.student == one.student:
-            continue
-        if other.key == one.key:
-            found.append(f"the same workbook as {other.student}'s")
-        same = [
-            name
-            for name in lab.part.tasks
-            if _anothers(one, name, assigned[one.student], assigned[other.student])
-        ]
-        if shared := [name for name in lab.part.tasks if _same_evidence(one, other, name, lab)]:
-            found.append(f"the same evidence as {other.student}'s: {', '.join(shared)}")
-        if len(same) > 1:  # one may be chance: there are five names and three hops
-            found.append(f"gave {other.student}'s answers, which are wrong here: {', '.join(same)}")
-    return found
-
-
-def _same_evidence(one: Submission, other: Submission, name: str, lab: Lab) -> bool:
-    """Whether two students handed in the same program or packets. There are few ways to write a command."""
-    if lab.part.tasks[name].kind not in ("capture", "detector"):
-        return False
-    return bool(set(map(substance, one.answers(name))) & set(map(substance, other.answers(name))))
-
-
-def _anothers(one: Submission, name: str, own: Assignment, other: Assignment) -> bool:
-    """Whether an answer is wrong for its student and right for another. A choice has too few to tell.
-
-    Of evidence, `_same_evidence` finds what two students share.
-    """
-    if own.tasks[name].kind in ("choice", *EVIDENCE):
-        return False
-    return any(
-        not judge(own.tasks[name], each).right and judge(other.tasks[name], each).right
-        for each in one.answers(name)
-    )
+    workbooks: Sequence[Submission], handed: Sequence[Submission], lab: Lab, code: str | None
+) -> Iterator[str]:
+    """Which files these are."""
+    if any(one.digest != lab.digest for one in workbooks):
+        yield "of another version of the lab"
+    if code is not None and workbooks[0].code != code:
+        yield f"of another class: {workbooks[0].code!r}"
+    if others := [one for one in handed if one not in workbooks]:
+        codes = ", ".join(dict.fromkeys(repr(one.code) for one in others))
+        yield f"also handed in for another class, which does not count: {codes}"
+    if len(workbooks) > 1:
+        files = ", ".join(one.path.name for one in workbooks)
+        several = [name for name in lab.part.tasks if sum(bool(one.answers(name)) for one in workbooks) > 1]
+        both = f"; answered in more than one: {', '.join(several)}" if several else ""
+        yield f"{len(workbooks)} workbooks, and each task counts where it is best: {files}{both}"
 
 
 def as_json(grades: Sequence[Grade]) -> list[dict[str, Any]]:

@@ -23,7 +23,8 @@ from testbed.labs.clerk import ask_clerk, clerk
 from testbed.labs.collecting import captured
 from testbed.labs.detecting import counted, read_program
 from testbed.labs.evidencekinds import CaptureEvidence, read_detector, written
-from testbed.labs.grading import as_csv, grade, read_folder
+from testbed.labs.grading import as_csv, grade
+from testbed.labs.joining import read_folder
 from testbed.labs.labfile import assign, load_lab
 from testbed.labs.submission import submit
 from testbed.labs.workbook import Workbook

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from testbed.labs.evidencekinds import CaptureEvidence, CommandEvidence
-from testbed.labs.grading import as_csv, as_json, grade, read_folder
+from testbed.labs.grading import as_csv, as_json, grade
+from testbed.labs.joining import read_folder
 from testbed.labs.labfile import assign, load_lab
 from testbed.report.gradepage import grade_page
 from tests.labs.answering import DETECTOR, right_answer

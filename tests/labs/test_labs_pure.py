@@ -16,7 +16,8 @@ from testbed.labs.answermark import AnswerMark
 from testbed.labs.answers import EVIDENCE, Mistake, Task, judge, points_of, tries_left
 from testbed.labs.calm import restless_at
 from testbed.labs.draws import arithmetic, drawn, filled
-from testbed.labs.grading import as_csv, grade, read_folder
+from testbed.labs.grading import as_csv, grade
+from testbed.labs.joining import read_folder
 from testbed.labs.labfile import assign, load_lab, names
 from testbed.labs.submission import read_submission, submit
 from testbed.labs.workbook import Workbook, is_student, last
