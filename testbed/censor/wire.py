@@ -205,12 +205,22 @@ def icmp_unreachable(packet: Packet, code: str, ip_form: IpForm) -> bytes:
     Quotes as much of the packet as the RFCs ask (RFC 1812 §4.3.2.3: up to 576 bytes in all; RFC 4443: 1,280).
     """
     four, six = ICMP_CODES[code]
-    source, destination = packet.destination, packet.source
+    return _icmp_error(packet, (3, four) if packet.version == 4 else (1, six), packet.destination, ip_form)
+
+
+def icmp_time_exceeded(packet: Packet, router: bytes, ip_form: IpForm) -> bytes:
+    """What the router where a packet's hop limit ends tells its sender."""
+    return _icmp_error(packet, (11 if packet.version == 4 else 3, 0), router, ip_form)
+
+
+def _icmp_error(packet: Packet, kind: tuple[int, int], source: bytes, ip_form: IpForm) -> bytes:
+    """An ICMP error of this type and code to the packet's sender."""
+    destination = packet.source
     if packet.version == 4:
-        body = struct.pack("!BBHI", 3, four, 0, 0) + packet.raw[: min(packet.end, 548)]
+        body = struct.pack("!BBHI", *kind, 0, 0) + packet.raw[: min(packet.end, 548)]
         body = body[:2] + checksum(body).to_bytes(2, "big") + body[4:]
         return ip(source, destination, ICMP, body, ip_form)
-    body = struct.pack("!BBHI", 1, six, 0, 0) + packet.raw[: min(packet.end, 1232)]
+    body = struct.pack("!BBHI", *kind, 0, 0) + packet.raw[: min(packet.end, 1232)]
     total = checksum(pseudo_header(source, destination, ICMP6, len(body)) + body)
     body = body[:2] + total.to_bytes(2, "big") + body[4:]
     return ip(source, destination, ICMP6, body, ip_form)

@@ -1,5 +1,6 @@
 """The client's side of a way: its kernel, with its sockets and what arrives there, and its log."""
 
+import os
 from collections.abc import Callable
 from itertools import count
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 from testbed.censor.packet import ICMP, ICMP6, TCP, UDP, Packet, parse
 from testbed.censor.wire import Endpoints, IpForm, udp
 from testbed.dryrun.agenda import Agenda
+from testbed.dryrun.icmperrno import icmp_errno
 from testbed.dryrun.packedaddress import address_text, packed_address
 from testbed.dryrun.tcppeer import TcpPeer
 from testbed.dryrun.way import Way, read
@@ -37,7 +39,7 @@ class DryClient:
         self._addresses = tuple(map(packed_address, addresses))
         self._ports = count(40000)
         self._tcp: dict[Endpoints, TcpPeer] = {}
-        self._udp: dict[Endpoints, Callable[[bytes | None], None]] = {}
+        self._udp: dict[Endpoints, Callable[[bytes | OSError], None]] = {}
         way.to_client = self.receive
 
     def ends(self, address: str, port: int) -> Endpoints:
@@ -50,8 +52,8 @@ class DryClient:
         self._tcp[ends] = TcpPeer(self.agenda, self.way.up, ends, _START)
         return self._tcp[ends]
 
-    def udp(self, ends: Endpoints, receive: Callable[[bytes | None], None]) -> Callable[[bytes], None]:
-        """A socket of UDP: what sends a datagram. `receive` gets datagrams, and None for an ICMP error."""
+    def udp(self, ends: Endpoints, receive: Callable[[bytes | OSError], None]) -> Callable[[bytes], None]:
+        """A socket of UDP: what sends a datagram. `receive` gets datagrams, and what ICMP makes of it."""
         self._udp[ends] = receive
         return lambda data: self.way.up(udp(ends, data, IpForm(dont_fragment=True)))
 
@@ -75,14 +77,14 @@ class DryClient:
             self._error(packet)
 
     def _error(self, packet: Packet) -> None:
-        quoted = parse(_whole(packet.payload))
-        if quoted is None:
+        quoted, said = parse(_whole(packet.payload)), icmp_errno(packet)
+        if quoted is None or said is None:
             return
         ends = Endpoints.continuing(quoted)
         if (peer := self._tcp.get(ends)) is not None:
-            peer.unreachable()
-        elif (taken := self._udp.get(ends)) is not None:
-            taken(None)
+            peer.unreachable(said.number)
+        elif said.fatal and (taken := self._udp.get(ends)) is not None:
+            taken(OSError(said.number, os.strerror(said.number)))
 
 
 def _whole(quoted: bytes) -> bytes:

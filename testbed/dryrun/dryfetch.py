@@ -68,6 +68,9 @@ def _read(connection: Any, response: IncomingResponse, look: Callable[[], None])
             words = line.split(b" ", 2)
             if not line.startswith(b"HTTP/1.") or len(words) < 2 or not words[1].isdigit():
                 raise MeasurementError("http_request_failed")
+            if 100 <= int(words[1]) < 200 and words[1] != b"101":  # another head follows (RFC 9110 §15.2)
+                data = rest
+                continue
             response.status = int(words[1])
             pairs = [one.split(b":", 1) for one in fields if b":" in one]
             response.headers = [(name.strip(), value.strip()) for name, value in pairs]

@@ -3,7 +3,6 @@
 What the probe does over sockets, a kind of target does here over a way: the same measurement comes of it.
 """
 
-import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -200,7 +199,7 @@ class DryLookup(Lookup):
     ) -> None:
         super().__init__(log, name, resolver, ipv, kind)
         self._client, self._answers = client, list[bytes]()
-        self._unreachable = False
+        self._error: OSError | None = None
 
     def _question(self) -> dns.message.Message:
         return copy(_question(self.name, self.kind)[0])
@@ -217,10 +216,10 @@ class DryLookup(Lookup):
         wire = self.query.id.to_bytes(2, "big") + _question(self.name, self.kind)[1]
         for _ in range(2):
             send(wire)
-            agenda.wait(lambda: bool(self._answers) or self._unreachable, agenda.now + timeout / 2)
-            if self._answers or self._unreachable:
+            agenda.wait(lambda: bool(self._answers or self._error), agenda.now + timeout / 2)
+            if self._answers or self._error:
                 break
-        problem = failure.of(OSError(errno.ECONNREFUSED, "")) if self._unreachable else failure.TIMEOUT
+        problem = failure.of(self._error) if self._error else failure.TIMEOUT
         return self.settle("udp", self._answers[0] if self._answers else None, problem, begun)
 
     def over_tcp(self, timeout: float) -> list[str]:
@@ -250,8 +249,8 @@ class DryLookup(Lookup):
         agenda.wait(lambda: False, agenda.now + _LATE)
         self.log.late_replies = [self._query("udp", raw, None, begun) for raw in self._answers[1:]]
 
-    def _take(self, data: bytes | None) -> None:
-        if data is None:
-            self._unreachable = True
+    def _take(self, data: bytes | OSError) -> None:
+        if isinstance(data, OSError):
+            self._error = data
         elif data[:2] == self.query.id.to_bytes(2, "big"):
             self._answers.append(data)

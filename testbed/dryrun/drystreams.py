@@ -9,6 +9,7 @@ from typing import Final
 from testbed.dryrun.dryclient import DryClient, note_flow
 from testbed.dryrun.farside import CHAIN, sealed
 from testbed.dryrun.quicpeer import QuicPeer, hidden
+from testbed.dryrun.way import WAKES
 from testbed.measurement.ooni import TcpConnect, TcpStatus, TlsHandshake
 from testbed.measurement.target import endpoint_text
 from testbed.probe import failure
@@ -16,7 +17,7 @@ from testbed.probe.failure import MeasurementError
 from testbed.probe.log import TRANSACTION, MeasurementLog
 
 _FINISHED: Final = 58  # bytes of the client's Finished, in a record
-_ERRNO: Final = {"reset": errno.ECONNRESET, "refused": errno.ECONNREFUSED, "unreachable": errno.EHOSTUNREACH}
+_ERRNO: Final = {"reset": errno.ECONNRESET, "refused": errno.ECONNREFUSED}
 
 
 class _Stream:
@@ -64,6 +65,8 @@ class DryConnection(_Stream):
         note_flow(self.log, self.ends, "tcp")
         self.peer.connect()
         done = self.agenda.wait(lambda: self.peer.open or bool(self.peer.failure), self.limit)
+        if done and not self.peer.failure:  # a reset that follows at once is there before the program is
+            self.agenda.wait(lambda: bool(self.peer.failure), self.agenda.now + WAKES)
         error = TimeoutError() if not done else self._error()
         problem = failure.of(error) if error else None
         status = TcpStatus(problem, success=problem is None)
@@ -112,7 +115,7 @@ class DryConnection(_Stream):
         self.client.close(self.ends)
 
     def _error(self) -> OSError | None:
-        number = _ERRNO.get(self.peer.failure)
+        number = _ERRNO.get(self.peer.failure, self.peer.error)
         return OSError(number, os.strerror(number)) if number else None
 
 
@@ -196,7 +199,7 @@ class DryQuic(_Stream):
     ) -> None:
         super().__init__(log, client, address, silence)
         self._peer = QuicPeer(self.agenda, client.udp(self.ends, self._take), flight)
-        self._heard = b""
+        self._error: OSError | None = None
         note_flow(log, self.ends, "udp")
 
     def handshake(self, name: str) -> None:
@@ -227,8 +230,8 @@ class DryQuic(_Stream):
         """Some bytes of the stream; TimeoutError on silence or at the limit."""
         peer = self._peer
         self._await(lambda: bool(peer.received or peer.failure), lambda: peer.datagrams)
-        if not peer.received and peer.failure:
-            raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        if not peer.received and self._error:
+            raise self._error
         return peer.take()
 
     def crossed(self, direction: str) -> int:
@@ -240,8 +243,9 @@ class DryQuic(_Stream):
         self._peer.drop()
         self.client.close(self.ends)
 
-    def _take(self, datagram: bytes | None) -> None:
-        if datagram is None:
+    def _take(self, datagram: bytes | OSError) -> None:
+        if isinstance(datagram, OSError):
+            self._error = self._error or datagram
             return self._peer.unreachable()
         self.log.event("read_from", self.log.now(), address=self.where, proto="udp", size=len(datagram))
         return self._peer.receive(datagram)
@@ -255,7 +259,7 @@ class DryDatagrams(_Stream):
     ) -> None:
         super().__init__(log, client, address, silence)
         self._came: list[bytes] = []
-        self._unreachable = False
+        self._error: OSError | None = None
         self._send = client.udp(self.ends, self._take)
         note_flow(log, self.ends, "udp")
 
@@ -267,12 +271,12 @@ class DryDatagrams(_Stream):
     def receive(self) -> bytes:
         """The next datagram; TimeoutError on silence."""
         begun = self.log.now()
-        came = lambda: bool(self._came or self._unreachable)  # noqa: E731
+        came = lambda: bool(self._came or self._error)  # noqa: E731
         if not self.agenda.wait(came, self.agenda.now + self.silence):
             self.log.event("read_from", begun, address=self.where, proto="udp", failure=failure.TIMEOUT)
             raise TimeoutError
-        if not self._came:
-            raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        if not self._came and self._error:
+            raise self._error
         data = self._came.pop(0)
         self.log.event("read_from", begun, address=self.where, proto="udp", size=len(data))
         return data
@@ -281,9 +285,9 @@ class DryDatagrams(_Stream):
         """Forget it."""
         self.client.close(self.ends)
 
-    def _take(self, datagram: bytes | None) -> None:
-        if datagram is None:
-            self._unreachable = True
+    def _take(self, datagram: bytes | OSError) -> None:
+        if isinstance(datagram, OSError):
+            self._error = datagram
         else:
             self._came.append(datagram)
 

@@ -21,15 +21,15 @@ from testbed.censor.wire import Endpoints, IpForm, icmp_unreachable, reset_sende
 from testbed.dryrun.packedaddress import address_text
 from testbed.dryrun.quicpeer import QuicPeer, hidden
 from testbed.dryrun.tcppeer import TcpPeer, announced_mss
-from testbed.dryrun.way import DryAct, Way, read
+from testbed.dryrun.way import WAKES, DryAct, Way, read
 from testbed.internet.behaviour import behaving
 from testbed.internet.doh import resolver_pages
 from testbed.internet.hosts import far_hosts, surroundings
 from testbed.internet.pages import Application, host_pages
 from testbed.internet.services.tunnel import Tunnel
 from testbed.internet.zone import Zone, answer, for_udp
-from testbed.model import Host, Placement, World
-from testbed.model.addressing import addresses_of
+from testbed.model import OUTSIDE, Host, Placement, World
+from testbed.model.addressing import addresses_of, is_domestic
 
 CHAIN: Final = 1900  # bytes of a server's encrypted flight: two ECDSA certificates and the rest; our choice
 _START: Final = 5_000_000  # initial sequence number of servers
@@ -58,6 +58,18 @@ class FarWorld:
         self._zones: dict[str, Zone] = {}
         self._told = lru_cache(_KEPT)(self._answered)
         self._pages = lru_cache(_KEPT)(self._fetched)
+
+    def hops(self, vantage: str, address: str) -> int:
+        """How far an address is from a vantage, in hops: the first router is 1."""
+        if vantage == OUTSIDE:
+            return 1  # no censor is on the way
+        hops, host = self.world.operator(vantage).hops, self.hosts.get(address)
+        if self.resolvers.get(address) == vantage:
+            return hops + 1
+        if host is not None and host.at not in ("", OUTSIDE):
+            return hops + 1 + self.world.operator(host.at).hops + 1
+        at_home = host is not None and not host.at and is_domestic(host.country, self.world)
+        return hops + 1 + (0 if at_home else self.world.transit) + 1
 
     @cached_property
     def zone(self) -> Zone:
@@ -216,6 +228,8 @@ class FarSide:
     def _dns_over_tcp(self, respond: Callable[[bytes], bytes | None]) -> Callable[[TcpPeer], None]:
         def serve(peer: TcpPeer) -> None:
             def come() -> None:
+                if peer.failure:
+                    return
                 data = bytes(peer.received)
                 size = int.from_bytes(data[:2], "big")
                 if len(data) >= 2 + size > 2:
@@ -224,7 +238,7 @@ class FarSide:
                     if reply is not None:
                         peer.put(len(reply).to_bytes(2, "big") + reply)
 
-            peer.on_data = come
+            peer.on_data = lambda: self.wakes(come)
 
         return serve
 
@@ -301,6 +315,10 @@ class FarSide:
     def zone_of(self, resolver: str) -> Zone:
         """What the resolver at this address knows."""
         return self._far.zone_seen_from(resolver)
+
+    def wakes(self, program: Callable[[], None]) -> None:
+        """Let a server's program run that a packet has woken."""
+        self._way.agenda.after(WAKES, program)
 
     def _note(self, rule: str, what: str) -> None:
         self._way.acts.append(DryAct(rule, Direction.DOWN, what, self._way.agenda.now))
@@ -392,7 +410,7 @@ class _WebConversation(_Conversation):
 
     def begin(self) -> None:
         """Serve what comes."""
-        self._peer.on_data = self._come
+        self._peer.on_data = lambda: self._far.wakes(self._come)
 
     def _come(self) -> None:
         if self._peer.failure:

@@ -76,6 +76,7 @@ class TcpPeer:
     ) -> None:
         """`start`: the initial sequence number. `mss`: the largest segment that it takes."""
         self.ends, self.open, self.ended, self.failure = ends, False, False, ""
+        self.error = 0  # errno of an "unreachable"
         self.received = bytearray()
         self.total = 0  # bytes that came in order, in all
         self.segments_in = 0
@@ -88,6 +89,7 @@ class TcpPeer:
         self._early: dict[int, bytes] = {}
         self._fin_at: int | None = None  # sequence number of the peer's FIN
         self._fin_sent = False
+        self._served = False  # it is a server's end
         self._unacked = 0  # segments that came and were not acknowledged
         self._quick = _QUICK
 
@@ -99,6 +101,7 @@ class TcpPeer:
 
     def accept(self, syn: Packet, mss: int) -> None:
         """DryAnswer a SYN; `mss` is what it announced."""
+        self._served = True
         self._expected = syn.seq + 1
         self._take_mss(mss)
         self._outbox.limit = syn.window
@@ -149,9 +152,10 @@ class TcpPeer:
         else:
             self._established(packet)
 
-    def unreachable(self) -> None:
-        """An ICMP error about it: final while the connection opens, noted and ignored later."""
+    def unreachable(self, number: int) -> None:
+        """An ICMP error about it, as an errno: final while the connection opens, noted and ignored later."""
         if not self.open:
+            self.error = number
             self._fail("unreachable")
 
     def _reset_by(self, packet: Packet) -> None:
@@ -173,7 +177,7 @@ class TcpPeer:
             self.on_data()
         elif packet.flags & SYN:
             self._syn_ack(_SYN_TRIES)  # again: ours was lost
-        elif packet.flags & ACK and packet.ack == (self._start + 1) & 0xFFFFFFFF:
+        elif self._served and packet.flags & ACK and packet.ack == (self._start + 1) & 0xFFFFFFFF:
             self.open = True
             self.on_open()
             if not self.failure:

@@ -9,7 +9,7 @@ from testbed.dryrun.agenda import Agenda
 from testbed.dryrun.dryclient import DryClient, DryLog
 from testbed.dryrun.drysteps import DrySteps
 from testbed.dryrun.farside import FarSide, FarWorld
-from testbed.dryrun.packedaddress import packed_address
+from testbed.dryrun.packedaddress import address_text, packed_address
 from testbed.dryrun.way import DryAct, DryLink, Station, Way, WayPacket
 from testbed.measurement.ooni import Measurement
 from testbed.measurement.target import Target
@@ -93,7 +93,7 @@ def try_out(
     far = _far(place.world)
     agenda = Agenda()
     stations, links = list(_stations(place, target, without)), _links(place)
-    way = Way(agenda, stations, links)
+    way = Way(agenda, stations, links, lambda address: far.hops(place.vantage, address_text(address)))
     client = DryClient(agenda, way, _addresses(place))
     lying = {one.operator: one for one in _left(place.placements, without) if one.at == "resolver"}
     flight = len(shape.flight(target.host, draw)) if shape.flight else 1

@@ -12,14 +12,18 @@ from typing import Final, NamedTuple
 
 from testbed.censor.core import Censor
 from testbed.censor.decision import Direction, Injection, Verdict
-from testbed.censor.packet import parse
+from testbed.censor.packet import ICMP, ICMP6, Packet, parse
 from testbed.censor.softkernel import Outcome, SoftKernel
+from testbed.censor.wire import IpForm, icmp_time_exceeded
 from testbed.dryrun.agenda import Agenda
 from testbed.model import LinkQuality, Placement
 
-ONE_WAY: Final = 0.01  # seconds; our choice
+ONE_WAY: Final = 0.0002  # seconds: links of the world have no delay of their own; measured, 0.1-0.4 ms
+WAKES: Final = 0.001  # seconds until a program that waits for a packet runs; longer than a way. Our choice
 
 _Deliver = Callable[[bytes], None]
+Distance = Callable[[bytes], int]
+"""How many hops an address is from the client; its first router is 1."""
 
 read: Final = lru_cache(512)(parse)
 """A packet's headers, for those who change nothing in them: its receiver, and who looks at what passed."""
@@ -101,9 +105,12 @@ class DryLink:
 class Way:
     """A client, a server's side, and the censors between them, the client's nearest first."""
 
-    def __init__(self, agenda: Agenda, stations: Sequence[Station], links: Sequence[DryLink] = ()) -> None:
+    def __init__(
+        self, agenda: Agenda, stations: Sequence[Station], links: Sequence[DryLink], distance: Distance
+    ) -> None:
         """`links`: those that do anything to packets, wherever they are."""
         self.agenda, self.stations, self._links = agenda, list(stations), list(links)
+        self._distance = distance
         self.acts: list[DryAct] = []
         self.to_client: _Deliver = _nowhere
         self.to_server: _Deliver = _nowhere
@@ -175,9 +182,29 @@ class Way:
         ):
             at += step
         packet = parse(injection.packet)
-        if packet is not None and not to_server and packet.hop_limit < here.hop:
-            return  # it ends at a router before the subscriber
-        self._carry(injection.packet, at, to_server=to_server)
+        if packet is None or self._outlives(packet, place, to_server=to_server):
+            self._carry(injection.packet, at, to_server=to_server)
+
+    def _outlives(self, packet: Packet, place: int, *, to_server: bool) -> bool:
+        """Whether a packet made at a censor gets to its end. If not, its seeming sender gets an ICMP error.
+
+        A server is not: it has a connection, and ignores it.
+        """
+        end = self._distance(packet.destination if to_server else packet.source)
+        hop = self._hop(self.stations[place], end)
+        if packet.hop_limit >= (end - hop if to_server else hop):
+            return True
+        if to_server and packet.protocol not in (ICMP, ICMP6):  # RFC 1122 §3.2.2
+            dies = hop + packet.hop_limit
+            near = [one for one in self.stations if self._hop(one, end) < dies]
+            # Whose address the router has is nothing to a client: the destination's, as a box borrows it.
+            said = icmp_time_exceeded(packet, packet.destination, IpForm())
+            self._carry(said, len(near) - 1, to_server=False)
+        return False
+
+    def _hop(self, station: Station, end: int) -> int:
+        """Where a censor is, counted from the client, if the server is at `end`."""
+        return end - station.place.hop if station.inwards else station.place.hop
 
     def _note(self, station: Station, index: int, direction: Direction, what: Sequence[str]) -> None:
         self.acts += [DryAct(station.rule(index), direction, one, self.agenda.now) for one in what]
