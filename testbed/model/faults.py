@@ -98,7 +98,7 @@ def _operator(operator: Operator, world: World) -> Iterator[WorldFault]:
         longest = LONGEST[prefix.version]
         if prefix.prefixlen > longest:
             yield WorldFault((*path, field), f"{prefix} is too small", f"at most /{longest}")
-        if not prefix.is_global:
+        if _is_special(prefix):
             yield _reserved((*path, field), prefix)
     for field, sinkholes in (("sinkhole4", operator.sinkhole4), ("sinkhole6", operator.sinkhole6)):
         for index, text in enumerate(sinkholes):
@@ -178,8 +178,15 @@ def _address_faults(path: Path, text: str, version: int) -> Iterator[WorldFault]
         return
     if address.version != version:
         yield WorldFault(path, f"{text!r} is not an IPv{version} address", f"write an IPv{version} one")
-    elif not address.is_global:
+    elif getattr(address, "scope_id", None):
+        yield WorldFault(path, f"{text!r} has the zone of one machine", "write it without '%…'")
+    elif _is_special(address):
         yield _reserved(path, address)
+
+
+def _is_special(value: IPv4Address | IPv6Address | _Network) -> bool:
+    """Whether no server on the Internet has it; `is_global` is so of groups' addresses (multicast), too."""
+    return not value.is_global or value.is_multicast or value.is_reserved
 
 
 def _reserved(path: Path, value: IPv4Address | IPv6Address | _Network) -> WorldFault:
@@ -218,6 +225,10 @@ def _given_names(world: World) -> Iterator[tuple[Path, str, str]]:
 
 def _host(host: Host, world: World) -> Iterator[WorldFault]:
     path: Path = ("hosts", host.key)
+    ports = [service.ports() for service in host.services]
+    if host.zones and all(ports) and not any(port == 53 for some in ports for _, port in some):
+        message = f"resolvers ask {host.key!r} about its zones on port 53, where none of its services listens"
+        yield WorldFault((*path, "zones"), message, "add the service dns, or leave the zones out")
     if not host.at:
         for field, value in (("ipv4", host.ipv4), ("ipv6", host.ipv6), ("asn", host.asn)):
             if not value:

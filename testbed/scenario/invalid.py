@@ -35,9 +35,9 @@ def with_invalid_parts(data: dict[str, Any], wrong: Iterable[tuple[str | int, ..
         *path, last = cut
         holder: Any = copy
         for step in path:
+            if not _has(holder, step) or holder[step] is INVALID:
+                break  # what it lies in has been left out already
             holder = holder[step]
-            if holder is INVALID:
-                break
         else:
             if path:
                 holder[last] = INVALID
@@ -56,6 +56,14 @@ def _smallest_part(loc: tuple[str | int, ...], data: dict[str, Any]) -> tuple[st
     cut = loc[:length]
     holder: Any = data
     for step in cut[:-1]:
-        fits = isinstance(holder, dict) or (isinstance(holder, list) and isinstance(step, int))
-        holder = holder[step] if fits else None
+        holder = holder[step] if _has(holder, step) else None
+        if holder is INVALID:
+            return cut  # all of what it lies in is left out
     return cut if isinstance(holder, dict | list) else loc[:1]
+
+
+def _has(holder: Any, step: str | int) -> bool:
+    """Whether a mapping or list has that key or number."""
+    if isinstance(holder, dict):
+        return step in holder
+    return isinstance(holder, list) and isinstance(step, int) and step < len(holder)

@@ -18,8 +18,8 @@ from pydantic import (
 from testbed.errors import InputError, nearest
 from testbed.internet.services import SERVICES, Service
 from testbed.scenario.document import Document
-from testbed.scenario.plugin import is_reference, load_class
-from testbed.scenario.problems import Loc, Problems, explain, fault
+from testbed.scenario.plugin import Plugin, is_reference, load_class
+from testbed.scenario.problems import Loc, Problems, explain, fault, shown
 from testbed.scenario.values import given, parameters_of
 
 
@@ -75,7 +75,8 @@ def _made(
     try:
         return kind(**given(part)).beside(document.folder.resolve())
     except (ValueError, TypeError) as error:
-        problems.add(document, loc, str(error))
+        message, _, remedy = str(error).partition("; ")
+        problems.add(document, loc, message, remedy)
         return None
 
 
@@ -91,7 +92,26 @@ def _plugin(reference: str, raw: object, document: Document, loc: Loc, problems:
                 for detail in error.errors(include_url=False):
                     problems.add(document, (*loc, *detail["loc"]), *explain(detail, model))
                 return None
-            return _made(plugin.value, part, document, loc, problems)
+            made = _made(plugin.value, part, document, loc, problems)
+            if made is not None:
+                _check_ports(plugin, made, place)
+            return made
     except InputError as error:
         problems.found.extend(error.problems)
     return None
+
+
+def _check_ports(plugin: Plugin[type[Service]], service: Service, place: str) -> None:
+    """What the class says of its ports has the right form: a class of one's own may answer with anything."""
+    for name, found in (("ports", service.ports()), ("shown_by", service.shown_by())):
+        if not isinstance(found, tuple) or not all(map(_is_listener, found)):
+            message = f"{plugin.place}: {name}() of {plugin.value.__name__} returns {shown(found)}"
+            remedy = 'write (("tcp", 17), ("udp", 17)): a tuple of transports and ports from 1 to 65535'
+            raise InputError.at(place, message, remedy)
+
+
+def _is_listener(found: object) -> bool:
+    match found:
+        case ("tcp" | "udp", int(port)):
+            return 1 <= port <= 65535
+    return False

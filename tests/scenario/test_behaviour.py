@@ -82,7 +82,7 @@ hosts:
     asn: 24940
     zones: ZONE
     behaviour: {status: 403}
-    services: [{web: {https: null}}]
+    services: [dns, {web: {https: null}}]
 phases:
 """
 

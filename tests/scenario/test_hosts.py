@@ -418,6 +418,7 @@ def test_a_python_file_that_is_no_service(
 
 
 def test_files_of_commands_are_beside_the_file_that_names_them(desk: Desk, tmp_path: Path) -> None:
+    (desk.folder / "servers").mkdir()
     with_hosts(desk, VPN.replace("- echo", "- command: {run: ./x, folder: servers}"))
     command = desk.load().world.hosts[0].services[0]
     assert isinstance(command, Command)

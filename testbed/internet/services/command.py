@@ -88,7 +88,11 @@ class Command(Service):
         return self.ready.listeners()
 
     def beside(self, folder: "Path") -> Self:
-        """The same with its working folder below `folder`."""
+        """The same with its working folder below `folder`. ValueError if there is none."""
+        if not (folder / self.folder).is_dir():
+            raise ValueError(
+                f"there is no folder {self.folder!r} beside the file; make it, or leave 'folder' out"
+            )
         return replace(self, folder=str(folder / self.folder))
 
     def start(self, place: Place, ready: ReportReady) -> NoReturn:
