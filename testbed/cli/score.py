@@ -29,8 +29,9 @@ from testbed.cli import options
 )
 @click.option("--adapter", "name", metavar="NAME", help="Which tool RESULTS are from: docs/adapters.md.")
 @click.option("--vantage", metavar="VANTAGE", help="With --truth: where the tool ran.")
+@click.option("--phase", metavar="PHASE", help="With --truth: when.")
 @click.option("--detector", metavar="WHAT", help="Of a sweep with several: which one.")
-@click.option("--scenario", metavar="NAME", help="Of the run, if it is not in the library.")
+@click.option("--scenario", metavar="NAME", help="Of the run: its file, if it is no longer where it was.")
 @options.threshold_options
 @options.score_output_options
 def command(
@@ -39,6 +40,7 @@ def command(
     truth: Path | None,
     name: str | None,
     vantage: str | None,
+    phase: str | None,
     detector: str | None,
     scenario: str | None,
     recall: float,
@@ -52,7 +54,7 @@ def command(
     """Score RESULTS: a tool's output, or the folder of an evaluation or a sweep.
 
     Exit status: 0 if the thresholds are reached, 1 if not, 2 for input that cannot be used, 3 if the
-    laboratory failed in every trial.
+    laboratory spoiled more than a tenth of the trials.
     """
     from testbed.detectors import recorded
     from testbed.detectors.adapter import ToolOutput, adapter
@@ -79,6 +81,6 @@ def command(
             trials, complaints = recorded.of_run(run_folder, reader, output, scenario)
         else:
             assert truth is not None and output is not None  # noqa: PT018
-            trials, complaints = recorded.of_truth(truth, reader, output, vantage)
+            trials, complaints = recorded.of_truth(truth, reader, output, vantage, phase)
         found = score(reader.name, trials, reader, complaints)
     return publish(found, trials, limits, as_json=as_json, junit=junit, markdown=markdown)

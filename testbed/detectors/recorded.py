@@ -11,10 +11,10 @@ from testbed.detectors.adapter import Adapter, ToolOutput
 from testbed.detectors.pairing import answer, cases, paired
 from testbed.detectors.trials import Trial
 from testbed.detectors.verdicts import Complaint, ToolVerdict
-from testbed.errors import InputError
+from testbed.errors import InputError, nearest
 from testbed.foreignjson import json_value
 from testbed.measurement.ooni import CloserLook, Measurement
-from testbed.model import OUTSIDE
+from testbed.model import OUTSIDE, Scenario
 from testbed.scenario import library
 from testbed.scenario.labels import CAUSELESS
 from testbed.scenario.loader import load
@@ -27,6 +27,7 @@ from testbed.truth.timeline import Timeline
 TRIALS, PLAN = "trials.jsonl", "plan.json"
 """Of an evaluation's folder."""
 _RESULTS: Final = "results.jsonl"
+_ASKED: Final = ("vantage", "phase")  # what an option says
 
 
 def of_run(
@@ -37,14 +38,17 @@ def of_run(
     The probe's packets are known by flow. A command's are known as a whole: its targets have met the rule
     that their expectation names if it acted on any packet.
 
-    Errors: InputError if the folder is none, or was a standing world's.
+    `scenario`: its file, if it is neither in the library nor where it was.
+
+    Errors: InputError if the folder is none, or was a standing world's or a timeline's, whose phases differ
+    in what is true; or if the scenario has changed since.
     """
     summary = _json(folder / "summary.json", "--run")
     phase, vantages = summary.get("phase"), summary.get("vantages")
-    if not phase or not vantages or summary.get("world"):
-        remedy = "give the folder of `testbed run`"
+    if not phase or not vantages or summary.get("world") or "phases" in summary:
+        remedy = "give the folder of `testbed run` without --timeline"
         raise InputError.at("--run", f"{folder}: not the folder of one run in one phase", remedy)
-    loaded = load(scenario or _scenario_of(folder, summary))
+    loaded = _as_run(folder, scenario or _scenario_of(folder, summary))
     if phase not in loaded.phases:
         raise InputError.at(
             "--run", f"{loaded.name} has no phase {phase!r}", "give its file: --scenario FILE"
@@ -77,6 +81,18 @@ def _scenario_of(folder: Path, summary: dict[str, Any]) -> str:
         message = f"{folder}: its scenario {name!r} is not in the library{gone}"
         raise InputError.at("--run", message, "give its file: --scenario FILE")
     return name
+
+
+def _as_run(folder: Path, given: str) -> Scenario:
+    """The scenario `given`, which MUST be as the run had it."""
+    loaded, record = load(given), folder / "scenario.json"
+    ran = _json(record, "--run").get("files") if record.exists() else None
+    ran = ran if isinstance(ran, dict) else loaded.files  # of a version that did not say
+    if other := [name for name in {**ran, **loaded.files} if ran.get(name) != loaded.files.get(name)]:
+        names = ", ".join(sorted(Path(name).name for name in other))
+        remedy = "give the file as it was: --scenario FILE; or make the run again"
+        raise InputError.at("--run", f"{folder}: the scenario is another than the run's: {names}", remedy)
+    return loaded
 
 
 def _of_probe(
@@ -160,11 +176,36 @@ def probed(known: Trial, measurement: Measurement, receipts: CensorReceipts) -> 
 
 
 def of_truth(
-    file: Path, adapter: Adapter, output: ToolOutput, vantage: str | None = None
+    file: Path, adapter: Adapter, output: ToolOutput, vantage: str | None = None, phase: str | None = None
 ) -> tuple[list[Trial], list[Complaint]]:
-    """Trials of the records of a truth file. InputError if it cannot be read."""
-    known = [_of_record(one) for one in read_truth(file).records if vantage in (None, one.vantage)]
-    return paired(known, adapter.report(output))
+    """Trials of the records of a truth file, of where and when the tool ran.
+
+    Errors: InputError if it cannot be read, or leaves open which of its vantages, phases, clients or IP
+    versions are meant: each output would count against all of them.
+    """
+    report = adapter.report(output)
+    records: Sequence[TruthRecord] = read_truth(file).records
+    if vantage is None and all(verdict.vantage for verdict in report.verdicts):
+        records = [one for one in records if any(one.vantage == said.vantage for said in report.verdicts)]
+    else:
+        records = _chosen(file, records, "vantage", vantage)
+    records = _chosen(file, records, "phase", phase)
+    for name in ("scenario", "client", "ipv"):
+        records = _chosen(file, records, name, None)
+    return paired([_of_record(one) for one in records], report)
+
+
+def _chosen(
+    file: Path, records: Sequence[TruthRecord], name: str, wanted: str | None
+) -> Sequence[TruthRecord]:
+    """The records of one vantage, phase or so."""
+    there = list(dict.fromkeys(str(getattr(one, name)) for one in records))
+    if wanted is not None and wanted not in there:
+        raise InputError.at(f"--{name}", f"{file} has no {name} {wanted!r}", nearest(wanted, there))
+    if wanted is None and len(there) > 1:
+        ask = f"say which: --{name}" if name in _ASKED else f"make it of one {name}"
+        raise InputError.at("--truth", f"{file} has more than one {name}: {', '.join(there)}", ask)
+    return [one for one in records if wanted in (None, getattr(one, name))]
 
 
 def _of_record(one: TruthRecord) -> Trial:

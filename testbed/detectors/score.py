@@ -89,6 +89,8 @@ class Score:
     seconds: float
     complaints: tuple[Complaint, ...] = ()  # of outputs that no trial has
     worst: tuple[tuple[str, Trial], ...] = field(default=())  # misses and false alarms, with what they are
+    uncounted: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Of "blocked" and "free" targets that the tool can tell: trials by standing, if none is counted."""
 
     @property
     def macro_f1(self) -> float | None:
@@ -106,7 +108,7 @@ class Score:
         """Which thresholds it does not reach, one sentence each; empty if it reaches all."""
         recall, false = self.whole.recall, self.whole.false_positives
         found = []
-        if recall.value is None and false.value is None:
+        if recall.value is None and false.value is None and not self.uncounted:
             found.append("nothing could be counted")
         if recall.value is not None and recall.value < limits.recall:
             found.append(f"recall {recall} is below {limits.recall:g}")
@@ -115,6 +117,9 @@ class Score:
         silent = self.whole.inconclusive
         if limits.inconclusive is not None and (silent.value or 0.0) > limits.inconclusive:
             found.append(f"inconclusive {silent} is above {limits.inconclusive:g}")
+        for kind, standings in self.uncounted.items():
+            what = ", ".join(f"{number} {standing}" for standing, number in standings.items())
+            found.append(f"of {kind} targets nothing could be counted: {what}")
         if self.unsound:
             found.append(f"the laboratory spoiled {self.whole.lost} of the trials")
         return found
@@ -145,6 +150,7 @@ class Score:
             },
             "steady": self.steady.to_json(),
             "flaky": list(self.flaky),
+            "uncounted": {kind: dict(each) for kind, each in self.uncounted.items()},
             "seconds": round(self.seconds, 3),
             "complaints": [one.to_json() for one in self.complaints],
             "wrong": [{"standing": standing, **trial.to_json()} for standing, trial in self.worst],
@@ -173,6 +179,7 @@ class Score:
             seconds=float(values["seconds"]),
             complaints=tuple(Complaint(**one) for one in values["complaints"]),
             worst=tuple((str(one.pop("standing")), Trial.from_json(one)) for one in wrong),
+            uncounted={kind: _read_counts(each) for kind, each in values.get("uncounted", {}).items()},
         )
 
 
@@ -216,7 +223,18 @@ def score(
             for standing, trial in stood
             if standing not in ("hit", "right", "not observable")
         ),
+        uncounted=_uncounted(stood),
     )
+
+
+def _uncounted(stood: Iterable[tuple[Standing, Trial]]) -> dict[str, dict[str, int]]:
+    """A detector that never answers at one kind of target, or sends nothing, has no share there to judge."""
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for standing, trial in stood:
+        if standing != "not observable":
+            found["blocked" if trial.blocked else "free"][standing] += 1
+    counted = ("hit", "miss", "right", "false alarm")
+    return {kind: dict(found[kind]) for kind in sorted(found) if not found[kind].keys() & {*counted}}
 
 
 def _part(stood: Iterable[tuple[Standing, Trial]]) -> PartScore:

@@ -13,6 +13,7 @@ from testbed.detectors.recorded import ProbeView
 from testbed.errors import InputError
 from testbed.measurement.ooni import Measurement
 from testbed.scenario import library
+from testbed.scenario.loader import load
 from testbed.truth.record import TruthFile, TruthRecord
 from tests.detectors.test_score import HIT, MISS, RIGHT
 
@@ -118,7 +119,38 @@ def test_what_is_no_run_folder(tmp_path):
         recorded.of_run(run_folder(tmp_path / "world", world="w"), PLAIN, output())
 
 
-def truth_file(path):
+def test_a_run_of_several_phases_has_no_one_truth(tmp_path):
+    with pytest.raises(
+        InputError, match=r"not the folder of one run in one phase; give the folder of .* without"
+    ):
+        recorded.of_run(run_folder(tmp_path / "timeline", phases=[{}, {}]), PLAIN, output())
+
+
+def of_file(path, scenario):
+    """A run of a scenario of one's own, as `testbed run` records what it was made from."""
+    run = run_folder(path, scenario=scenario.stem)
+    (run / "job.json").write_text(json.dumps({"scenario": str(scenario)}))
+    (run / "scenario.json").write_text(json.dumps({"files": dict(load(scenario).files)}))
+    return run
+
+
+def test_a_run_is_scored_by_the_scenario_that_it_had(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(library.find("twitter-throttling-2021").read_text("utf-8"))
+    run = of_file(tmp_path / "run", mine)
+    trials, _ = recorded.of_run(run, PLAIN, output((SLOW, "blocked")))
+    assert standings(trials)[SLOW] == "hit"
+    before = mine.rename(tmp_path / "before.yaml")
+    with pytest.raises(
+        InputError, match=r"its scenario 'mine' is not in the library, nor is it at .*--scenario FILE"
+    ):
+        recorded.of_run(run, PLAIN, output())
+    mine.write_text(before.read_text("utf-8").replace("140 kbit/s", "150 kbit/s"))
+    with pytest.raises(InputError, match=r"another than the run's: mine.yaml; give the file as it was"):
+        recorded.of_run(run, PLAIN, output())
+
+
+def truth_file(path, **changed):
     common = {
         "level": "policy",
         "scenario": "s",
@@ -126,7 +158,7 @@ def truth_file(path):
         "vantage": "mts",
         "transport": "tls",
         "ipv": 4,
-    }
+    } | changed
     blocked = TruthRecord(
         **common, client="curl", target="https://twitter.com/", outcome="tls.sni.rst",
         mechanism="tls.sni.rst", layer="tls", rule="mts/tspu/social-reset",
@@ -148,6 +180,42 @@ def test_a_truth_file(tmp_path):
         "curl",
         "tspu/social-reset",
     )
+
+
+def several(path, **changed):
+    """A truth file of two vantages, phases or so."""
+    both = [json.loads(truth_file(path, **one).read_text()) for one in ({}, changed)]
+    path.write_text(json.dumps(both[0] | {"records": [record for one in both for record in one["records"]]}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"vantage": "tele2"}, "has more than one vantage: mts, tele2; say which: --vantage"),
+        ({"phase": "q"}, "has more than one phase: p, q; say which: --phase"),
+        ({"ipv": 6}, "has more than one ipv: 4, 6; make it of one ipv"),
+    ],
+)
+def test_a_truth_file_of_several_places_does_not_count_one_output_for_each(tmp_path, changed, said):
+    file = several(tmp_path / "truth.json", **changed)
+    with pytest.raises(InputError) as refused:
+        recorded.of_truth(file, PLAIN, output((FINE, "free")))
+    assert str(refused.value) == f"--truth: {file} {said}"
+
+
+def test_where_and_when_the_tool_ran(tmp_path):
+    file = several(tmp_path / "truth.json", vantage="tele2", phase="q")
+    said = output((FINE, "free"))
+    trials, _ = recorded.of_truth(file, PLAIN, said, "tele2", "q")
+    assert {(one.vantage, one.phase) for one in trials} == {("tele2", "q")}
+    with pytest.raises(InputError, match=r"--vantage: .* has no vantage 'tele'; did you mean 'tele2'"):
+        recorded.of_truth(file, PLAIN, said, "tele")
+    with pytest.raises(InputError, match=r"--phase: .* has no phase 'p'"):
+        recorded.of_truth(file, PLAIN, said, "tele2", "p")
+    named = ToolOutput(json.dumps({"target": FINE, "verdict": "free", "vantage": "mts"}))
+    trials, _ = recorded.of_truth(file, PLAIN, named)
+    assert {one.vantage for one in trials} == {"mts"}, "the output says where"
 
 
 # -- testbed score

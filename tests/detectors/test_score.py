@@ -133,7 +133,26 @@ def test_the_default_thresholds():
     assert len(score("d", [HIT] * 18 + [MISS, RIGHT], ANY).failures(limits)) == 1
     assert len(score("d", [HIT] + [RIGHT] * 49 + [FALSE], ANY).failures(limits)) == 0
     assert len(score("d", [HIT] + [RIGHT] * 48 + [FALSE], ANY).failures(limits)) == 1
-    assert score("d", [BLOCKED], ANY).failures(limits) == ["nothing could be counted"]
+    assert score("d", [], ANY).failures(limits) == ["nothing could be counted"]
+
+
+def test_who_never_answers_at_one_kind_of_target_has_not_passed():
+    """Such as `true`, a detector that sends nothing, and one that ends at whatever is blocked."""
+    limits = Thresholds()
+    unmet = replace(says(BLOCKED, "free"), acted=())
+    crashed = replace(BLOCKED, ending="crashed")
+    assert score("d", [unmet, unmet, crashed, RIGHT], ANY).failures(limits) == [
+        "of blocked targets nothing could be counted: 2 not met, 1 crashed"
+    ]
+    assert score("d", [HIT, FREE, replace(FREE, ending="hung")], ANY).failures(limits) == [
+        "of free targets nothing could be counted: 1 no verdict, 1 hung"
+    ]
+    assert score("d", [RIGHT], ANY).failures(limits) == [], (
+        "where nothing is blocked there is nothing to find"
+    )
+    assert score("d", [HIT, crashed, RIGHT], ANY).failures(limits) == [], (
+        "its other trials are beside the score"
+    )
     silent = [HIT, RIGHT, says(BLOCKED, "inconclusive")]
     assert score("d", silent, ANY).failures(limits) == []
     assert len(score("d", silent, ANY).failures(Thresholds(inconclusive=0.3))) == 1
