@@ -7,7 +7,7 @@ name them under the entry point group `testbed.detectors` (docs/adapters.md).
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
@@ -15,7 +15,9 @@ from typing import Final
 
 from testbed.detectors.verdicts import Complaint, ToolReport
 from testbed.errors import InputError, nearest
+from testbed.measurement.kinds import KINDS
 from testbed.scenario.labels import CAUSELESS, LABELS
+from testbed.shapes.known import SHAPES
 
 GROUP: Final = "testbed.detectors"
 EVERYTHING: Final = frozenset(LABELS) - {*CAUSELESS, "portal"}
@@ -98,10 +100,32 @@ def every_adapter() -> dict[str, Adapter]:
             ) from error
         if not isinstance(one, Adapter):
             raise InputError.at(place, f"it is a {type(one).__name__}", "name an Adapter: docs/adapters.md")
+        for message, remedy in _faults(one):
+            raise InputError.at(place, message, remedy)
         if one.name in found and found[one.name] is not one:
             raise InputError.at(place, f"there is an adapter {one.name!r} already", "give it another name")
         found[one.name] = one
     return found
+
+
+def _faults(one: Adapter) -> Iterator[tuple[str, str]]:
+    """What would leave the tool without a trial that counts, and without a reason for it."""
+    if not isinstance(one.name, str) or not one.name:
+        yield f"its name is {one.name!r}", "give it one, as curl"
+    for field, given, known, remedy in (
+        ("observes", one.observes, {*LABELS}, ""),
+        ("schemes", one.schemes, {*KINDS}, ", or set any_scheme for kinds that scenarios bring along"),
+        ("client", {one.client} - {""}, {*SHAPES}, ""),
+    ):
+        if not isinstance(given, frozenset | set):
+            yield f"{field} of {one.name!r} is {given!r:.80}", "write frozenset({…}) of texts"
+            continue
+        for text in sorted(map(str, given)):
+            if text not in known:
+                yield (
+                    f"{field} of {one.name!r} has {text!r}, which there is not",
+                    nearest(text, known) + remedy,
+                )
 
 
 def adapter(name: str) -> Adapter:

@@ -78,6 +78,44 @@ def test_an_entry_point_that_is_wrong_is_named(tmp_path: Path, entry: str, messa
     assert f"entry point '{entry}' of group testbed.detectors" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("field", "message"),
+    [
+        (
+            "observes=frozenset({'tls.sni.drp'})",
+            "observes of 'mine' has 'tls.sni.drp', which there is not; did you",
+        ),
+        (
+            "schemes=frozenset({'htps'})",
+            "schemes of 'mine' has 'htps', which there is not; did you mean 'https'?, or",
+        ),
+        ("client='crul'", "client of 'mine' has 'crul', which there is not; "),
+        (
+            "observes=['tls.sni.drop']",
+            "observes of 'mine' is ['tls.sni.drop']; write frozenset({…}) of texts",
+        ),
+        ("schemes='https'", "schemes of 'mine' is 'https'; write frozenset({…}) of texts"),
+    ],
+)
+def test_what_an_adapter_says_of_itself_is_checked(tmp_path: Path, field: str, message: str) -> None:
+    source = "from testbed.detectors.adapter import Adapter\n"
+    source += f"MINE = Adapter(name='mine', title='Mine', read=lambda output: None, {field})\n"
+    (tmp_path / "wrongly.py").write_text(source)
+    done = installed(tmp_path, "wrongly:MINE")
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+def test_one_that_exits_when_it_is_imported_is_named(tmp_path: Path) -> None:
+    (tmp_path / "leaving.py").write_text("raise SystemExit(0)\n")
+    done = installed(tmp_path, "leaving:MINE")
+    assert done.returncode == 1
+    assert (
+        "entry point 'leaving:MINE' of group testbed.detectors: it cannot be loaded: SystemExit(0)"
+        in done.stderr
+    )
+
+
 def test_the_examples_own_test_passes() -> None:
     path = os.pathsep.join(map(str, (EXAMPLE, ROOT)))
     own = ["-q", "-p", "no:cacheprovider", "--rootdir", str(EXAMPLE), str(EXAMPLE)]
