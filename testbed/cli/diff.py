@@ -21,8 +21,8 @@ from testbed.errors import Exit
 def command(first: str, second: str, *, as_json: bool) -> int:
     """Compare two runs: settings, rows, and of each row that changed the first step where the flows part.
 
-    RUN is a run's folder, or 'last'. With captures the steps are packets. Exit status: 0 if all rows agree, 1
-    if some differ.
+    RUN is a run's folder, or 'last'. With captures the steps are packets. Of commands' runs, which have no
+    rows, the rules that acted are compared. Exit status: 0 if all agree, 1 if some differ.
     """
     from testbed.explain.evidence import read, run_folder
     from testbed.explain.parting import difference
@@ -31,4 +31,4 @@ def command(first: str, second: str, *, as_json: bool) -> int:
     found = difference(read(run_folder(first)), read(run_folder(second)))
     text = json.dumps(found.to_json(), indent=1, ensure_ascii=False) + "\n" if as_json else differing(found)
     click.echo(text, nl=False)
-    return Exit.UNEXPECTED if found.rows else Exit.OK
+    return Exit.UNEXPECTED if found.rows or found.rules else Exit.OK

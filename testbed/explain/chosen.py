@@ -51,14 +51,29 @@ def _is_target(target: str, wanted: str) -> bool:
 
 
 def _of_target(evidence: RunEvidence, measured: list[MeasuredFlows]) -> ChosenFlow:
-    """Of the measurements of one target the one on which a rule acted, else one behind a filter."""
-    acted = evidence.acted()
-    for one in measured:
-        for flow in reversed(one.flows):
-            if flow in acted:
-                return ChosenFlow(flow, one)
+    """Of the measurements of one target the flow that decided what is said of it, else one behind a filter.
+
+    That is one on which the rule of its row acted, else one on which any did.
+    """
+    acted = {*evidence.acted()}
+    decided = [_decided(evidence, one) for one in measured]
+    for flows in (decided, [acted] * len(measured)):
+        for one, deciding in zip(measured, flows, strict=True):
+            if found := [flow for flow in one.flows if flow in deciding]:
+                return ChosenFlow(found[-1], one)
     behind = [one for one in measured if one.measurement.vantage != OUTSIDE] or measured
     return ChosenFlow(behind[0].flows[-1] if behind[0].flows else "", behind[0])
+
+
+def _decided(evidence: RunEvidence, one: MeasuredFlows) -> set[str]:
+    """The flows of the rule that a measurement's row names."""
+    place = one.measurement.vantage, one.measurement.target
+    rules = {
+        str(row["by"])
+        for row in evidence.summary.get("rows") or ()
+        if row.get("by") and (row["vantage"], row["target"]) == place
+    }
+    return {flow for by in rules for flow in evidence.acted_by(place[0], by)}
 
 
 def _known(evidence: RunEvidence) -> dict[str, MeasuredFlows | None]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from testbed.errors import InputError, nearest
 from testbed.explain.ranscenario import other_form
 from testbed.measurement.ooni import Measurement
-from testbed.truth.proofs import is_receipt
+from testbed.truth.proofs import is_receipt, is_rule
 
 LAST: Final = "last"
 MOST_FLOWS: Final = 200_000  # that are remembered by name; our choice: bounds memory
@@ -99,6 +99,17 @@ class RunEvidence:
                 if acts := counts.get("flows", {}).get(flow):
                     _add(found.setdefault(f"{name.partition(' (')[0]}/{rule}", {}), acts)
         return found
+
+    def acted_by(self, vantage: str, by: str) -> set[str]:
+        """The flows on which the rule `by` ("rule" or "policy/rule") of an operator acted."""
+        return {
+            flow
+            for name, receipt in self.receipts.items()
+            for rule, counts in receipt.get("rules", {}).items()
+            if is_rule(f"{name.partition(' (')[0]}/{rule}", vantage, by)
+            for flow, acts in counts.get("flows", {}).items()
+            if any(acts.values())
+        }
 
     def effects_of(self, rule: str, flow: str) -> dict[str, int]:
         """What the kernel counted for "mts/tspu/rule" by effect, where it acted on the flow."""

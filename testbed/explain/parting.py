@@ -14,7 +14,7 @@ from testbed.explain.flowstory import StoryStep
 _COUNTS: Final = re.compile(r"\d[\d,.]* (bytes|reads|×|more|sends|receipts)")
 _UNSTEADY: Final = ("received", "ended", "counted")  # whose numbers differ from run to run
 _NUMBER: Final = re.compile(r"\d[\d,.]*")
-_SETTINGS: Final = ("scenario", "phase", "seed", "time_scale")
+_SETTINGS: Final = ("scenario", "phase", "phases", "seed", "time_scale")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class RunDifference:
     problems: tuple[tuple[str, ...], tuple[str, ...]]  # why each is invalid or not whole; () if it is neither
     rows: tuple[ChangedRow, ...]
     same: int  # rows that agree
+    rules: tuple[tuple[str, bool, bool], ...] = ()  # what acted in one run only: the rule, in which
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -58,6 +59,7 @@ def difference(first: RunEvidence, second: RunEvidence) -> RunDifference:
         (_problems(first), _problems(second)),
         tuple(changed),
         len({**one, **other}) - len(changed),
+        tuple(_rules(first, second)),
     )
 
 
@@ -71,6 +73,14 @@ def first_parting(first: list[StoryStep], second: list[StoryStep]) -> tuple[tupl
             return (_said(mine), _said(theirs)), after
         after = _said(mine)
     return ("", ""), after
+
+
+def _rules(first: RunEvidence, second: RunEvidence) -> Iterator[tuple[str, bool, bool]]:
+    """The rules that acted in one of two runs; all that is known where a command ran."""
+    one, other = (run.summary.get("rules_fired") or {} for run in (first, second))
+    for rule in {**one, **other}:
+        if (rule in one) != (rule in other):
+            yield rule, rule in one, rule in other
 
 
 def _problems(run: RunEvidence) -> tuple[str, ...]:
@@ -121,7 +131,7 @@ def _said(step: StoryStep | None) -> str:
 
 def _settings(first: RunEvidence, second: RunEvidence) -> Iterator[tuple[str, str, str]]:
     for what in _SETTINGS:
-        pair = str(first.summary.get(what)), str(second.summary.get(what))
+        pair = _setting(first, what), _setting(second, what)
         if pair[0] != pair[1]:
             yield what, *pair
     for what, mine, theirs in (
@@ -132,6 +142,13 @@ def _settings(first: RunEvidence, second: RunEvidence) -> Iterator[tuple[str, st
         for key in {**mine, **theirs}:
             if mine.get(key) != theirs.get(key):
                 yield f"{what} {key}", str(mine.get(key, "")), str(theirs.get(key, ""))
+
+
+def _setting(run: RunEvidence, what: str) -> str:
+    given = run.summary.get(what)
+    if what != "phases":
+        return str(given)
+    return ", ".join(str(one.get("phase")) for one in given) if isinstance(given, list) else ""
 
 
 def _boxes(run: RunEvidence) -> dict[str, str]:

@@ -12,11 +12,12 @@ from subprocess import DEVNULL, Popen
 from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
-from testbed.errors import InputError
+from testbed.errors import InputError, nearest
 from testbed.foreignjson import json_value
 from testbed.model import OUTSIDE
 from testbed.monitor.diagnose import FAILED
 from testbed.run.laboratory import Laboratory
+from testbed.scenario.labels import LABELS
 from testbed.vantage.environment import Environment
 from testbed.vantage.programs import ProgramError
 from testbed.vantage.subscriber import spawn_as
@@ -25,6 +26,7 @@ from testbed.world import interrupt
 PLACE: Final = "{target}"
 TOGETHER: Final = 8  # commands at a time; our choice, as the probe's
 HUNG: Final = "hung"
+_LABELS: Final = (*LABELS, FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def ask(
     `label` (and perhaps `rate`, bit/s), that is its word. One that does not end within `limit` seconds is
     killed with all its children, and its label is `hung`.
 
-    Errors: InputError if the program cannot be started.
+    Errors: InputError if the program cannot be started, or says a label or a rate that is none.
     """
     waiting, running, answers = list(asked), list[_Job](), list[DetectorWord]()
     try:
@@ -130,10 +132,20 @@ def _end(job: _Job) -> DetectorWord:
     seconds = round(time.monotonic() - job.begun, 3)
     label = HUNG if status is None else "ok" if status == 0 else FAILED
     rate = None
-    if status is not None and isinstance(said.get("label"), str):
-        label = said["label"]
-        rate = float(said["rate"]) if isinstance(said.get("rate"), int | float) else None
+    if status is not None and said.get("label") is not None:
+        label, rate = _word(said)
     return DetectorWord(job.vantage, job.target, label, seconds, status, rate)
+
+
+def _word(said: dict[str, Any]) -> tuple[str, float | None]:
+    """The label and the rate that a detector gives. InputError for what is none."""
+    label, rate = said["label"], said.get("rate")
+    if not isinstance(label, str) or label not in _LABELS:
+        near = nearest(label, _LABELS)
+        raise InputError.at("--detector", f"it said the label {label!r}, which is none", near)
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float)):
+        raise InputError.at("--detector", f"it said the rate {rate!r}", "a rate is a number, in bit/s")
+    return label, None if rate is None else float(rate)
 
 
 def _last_object(printed: bytes) -> dict[str, Any]:

@@ -25,8 +25,14 @@ def differing(found: RunDifference) -> str:
         if any(row.parts):
             lines += [f"  both: {row.after}"] if row.after else []
             lines += [f"  first run:  {row.parts[0]}", f"  second run: {row.parts[1]}"]
+    for rule, first, _ in found.rules:
+        lines.append(f"{rule} acted in the {'first' if first else 'second'} run only")
     count = len(found.rows)
-    lines.append(
-        f"{count} of {count + found.same} rows differ" if count else f"the same in all {found.same} rows"
-    )
+    if not count + found.same:
+        same = "the rules that acted differ" if found.rules else "the same rules acted"
+        lines.append(f"no rows to compare, as after a command: {same}")
+    else:
+        lines.append(
+            f"{count} of {count + found.same} rows differ" if count else f"the same in all {found.same} rows"
+        )
     return "".join(f"{printable(line)}\n" for line in lines)

@@ -109,7 +109,7 @@ def fired_on(acts: Mapping[str, Proof]) -> tuple[str, ...]:
 
 def is_rule(name: str, vantage: str, by: str) -> bool:
     """Whether `by` ("rule" or "policy/rule") of a vantage means the rule "operator/policy/rule"."""
-    operator, censor, rule = name.split("/", 2)
+    operator, censor, rule = (*name.split("/", 2), "", "")[:3]
     policy, _, wanted = by.rpartition("/")
     return operator == vantage and policy in ("", censor) and rule == wanted
 

@@ -32,6 +32,22 @@ def kinds(of: FlowStory) -> list[str]:
     return [step.kind for step in of.steps]
 
 
+def test_the_flow_of_the_rule_that_decides_is_shown(tmp_path):
+    """Not the last on which any rule acted: a lie about the address comes before the connection."""
+    other = FLOW.replace("40000", "40001")
+    flows = measurement()["test_keys"] | {"x_flows": [other, FLOW]}
+    lie = receipt(flow=other) | {"censor": "mts/lying"}
+    lie["rules"] = {"lie": lie["rules"]["social"]}
+    row = {"vantage": "mts", "target": "https://twitter.com/", "verdict": "ok", "expected": "dns.poison"}
+    shown = []
+    for by in ("lying/lie", "social"):
+        rows = [row | {"observed": "dns.poison", "by": by}]
+        measured = [measurement(test_keys=flows)]
+        run = write_run(tmp_path / by[:3], receipts=[receipt(), lie], rows=rows, measured=measured)
+        shown.append(choose(read(run), "https://twitter.com/").flow)
+    assert shown == [other, FLOW]
+
+
 def test_a_flow_that_a_rule_stopped(tmp_path):
     assert (
         explained(story(write_run(tmp_path)), 100)

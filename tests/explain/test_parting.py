@@ -57,6 +57,30 @@ def test_a_row_that_only_one_has(tmp_path):
     assert (row.target, row.first, row.second) == ("https://vk.com/", "tls.sni.rst by social", "")
 
 
+def after_a_command(run, *fired, **more):
+    return replace(run, summary={"valid": True, "rules_fired": dict.fromkeys(fired, 2), **more})
+
+
+def test_of_commands_the_rules_that_acted_are_compared(tmp_path):
+    run = read(write_run(tmp_path / "a"))
+    first = after_a_command(run, "mts/tspu/social", "mts/tspu/quic")
+    second = after_a_command(
+        run, "mts/tspu/social", "mts/tspu/drafts", phases=[{"phase": "a"}, {"phase": "b"}]
+    )
+    found = difference(first, second)
+    assert (found.rules, found.same) == (
+        (("mts/tspu/quic", True, False), ("mts/tspu/drafts", False, True)), 0,
+    )  # fmt: skip
+    assert differing(found).splitlines() == [
+        "phases: absent | a, b",
+        "mts/tspu/quic acted in the first run only",
+        "mts/tspu/drafts acted in the second run only",
+        "no rows to compare, as after a command: the rules that acted differ",
+    ]
+    same = differing(difference(first, first))
+    assert same == "no rows to compare, as after a command: the same rules acted\n"
+
+
 def test_an_invalid_run_and_one_that_did_not_end_are_named(tmp_path):
     whole = read(write_run(tmp_path / "a", rows=[RESET]))
     late = replace(whole, summary={**whole.summary, "valid": False, "problems": ["the machine was too busy"]})

@@ -13,7 +13,7 @@ from testbed.errors import InputError
 from testbed.measurement.kinds import parse
 from testbed.model import OUTSIDE, Expectation, Phase, Placement
 from testbed.monitor.against import ExpectedStates, compare
-from testbed.monitor.detector import must_have_a_place
+from testbed.monitor.detector import _word, must_have_a_place
 from testbed.monitor.diagnose import diagnosed
 from testbed.monitor.incidents import Incident, incidents
 from testbed.monitor.instants import instants, usual_interval
@@ -71,6 +71,23 @@ def series(story: Story, states: dict[tuple[str, str], Sequence[State]], every: 
 
 
 # -- when
+
+
+@pytest.mark.parametrize(
+    ("said", "refusal"),
+    [
+        ({"label": "nonsense"}, "it said the label 'nonsense', which is none"),
+        ({"label": "tls.sni.rts"}, "which is none; did you mean 'tls.sni.rst'?"),
+        ({"label": []}, "it said the label [], which is none"),
+        ({"label": "throttle", "rate": "fast"}, "it said the rate 'fast'; a rate is a number, in bit/s"),
+    ],
+)
+def test_what_is_no_label_of_a_detector(said: dict[str, object], refusal: str) -> None:
+    assert _word({"label": "throttle", "rate": 140e3}) == ("throttle", 140e3)
+    assert _word({"label": "failed"}) == ("failed", None)
+    with pytest.raises(InputError) as refused:
+        _word(said)
+    assert refusal in str(refused.value)
 
 
 def test_instants_go_from_the_beginning_to_just_before_the_end(two: Story) -> None:
