@@ -17,6 +17,7 @@ from testbed.errors import InputError
 from testbed.labs.classclerk import ClassClerk
 from testbed.labs.classfolder import ClassFolder
 from testbed.labs.classworlds import ClassLimits, ClassWorlds
+from testbed.labs.opening import tidy
 
 LINKS = "links.csv"
 _END = 300.0  # seconds in which all worlds of a class, thirty on a busy machine, must have ended; our choice
@@ -59,10 +60,13 @@ def serve_class(
 ) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP. `tell` is given lines to print; links are also in links.csv.
 
-    Errors: InputError for an address or a port that cannot be had; UnsupportedError if the page is not built.
+    Errors: InputError for an address or a port that cannot be had, or a class that is served already;
+    UnsupportedError if the page is not built.
     """
     require_assets()
-    with listener_at(address.listen, address.port) as listener:
+    with folder.alone(), listener_at(address.listen, address.port) as listener:
+        for student in students:
+            tidy(folder.workbook(student))
         asyncio.run(_serve(folder, students, limits, address, listener, tell))
 
 

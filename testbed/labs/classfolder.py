@@ -1,15 +1,18 @@
 """The folder of a class on one server: what each student has, and what a student's shell may see of it.
 
 code             the class's, which students never learn: their values follow from it
+lock             held by the server
 testbed/labs/    the workbooks, as on a laptop
 students/NAME/      home and tmp of a student's shell, and the desk on which requests are laid
 handed-in/       what `submit` wrote
 """
 
+import fcntl
 import os
 import secrets
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -54,6 +57,19 @@ class ClassFolder:
         for name in ("students", "handed-in"):
             (path / name).mkdir(exist_ok=True)
         return cls(path.resolve(), lab, code)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the class for this process. InputError if another serves it."""
+        with (self.path / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                message = "the class is served already, by another process"
+                raise InputError.at(
+                    str(self.path), message, "end that first, or name another --folder"
+                ) from None
+            yield
 
     def workbook(self, student: str) -> Workbook:
         """What the student has answered."""

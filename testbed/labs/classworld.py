@@ -15,7 +15,7 @@ from typing import Final
 from testbed.errors import TestbedError
 from testbed.labs.classfolder import ClassFolder
 from testbed.labs.labfile import assign, load_lab
-from testbed.labs.opening import recorded
+from testbed.labs.opening import CLASS_PREFIX, recorded
 from testbed.run.job import Job
 from testbed.run.standing import Opening
 from testbed.world import linux
@@ -30,7 +30,7 @@ def hold(folder: ClassFolder, student: str, name: str) -> str:
     """
     workbook = folder.workbook(student)
     workbook.open()
-    with tempfile.TemporaryDirectory(prefix="class-") as place:
+    with tempfile.TemporaryDirectory(prefix=CLASS_PREFIX) as place:
         assignment = assign(folder.lab, student, folder.code)
         job = Job(
             assignment.scenario(Path(place)),

@@ -13,6 +13,8 @@ from pydantic import Field
 from testbed.errors import InputError, nearest
 from testbed.labs.answers import EVIDENCE, AnswerKind, Mistake, Task
 from testbed.labs.draws import Choice, arithmetic, drawn, filled
+from testbed.labs.taskfaults import faults_of
+from testbed.labs.workbook import is_student
 from testbed.model import Scenario
 from testbed.scenario.document import Document, read
 from testbed.scenario.part import Part, parse
@@ -23,6 +25,8 @@ _PACKAGE: Final = Path(__file__).resolve().parents[1]
 LAB: Final = "lab.yaml"
 SCENARIO: Final = "scenario.yaml"
 HIDDEN: Final = "hidden.yaml"
+_STUDENTS: Final = 40  # for whom a lab's file is checked; our choice
+_TAKEN: Final = ("key",)  # a file of each workbook's
 _TRIES: Final = 5  # our choice; of a choice, one
 
 Value = str | int | float
@@ -162,48 +166,86 @@ def _read(folder: Path) -> Lab:
     document = read(folder / LAB)
     part = parse(LabPart, document, problems)
     if part is not None:
-        _check(part, document, problems)
+        _check(part, document, problems, folder)
     problems.raise_if_any()
     assert part is not None
     return Lab(folder.resolve().name, part, folder, document.digest)
 
 
-def _check(part: LabPart, document: Document, problems: Problems) -> None:
-    """Every name is drawn and every number can be calculated, for a first student; options fit their kind."""
+def _check(part: LabPart, document: Document, problems: Problems, folder: Path) -> None:
+    """Every name is drawn, and every task can be answered, and not by everything, with whatever is drawn."""
+    name = folder.resolve().name
+    if not is_student(name) or name in _TAKEN:
+        problems.add(document, (), f"{name!r} cannot be a lab's name", "name its folder as 10-name")
     try:
-        values = _values(part, "", "check", "check")
+        values = _values(part, "check", "check", "check")
     except ValueError as error:
         problems.add(document, ("values",), str(error), "write numbers, $names, + - * / and brackets")
         return
     except KeyError as error:
         problems.add(document, ("values",), f"nothing named {error} is drawn", nearest(error, part.draws))
         return
+    scenario = _text_of(folder, values, document, problems)
     for name, task in part.tasks.items():
         loc: tuple[str | int, ...] = ("tasks", name)
+        _check_after(part, name, document, problems)
         if (task.kind == "choice") != bool(task.options):
             problems.add(document, loc, "options belong to kind 'choice', and only there")
-        if (task.kind in EVIDENCE) != isinstance(task.answer, dict):
-            problems.add(
-                document,
-                (*loc, "answer"),
-                f"of kind {task.kind!r}",
-                "write what evidence must show, as KEY: VALUE",
-            )
-        if task.after and task.after not in part.tasks:
-            problems.add(
-                document, (*loc, "after"), f"there is no task {task.after!r}", nearest(task.after, part.tasks)
-            )
-        try:
-            made = _task(name, task, values)
-            numbers = made.kind in ("number", "interval")
-            for text in (made.answer, *(one.of for one in made.mistakes)) if numbers else ():
-                arithmetic(text)
-        except KeyError as error:
-            problems.add(document, loc, f"nothing named {error} is drawn", nearest(error, values))
-        except ValueError as error:
-            problems.add(
-                document, loc, str(error), "write $$ for a dollar sign; answers are numbers, $names, + - * /"
-            )
+        elif (task.kind in EVIDENCE) != isinstance(task.answer, dict):
+            remedy = "write what evidence must show, as KEY: VALUE"
+            problems.add(document, (*loc, "answer"), f"of kind {task.kind!r}", remedy)
+        else:
+            _check_answer(part, name, scenario, document, problems)
+
+
+def _check_after(part: LabPart, name: str, document: Document, problems: Problems) -> None:
+    loc, before = ("tasks", name, "after"), part.tasks[name].after
+    if before and before not in part.tasks:
+        problems.add(document, loc, f"there is no task {before!r}", nearest(before, part.tasks))
+    if name in _before(part, name):
+        problems.add(document, loc, f"{name} comes after itself", "let the first one come after none")
+
+
+def _check_answer(part: LabPart, name: str, scenario: str, document: Document, problems: Problems) -> None:
+    loc, values = ("tasks", name), dict[str, str]()
+    try:
+        for number in range(_STUDENTS):
+            values = _values(part, "check", "check", f"check {number}")
+            made = _task(name, part.tasks[name], values)
+            text = filled(scenario, {**values, "secret": ""}) if made.kind in EVIDENCE else ""
+            for message, remedy in faults_of(made, text):
+                problems.add(document, (*loc, "answer"), message, remedy)
+                return
+    except KeyError as error:
+        problems.add(document, loc, f"nothing named {error} is drawn", nearest(error, values))
+    except ValueError as error:
+        problems.add(document, loc, str(error), "write $$ for a dollar sign")
+
+
+def _text_of(folder: Path, values: Mapping[str, str], document: Document, problems: Problems) -> str:
+    """The scenario's text; "" if it is not there, or names in it are not drawn, which are problems."""
+    try:
+        text = (folder / SCENARIO).read_text("utf-8")
+        filled(text, {**values, "secret": ""})
+    except OSError as error:
+        problems.add(document, (), f"{SCENARIO} beside it cannot be read: {error.strerror}", "write it")
+    except KeyError as error:
+        problems.add(document, (), f"{SCENARIO}: nothing named {error} is drawn", nearest(error, values))
+    except ValueError as error:  # also of a text that is not UTF-8
+        problems.add(document, (), f"{SCENARIO}: {error}", "write $$ for a dollar sign")
+    else:
+        return text
+    return ""
+
+
+def _before(part: LabPart, name: str) -> set[str]:
+    """The tasks that must be done with before this one; itself among them if they go in a circle."""
+    found: set[str] = set()
+    after = part.tasks[name].after
+    while after in part.tasks and after not in found:
+        found.add(after)
+        after = part.tasks[after].after
+    return found
 
 
 def assign(lab: Lab, student: str, code: str) -> Assignment:

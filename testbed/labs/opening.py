@@ -28,6 +28,7 @@ PATIENCE: Final = 600.0  # seconds that a start waits for its turn; our choice
 _TURNS: Final = ".turns"  # no student's name
 _FLOWS: Final = "flows"  # of the worlds that have ended: those that a rule met, and nothing of the rule
 _PREFIX: Final = "lab-"  # of the folder for a world
+CLASS_PREFIX: Final = "class-"  # the same of a class's server
 _RUN: Final = "run"  # in it: the record
 _WORLD: Final = "world"  # the folder of the world that is open
 
@@ -129,10 +130,7 @@ def play(
 def recorded(workbook: Workbook, run: Path) -> Iterator[None]:
     """While a world is open, where its record is; then, which flows its rules met."""
     pointer = workbook.folder / _WORLD
-    with suppress(OSError):
-        killed = Path(pointer.read_text("utf-8"))  # it had no time to tidy up
-        _keep_flows(workbook, killed)
-        _remove_leftover(killed)
+    tidy(workbook)
     with suppress(OSError):
         pointer.write_text(str(run), "utf-8")
     try:
@@ -143,6 +141,16 @@ def recorded(workbook: Workbook, run: Path) -> Iterator[None]:
             pointer.unlink(missing_ok=True)
 
 
+def tidy(workbook: Workbook) -> None:
+    """Remove what a world left that was killed: it had no time to. None of this lab may be open."""
+    pointer = workbook.folder / _WORLD
+    with suppress(OSError):
+        killed = Path(pointer.read_text("utf-8"))
+        _keep_flows(workbook, killed)
+        _remove_leftover(killed)
+        pointer.unlink()
+
+
 def _keep_flows(workbook: Workbook, run: Path) -> None:
     with (workbook.folder / _FLOWS).open("a", encoding="utf-8") as file:
         file.writelines(f"{json.dumps(flow)}\n" for flow in sorted(_met(run)))
@@ -150,7 +158,9 @@ def _keep_flows(workbook: Workbook, run: Path) -> None:
 
 def _remove_leftover(run: Path) -> None:
     """The folder of a world that was killed; nothing else, whatever was written into the pointer."""
-    ours = run.parent.parent == Path(tempfile.gettempdir()) and run.parent.name.startswith(_PREFIX)
+    ours = run.parent.parent == Path(tempfile.gettempdir()) and run.parent.name.startswith(
+        (_PREFIX, CLASS_PREFIX)
+    )
     if ours and run.name == _RUN:
         shutil.rmtree(run.parent, ignore_errors=True)
 

@@ -25,7 +25,7 @@ from testbed.labs.classprogress import progress_of
 from testbed.labs.classworlds import ClassLimits, ClassWorlds
 from testbed.labs.clerk import HANDED
 from testbed.labs.labfile import assign, load_lab
-from testbed.labs.opening import ROOM
+from testbed.labs.opening import ROOM, tidy
 from testbed.labs.roster import read_students
 from testbed.vantage.seclusion import Seclusion
 from tests.labs.answering import right_answer
@@ -41,6 +41,10 @@ FILE = ("check", "d", "--file", HANDED)
         ("# a class\n\nanna , 7\n", ("anna",)),
         ("name,student\nAnna A.,anna\n", ("anna",)),
         ("\ufeffanna\r\n", ("anna",)),
+        ("Student,Group\nanna,7\nboris,8\n", ("anna", "boris")),
+        ("\ufeffGruppe;STUDENT\r\n7;anna\r\n8;boris\r\n", ("anna", "boris")),
+        ("group\tstudent\n7\tanna\n", ("anna",)),
+        ("anna;7\nboris;8\n", ("anna", "boris")),
     ],
 )
 def test_students_are_read(text: str, found: tuple[str, ...], tmp_path: Path) -> None:
@@ -62,6 +66,37 @@ def test_a_list_of_students_that_is_wrong_is_refused_by_line(text: str, words: s
     with pytest.raises(InputError) as raised:
         read_students(tmp_path / "class")
     assert words in str(raised.value)
+
+
+def test_every_wrong_line_of_a_list_is_named(tmp_path: Path) -> None:
+    (tmp_path / "class").write_text("anna\n../x\nanna\nboris\n-b\n", "utf-8")
+    with pytest.raises(InputError) as raised:
+        read_students(tmp_path / "class")
+    assert [one.place.rpartition(":")[2] for one in raised.value.problems] == ["2", "3", "5"]
+
+
+def test_what_a_killed_server_left_is_removed_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = ClassFolder.open(tmp_path / "class", load_lab("1"), "spring")
+    left, mine = tmp_path / "class-x1", tmp_path / "mine"
+    for student, place in (("anna", left), ("boris", mine)):
+        (place / "run").mkdir(parents=True)
+        book = folder.workbook(student)
+        book.open()
+        (book.folder / "world").write_text(str(place / "run"))
+        tidy(book)
+        assert not (book.folder / "world").exists()
+    assert (left.exists(), mine.exists()) == (False, True)
+
+
+def test_a_class_is_served_once(tmp_path: Path) -> None:
+    first, second = (ClassFolder.open(tmp_path / "class", load_lab("1"), None) for _ in range(2))
+    with first.alone(), pytest.raises(InputError, match="served already"), second.alone():
+        pass
+    with second.alone():
+        pass
 
 
 def asks(*words: str, handed: str = "", builds: bool = False) -> ClerkRequest:

@@ -376,20 +376,3 @@ def test_the_right_addresses_are_those_of_the_world(tmp_path: Path) -> None:
     known = {name: site.ipv4 for site in sites for name in site.names}
     drawn_of = lab.part.draws["lied"]
     assert drawn_of == [{"name": one["name"], "right": known[one["name"]]} for one in drawn_of]
-
-
-def test_a_labs_file_is_checked(tmp_path: Path) -> None:
-    folder = tmp_path / "x"
-    folder.mkdir()
-    (folder / "lab.yaml").write_text(
-        "title: x\nminutes: 45\nvantage: mts\ndraws: {hop: [1, 2]}\n"
-        "tasks:\n  one: {question: $hip, answer: 1, after: tow}\n"
-        "  two: {question: x, kind: choice, answer: x}\n"
-    )
-    with pytest.raises(InputError) as raised:
-        load_lab(str(folder))
-    assert [(one.message, one.remedy) for one in raised.value.problems] == [
-        ("there is no task 'tow'", "did you mean 'two'?"),
-        ("nothing named 'hip' is drawn", "did you mean 'hop'?"),
-        ("options belong to kind 'choice', and only there", ""),
-    ]
