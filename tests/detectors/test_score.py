@@ -70,6 +70,10 @@ def test_what_is_not_known_of_the_rules_does_not_excuse_a_detector():
 def test_what_a_tool_cannot_see_is_not_counted():
     assert says(replace(BLOCKED, outcome="conncount"), "free").standing(CURL) == "not observable"
     assert says(replace(FREE, target="dns://8.8.8.8/vk.com"), "free").standing(CURL) == "not observable"
+    portal = replace(BLOCKED, outcome="portal")
+    assert [says(portal, "blocked", *named).standing(ANY) for named in ((), ("http.page",), ("portal",))] == [
+        "not observable", "not observable", "hit",
+    ]  # fmt: skip
     assert says(replace(FREE, target="dns://8.8.8.8/vk.com"), "free").standing(ANY) == "right"
 
 
