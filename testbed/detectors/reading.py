@@ -40,22 +40,25 @@ class Notes:
         return ToolReport(tuple(self._verdicts), tuple(self._complaints.values()))
 
 
-def numbered(text: str, notes: Notes) -> Iterator[tuple[str, str]]:
-    """The lines that are not blank as ("line 3", line), each once: a repeated one is a duplicate."""
+def numbered(text: str, notes: Notes, *, repeats: bool = False) -> Iterator[tuple[str, str]]:
+    """The lines that are not blank as ("line 3", line).
+
+    Each once, unless `repeats`: a record that has its time comes twice by mistake alone.
+    """
     seen: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         first = seen.setdefault(line, number)
-        if first != number:
+        if first != number and not repeats:
             notes.complain("duplicate", f"line {number}", f"the same as line {first}")
         else:
             yield f"line {number}", line
 
 
-def json_lines(text: str, notes: Notes) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The JSON objects of a file with one on each line."""
-    for place, line in numbered(text, notes):
+def json_lines(text: str, notes: Notes, *, repeats: bool = False) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The JSON objects of a file with one on each line; `repeats`: the same line may be there again."""
+    for place, line in numbered(text, notes, repeats=repeats):
         try:
             record = json_value(line)
         except ValueError:

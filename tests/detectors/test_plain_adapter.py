@@ -72,11 +72,33 @@ def test_half_a_character_in_an_output_can_be_written_again():
     assert short(report) == {"https://x?.com/": ("free", ())}
 
 
-def test_csv_rows_that_are_cut_or_repeated():
-    text = f"target,verdict\n{SITE},blocked\n{SITE},blocked\n{OTHER}\n"
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_who_says_the_same_again_has_repeated_it(kind):
+    """Or of nine equal answers and another one, one and one would count."""
+    said = [*["blocked"] * 9, "free"]
+    lines = [
+        f"{SITE},{one}" if kind == "csv" else json.dumps({"target": SITE, "verdict": one}) for one in said
+    ]
+    report = read("plain", "\n".join([*(["target,verdict"] if kind == "csv" else []), *lines]))
+    assert [one.said for one in report.verdicts] == said
+    assert complaints(report) == []
+
+
+def test_words_before_and_behind_the_results_cost_none():
+    report = read(
+        "plain", "Starting...\n" + "".join(json.dumps(one) + "\n" for one in RECORDS) + "Done in 3 s\n"
+    )
+    assert (short(report), complaints(report)) == (
+        SAID,
+        [("truncated line", "line 1"), ("truncated line", "line 4")],
+    )
+
+
+def test_csv_rows_that_are_cut():
+    text = f"target,verdict\n{SITE},blocked\n{OTHER}\n"
     report = read("plain", text)
     assert short(report) == {SITE: ("blocked", ())}
-    assert complaints(report) == [("duplicate", "line 3"), ("truncated line", "line 4")]
+    assert complaints(report) == [("truncated line", "line 3")]
     assert complaints(read("plain", "")) == [("empty", "")]
 
 

@@ -3,7 +3,7 @@
 `target` and `verdict` ("blocked", "free" or "inconclusive"; also true or false, in JSON null) are needed;
 `mechanism` (a canonical label, or several with | between them), `layer`, `words`, `vantage`, and the numbers
 `rate`, `received`, `hop`, `residual` are optional. JSON is one object, a list, or one object on each line;
-CSV has a first line with these names.
+CSV has a first line with these names. A record that is there twice is a repeat.
 """
 
 import csv
@@ -30,8 +30,9 @@ def read(output: ToolOutput) -> ToolReport:
     """A verdict for each record."""
     notes = Notes()
     text = output.text.removeprefix("\ufeff")  # which spreadsheets write before it
-    start = text.lstrip()[:1]
-    for place, record in (_json if start in ("{", "[") else _csv)(text, notes):
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    table = "verdict" in [name.strip() for name in first.split(",")]
+    for place, record in (_csv if table else _json)(text, notes):
         _add(place, record, output, notes)
     return notes.report()
 
@@ -40,7 +41,7 @@ def _json(text: str, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         whole = json_value(text)
     except ValueError:
-        yield from json_lines(text, notes)
+        yield from json_lines(text, notes, repeats=True)
         return
     records = items_of(whole) if isinstance(whole, list) else [whole]
     for number, record in enumerate(records, 1):
@@ -53,18 +54,14 @@ def _json(text: str, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _csv(text: str, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
     rows = csv.reader(io.StringIO(text))
     head = [name.strip() for name in next(_readable(rows, notes), [])]
-    seen: set[tuple[str, ...]] = set()
     for row in _readable(rows, notes):
         place = f"line {rows.line_num}"
         if not row:
             continue
-        if tuple(row) in seen:
-            notes.complain("duplicate", place, ",".join(row))
-        elif len(row) != len(head):
+        if len(row) != len(head):
             notes.complain("truncated line", place, f"{len(row)} fields, the first line has {len(head)}")
         else:
             yield place, {name: value for name, value in zip(head, row, strict=True) if value != ""}
-        seen.add(tuple(row))
 
 
 def _readable(rows: Any, notes: Notes) -> Iterator[list[str]]:
