@@ -198,6 +198,15 @@ def _of_version(text: str, version: int) -> str:
     return str(found)
 
 
+class _OrOperator:
+    """Tells editors of that word."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [{"const": OPERATOR}, handler(schema)]}
+
+
 def _or_operator(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
     """The word `operator` stands for the operator's own value, which its world has checked."""
     return value if value == OPERATOR else handler(value)
@@ -214,7 +223,7 @@ def parameters_of(kind: Any) -> type[BaseModel]:
             default = field.default_factory()
         found = for_hint(hints[field.name])
         if field.name in may_be_operators:
-            found = Annotated[found, WrapValidator(_or_operator)]
+            found = Annotated[found, WrapValidator(_or_operator), _OrOperator()]
         fields[field.name] = (found, default)
     config = ConfigDict(extra="forbid", strict=True, defer_build=True)
     return create_model(kind.__name__, __config__=config, __doc__=(kind.__doc__ or "").strip(), **fields)

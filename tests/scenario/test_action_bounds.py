@@ -13,6 +13,7 @@ from testbed.censor.profiles import PROFILES
 from testbed.censor.rehearsal import rehearse
 from testbed.censor.units import AddressOf, Between, BitsPerSecond, Form, InOrder, Octets, Seconds, Share
 from testbed.errors import InputError
+from testbed.scenario.jsonschema import scenario_schema
 from tests.scenario.conftest import Desk
 
 NEEDED = {  # parameters without which there is no such action
@@ -144,3 +145,11 @@ def _bounds(hint: Any) -> Iterator[Between]:
 def test_the_operators_own_is_no_value_out_of_bounds(key: str, name: str, desk: Desk) -> None:
     match = "{dns.qname: a.com}" if key == "dns" else "{ip: 192.0.2.1}"
     desk.rule(match, written(key, {name: "operator"}))()
+
+
+def test_editors_know_the_word_and_the_bounds() -> None:
+    parts = scenario_schema()["$defs"]
+    assert {"const": "operator"} in parts["Page"]["properties"]["location"]["anyOf"]
+    assert {"const": "operator"} in parts["DnsLie"]["properties"]["a"]["anyOf"]
+    ttl = parts["InjectRst"]["properties"]["ttl"]["anyOf"]
+    assert {"type": "integer", "minimum": 1, "maximum": 255} in ttl
