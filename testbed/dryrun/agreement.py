@@ -6,18 +6,16 @@ chance, it is asked draw by draw, and what may happen is accepted.
 
 import multiprocessing
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Final
 
-from testbed.censor.policy import Rule
 from testbed.dryrun.ask import Asker, DryAnswer, askable
 from testbed.dryrun.farside import PLAYED
 from testbed.dryrun.trial import DryPlace
 from testbed.errors import InputError, Problem
 from testbed.measurement.kinds.dns import DnsKind, question
-from testbed.measurement.target import is_address
 from testbed.model import OUTSIDE, Scenario
 from testbed.scenario.labels import CAUSELESS
 from testbed.scenario.loader import load
@@ -84,7 +82,6 @@ class Agreement:
         self.scenario = scenario
         self.unasked: set[str] = set()  # schemes of targets that only their own class can ask for
         self._asker = Asker(scenario)
-        self._addressed: dict[int, bool] = {}  # by the policy's identity
         self._known: dict[tuple[object, ...], list[DryAnswer]] = {}
 
     def problems(self) -> list[Problem]:
@@ -92,9 +89,11 @@ class Agreement:
         found: dict[tuple[str, str, str], _Fault] = {}
         for phase in self.scenario.phases:
             for ipv in (4, 6):
-                for one in truth(self.scenario, phase, ipv=ipv):
+                every = truth(self.scenario, phase, ipv=ipv)
+                named = {one.vantage for one in every if one.by}
+                for one in every:
                     place = self._asker.written(phase, one, ipv)
-                    for message, remedy in self._blamed_faults(place, phase, one, ipv):
+                    for message, remedy in self._blamed_faults(place, phase, one, ipv, named):
                         fault = found.setdefault((place, one.target.url, remedy), _Fault(message, remedy))
                         fault.where.setdefault(phase, {})[one.vantage] = None
         return [
@@ -102,11 +101,17 @@ class Agreement:
             for (place, *_), fault in found.items()
         ]
 
-    def _blamed_faults(self, place: str, phase: str, one: Truth, ipv: int) -> list[tuple[str, str]]:
-        """As `_faults`; what a plug-in raises when it is asked is a fault of its file, too."""
+    def _blamed_faults(
+        self, place: str, phase: str, one: Truth, ipv: int, named: Collection[str]
+    ) -> list[tuple[str, str]]:
+        """As `_faults`; what a plug-in raises when it is asked is a fault of its file, too.
+
+        `named`: vantages where some rule is expected to act.
+        """
         try:
             with blaming_plugins(place):
-                return list(self._faults(phase, one, ipv))
+                faults = list(self._faults(phase, one, ipv))
+                return faults or ([] if one.vantage in named else list(self._unnamed(phase, one, ipv)))
         except InputError as error:
             return [(problem.message, problem.remedy) for problem in error.problems]
 
@@ -118,8 +123,6 @@ class Agreement:
         if one.vantage == OUTSIDE and one.role != "control":
             return
         place = self._asker.place(phase, one.vantage)
-        if ipv == 6 and not self._by_address(place):
-            return  # rules without addresses do to IPv6 what they do to IPv4
         accepted = {one.outcome, *also_seen(self.scenario, phase, one)}
         first = self._answers(place, one, ipv, 0)
         if failing_itself(place, one) and not any(answer.trial.rules for answer in first):
@@ -130,6 +133,17 @@ class Agreement:
             place, one, ipv, accepted
         ):
             yield _said(one, first[0], accepted, ipv if self._differs(place, one, ipv) else None)
+
+    def _unnamed(self, phase: str, one: Truth, ipv: int) -> Iterator[tuple[str, str]]:
+        """A rule that acts unseen where none is expected to: a run calls it interference."""
+        if one.vantage == OUTSIDE or not askable(one.target):
+            return
+        for answer in self._answers(self._asker.place(phase, one.vantage), one, ipv, 0):
+            for rule in answer.trial.rules[:1] if answer.label == one.outcome else ():
+                name = rule.split("/", 1)[1]
+                message = f"{one.target.url}: {one.outcome!r} is expected, and {name} acts on its packets"
+                cause = f"by: {name.rpartition('/')[2]}"
+                yield message, f"write 'outcome: {one.outcome}, {cause}', or change the rules"
 
     def _possible(self, place: DryPlace, one: Truth, ipv: int, accepted: set[str]) -> bool:
         """Whether some other draw gives it. Nothing is left to chance if the first few are alike."""
@@ -149,24 +163,20 @@ class Agreement:
         low, high = one.share
         if stray is not None:
             yield _said(one, stray, accepted, None)
-        elif not low <= len(hits) / len(every) <= high:
+        elif not hits or not low <= len(hits) / len(every) <= high:
             got = f"{100 * len(hits) / len(every):.0f} % of {len(every)} tries"
             wanted = f"{100 * low:g}..{100 * high:g} % of the tries at {one.target.url}"
             message = f"{one.outcome!r} is expected of {wanted}"
-            yield f"{message}, and by the rules it is {got}", "change 'share', or the rule's chance ('miss:')"
+            remedy = "change 'share', or the rule's chance ('miss:')"
+            yield (
+                f"{message}, and by the rules it is {got}",
+                remedy if hits else "expect 'ok', or change the rules",
+            )
 
     def _differs(self, place: DryPlace, one: Truth, ipv: int) -> bool:
         """Whether the other IP version gives something else."""
         other = self._answers(place, one, 10 - ipv, 0)[0].label
         return other != self._answers(place, one, ipv, 0)[0].label
-
-    def _by_address(self, place: DryPlace) -> bool:
-        """Whether a box of the vantage knows addresses, which say nothing of the other IP version."""
-        mine = [one.policy for one in place.placements if one.operator == place.vantage]
-        for policy in mine:
-            if id(policy) not in self._addressed:
-                self._addressed[id(policy)] = any(map(_has_addresses, policy.rules))
-        return any(self._addressed[id(policy)] for policy in mine)
 
     def _answers(self, place: DryPlace, one: Truth, ipv: int, draw: int) -> list[DryAnswer]:
         """Asked once for all operators that have the same boxes in the same places."""
@@ -202,14 +212,6 @@ def failing_itself(place: DryPlace, one: Truth) -> bool:
         return True
     site = place.world.site_of(asked)
     return site is not None and one.outcome == "ok" and site.answers == "by resolver"
-
-
-def _has_addresses(rule: Rule) -> bool:
-    """Whether a rule looks for addresses, or its action has some of its own."""
-    action = rule.action
-    values = [getattr(action, each.name) for each in fields(action)]
-    texts = [text for value in values for text in (value if isinstance(value, tuple) else (value,))]
-    return "ip" in rule.match or any(isinstance(text, str) and is_address(text) for text in texts)
 
 
 def _agrees(answer: DryAnswer, one: Truth, accepted: set[str]) -> bool:

@@ -24,7 +24,7 @@ from testbed.dryrun.tcppeer import TcpPeer, announced_mss
 from testbed.dryrun.way import WAKES, DryAct, Way, read
 from testbed.internet.behaviour import behaving
 from testbed.internet.doh import resolver_pages
-from testbed.internet.hosts import far_hosts, surroundings
+from testbed.internet.hosts import by_address, far_hosts, surroundings
 from testbed.internet.pages import Application, host_pages
 from testbed.internet.services.tunnel import Tunnel
 from testbed.internet.zone import Zone, answer, for_udp
@@ -371,7 +371,8 @@ def _carried_out(
 
 def shown(host: Host) -> bytes:
     """What a client learns of a server's certificate."""
-    found = {"certificate": host.certificate, "names": [*host.names], "addresses": [*host.ipv4, *host.ipv6]}
+    addresses = [*host.ipv4, *host.ipv6] if by_address(host) else []
+    found = {"certificate": host.certificate, "names": [*host.names], "addresses": addresses}
     return json.dumps(found).encode()
 
 

@@ -152,6 +152,11 @@ def certificate_of(host: Host, addresses: Sequence[str], authority: Authority) -
     return authority.certificate_for(names, addresses)
 
 
+def by_address(host: Host) -> bool:
+    """Whether the certificate of `host` is for its addresses, too: a resolver's is, a site's is not."""
+    return not host.names or any(one.certificate == "names and addresses" for one in host.services)
+
+
 class LaterCertificate:
     """The certificate that a host's services need, made when the first of them begins.
 
@@ -162,8 +167,7 @@ class LaterCertificate:
     def __init__(self, host: Host, addresses: Sequence[str], authority: Authority) -> None:
         self._host, self._authority = host, authority
         needed = {service.certificate for service in host.services} - {"no"}
-        by_address = "names and addresses" in needed or not host.names
-        self._addresses = addresses if by_address else ()
+        self._addresses = addresses if by_address(host) else ()
         self._files = [os.memfd_create("pem") for _ in range(2)] if needed else []
 
     @property

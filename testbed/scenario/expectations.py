@@ -13,6 +13,7 @@ from testbed.scenario.sources import Sources
 from testbed.scenario.targets import TargetParser
 
 ALL = "all"
+_NO_HARM = {*CAUSELESS, "portal"}  # of a control: everybody's network is out, or asks for a login
 _SHOWN = 3  # vantages that a message names; our choice
 
 Phases = Mapping[str, Phase]
@@ -30,6 +31,14 @@ def expand(
             continue
         loc: Loc = ("expect", index)
         _check_part(part, loc, sources)
+        for key in ("phase", "vantage", "target"):
+            if not getattr(part, key):
+                remedy = (
+                    "name one, or leave the expectation out"
+                    if key == "target"
+                    else "name one, or leave it out"
+                )
+                sources.add((*loc, key), f"an expectation for no {key} tests nothing", remedy)
         parsed = [targets.target(url, _item(loc, "target", n)) for n, url in enumerate(part.target)]
         chosen_phases = chosen(part.phase, list(phases), "phase", loc, sources)
         chosen_vantages = chosen(part.vantage, vantages, "vantage", loc, sources)
@@ -144,3 +153,14 @@ def controls(urls: list[str], targets: TargetParser) -> tuple[Target, ...]:
     """The control targets; problems noted."""
     parsed = [targets.target(url, ("controls", index)) for index, url in enumerate(urls)]
     return tuple(filter(None, parsed))
+
+
+def check_controls(given: Sequence[Target], expect: Sequence[Expectation], sources: Sources) -> None:
+    """Note controls that a censor is expected to harm: they cannot show that the rest still works."""
+    for index, control in enumerate(given):
+        harmed = [one for one in expect if one.target.url == control.url and one.outcome not in _NO_HARM]
+        if harmed:
+            first = harmed[0]
+            where = f"from {first.vantage} in phase {first.phase!r}"
+            message = f"{control.url} is a control, and {first.outcome!r} is expected of it {where}"
+            sources.add(("controls", index), message, "name a target that no rule meets")

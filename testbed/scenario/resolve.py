@@ -10,7 +10,7 @@ from testbed.errors import nearest
 from testbed.model import OUTSIDE, Circumvention, Expectation, Scenario, World
 from testbed.model.addressing import is_domestic
 from testbed.scenario.document import Document
-from testbed.scenario.expectations import Phases, controls, expand
+from testbed.scenario.expectations import Phases, check_controls, controls, expand
 from testbed.scenario.invalid import INVALID, UNKNOWN
 from testbed.scenario.phases import phases_of, sites_with
 from testbed.scenario.policies import CensorCompiler
@@ -58,6 +58,7 @@ def resolve(
     targets = TargetParser(part.probe_kinds, sources)
     expect = expand(part.expect, phases, targets, sources)
     control = controls(part.controls, targets)
+    check_controls(control, expect, sources)
     ways = _ways(part, phases, expect, targets, sources) if tools else ()
     sources.problems.raise_if_any()
     return Scenario(

@@ -2,6 +2,8 @@
 
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
+from ipaddress import ip_address
 from random import Random
 from typing import Final
 
@@ -40,7 +42,10 @@ def extension(kind: int, data: bytes = b"") -> bytes:
 
 
 def server_name(name: str) -> bytes:
-    """The server_name extension."""
+    """The server_name extension; b"" for an address, which it must not have (RFC 6066 §3)."""
+    with suppress(ValueError):
+        ip_address(name)
+        return b""
     return extension(0, vector(b"\0" + vector(name.encode(), 2), 2))
 
 

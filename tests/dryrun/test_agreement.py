@@ -72,6 +72,15 @@ def test_an_effect_over_one_ip_version(check: Checked) -> None:
     assert check(f"{only}\n{six}", *four) == []
 
 
+def test_a_size_is_another_over_ipv6(check: Checked) -> None:
+    """A SYN has 60 bytes over IPv4 and 80 over IPv6."""
+    small = "{transport: tcp, ports: 80, opening: true, size: {max: 60}}", "drop"
+    expect = "{phase: on, vantage: mts, target: 'http://twitter.com/', outcome: ip.drop, by: rule}"
+    (said,) = [one for one in check(expect, *small) if "twitter" in one]
+    assert "http://twitter.com/ over IPv6: 'ip.drop' by rule is expected, and the rules give 'ok'" in said
+    assert said.endswith("give it 'ip: 4', and another expectation for 'ip: 6', or change the rules")
+
+
 LIES = "{phase: on, vantage: mts, target: 'dns://8.8.8.8/twitter.com%s', outcome: dns.poison, by: rule}"
 
 
@@ -155,3 +164,29 @@ def test_the_same_effect_by_another_rule(check):
     assert check(expect.format("rule"), action=two) == []
     (said,) = check(expect.format("second"), action=two)
     assert "'tls.sni.rst' by second is expected, and the rules give 'tls.sni.rst', by box/rule" in said
+
+
+def test_a_server_whose_certificate_has_no_address(check: Checked) -> None:
+    """And no ClientHello has an address as its name."""
+    target = 'phase: on, vantage: mts, target: "https://104.244.42.1/"'
+    assert check(f"{{{target}, outcome: broken}}") == []
+    (said,) = check(f"{{{target}, outcome: ok}}")
+    assert "'ok' is expected, and the rules give 'broken'" in said
+    (said,) = check(f"{{{target}, outcome: tls.sni.drop, by: rule}}", "{tls.sni: 104.244.42.1}", "drop")
+    assert "the rules give 'broken', and no rule acts" in said
+
+
+def test_a_rule_that_acts_unseen_is_named(check: Checked) -> None:
+    late = RESET[0], "{delay: {by: 10 ms}}"
+    target = 'phase: on, vantage: mts, target: "https://twitter.com/"'
+    (said,) = check(f"{{{target}, outcome: ok}}", *late)
+    assert "'ok' is expected, and box/rule acts on its packets, from mts in phase on" in said
+    assert said.endswith("write 'outcome: ok, by: rule', or change the rules")
+    assert check(f"{{{target}, outcome: ok, by: rule}}", *late) == []
+
+
+def test_a_share_of_tries_that_no_rule_meets(check: Checked) -> None:
+    target = 'phase: on, vantage: mts, target: "https://www.bbc.com/"'
+    (said,) = check(f"{{{target}, outcome: tls.sni.rst, by: rule, tries: 3, share: 0..100 %}}")
+    assert "by the rules it is 0 % of 30 tries" in said
+    assert said.endswith("expect 'ok', or change the rules")

@@ -1,5 +1,10 @@
 """What an expectation may say beside its outcome, from the file to JSON and to a line of text."""
 
+import pytest
+
+from testbed.errors import InputError
+from testbed.internet.pages import MAX_BYTES, MAX_BYTES_HTTP3
+from testbed.measurement.kinds import parse
 from testbed.scenario.summary import expectation_lines
 from testbed.scenario.tojson import to_json
 
@@ -27,3 +32,33 @@ def test_from_the_file_to_json_and_to_text(desk):
     assert "tls.sni.rst in 30-70 % of 20 tries over IPv4  https://twitter.com/" in lines[0]
     assert "ok over IPv6  https://twitter.com/" in lines[1]
     assert "freeze after 12288-20480 bytes  https://twitter.com/bytes/70000" in lines[2]
+
+
+@pytest.mark.parametrize("key", ["phase", "vantage", "target"])
+def test_an_expectation_for_nothing(desk, key):
+    given = {"phase": "block", "vantage": "mts", "target": '"https://twitter.com/"'} | {key: "[]"}
+    line = "{" + ", ".join(f"{one}: {value}" for one, value in given.items()) + ", outcome: ok}"
+    with pytest.raises(InputError) as caught:
+        desk.load(EXPECT, f"{EXPECT}\n  - {line}")
+    (problem,) = caught.value.problems
+    assert f"an expectation for no {key} tests nothing" in str(problem)
+    assert f"expect[1].{key}" in str(problem)
+
+
+def test_a_control_that_is_expected_to_be_harmed(desk):
+    with pytest.raises(InputError) as caught:
+        desk.load("https://vk.com/", "https://twitter.com/")
+    assert "is a control, and 'tls.sni.rst' is expected of it from mts" in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["-1", "x", "", str(MAX_BYTES + 1), "9" * 30])
+def test_a_download_of_no_number(number):
+    with pytest.raises(InputError, match="does not say how much to download"):
+        parse(f"https://www.bbc.com/bytes/{number}")
+
+
+def test_downloads_end_where_the_servers_do():
+    for scheme, most in (("https", MAX_BYTES), ("h3", MAX_BYTES_HTTP3)):
+        assert parse(f"{scheme}://www.bbc.com/bytes/{most}").bulk
+        with pytest.raises(InputError):
+            parse(f"{scheme}://www.bbc.com/bytes/{most + 1}")

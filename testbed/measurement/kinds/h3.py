@@ -13,6 +13,7 @@ class H3Kind(HttpKind):
     form: ClassVar[str] = "h3://NAME/"
     transport: ClassVar[str] = "quic"
     port: ClassVar[int] = 443
+    most: ClassVar[int] = 64 << 20
     modules: ClassVar[tuple[str, ...]] = ("aioquic.asyncio.protocol", "aioquic.h3.connection")
 
     def measure(self, target: Target, steps: Steps) -> None:
