@@ -24,7 +24,8 @@ def command(run: str, flow: str, vantage: str, width: int | None, *, as_json: bo
     """Print what happened to a flow: what was sent, what each censor saw and did, and what came back.
 
     RUN is a run's folder, or 'last'. FLOW is a flow as events.jsonl names it, one of its ends, or a target as
-    the scenario has it; without one, the most interesting flow. Of a flow that was not stopped, the reasons.
+    the scenario has it; of a command's flows also the URL or name that a censor read. Without one, the most
+    interesting flow. Of a flow that was not stopped, the reasons.
     """
     from testbed.explain.chosen import choose
     from testbed.explain.compose import compose

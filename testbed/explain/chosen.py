@@ -29,13 +29,14 @@ def choose(evidence: RunEvidence, wanted: str = "", vantage: str = "") -> Chosen
         return _of_target(evidence, of_target)
     known = _known(evidence)
     fits = [flow for flow in known if flow == wanted] or [flow for flow in known if _fits(flow, wanted)]
+    fits = fits or list(evidence.flows_named(_host(wanted)))  # of a command, which has no targets
     if not fits:
         raise InputError.at(
             "FLOW", f"no flow or target {wanted!r} in this run", _near(evidence, wanted, known)
         )
     acted = evidence.acted()
     chosen = max(fits, key=lambda flow: acted.get(flow, -1))
-    return ChosenFlow(chosen, known[chosen])
+    return ChosenFlow(chosen, known.get(chosen))
 
 
 def _at(evidence: RunEvidence, vantage: str) -> list[MeasuredFlows]:
@@ -43,6 +44,12 @@ def _at(evidence: RunEvidence, vantage: str) -> list[MeasuredFlows]:
     if vantage and vantage not in known:
         raise InputError.at("--vantage", f"nothing was measured from {vantage!r}", nearest(vantage, known))
     return [one for one in evidence.measured if not vantage or one.measurement.vantage == vantage]
+
+
+def _host(wanted: str) -> str:
+    """The name in a URL, or the word itself."""
+    bare = wanted.partition("://")[2] or wanted
+    return bare.partition("/")[0].partition(":")[0].lower()
 
 
 def _is_target(target: str, wanted: str) -> bool:

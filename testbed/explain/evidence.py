@@ -72,6 +72,17 @@ class RunEvidence:
         lines = (line for line in self._lines() if b'"flow": ""' in line and wanted in line)
         return [event for line in lines if (event := _parsed(line)) and event["detail"].get("name") == name]
 
+    def flows_named(self, name: str) -> Iterator[str]:
+        """The flows in which a censor read a name, in their order; at most `MOST_FLOWS`."""
+        wanted = json.dumps(name, ensure_ascii=False).encode()
+        found: dict[str, None] = {}
+        for line in self._lines():
+            event = _parsed(line) if wanted in line and len(found) < MOST_FLOWS else None
+            detail = event.get("detail") if event else None
+            if event and event.get("flow") and isinstance(detail, dict) and detail.get("name") == name:
+                found[str(event["flow"])] = None
+        yield from found
+
     def triggered(self) -> dict[str, str]:
         """Flow -> the first kind of event about it, in their order; at most `MOST_FLOWS`."""
         found: dict[str, str] = {}

@@ -141,6 +141,18 @@ def test_ways_to_name_a_flow(tmp_path, wanted):
     assert story(write_run(tmp_path), wanted).flow == FLOW
 
 
+@pytest.mark.parametrize("wanted", ["https://twitter.com/i/flow", "twitter.com", "https://TWITTER.com:443/"])
+def test_a_commands_flow_by_the_name_that_a_censor_read(tmp_path, wanted):
+    read_in_all = [event(1.1, flow=FLOW.replace("40000", "40001")), event(1.2), event(1.3, flow=other_flow())]
+    read_in_all[2]["detail"] = {**MATCH, "name": "vk.com"}
+    found = story(write_run(tmp_path, events=read_in_all, measured=[]), wanted)
+    assert found.flow == FLOW, "on which a rule acted"
+
+
+def other_flow():
+    return FLOW.replace("40000", "40002")
+
+
 def test_a_flow_that_does_not_exist_names_the_nearest(tmp_path):
     evidence = read(write_run(tmp_path))
     with pytest.raises(InputError, match=r"no flow or target 'twiter.com' in this run; did you mean"):
