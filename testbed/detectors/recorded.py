@@ -53,21 +53,31 @@ def of_run(
         raise InputError.at(
             "--run", f"{loaded.name} has no phase {phase!r}", "give its file: --scenario FILE"
         )
-    known = cases(loaded, phase, vantages, _ipv(folder))
+    if list(vantages) == [OUTSIDE]:
+        message = f"{folder}: it ran outside alone, where nothing filters and nothing is to be found"
+        raise InputError.at("--run", message, "make a run from an operator: testbed run NAME --vantage V")
+    ipv = _ipv(folder)
+    known = cases(loaded, phase, vantages, ipv)
     problems = "; ".join(summary.get("problems", ()))
     if output is None:
         controls = [target.url for target in loaded.controls]
         return _of_probe(folder, known, problems, controls)
     fired = tuple(summary.get("rules_fired", {}))
+    other = {(one.vantage, one.target): one.by for one in cases(loaded, phase, vantages, 10 - ipv)}
     known = [
-        replace(
-            one, lab_error=problems, acted=tuple(rule for rule in fired if is_rule(rule, one.vantage, one.by))
-        )
-        if one.by
-        else replace(one, lab_error=problems)
+        replace(one, lab_error=problems, acted=_acted(fired, one, other.get((one.vantage, one.target), "")))
         for one in known
     ]
     return paired(known, adapter.report(output))
+
+
+def _acted(fired: Iterable[str], known: Trial, other: str) -> tuple[str, ...] | None:
+    """Of the rules that acted in a command's run, those that the trial's target can have met.
+
+    `other`: the rule that its expectation names over the other IP version, which the command may have chosen.
+    """
+    named = known.by or other
+    return tuple(rule for rule in fired if is_rule(rule, known.vantage, named)) if named else None
 
 
 def _scenario_of(folder: Path, summary: dict[str, Any]) -> str:
@@ -84,11 +94,11 @@ def _scenario_of(folder: Path, summary: dict[str, Any]) -> str:
 
 
 def _as_run(folder: Path, given: str) -> Scenario:
-    """The scenario `given`, which MUST be as the run had it."""
-    loaded, record = load(given), folder / "scenario.json"
+    """The scenario `given`, which MUST be as the run had it; tools are no part of what is true."""
+    loaded, record = load(given, tools=False), folder / "scenario.json"
     ran = _json(record, "--run").get("files") if record.exists() else None
     ran = ran if isinstance(ran, dict) else loaded.files  # of a version that did not say
-    if other := [name for name in {**ran, **loaded.files} if ran.get(name) != loaded.files.get(name)]:
+    if other := [name for name, digest in loaded.files.items() if ran.get(name) != digest]:
         names = ", ".join(sorted(Path(name).name for name in other))
         remedy = "give the file as it was: --scenario FILE; or make the run again"
         raise InputError.at("--run", f"{folder}: the scenario is another than the run's: {names}", remedy)

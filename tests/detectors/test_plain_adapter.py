@@ -94,6 +94,14 @@ def test_words_before_and_behind_the_results_cost_none():
     )
 
 
+@pytest.mark.parametrize(("before", "complained"), [("Starting\n", ["line 1"]), ("\n\n", [])])
+def test_a_table_begins_with_its_names(before, complained):
+    report = read("plain", f"{before}target,verdict\n{SITE},blocked\n{OTHER}\n")
+    assert short(report) == {SITE: ("blocked", ())}
+    cut = before.count("\n") + 3
+    assert [place for _, place in complaints(report)] == [*complained, f"line {cut}"]
+
+
 def test_csv_rows_that_are_cut():
     text = f"target,verdict\n{SITE},blocked\n{OTHER}\n"
     report = read("plain", text)

@@ -150,6 +150,31 @@ def test_a_run_is_scored_by_the_scenario_that_it_had(tmp_path):
         recorded.of_run(run, PLAIN, output())
 
 
+def test_a_run_that_tried_no_tools_is_of_the_same_scenario(tmp_path):
+    run = run_folder(tmp_path / "run", fired=(), scenario="telegram-ip-blocking-2018", phase="own-nets")
+    for tools in (False, True):
+        files = dict(load("telegram-ip-blocking-2018", tools=tools).files)
+        (run / "scenario.json").write_text(json.dumps({"files": files}))
+        recorded.of_run(run, PLAIN, output())
+
+
+def test_a_command_that_chose_the_other_ip_version_met_its_rule(tmp_path):
+    """Over IPv6 Telegram was free; what a rule of IPv4 did to the command is no false alarm."""
+    rule, site = "mts/own-nets/telegram-nets", "https://web.telegram.org/"
+    run = run_folder(tmp_path / "run", fired=(rule,), scenario="telegram-ip-blocking-2018", phase="own-nets")
+    control = replace(measured("mts", FINE), annotations={"vantage": "mts", "ip_version": "6"})
+    (run / "results.jsonl").write_text(json.dumps(control.to_json()) + "\n")
+    trials, _ = recorded.of_run(run, PLAIN, output((site, "blocked"), (FINE, "blocked")))
+    found = standings(trials)
+    assert (found[site], found[FINE]) == ("another rule", "false alarm")
+
+
+def test_a_run_from_outside_alone_has_nothing_to_find(tmp_path):
+    run = run_folder(tmp_path / "run", fired=(), vantages=["outside"])
+    with pytest.raises(InputError, match="it ran outside alone"):
+        recorded.of_run(run, PLAIN, output((FINE, "free")))
+
+
 def truth_file(path, **changed):
     common = {
         "level": "policy",

@@ -30,11 +30,16 @@ def read(output: ToolOutput) -> ToolReport:
     """A verdict for each record."""
     notes = Notes()
     text = output.text.removeprefix("\ufeff")  # which spreadsheets write before it
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    table = "verdict" in [name.strip() for name in first.split(",")]
-    for place, record in (_csv if table else _json)(text, notes):
+    head = _head(text)
+    for place, record in _json(text, notes) if head is None else _csv(text, head, notes):
         _add(place, record, output, notes)
     return notes.report()
+
+
+def _head(text: str) -> int | None:
+    """The number of the line with the names of a table's columns, from 0; None if there is no table."""
+    lines = enumerate(text.splitlines())
+    return next((n for n, line in lines if "verdict" in [name.strip() for name in line.split(",")]), None)
 
 
 def _json(text: str, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -51,15 +56,19 @@ def _json(text: str, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
             notes.complain("not a result", f"record {number}", repr(record))
 
 
-def _csv(text: str, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    rows = csv.reader(io.StringIO(text))
+def _csv(text: str, begins: int, notes: Notes) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    lines = text.splitlines(keepends=True)
+    for number, line in enumerate(lines[:begins], 1):  # a program's greeting
+        if line.strip():
+            notes.complain("not a result", f"line {number}", line.strip())
+    rows = csv.reader(io.StringIO("".join(lines[begins:])))
     head = [name.strip() for name in next(_readable(rows, notes), [])]
     for row in _readable(rows, notes):
-        place = f"line {rows.line_num}"
+        place = f"line {begins + rows.line_num}"
         if not row:
             continue
         if len(row) != len(head):
-            notes.complain("truncated line", place, f"{len(row)} fields, the first line has {len(head)}")
+            notes.complain("truncated line", place, f"{len(row)} fields, the table has {len(head)}")
         else:
             yield place, {name: value for name, value in zip(head, row, strict=True) if value != ""}
 
