@@ -15,7 +15,7 @@ from testbed.cli import options
         "testbed score evaluations/probe --markdown summary.md",
     ),
 )
-@click.argument("results", required=False, type=click.Path(path_type=Path, exists=True))
+@click.argument("results", required=False, type=click.Path(path_type=Path, exists=True, allow_dash=True))
 @click.option(
     "--run",
     "run_folder",
@@ -51,7 +51,7 @@ def command(
     *,
     as_json: bool,
 ) -> int:
-    """Score RESULTS: a tool's output, or the folder of an evaluation or a sweep.
+    """Score RESULTS: a tool's output (- is standard input), or the folder of an evaluation or a sweep.
 
     Exit status: 0 if the thresholds are reached, 1 if not, 2 for input that cannot be used, 3 if the
     laboratory spoiled more than a tenth of the trials.
@@ -76,7 +76,7 @@ def command(
         if (results is None) is not (name is None) or (results is None and truth is not None):
             raise click.UsageError("RESULTS need --adapter NAME, and --adapter needs RESULTS")
         reader = adapter(name or "probe")
-        output = ToolOutput(results.read_text("utf-8", "replace")) if results is not None else None
+        output = ToolOutput(_text(results)) if results is not None else None
         if run_folder is not None:
             trials, complaints = recorded.of_run(run_folder, reader, output, scenario)
         else:
@@ -84,3 +84,8 @@ def command(
             trials, complaints = recorded.of_truth(truth, reader, output, vantage, phase)
         found = score(reader.name, trials, reader, complaints)
     return publish(found, trials, limits, as_json=as_json, junit=junit, markdown=markdown)
+
+
+def _text(results: Path) -> str:
+    with click.open_file(str(results), "r", "utf-8", "replace") as file:
+        return str(file.read())

@@ -169,6 +169,12 @@ def test_a_command_that_chose_the_other_ip_version_met_its_rule(tmp_path):
     assert (found[site], found[FINE]) == ("another rule", "false alarm")
 
 
+def test_a_tools_output_from_standard_input(tmp_path):
+    words = ["-", "--adapter", "plain", "--run", str(run_folder(tmp_path / "run")), "--json"]
+    shown = CliRunner().invoke(command, words, input=output((SLOW, "blocked")).text)
+    assert json.loads(shown.stdout)["counts"]["hit"] == 1
+
+
 def test_a_run_from_outside_alone_has_nothing_to_find(tmp_path):
     run = run_folder(tmp_path / "run", fired=(), vantages=["outside"])
     with pytest.raises(InputError, match="it ran outside alone"):
