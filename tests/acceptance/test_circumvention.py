@@ -46,6 +46,14 @@ GOOD = """\
     target: *x
     fails_by: box/proxies
     server: {ipv4: 95.216.2.7, ipv6: "2a01:4f9:0:2::77"}
+  - name: decoy-that-ends-early
+    recipe:
+      proxy: socks5://127.0.0.1:1080
+      client:
+        - command:
+            run: exec "$TESTBED_PYTHON" -m testbed.evade --listen 127.0.0.1:1080 low-ttl:3
+            ready: {tcp: 1080}
+    target: *x
   - {name: not-here, recipe: {proxy: "http://127.0.0.1:1", programs: [no-such-tool]}, target: *x}
 """
 BAD = """\
@@ -106,11 +114,12 @@ def test_tools_get_through_and_fail_as_the_scenario_says(testbed, tmp_path):
         "dns-at-names": ("tls.sni.rst", "tls.sni.fin", "ok"),
         "doh-at-names": ("tls.sni.rst", "tls.sni.rst", "ok"),
         "proxy-dead": ("tls.sni.rst", "ip.drop", "ok"),
+        "decoy-that-ends-early": ("tls.sni.rst", "ok", "tls.mitm"),  # it reaches a server so near
         "not-here": ("", "", ""),
     }
     assert rows(done)["proxy-dead"]["acted"] == ["mts/box/proxies"]
     assert "skipped: not-here: no-such-tool is not installed" in done.out
-    assert "circumvention as expected: 16 of 16, 1 skipped" in done.out
+    assert "circumvention as expected: 17 of 17, 1 skipped" in done.out
 
 
 def test_what_proves_nothing_is_invalid(testbed, tmp_path):
