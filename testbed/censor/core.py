@@ -106,6 +106,7 @@ class Censor:
         self._plain_outside = sorted(self._plain + outside)
         self._either_outside = sorted(self._either + outside)
         self._keeps_history = any(rule.history for rule in rules)
+        self._spreading = {i for i, rule in enumerate(policy.rules) if rule.action.spreads}
         self._profiles = [policy.profiles_of(rule) for rule in policy.rules]
         self._declared = [self._declaration(index) for index in range(len(policy.rules))]
         hello = {Kind.TLS, Kind.INITIAL}  # what comes in several packets
@@ -141,7 +142,7 @@ class Censor:
         flow = self._flows.track(packet, direction, now)
         if self._keeps_history:
             flow.history.add(packet, direction)
-        elif flow.care is _IGNORED and flow.inspection.watch is None:
+        elif flow.care is _IGNORED and flow.inspection.watch is None and not self._spreading:
             return self._given_up(packet, flow)
         if (hold := flow.hold) is not None and now >= hold.until:
             flow.end_hold()
@@ -180,7 +181,7 @@ class Censor:
         armed = inside or not self._profile.inside_opens.value
         rules = self._consulted(flow, armed=armed)
         if given_up:
-            rules = [index for index in rules if self._rules[index].whenever] if self._keeps_history else []
+            rules = self._late(rules, flow, now) if self._keeps_history or self._spreading else []
         if rules:
             if (found := self._first_match(rules, packet, direction, flow, now)) is not None:
                 return self._trigger(*found, packet, direction, flow, now)
@@ -191,6 +192,20 @@ class Censor:
             flow.ignore()
         decision, watch = self._given_up(packet, flow), flow.inspection.watch
         return decision if watch is None else self._watched(watch, decision, packet, direction, flow)
+
+    def _late(self, rules: list[int], flow: Flow, now: float) -> list[int]:
+        """Those that may take a flow that the box has given up, but none below one that exempts it."""
+        last = len(self._rules) if flow.exempt_by is None else flow.exempt_by
+        return [
+            index for index in rules
+            if index < last and (
+                self._rules[index].whenever or (index in self._spreading and self._wants(index, flow, now))
+            )
+        ]  # fmt: skip
+
+    def _wants(self, index: int, flow: Flow, now: float) -> bool:
+        """Whether a rule takes a flow for what it did to others."""
+        return bool(self.policy.rules[index].action.wants(flow, index, now))
 
     def _watched(
         self, watch: Watch, decision: Decision, packet: Packet, direction: Direction, flow: Flow
@@ -237,6 +252,8 @@ class Censor:
         shows = reading is not NOTHING or flow.inspection.shown is not None
         for index in rules:
             rule, content = self._rules[index], None
+            if index in self._spreading and self._wants(index, flow, now):
+                return index, None
             if not rule.kinds:
                 if not ((heard or rule.outside) and rule.header_fits(packet, outside, port)):
                     continue
@@ -327,8 +344,11 @@ class Censor:
     ) -> Decision:
         """A rule matches: hold the flow and let the action decide, unless the box misses."""
         rule = self.policy.rules[index]
-        detail: dict[str, object] = {"action": rule.action.key}
-        if fields := self._rules[index].fields(content):
+        action: AnyAction = rule.action
+        detail: dict[str, object] = {"action": action.key}
+        if index in self._spreading and self._wants(index, flow, now):
+            detail["spread"] = True  # not for what it matches
+        elif fields := self._rules[index].fields(content):
             detail["fields"] = list(fields)
         if content is not None and content.name:
             detail["name"] = content.name
@@ -342,9 +362,10 @@ class Censor:
         if share and self._draw(flow, f"miss {rule.name}") < share:
             if not self._stateless:
                 flow.ignore()
+                if index in self._spreading:
+                    flow.exempt_by = index  # missed once, and not again by each packet
             missed = Event("miss", rule.name, str(flow.key), detail)
             return replace(self._given_up(packet, flow), events=(missed,))
-        action: AnyAction = rule.action
         query = content is not None and content.kind is Kind.DNS
         held = 0.0 if query or self._stateless else action.holds_for(self._profile_of(index, flow))
         state = action.begin(self._context(packet, direction, flow, now, index, None))
@@ -395,6 +416,8 @@ class Censor:
                 return None
             if flow.hold is None:
                 flow.ignore()
+                if self.policy.rules[index].action.exempts:
+                    flow.exempt_by = index
             return self._given_up(packet, flow).handover
         if handover is not None and handover not in self._declared[index]:
             raise self._wrong(index, f"hands over {handover}, which its handovers() does not declare")

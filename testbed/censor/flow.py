@@ -179,6 +179,7 @@ class Flow:
     port: int  # the server's: the far host's, or the inside host's if the outside opened the flow
     asks: Direction  # where the client's data go: DOWN to a server at the inside host
     stage: int = OPENING
+    exempt_by: int | None = None  # the rule that left it alone: those below it take it no more
     care: Care = Care.INSPECTED
     hold: "Hold[Any] | None" = None
     reading: bool = True  # later payloads are read; a held flow's too, where its action says so
@@ -268,7 +269,7 @@ class FlowTable:
                 flow.event(FlowEvent.SYN_INSIDE)
                 flow.midway = False
                 flow.read_afresh()
-                flow.past = None
+                flow.past = flow.exempt_by = None
             if direction is flow.asks:
                 flow.first = (packet.seq + 1) % _ALL
         elif flow.stage < ESTABLISHED and (direction is flow.client) is (flow.stage == ANSWERED):

@@ -66,6 +66,8 @@ def looked_at(detail: Mapping[str, Any]) -> str:
 
 def matched_by(detail: Mapping[str, Any], match: Mapping[str, Any]) -> str:
     """Which fields decided, with what the rule looks for there."""
+    if detail.get("spread"):
+        return "another flow to the same server, which the rule took before"
     fields = detail.get("fields") or list(match)
     return " and ".join(f"{one}: {wanted(match.get(one))}" for one in fields) or "every packet"
 

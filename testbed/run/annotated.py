@@ -202,7 +202,7 @@ class _Comments:
         words = [f"censor {censor}: verdict={line['verdict']} rule={line['rule']}"]
         if line.get("event") == "match":
             self._triggers[censor, line.get("flow", ""), line["rule"]] = number
-            fields = " ".join(detail.get("fields", ()))
+            fields = "another flow" if detail.get("spread") else " ".join(detail.get("fields", ()))
             words.append(f"trigger: {detail.get('action')} on {fields} {detail.get('name', '')}".rstrip())
             if detail.get("holds"):
                 words.append(f"held for {detail['holds']:g} s")

@@ -99,6 +99,18 @@ class Action(Generic[S]):
         """
         return ()
 
+    @property
+    def spreads(self) -> bool:
+        """Whether it may take flows that its rule's match does not fit, as `wants` says."""
+        return False
+
+    def wants(self, flow: Flow, rule: int, now: float) -> bool:
+        """Whether it takes this flow for what it did to others of the inside host.
+
+        Asked, if `spreads`, about packets of flows that no rule holds. Rules above this one decide first.
+        """
+        return False
+
     def resolver_reply(self, query: bytes) -> ResolverReply:
         """What an operator's resolver with this rule answers. To override it is to say that it can."""
         raise NotImplementedError(f"a resolver cannot do {self.key!r}")

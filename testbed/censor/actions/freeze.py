@@ -7,6 +7,7 @@ from testbed.censor.actions.base import Action, Context, cut_late, residual
 from testbed.censor.actions.resets import Resets
 from testbed.censor.bounded import Bounded, evicted
 from testbed.censor.decision import PASS, Decision, Event, Verdict
+from testbed.censor.flow import Flow
 from testbed.censor.handover import Drop
 from testbed.censor.packet import RST, TCP, UDP
 from testbed.censor.profile import Profile
@@ -39,13 +40,13 @@ class Freeze(Action[Count]):
     packets: PacketCount | None = None
     octets: Octets | None = None  # IP packets' lengths; 16 KB (CF25), 14-34 KB (DPID)
     count: Literal["both", "up", "down"] = "both"  # what is counted; both directions freeze (DPICH)
-    udp_lock: Seconds | None = Seconds(600)  # all UDP to a frozen UDP flow's server is then dropped (N4P#490)
+    udp_lock: Seconds | None = Seconds(600)  # then all UDP to a frozen UDP flow's server is dropped (N4P#490)
     rst: Literal["none", "client", "server", "both"] = "none"  # N4P#490: none; CF25: packets are injected
     residual: Seconds | None = None  # None: the profile's; restarted by every packet, counted or frozen
 
     def begin(self, ctx: Context[None]) -> Count:
         """Nothing has been counted; the flow of a locked server is frozen at once."""
-        return Count(frozen=self._locked(ctx))
+        return Count(frozen=self.wants(ctx.flow, ctx.rule, ctx.now))
 
     def on_match(self, ctx: Context[Count]) -> Decision:
         """Count the trigger too."""
@@ -58,6 +59,8 @@ class Freeze(Action[Count]):
         count = ctx.state
         if count.frozen:
             return self._silence(ctx)
+        if self.wants(ctx.flow, ctx.rule, ctx.now):
+            return self._begin(ctx)
         if self.count in ("both", ctx.direction.name.lower()):
             count.packets += 1
             count.octets += ctx.packet.end
@@ -70,6 +73,17 @@ class Freeze(Action[Count]):
     def refreshes(self, profile: Profile) -> bool:
         """There is no time window: a slow flow is counted just as well (N4P#490)."""
         return True
+
+    @property
+    def spreads(self) -> bool:
+        """A lock is for all UDP to the server, on whatever port (N4P#490)."""
+        return self.udp_lock is not None
+
+    def wants(self, flow: Flow, rule: int, now: float) -> bool:
+        """Whether the server is locked."""
+        if self.udp_lock is None or flow.key.protocol != UDP:
+            return False
+        return (flow.host.state_of(rule, _no_locks).get(flow.key.outside) or 0.0) > now
 
     def also_seen_as(self, label: str) -> tuple[str, ...]:
         """The drop may come before or after the answer has begun."""
@@ -106,11 +120,6 @@ class Freeze(Action[Count]):
             return ()
         full = ctx.of_host(_no_locks).put(ctx.flow.key.outside, ctx.now + self.udp_lock)
         return evicted(ctx.flow.key, self.key) if full else ()
-
-    def _locked(self, ctx: Context[None]) -> bool:
-        if self.udp_lock is None or ctx.packet.protocol != UDP:
-            return False
-        return (ctx.of_host(_no_locks).get(ctx.flow.key.outside) or 0.0) > ctx.now
 
 
 def _no_locks() -> Bounded[bytes, float]:

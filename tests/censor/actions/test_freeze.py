@@ -7,9 +7,11 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Raw
 
+from testbed.censor.actions.allow import Allow
 from testbed.censor.actions.freeze import Freeze
-from testbed.censor.handover import Drop
-from testbed.censor.policy import Match, Policy
+from testbed.censor.handover import Drop, passing_time
+from testbed.censor.policy import Match, Policy, Rule
+from testbed.censor.profiles import PROFILES
 from testbed.censor.units import Octets
 from tests.censor.line import INSIDE, Line, hello, opened, policy, sni
 
@@ -163,6 +165,91 @@ def test_the_lock_is_for_one_server_and_one_inside_host_and_udp(version: int) ->
     line.udp = False
     line.new_port()
     assert line.L("S").untouched
+
+
+PORT_443 = {"transport": "udp", "ports": (443,)}
+
+
+def locked_at_443(version: int, *rules: Rule, **match: object) -> Line:
+    """A line whose rule for UDP port 443 has frozen a flow to the server; `rules` stand above it."""
+    frozen = Rule("frozen", Match(ip=HOSTING, **PORT_443, **match), Freeze(packets=3))
+    line = Line(Policy("box", PROFILES["t25"], (*rules, frozen)), version, udp=True)
+    for _ in range(3):
+        assert line.L(payload=b"x").arrived is not None
+    assert line.L(payload=b"x").silent
+    return line
+
+
+@BOTH
+@pytest.mark.parametrize("kernel", [True, False])
+def test_the_lock_is_for_ports_that_the_rule_does_not_name(version: int, kernel: bool) -> None:
+    line = locked_at_443(version)
+    line.kernel = kernel
+    line.new_port()
+    line.dport = 5000
+    locked = line.L(payload=b"x")
+    assert locked.silent
+    (event,) = locked.decision.events
+    assert (event.kind, event.rule, event.detail["spread"]) == ("match", "frozen", True)
+    assert line.R(payload=b"x").silent
+    line.wait(610)
+    line.new_port()
+    assert line.L(payload=b"x").untouched
+
+
+@BOTH
+def test_the_lock_takes_what_was_open_before(version: int) -> None:
+    line = Line(policy(Match(ip=HOSTING, **PORT_443), Freeze(packets=3), "t25"), version, udp=True, dport=53)
+    for _ in range(3):
+        assert line.L(payload=b"x").untouched
+        assert line.R(payload=b"x").untouched
+    line.sport, line.dport = 50000, 443
+    while line.L(payload=b"x").arrived is not None:
+        pass
+    line.sport, line.dport = 40000, 53
+    line.wait(passing_time(PROFILES["t25"]) + 1)
+    assert line.R(payload=b"x").silent
+    assert line.L(payload=b"x").silent
+
+
+def test_a_flow_that_is_counted_is_frozen_by_the_lock_of_another() -> None:
+    line = Line(hosting(Freeze(packets=3)), udp=True, dport=51820)
+    assert line.L(payload=b"x").arrived is not None
+    line.new_port()
+    for _ in range(3):
+        line.L(payload=b"x")
+    assert line.L(payload=b"x").silent
+    line.sport -= 1
+    assert line.L(payload=b"x").silent
+
+
+@BOTH
+def test_a_rule_above_comes_before_the_lock_for_good(version: int) -> None:
+    line = locked_at_443(version, Rule("game", Match(ports=(5000,)), Allow()))
+    line.new_port()
+    line.dport = 5000
+    for _ in range(3):
+        assert line.L(payload=b"x").arrived is not None
+        line.wait(passing_time(PROFILES["t25"]) + 1)
+    line.new_port()
+    line.dport = 5001
+    assert line.L(payload=b"x").silent
+
+
+def test_what_the_box_misses_of_the_lock_it_misses_once() -> None:
+    line = Line(policy(Match(ip=HOSTING, **PORT_443), Freeze(packets=0), "t25", freeze=0.5), udp=True)
+    line.kernel = False
+    while line.L(payload=b"x").arrived is not None:
+        line.new_port()
+    line.dport = 5000
+    missed = 0
+    for _ in range(20):
+        line.new_port()
+        if (first := line.L(payload=b"x")).arrived is not None:
+            assert [event.kind for event in first.decision.events] == ["miss"]
+            assert not line.L(payload=b"x").decision.events
+            missed += 1
+    assert 0 < missed < 20
 
 
 def test_locks_are_bounded_and_their_eviction_is_an_event() -> None:

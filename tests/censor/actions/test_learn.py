@@ -1,5 +1,6 @@
 """Lists learned across flows: who comes on them, when, for how long, and what then happens."""
 
+from testbed.censor.actions.allow import Allow
 from testbed.censor.actions.learn import Learn
 from testbed.censor.actions.silent_drop import SilentDrop
 from testbed.censor.learned import LearnedLists, ServerPlace
@@ -54,6 +55,17 @@ def test_a_live_session_survives_until_the_list_comes() -> None:
         line.R(payload=DATA)
     assert 29 <= sum(passed) <= 33  # 300 s and at most 30 s
     assert passed == sorted(passed, reverse=True)
+
+
+def test_a_rule_above_exempts_a_flow_for_good() -> None:
+    exempt = Rule("game", Match(ports=(27015,)), Allow())
+    rules = box(entry="address").policy.rules
+    line = Line(Policy("box", PROFILES["t23"], (exempt, *rules)), udp=True, dport=51820)
+    line.L(payload=HANDSHAKE)
+    line.dport = 27015
+    for _ in range(40):
+        line.wait(20)
+        assert line.L(payload=b"other").arrived is not None
 
 
 def test_the_list_forgets() -> None:
