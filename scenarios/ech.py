@@ -5,8 +5,6 @@ A server without the key goes on with the outer hello (RFC 9849 7.1): any answer
 does in which ECH is off.
 """
 
-import os
-import struct
 from typing import ClassVar
 
 from testbed.measurement.target import ProbeKind, Steps, Target
@@ -45,13 +43,11 @@ class EchQuic(EchTcp):
         from testbed.shapes.initials import crypto, initial_packet
 
         with steps.datagrams(target) as flow:
-            hello = initial_packet(crypto(_hello(target, quic=True), 0), dcid=os.urandom(8))
+            hello = initial_packet(crypto(_hello(target, quic=True), 0), dcid=steps.random_bytes(8))
             steps.offer(flow, hello, target.host)
 
 
 def _hello(target: Target, *, quic: bool) -> bytes:
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
     from testbed.shapes.hellobytes import (
         X25519,
         extension,
@@ -60,10 +56,9 @@ def _hello(target: Target, *, quic: bool) -> bytes:
         outer_ech,
         protocols,
         server_name,
-        vector,
+        shares,
     )
 
-    key = X25519PrivateKey.generate().public_key().public_bytes_raw()
     extensions = [
         server_name(target.host),
         extension(0x0A, numbers((X25519,))),
@@ -71,7 +66,7 @@ def _hello(target: Target, *, quic: bool) -> bytes:
         protocols("h3") if quic else protocols("h2", "http/1.1"),
         extension(0x2B, b"\2\3\4"),
         extension(0x2D, b"\1\1"),
-        extension(0x33, vector(struct.pack("!HH", X25519, len(key)) + key, 2)),
+        shares((X25519, 32)),
     ]
     if quic:
         extensions.append(extension(0x39, b"\x0f\0"))  # transport parameters: its connection id is empty

@@ -30,6 +30,7 @@ class DatasetPlan:
     ipv: tuple[int, ...] = (4, 6)
     pcap: bool = True
     version: str = __version__  # of the testbed that makes it
+    digests: tuple[str, ...] = ()  # of the scenarios, when it was begun
 
     def __post_init__(self) -> None:
         if not 1 <= self.flows <= MOST_FLOWS:

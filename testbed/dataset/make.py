@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
@@ -17,9 +18,11 @@ from testbed.dataset.flowcut import LabelledFlow
 from testbed.dataset.flowplan import BLOCK, OPTIONS, DatasetPart, DatasetPlan
 from testbed.dataset.flowtables import ENDINGS, tables_of
 from testbed.errors import InputError
+from testbed.model import Scenario
 from testbed.parquet.planfile import begin_or_go_on
 from testbed.parquet.store import extra, opened, put_bytes, rows_in, values_in, views_of
 from testbed.scenario.loader import load
+from testbed.scenario.tojson import digest_of
 
 _AGAIN: Final = "remove it: the command that made it makes it again"
 _Tell = Callable[[int, int, int, float | None], None]  # flows that are made, of all; 0; seconds left
@@ -40,6 +43,7 @@ class DatasetFolder:
         version, and for scenarios of which nothing can be drawn.
         """
         extra("pyarrow", "data")
+        plan = replace(plan, digests=tuple(digest_of(_loaded(name)) for name in plan.scenarios))
         if _exchanges(plan).empty:
             raise InputError.at(
                 "NAME", "nothing that they block can be asked for without a network", "name others"
@@ -122,10 +126,19 @@ def _drawn(plan: DatasetPlan, part: DatasetPart) -> Iterator[tuple[int, Labelled
 
 
 def _exchanges(plan: DatasetPlan) -> Exchanges:
-    key = (plan.scenarios, plan.clients, plan.ipv)
+    key = (plan.digests, plan.scenarios, plan.clients, plan.ipv)
     if key not in _KNOWN:
-        _KNOWN[key] = Exchanges([load(name) for name in plan.scenarios], plan.clients, plan.ipv)
+        scenarios = [_loaded(name) for name in plan.scenarios]
+        for name, one, digest in zip(plan.scenarios, scenarios, plan.digests, strict=True):
+            if digest_of(one) != digest:
+                raise InputError.at(name, "it was changed meanwhile", "name a new folder to --out")
+        _KNOWN[key] = Exchanges(scenarios, plan.clients, plan.ipv)
     return _KNOWN[key]
+
+
+@cache
+def _loaded(name: str) -> Scenario:
+    return load(name)
 
 
 _KNOWN: Final[dict[tuple[object, ...], Exchanges]] = {}  # of this process: loading takes longer than drawing

@@ -48,6 +48,11 @@ class DrySteps:
         self.log, self.timeout, self.ipv, self.step = log, timeout, ipv, "dns"
         self._client, self._agenda = client, client.agenda
         self._resolvers, self._shape, self._draw = resolvers, shape, draw
+        self._chance = Random(f"{draw} bytes")
+
+    def random_bytes(self, size: int) -> bytes:
+        """Bytes that follow from the connection's number: the same question has the same answer."""
+        return self._chance.randbytes(size)
 
     def resolve(self, host: str) -> str:
         """An address of `host`; `host` itself if it is an address."""

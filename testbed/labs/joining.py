@@ -38,8 +38,13 @@ def read_folder(folder: Path) -> tuple[list[Submission], list[str]]:
 
 
 def passed_over(folder: Path) -> list[Path]:
-    """Files under `folder` that were not read as submissions: neither their names nor contents are of one."""
-    return [path for path in _files(folder) if not _may_be_one(path)]
+    """Files that were not read as submissions: neither their names nor contents are of one.
+
+    Those in `folder`, and in folders of it, of which a learning platform makes one for each student; what is
+    deeper, or hidden, is something else.
+    """
+    there = sorted(path for depth in ("*", "*/*") for path in folder.glob(depth) if path.is_file())
+    return [path for path in there if "/." not in f"/{path.relative_to(folder)}" and not _may_be_one(path)]
 
 
 def _files(folder: Path) -> list[Path]:

@@ -108,6 +108,10 @@ class Steps(Protocol):
         """Ask for `name` on a connection that was secured; `path`: by a POST there (DoH), else as DoT."""
         ...
 
+    def random_bytes(self, size: int) -> bytes:
+        """Bytes for what a kind makes up, as a connection id: where nothing is sent, its seed draws them."""
+        ...
+
     def note(self, key: str, value: object) -> None:
         """Put a JSON value into the test keys. `key` MUST begin with x_ and not be one of the probe's own."""
         ...

@@ -1,6 +1,7 @@
 """The steps that a kind of target may take: DNS, TCP, TLS, QUIC, HTTP, each logged."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -124,6 +125,10 @@ class LoggedSteps:
     def open_quic(self, target: Target) -> None:
         """Resolve the target's host and complete a QUIC handshake."""
         self._quic(target, request=False)
+
+    def random_bytes(self, size: int) -> bytes:
+        """Bytes that nothing else has."""
+        return os.urandom(size)
 
     def _quic(self, target: Target, *, request: bool) -> None:
         from testbed.probe import http3  # heavy

@@ -1,5 +1,6 @@
 """`testbed dataset`: the same bytes, resumed, and what is wrong named."""
 
+import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +12,7 @@ from testbed.capture.file import open_capture
 from testbed.cli.main import main
 from testbed.dataset.make import view
 from testbed.parquet.store import put_bytes, read_rows
+from testbed.scenario import library
 
 ARGS = ["dataset", "linkedin-ban-2016", "--flows", "40", "--client", "openssl", "--jobs", "1"]
 
@@ -41,6 +43,26 @@ def test_same_options_make_the_same_bytes_and_what_is_missing_is_made_again(made
 
     assert run(*ARGS, "--out", str(made)) == 0
     assert digests(made) == before
+
+
+def test_what_a_kind_of_target_makes_up_follows_from_the_seed(tmp_path: Path) -> None:
+    """An Encrypted ClientHello's key and its connection id among it."""
+    args = ["dataset", "cloudflare-ech-2024", "--flows", "30", "--jobs", "1", "--out"]
+    folders = [tmp_path / name for name in ("first", "second")]
+    assert [run(*args, str(folder)) for folder in folders] == [0, 0]
+    assert digests(folders[0]) == digests(folders[1])
+
+
+def test_a_scenario_that_was_changed_meanwhile_is_not_mixed_in(tmp_path: Path) -> None:
+    mine, folder = tmp_path / "mine.yaml", tmp_path / "set"
+    mine.write_text(library.find("linkedin-ban-2016").read_text("utf-8"))
+    begin = "from testbed.cli.start import main; main()"
+    command = [sys.executable, "-c", begin, "dataset", str(mine), *ARGS[2:], "--out", str(folder)]
+    assert subprocess.run(command, capture_output=True, check=False, timeout=100).returncode == 0
+    next(folder.glob("flows/*/*.parquet")).unlink()
+    mine.write_text(mine.read_text("utf-8").replace("action: drop", "action: {rst: {to: client}}"))
+    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert (again.returncode, "begun with other scenarios: a file was changed" in again.stderr) == (2, True)
 
 
 def test_another_seed_makes_others(made: Path, tmp_path: Path) -> None:

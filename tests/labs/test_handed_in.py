@@ -111,6 +111,9 @@ def test_files_under_other_names_are_read_and_others_are_named(tmp_path: Path) -
         handed(folder, name, student, right(student, "01-where"))
     (folder / "notes.txt").write_text("no submission")
     (folder / "all.zip").write_bytes(b"PK")
+    for name in (".DS_Store", "labs/mine/lab.yaml", ".git/config"):  # nobody handed them in
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("something else")
     assert set(graded(folder)) == {"anna", "boris", "clara", "dora"}
     assert [path.name for path in passed_over(folder)] == ["all.zip", "notes.txt"]
     done = CliRunner().invoke(command, ["grade", str(folder)], standalone_mode=False)
