@@ -24,6 +24,7 @@ class VantageResult:
     rules: tuple[str, ...]  # "mts/tspu/rule": those that its packets triggered, in order
     passed: tuple[str, ...]  # names that a rule lists and that went by unread, with the reason
     known: tuple[str, ...]  # every rule at this vantage in this phase
+    alone: bool = True  # no other command ran there meanwhile: then the rules may be another's
 
     def __str__(self) -> str:
         """Several lines that explain it."""
@@ -49,6 +50,7 @@ def assert_blocked(result: VantageResult, *, by: str | None = None) -> None:
     It is about what the censors did, not about how the command ended: a policer lets curl end with 0.
     """
     __tracebackhide__ = True
+    _require_own_rules(result)
     if by is None:
         if not result.rules:
             raise AssertionError(f"no rule acted on the command's packets\n{result}")
@@ -64,7 +66,17 @@ def assert_blocked(result: VantageResult, *, by: str | None = None) -> None:
 def assert_free(result: VantageResult) -> None:
     """Fail if a rule acted on the command's packets, or if the command did not end with 0."""
     __tracebackhide__ = True
+    _require_own_rules(result)
     if result.rules:
         raise AssertionError(f"a rule acted on the command's packets\n{result}")
     if result.returncode:
         raise AssertionError(f"no rule acted, and the command failed all the same\n{result}")
+
+
+def _require_own_rules(result: VantageResult) -> None:
+    __tracebackhide__ = True
+    if result.rules and not result.alone:
+        raise AssertionError(
+            "several commands ran at once at this vantage, and nobody knows whose packets met these rules; "
+            f"run them one after another, or look at receipts()\n{result}"
+        )

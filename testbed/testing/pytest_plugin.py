@@ -44,8 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test for each phase, vantage and model of the marker."""
     marker = metafunc.definition.get_closest_marker("scenario")
-    if marker is None or "scenario_case" not in metafunc.fixturenames:
+    if marker is None:
         return
+    _require_use(metafunc)
     from testbed.errors import InputError
     from testbed.testing.cases import cases_of
 
@@ -55,6 +56,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: {error}") from error
     made = [pytest.param(case, id=name or case.phase) for case, name in found]
     metafunc.parametrize("scenario_case", made, indirect=True)
+
+
+def _require_use(metafunc: pytest.Metafunc) -> None:
+    """UsageError if nothing of a test with the marker would be in its world, or two markers are its own."""
+    definition = metafunc.definition
+    if "scenario_case" not in metafunc.fixturenames:
+        raise pytest.UsageError(
+            f"{definition.nodeid} has the marker scenario and none of its fixtures: it would run on this "
+            "machine's own network; take `vantage` as an argument, and run commands by it"
+        )
+    if sum(marker.name == "scenario" for marker in definition.own_markers) > 1:
+        raise pytest.UsageError(
+            f"{definition.nodeid} has the marker scenario twice; give lists of phases and vantages in one"
+        )
 
 
 def _case_of(item: pytest.Item) -> "ScenarioCase | None":
@@ -164,5 +179,7 @@ def _worlds(config: pytest.Config) -> "OpenWorlds":
         from testbed.testing.sharedworlds import OpenWorlds
 
         folder = config.getoption("--testbed-folder")
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
         config.stash[_WORLDS] = OpenWorlds(Path(folder) if folder else None)
     return config.stash[_WORLDS]

@@ -3,8 +3,8 @@
 import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -30,6 +30,8 @@ class TestVantage:
         scenario = load(case.scenario)
         self._scenario = scenario.name
         self._events = world.folder / "events.jsonl"
+        self._running: list[object] = []  # commands that run now, in any thread
+        self._disturbed: set[object] = set()  # of these, who has had company
         self._known = tuple(
             f"{place.name}/{rule.name}"
             for place in scenario.phases[case.phase].placements
@@ -44,13 +46,15 @@ class TestVantage:
     def run(self, args: Sequence[str], **options: Any) -> VantageResult:
         """Run a command as the subscriber. Options are those of `subprocess.run`.
 
-        The output is captured as text unless an option says otherwise.
+        The output is captured as text unless an option says otherwise. Several threads may do so at once; it
+        is then not known whose packets a rule met (`VantageResult.alone`).
         """
         if not {"capture_output", "stdout", "stderr"} & set(options):
             options |= {"capture_output": True}
         options.setdefault("text", True)
         start = self._events.stat().st_size
-        done = self.world.run(args, vantage=self.name, **options)
+        with self._among_others() as alone:
+            done = self.world.run(args, vantage=self.name, **options)
         return VantageResult(
             args=done.args,
             returncode=done.returncode,
@@ -62,7 +66,20 @@ class TestVantage:
             rules=self.rules(start),
             passed=tuple(map(str, passed_names(self._events, (), start))),
             known=self._known,
+            alone=alone(),
         )
+
+    @contextmanager
+    def _among_others(self) -> Iterator[Callable[[], bool]]:
+        """A function that says, afterwards, whether no other command ran meanwhile."""
+        me = object()
+        self._running.append(me)
+        if len(self._running) > 1:
+            self._disturbed.update(self._running)
+        try:
+            yield lambda: me not in self._disturbed
+        finally:
+            self._running.remove(me)
 
     def call(self, function: Callable[[], T]) -> T:
         """Call a function of the test as the subscriber; what it returns or raises must pickle."""

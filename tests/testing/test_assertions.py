@@ -1,5 +1,11 @@
 """Assertions about commands, and what the marker means. No world is needed."""
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from testbed.errors import InputError
@@ -50,6 +56,44 @@ def test_a_failure_explains_itself() -> None:
         "passed      twitter.com passed mts/x/y: two segments",
         "stderr      curl: (35) reset",
     ]
+
+
+def test_of_commands_at_once_nobody_knows_whose_rule_it_was() -> None:
+    both = replace(result(RULE), alone=False)
+    for assertion in (assert_blocked, assert_free):
+        with pytest.raises(AssertionError, match="several commands ran at once"):
+            assertion(both)
+    assert_free(replace(result(), alone=False))
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        ("def test_x(): pass", "has the marker scenario and none of its fixtures"),
+        ("@pytest.mark.scenario('free-network')\ndef test_x(truth): pass", "has the marker scenario twice"),
+    ],
+)
+def test_a_marker_that_would_do_nothing_is_refused(tmp_path: Path, text: str, refusal: str) -> None:
+    (tmp_path / "test_mine.py").write_text(f"import pytest\n@pytest.mark.scenario('no-such')\n{text}\n")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "/dev/null", "test_mine.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100)
+    assert (done.returncode, refusal in done.stdout + done.stderr) == (2, True), done.stdout + done.stderr
+
+
+@pytest.mark.world
+@pytest.mark.scenario("twitter-facebook-block-2022-03", vantage="mts")
+def test_commands_at_once_in_a_world(vantage) -> None:
+    blocked, free = ["curl", "-sS", "https://twitter.com/"], ["sh", "-c", "sleep 1; curl -sS https://vk.com/"]
+    with ThreadPoolExecutor(2) as pool:
+        both = [*pool.map(vantage.run, (blocked, free))]
+    assert [(one.returncode, bool(one.rules), one.alone) for one in both] == [
+        (35, True, False),
+        (0, True, False),
+    ]
+    one_by_one = [vantage.run(each) for each in (blocked, free)]
+    assert [one.alone for one in one_by_one] == [True, True]
+    assert_blocked(one_by_one[0], by="social-reset")
+    assert_free(one_by_one[1])
 
 
 def test_free() -> None:
