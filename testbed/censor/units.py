@@ -17,6 +17,14 @@ class Between:
     most: int
 
 
+@dataclass(frozen=True, slots=True)
+class AboveZero:
+    """A quantity of which there must be some: `Annotated[Seconds, AboveZero()]`."""
+
+
+Span = Annotated[Seconds, AboveZero()]
+"""A time without which an action would do nothing. Where 0 s means the trigger alone, it is `Seconds`."""
+
 PacketCount = Annotated[int, Between(0, 1_000_000)]
 
 

@@ -30,6 +30,7 @@ from testbed.world.queuerule import QueueingChain
 PASSED_FLOWS = 1 << 20  # elements, two per flow; our choice: bounds kernel memory at about 150 MB
 HELD_FLOWS = 1 << 17  # elements per rule, two per flow; our choice
 WAITING = 10.0  # s after a packet of a flow went to the core in which no later one overtakes it; our choice
+LONGEST = 365 * 86_400.0  # s of real time; kernels refuse a thousand years, and no run lasts a year
 ACTED_FLOWS = 2 * MOST_FLOWS  # elements per rule, mostly two per flow
 ALONE = Position()
 _INSIDE, _OUTSIDE = 'iifname "in*"', 'iifname != "in*"'  # the first hop has two links to subscribers
@@ -217,8 +218,11 @@ def acted_name(rule: int) -> str:
 
 
 def milliseconds(seconds: float) -> str:
-    """A time as nft reads it, at least 1 ms. Its numbers have eight digits at most: a day has more of ms."""
-    whole = max(1, round(seconds * 1000))
+    """A time as nft reads it, at least 1 ms, at most `LONGEST`.
+
+    Its numbers have eight digits at most: a day has more of ms.
+    """
+    whole = max(1, round(min(seconds, LONGEST) * 1000))
     days, rest = divmod(whole, 86_400_000)
     return f"{days}d{rest}ms" if days else f"{whole}ms"
 

@@ -26,7 +26,7 @@ from pydantic_core import CoreSchema
 
 from testbed.censor import units as core
 from testbed.censor.actions.base import operators_parameters
-from testbed.censor.units import AddressOf, Between, Form, InOrder
+from testbed.censor.units import AboveZero, AddressOf, Between, Form, InOrder
 from testbed.scenario import quantities
 from testbed.scenario.listparts import PARTS
 from testbed.scenario.problems import fault, shown
@@ -158,6 +158,8 @@ def _for_mark(mark: Any) -> Iterator[Any]:
     """What pydantic does for a bound or form of `testbed.censor.units`."""
     if isinstance(mark, Between):
         yield Field(ge=mark.least, le=mark.most)
+    elif isinstance(mark, AboveZero):
+        yield AfterValidator(_above_zero)
     elif isinstance(mark, InOrder):
         yield AfterValidator(_in_order)
     elif isinstance(mark, AddressOf):
@@ -174,6 +176,12 @@ def _for_mark(mark: Any) -> Iterator[Any]:
         yield WithJsonSchema({"type": "string", "pattern": f"^{mark.pattern}$", "examples": [mark.example]})
     else:
         raise HintError(f"a value of a scenario file cannot be marked with {shown(mark)}")
+
+
+def _above_zero(value: float) -> float:
+    if value <= 0:
+        raise fault("with 0 it would do nothing", "give it more")
+    return value
 
 
 def _in_order(pair: tuple[Any, Any]) -> tuple[Any, Any]:

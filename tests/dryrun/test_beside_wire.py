@@ -66,7 +66,7 @@ ALL = (
     *("grace-drop: {packets: [1, 1]}", "grace-drop: {packets: [20, 20]}"),
     *("data-drop: {protocol: tls}", "data-drop: {protocol: wireguard}"),
     *("loss: {share: 100 %}", "loss: {share: 100 %, direction: down}", "shape: {rate: 8 kbit/s}"),
-    *("block-host", "rst-rewrite", "rst-rewrite: {residual: 0 s}", "allow", "learn: {into: some}"),
+    *("block-host", "rst-rewrite", "allow", "learn: {into: some}"),
     *('divert: {to4: 151.101.0.81, to6: "2a04:4e42::81"}', "connection-limit: {flows: 1}"),
 )
 _RULE = "      - {{name: r{number}, match: {{{match}}}, action: {action}}}"

@@ -14,7 +14,7 @@ from testbed.censor.handover import COUNTED, Drop, Police, counter_name
 from testbed.censor.units import Seconds
 from testbed.middlebox import kernel
 from testbed.middlebox.marks import MAX_RULES, Position
-from testbed.middlebox.ruleset import milliseconds, ruleset, segments
+from testbed.middlebox.ruleset import LONGEST, milliseconds, ruleset, segments
 from testbed.world.enter import isolated_call
 from testbed.world.queuerule import QueueingChain, queue_in
 from tests.censor.line import sni
@@ -250,4 +250,14 @@ def test_times_have_numbers_of_eight_digits_which_are_all_that_nft_reads(seconds
     parts = re.findall(r"(\d+)(d|ms)", milliseconds(seconds))
     assert all(len(number) <= 8 for number, _ in parts)
     said = sum(int(number) * {"d": 86_400_000, "ms": 1}[unit] for number, unit in parts)
-    assert said == max(1, round(seconds * 1000))
+    assert said == max(1, round(min(seconds, LONGEST) * 1000))
+
+
+@pytest.mark.world
+def test_the_kernel_takes_the_longest_time_at_the_slowest_clock():
+    def body():
+        kernel.install(sni(SilentDrop(residual=Seconds(36500 * 86400.0))), 0.001, 0)
+        command = ["nft", "list", "ruleset"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert "timeout 365d" in isolated_call(body)

@@ -11,7 +11,17 @@ from testbed.censor.actions import ACTIONS
 from testbed.censor.actions.base import operators_parameters
 from testbed.censor.profiles import PROFILES
 from testbed.censor.rehearsal import rehearse
-from testbed.censor.units import AddressOf, Between, BitsPerSecond, Form, InOrder, Octets, Seconds, Share
+from testbed.censor.units import (
+    AboveZero,
+    AddressOf,
+    Between,
+    BitsPerSecond,
+    Form,
+    InOrder,
+    Octets,
+    Seconds,
+    Share,
+)
 from testbed.errors import InputError
 from testbed.scenario.jsonschema import scenario_schema
 from tests.scenario.conftest import Desk
@@ -58,6 +68,8 @@ def outside_of(mark: object) -> tuple[Any, ...]:
     match mark:
         case Between(least, most):
             return (least - 1, most + 1, -(10**30), 10**30, 1.5)
+        case AboveZero():
+            return ("0 s", "0 ms", "0.0 s")
         case AddressOf(4):
             return ("300.1.1.1", "::1", "1.2.3", "operatr", "")
         case AddressOf(6):
@@ -114,6 +126,26 @@ def test_outside_of_its_bounds(key: str, desk: Desk) -> None:
                 assert problem.remedy, (name, wrong, problem)
         else:
             pytest.fail(f"{key}: {name}: {wrong!r} is accepted")
+
+
+TRIGGER_ALONE = [(key, "residual") for key in ("drop", "rst", "fin", "page")]
+
+
+@pytest.mark.parametrize(("key", "name"), TRIGGER_ALONE)
+def test_a_time_of_zero_is_the_trigger_alone(key: str, name: str, desk: Desk) -> None:
+    """Other times of 0 s, without which the action would do nothing, are refused: see their types."""
+    desk.rule("{http.host: a.com}", written(key, {name: "0 s"}))()
+
+
+def test_every_other_time_that_keeps_a_flow_is_more_than_zero() -> None:
+    times = {
+        (key, field.name)
+        for key, kind in ACTIONS.items()
+        for field in fields(kind)
+        if field.name in ("residual", "idle", "lock", "udp_lock", "lasts", "window")
+    }
+    times -= {("rst", "window"), *TRIGGER_ALONE}  # of TCP, and not a time
+    assert times <= {(key, name) for key, name, wrong in WRONG if wrong == "0 s"}
 
 
 @pytest.mark.parametrize("profile", ["t22", "leg-passive"])

@@ -10,7 +10,7 @@ from testbed.censor.packet import TCP, UDP, Packet
 from testbed.censor.parsers import Protocol
 from testbed.censor.parsers.message import Message
 from testbed.censor.profile import Profile
-from testbed.censor.units import PacketCount, Seconds
+from testbed.censor.units import PacketCount, Span
 
 _PACKETS = {"wireguard": 2, "openvpn": 15}  # N4P#274, second-hand: M
 
@@ -38,7 +38,7 @@ class DropAfterData(Action[DataSeen]):
 
     protocol: Protocol
     packets: PacketCount | None = None  # both ways together; None: 2 for WireGuard, 15 for OpenVPN, else 0
-    residual: Seconds | None = None  # None: the profile's; restarted by every packet, counted or dropped
+    residual: Span | None = None  # None: the profile's; restarted by every packet, counted or dropped
 
     def begin(self, ctx: Context[None]) -> DataSeen:
         """None yet."""

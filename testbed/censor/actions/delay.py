@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from testbed.censor.actions.base import Action, Context, residual
 from testbed.censor.decision import PASS, Decision, Direction
 from testbed.censor.profile import Profile
-from testbed.censor.units import Seconds
+from testbed.censor.units import Seconds, Span
 
 
 @dataclass(slots=True)
@@ -26,10 +26,10 @@ class Delay(Action[Delayed]):
 
     key: ClassVar[str] = "delay"
 
-    by: Seconds  # of real time, whatever the clock of the censor
+    by: Span  # of real time, whatever the clock of the censor
     jitter: Seconds = Seconds(0)  # up to so much more, for each packet
     direction: Literal["both", "up", "down"] = "both"
-    idle: Seconds | None = None  # None: the profile's
+    idle: Span | None = None  # None: the profile's
 
     def begin(self, ctx: Context[None]) -> Delayed:
         """None yet."""

@@ -15,7 +15,7 @@ from testbed.censor.flow import FlowKey
 from testbed.censor.packet import ACK, SYN, TCP, UDP
 from testbed.censor.profile import Profile
 from testbed.censor.rewrite import readdressed
-from testbed.censor.units import AddressOf, Between, Seconds
+from testbed.censor.units import AddressOf, Between, Seconds, Span
 
 _TRIES = 64  # source ports tried for a reply 4-tuple of its own; our choice
 
@@ -44,7 +44,7 @@ class Divert(Action[Detour]):
     to4: Annotated[str, AddressOf(4)] = operators_own("resolver4", "")
     to6: Annotated[str, AddressOf(6)] = operators_own("resolver6", "")
     port: Annotated[int, Between(1, 65535)] | None = None  # None: as it was
-    idle: Seconds = Seconds(600)  # our choice; the flow is forgotten after this much silence
+    idle: Span = Seconds(600)  # our choice; the flow is forgotten after this much silence
 
     def __post_init__(self) -> None:
         if not self.to4 and not self.to6:

@@ -11,7 +11,7 @@ from testbed.censor.flow import Flow
 from testbed.censor.handover import Drop
 from testbed.censor.packet import RST, TCP, UDP
 from testbed.censor.profile import Profile
-from testbed.censor.units import Octets, PacketCount, Seconds
+from testbed.censor.units import Octets, PacketCount, Seconds, Span
 
 _PACKETS = 25  # DPICH ("l4-25"), M
 _MAX_LOCKS = 256  # servers locked at a time for one inside host; our choice
@@ -40,9 +40,9 @@ class Freeze(Action[Count]):
     packets: PacketCount | None = None
     octets: Octets | None = None  # IP packets' lengths; 16 KB (CF25), 14-34 KB (DPID)
     count: Literal["both", "up", "down"] = "both"  # what is counted; both directions freeze (DPICH)
-    udp_lock: Seconds | None = Seconds(600)  # then all UDP to a frozen UDP flow's server is dropped (N4P#490)
+    udp_lock: Span | None = Seconds(600)  # then all UDP to a frozen UDP flow's server is dropped (N4P#490)
     rst: Literal["none", "client", "server", "both"] = "none"  # N4P#490: none; CF25: packets are injected
-    residual: Seconds | None = None  # None: the profile's; restarted by every packet, counted or frozen
+    residual: Span | None = None  # None: the profile's; restarted by every packet, counted or frozen
 
     def begin(self, ctx: Context[None]) -> Count:
         """Nothing has been counted; the flow of a locked server is frozen at once."""

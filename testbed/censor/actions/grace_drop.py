@@ -7,7 +7,7 @@ from testbed.censor.actions.base import Action, Context, cut_late, residual
 from testbed.censor.decision import PASS, Decision, Verdict
 from testbed.censor.handover import Drop
 from testbed.censor.profile import Profile
-from testbed.censor.units import InOrder, PacketCount, Seconds
+from testbed.censor.units import InOrder, PacketCount, Span
 
 _Packets = Annotated[tuple[PacketCount, PacketCount], InOrder()]
 
@@ -26,7 +26,7 @@ class GraceDrop(Action[Grace]):
     key: ClassVar[str] = "grace-drop"
 
     packets: _Packets = (5, 8)  # CP22 Fig. 6; uniform is our choice
-    residual: Seconds | None = None  # None: the profile's, 420 s in 2022 (IMC22q p.7)
+    residual: Span | None = None  # None: the profile's, 420 s in 2022 (IMC22q p.7)
 
     def begin(self, ctx: Context[None]) -> Grace:
         """Draw how many packets still pass after the trigger."""

@@ -8,7 +8,7 @@ from testbed.censor.bounded import evicted
 from testbed.censor.decision import Decision, Event
 from testbed.censor.handover import PASS_ON
 from testbed.censor.learned import ListName, ServerPlace
-from testbed.censor.units import Between, InOrder, Seconds
+from testbed.censor.units import Between, InOrder, Seconds, Span
 
 _Times = Annotated[tuple[Seconds, Seconds], InOrder()]
 
@@ -26,11 +26,7 @@ class Learn(Action[None]):
     entry: Literal["address-port", "address"] = "address-port"  # ASBI: an IP:port list; N4P#111: all ports
     flows: Annotated[int, Between(1, 1_000_000)] = 1  # that must show it; our choice
     after: _Times = (Seconds(300), Seconds(900))  # drawn for each server; ASBI: 5-15 min
-    lasts: Seconds = Seconds(900)  # from then on, and from each later flow; N4P#111: back after about 15 min
-
-    def __post_init__(self) -> None:
-        if self.lasts <= 0:
-            raise ValueError("learn: lasts is 0 s, so that no server would be on the list; give it more")
+    lasts: Span = Seconds(900)  # from then on, and from each later flow; N4P#111: back after about 15 min
 
     def on_match(self, ctx: Context[None]) -> Decision:
         """Count the flow; the one that completes the number decides when the list has the server."""

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from testbed.censor.actions.base import Action, Context, residual
 from testbed.censor.decision import PASS, Decision, Verdict
 from testbed.censor.profile import Profile
-from testbed.censor.units import Seconds, Share
+from testbed.censor.units import Share, Span
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Loss(Action[Sent]):
 
     share: Share = Share(0.07)  # our choice: Reno's steady state is then 80 KB/s at 40 ms
     direction: Literal["both", "up", "down"] = "both"  # our choice
-    idle: Seconds | None = None  # None: the profile's; the flow is free again after this idle time
+    idle: Span | None = None  # None: the profile's; the flow is free again after this idle time
 
     def begin(self, ctx: Context[None]) -> Sent:
         """The trigger itself passes and does not count."""

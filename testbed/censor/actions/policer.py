@@ -7,7 +7,7 @@ from testbed.censor.actions.base import Action, Context, residual
 from testbed.censor.decision import PASS, Decision
 from testbed.censor.handover import Police
 from testbed.censor.profile import Profile
-from testbed.censor.units import BitsPerSecond, Octets, Seconds
+from testbed.censor.units import BitsPerSecond, Octets, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Policer(Action[None]):
 
     rate: BitsPerSecond  # of IP packets; 140 kbit/s in 2021 (IMC21 §5: 130-150)
     burst: Octets = Octets(16384)  # CP21: 16 KB in 100 ms, then nothing for 900 ms
-    idle: Seconds | None = None  # None: the profile's; the bucket is forgotten after this much silence
+    idle: Span | None = None  # None: the profile's; the bucket is forgotten after this much silence
     per: Literal["flow", "host"] = "flow"
     direction: Literal["both", "up", "down"] = "both"
 

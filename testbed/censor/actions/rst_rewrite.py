@@ -7,7 +7,7 @@ from testbed.censor.actions.base import Action, Context, residual
 from testbed.censor.decision import PASS, Decision, Direction, Verdict
 from testbed.censor.packet import TCP
 from testbed.censor.profile import Profile
-from testbed.censor.units import Seconds
+from testbed.censor.units import Span
 from testbed.censor.wire import rewritten_as_reset
 
 
@@ -17,7 +17,7 @@ class RewriteRst(Action[None]):
 
     key: ClassVar[str] = "rst-rewrite"
 
-    residual: Seconds | None = None  # None: the profile's, 75 s in 2022 (IMC22q p.7)
+    residual: Span | None = None  # None: the profile's, 75 s in 2022 (IMC22q p.7)
 
     def on_packet(self, ctx: Context[None]) -> Decision:
         """Rewrite what the outside host sends, retransmissions too; the client's packets pass."""

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from testbed.censor.actions.base import Action, Context, residual
 from testbed.censor.decision import PASS, Decision, Direction, Verdict
 from testbed.censor.profile import Profile
-from testbed.censor.units import BitsPerSecond, Octets, Seconds
+from testbed.censor.units import BitsPerSecond, Octets, Span
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class Shape(Action[Queues]):
 
     rate: BitsPerSecond  # of IP packets
     queue: Octets = Octets(65536)  # our choice: about 4 s at 130 kbit/s, as mobile buffers are
-    idle: Seconds | None = None
+    idle: Span | None = None
     per: Literal["flow", "host"] = "flow"
     direction: Literal["both", "up", "down"] = "both"
 

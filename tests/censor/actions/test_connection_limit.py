@@ -143,8 +143,3 @@ def test_a_known_network_evicts_nothing() -> None:
         assert [one.kind for one in line.L(payload=hello("n.com")).decision.events] == ["match"]
         line.new_port()
         line.handshake()
-
-
-def test_a_window_of_no_time_is_refused() -> None:
-    with pytest.raises(ValueError, match="connection-limit: window is 0 s"):
-        ConnectionLimit(window=0.0)
