@@ -172,8 +172,27 @@ class CensorCompiler:
                 message, _, remedy = str(error).partition("; ")
                 self._sources.add(line.loc, message, remedy)
             else:
+                self._check_able(line, action)
                 return action
         return None
+
+    def _check_able(self, line: _Line, action: AnyAction) -> None:
+        """Note that the box cannot do what the rule asks for, or never sees what it looks for."""
+        if self._profile is None or self.part.at == "resolver":
+            return
+        needs = action.needs()
+        if "in-path" in needs and not self._profile.in_path:
+            message = f"{action.key} does nothing at a box that sees copies only ({self._profile.name})"
+            self._sources.add(line.loc, message, "use a profile in the path, as leg-active, or rst")
+        if not self.part.upstream_only:
+            return
+        unseen = "with upstream_only the box sees no packet from outside"
+        if "down" in needs:
+            self._sources.add(line.loc, f"{action.key} does nothing: {unseen}", "leave upstream_only out")
+        for name in ("tls.certificate", "roles_reversed", "opened_by"):
+            if name in line.match and line.match[name] != "inside":
+                message = f"the rule {line.name!r} can never match: {unseen}"
+                self._sources.add((*line.loc[:4], "match", name), message, "leave upstream_only out")
 
     def _line(self, rule: RulePart, loc: Loc) -> _Line | None:
         match = build_match(rule.match, (*loc, "match"), self.part.at, self._sources)

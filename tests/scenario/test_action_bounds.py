@@ -158,7 +158,7 @@ def test_at_its_bounds(key: str, profile: str, desk: Desk) -> None:
                 given = [value, value] if "tuple" in str(hints[field.name]) else value
                 parameters = {**NEEDED.get(key, {}), field.name: given}
                 more = MORE if key == "learn" else ""
-                rule = desk.rule("{tls.sni: a.com}", written(key, parameters), profile=profile, more=more)
+                rule = desk.rule("{tls.sni: a.com}", written(key, parameters), more=more)
                 scenario = rule()
                 (place,) = scenario.phases["block"].placements
                 rehearse(place.policy.rules[0].action, PROFILES[profile])

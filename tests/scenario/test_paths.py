@@ -10,7 +10,10 @@ from .conftest import Desk
 
 def test_are_as_written(desk: Desk) -> None:
     lines = "    profile: t22\n    bypass: 30 %\n    off: [10..40 min, 2..3 h]\n    upstream_only: true"
-    (placement,) = desk.load("    profile: t22", lines).phases["block"].placements
+    rule = "    rules:\n      - name: reset\n        match: {tls.sni: [twitter.com]}\n        action: rst"
+    (placement,) = (
+        desk.load(f"    profile: t22\n{rule}-rewrite", f"{lines}\n{rule}").phases["block"].placements
+    )
     policy = placement.policy
     assert (policy.bypass, policy.off, policy.upstream_only) == (0.3, ((600, 2400), (7200, 10800)), True)
 

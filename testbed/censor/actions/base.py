@@ -59,6 +59,7 @@ class Action(Generic[S]):
     key: ClassVar[str] = ""  # how a scenario names it: "police"
     keeps_inspecting: ClassVar[bool] = False  # content rules above may still take a held flow over
     cause: ClassVar[str | None] = None  # label of the cause that one measurement does not show: "conncount"
+    only_in_path: ClassVar[bool] = False  # it drops, delays or rewrites, and injects nothing
     exempts: ClassVar[bool] = False  # what it takes is left alone: rules below wait until it is decided
     either_opener: ClassVar[bool] = (
         False  # a header rule with it also holds flows that were opened from outside
@@ -98,6 +99,10 @@ class Action(Generic[S]):
         anything else is refused by the core, and `Pass` need not be declared.
         """
         return ()
+
+    def needs(self) -> tuple[str, ...]:
+        """What it does nothing without: "in-path", a box in the path; "down", packets from outside."""
+        return ("in-path",) if self.only_in_path else ()
 
     @property
     def spreads(self) -> bool:

@@ -21,6 +21,7 @@ class BlockHost(Action[None]):
     """
 
     key: ClassVar[str] = "block-host"
+    only_in_path: ClassVar[bool] = True
     either_opener: ClassVar[bool] = True
 
     def on_match(self, ctx: Context[None]) -> Decision:

@@ -38,6 +38,7 @@ class ConnectionLimit(Action[Admission]):
     """
 
     key: ClassVar[str] = "connection-limit"
+    only_in_path: ClassVar[bool] = True
     cause: ClassVar[str | None] = "conncount"
 
     flows: Annotated[int, Between(0, 1_000_000)] = 12  # N4P#546: 12-24; DPICH tries 4

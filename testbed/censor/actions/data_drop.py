@@ -35,6 +35,7 @@ class DropAfterData(Action[DataSeen]):
     """
 
     key: ClassVar[str] = "data-drop"
+    only_in_path: ClassVar[bool] = True
 
     protocol: Protocol
     packets: PacketCount | None = None  # both ways together; None: 2 for WireGuard, 15 for OpenVPN, else 0

@@ -25,6 +25,7 @@ class Delay(Action[Delayed]):
     """
 
     key: ClassVar[str] = "delay"
+    only_in_path: ClassVar[bool] = True
 
     by: Span  # of real time, whatever the clock of the censor
     jitter: Seconds = Seconds(0)  # up to so much more, for each packet
@@ -48,6 +49,10 @@ class Delay(Action[Delayed]):
         leaves = max(ctx.now + (self.by + more) * ctx.time_scale, ctx.state.leaves.get(ctx.direction, 0.0))
         ctx.state.leaves[ctx.direction] = leaves
         return Decision(release_at=leaves) if leaves > ctx.now else PASS
+
+    def needs(self) -> tuple[str, ...]:
+        """Its packets."""
+        return ("in-path", "down") if self.direction == "down" else ("in-path",)
 
     def holds_for(self, profile: Profile) -> float:
         """The idle time."""

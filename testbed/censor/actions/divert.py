@@ -40,6 +40,7 @@ class Divert(Action[Detour]):
     """
 
     key: ClassVar[str] = "divert"
+    only_in_path: ClassVar[bool] = True
 
     to4: Annotated[str, AddressOf(4)] = operators_own("resolver4", "")
     to6: Annotated[str, AddressOf(6)] = operators_own("resolver6", "")

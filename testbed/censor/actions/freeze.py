@@ -74,6 +74,10 @@ class Freeze(Action[Count]):
         """There is no time window: a slow flow is counted just as well (N4P#490)."""
         return True
 
+    def needs(self) -> tuple[str, ...]:
+        """A copy cannot be dropped, and what is not seen cannot be counted."""
+        return (*(("in-path",) if self.rst == "none" else ()), *(("down",) if self.count == "down" else ()))
+
     @property
     def spreads(self) -> bool:
         """A lock is for all UDP to the server, on whatever port (N4P#490)."""

@@ -24,6 +24,7 @@ class GraceDrop(Action[Grace]):
     """Let `packets` (inclusive range, drawn per flow, both directions counted) pass, then drop the flow."""
 
     key: ClassVar[str] = "grace-drop"
+    only_in_path: ClassVar[bool] = True
 
     packets: _Packets = (5, 8)  # CP22 Fig. 6; uniform is our choice
     residual: Span | None = None  # None: the profile's, 420 s in 2022 (IMC22q p.7)

@@ -25,6 +25,7 @@ class Loss(Action[Sent]):
     """
 
     key: ClassVar[str] = "loss"
+    only_in_path: ClassVar[bool] = True
 
     share: Share = Share(0.07)  # our choice: Reno's steady state is then 80 KB/s at 40 ms
     direction: Literal["both", "up", "down"] = "both"  # our choice
@@ -41,6 +42,10 @@ class Loss(Action[Sent]):
         lost = ctx.draw(f"loss {ctx.state.packets}") < self.share
         ctx.state.packets += 1
         return Decision(Verdict.DROP) if lost else PASS
+
+    def needs(self) -> tuple[str, ...]:
+        """Its packets."""
+        return ("in-path", "down") if self.direction == "down" else ("in-path",)
 
     def holds_for(self, profile: Profile) -> float:
         """The idle time."""

@@ -18,6 +18,7 @@ class Policer(Action[None]):
     """
 
     key: ClassVar[str] = "police"
+    only_in_path: ClassVar[bool] = True
 
     rate: BitsPerSecond  # of IP packets; 140 kbit/s in 2021 (IMC21 §5: 130-150)
     burst: Octets = Octets(16384)  # CP21: 16 KB in 100 ms, then nothing for 900 ms
@@ -33,6 +34,10 @@ class Policer(Action[None]):
         """The kernel forgot the flow (idle): hand it over again."""
         rest = self.handovers(ctx.profile)
         return Decision(handover=rest[0]) if rest else PASS
+
+    def needs(self) -> tuple[str, ...]:
+        """Its packets."""
+        return ("in-path", "down") if self.direction == "down" else ("in-path",)
 
     def holds_for(self, profile: Profile) -> float:
         """The idle time."""

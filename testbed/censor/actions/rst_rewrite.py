@@ -16,6 +16,7 @@ class RewriteRst(Action[None]):
     """Nothing is injected: the reset comes one true round trip after the hello, with the server's TTL."""
 
     key: ClassVar[str] = "rst-rewrite"
+    only_in_path: ClassVar[bool] = True
 
     residual: Span | None = None  # None: the profile's, 75 s in 2022 (IMC22q p.7)
 
@@ -28,3 +29,7 @@ class RewriteRst(Action[None]):
     def holds_for(self, profile: Profile) -> float:
         """The residual time."""
         return residual(self.residual, self.key, profile)
+
+    def needs(self) -> tuple[str, ...]:
+        """It rewrites what the server sends."""
+        return "in-path", "down"

@@ -21,6 +21,7 @@ class Shape(Action[Queues]):
     """Delay to a rate, per flow or for all matched flows of an inside host (IMC21 §6.1: Tele2-3G uploads)."""
 
     key: ClassVar[str] = "shape"
+    only_in_path: ClassVar[bool] = True
 
     rate: BitsPerSecond  # of IP packets
     queue: Octets = Octets(65536)  # our choice: about 4 s at 130 kbit/s, as mobile buffers are
@@ -47,6 +48,10 @@ class Shape(Action[Queues]):
             return Decision(Verdict.DROP)
         queues.empty_at[ctx.direction] = empty_at + ctx.packet.end / octets_per_second
         return Decision(release_at=queues.empty_at[ctx.direction])
+
+    def needs(self) -> tuple[str, ...]:
+        """Its packets."""
+        return ("in-path", "down") if self.direction == "down" else ("in-path",)
 
     def holds_for(self, profile: Profile) -> float:
         """The idle time."""

@@ -21,10 +21,19 @@ class SilentDrop(Action[None]):
     """
 
     key: ClassVar[str] = "drop"
+    only_in_path: ClassVar[bool] = True
 
     scope: Literal["flow", "packet"] = "flow"
     residual: Seconds | None = None  # None: the profile's
     refresh: bool | None = None  # whether packets restart that time; None: the profile's, for QUIC they do
+
+    def __post_init__(self) -> None:
+        """ValueError for times of a single packet."""
+        given = [name for name in ("residual", "refresh") if getattr(self, name) is not None]
+        if self.scope == "packet" and given:
+            raise ValueError(
+                f"drop: a single packet has no time; leave out {' and '.join(given)}, or scope: packet"
+            )
 
     def on_match(self, ctx: Context[None]) -> Decision:
         """Drop, and leave the rest of the flow to the kernel."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from testbed.censor.decision import Direction
 from testbed.censor.flow import Flow
 from testbed.censor.history import MOST_EARLY, opens
+from testbed.censor.inspect import Kind
 from testbed.censor.match.key import HeaderKey, HistoryKey, Impossible
 from testbed.censor.packet import Packet
 from testbed.censor.units import Between
@@ -14,6 +15,7 @@ from testbed.censor.units import Between
 if TYPE_CHECKING:
     from testbed.censor.match import Match
 
+_OVER_TCP = {Kind.TLS, Kind.CERTIFICATE, Kind.HTTP}
 Opener = Literal["inside", "outside"]
 
 
@@ -51,7 +53,9 @@ class OpeningPacket(HistoryKey[bool]):
 
     def faults(self, value: bool, match: "Match") -> Iterator[Impossible]:  # noqa: FBT001
         """A SYN shows no content."""
-        if "data" in match or (match.by_content and match.get("transport") == "tcp"):
+        kinds = {kind for key, _ in match.content_parts for kind in key.kinds}
+        over_tcp = match.get("transport") == "tcp" or (kinds and kinds <= _OVER_TCP)
+        if "data" in match or (match.by_content and over_tcp):
             message = "the rule can never match: a SYN carries no data"
             yield Impossible((self.name,), message, "leave it out")
 
