@@ -37,6 +37,7 @@ class CaptureFile:
         self.name = "standard input" if name == STDIN else name
         self.fault: InputError | None = None
         self.count = 0  # packets read so far
+        self.interfaces: list[str] = []  # names of those met so far, of pcapng
         window = ByteWindow(source)
         window.fill(4)
         magic = window.buffer[:4]
@@ -49,7 +50,7 @@ class CaptureFile:
                 raise InputError.at(self.name, message, "compress or capture it again") from error
             magic = window.buffer[:4]
         if magic == pcapng.MAGIC:
-            self._records = pcapng.read(window, only)
+            self._records = pcapng.read(window, only, self.interfaces)
         elif magic in pcap.MAGICS:
             self._records = pcap.read(window)
         else:
@@ -76,7 +77,7 @@ def open_capture(name: str, only: str = "") -> Iterator[CaptureFile]:
     Errors: InputError if the file cannot be read or is not a capture.
     """
     if name == STDIN:
-        yield CaptureFile(FileIO(sys.stdin.fileno(), closefd=False), name)
+        yield CaptureFile(FileIO(sys.stdin.fileno(), closefd=False), name, only)
         return
     try:
         source = open(name, "rb", buffering=0)  # noqa: PTH123, SIM115 - closed below

@@ -23,8 +23,10 @@ class _Interface:
     name: str = ""
 
 
-def read(window: ByteWindow, only: str = "") -> Iterator[Record]:  # noqa: C901 - one loop without calls: the hot path
-    """The packets; `only` those of the interface with that name.
+def read(  # noqa: C901 - one loop without calls: the hot path
+    window: ByteWindow, only: str = "", names: list[str] | None = None
+) -> Iterator[Record]:
+    """The packets; `only` those of the interface with that name. `names` gets the names of all, as they come.
 
     Errors: DamagedError; TruncatedError if the file ends inside a block.
     """
@@ -65,6 +67,8 @@ def read(window: ByteWindow, only: str = "") -> Iterator[Record]:  # noqa: C901 
             if len(interfaces) >= _MOST_INTERFACES:
                 raise DamagedError(f"more than {_MOST_INTERFACES} interfaces in one section")
             interfaces.append(_interface(order, buffer[at + 8 : at + size - 4]))
+            if names is not None:
+                names.append(interfaces[-1].name)
         elif kind in (_SIMPLE, _OLD_PACKET):
             yield _rare(kind, order, buffer[at + 8 : at + size - 4], interfaces)
     if window.unread:

@@ -7,10 +7,8 @@ from typing import Annotated, Literal
 from testbed.censor.cited import Cited, our_choice
 from testbed.censor.fragments import FragmentForm
 from testbed.censor.parsers.quic import DEFAULT, Layouts
-from testbed.censor.units import Between, InOrder, PacketCount
+from testbed.censor.units import Between, HeaderWord, InOrder, PacketCount
 
-_HeaderWord = Annotated[int, Between(0, 65535)]
-_Length = Annotated[int, Between(0, 65535)]
 _PacketRange = Annotated[tuple[PacketCount, PacketCount], InOrder()]
 _Part = Annotated[float, Between(0, 1)]
 _Ports = tuple[Annotated[int, Between(1, 65535)], ...]
@@ -24,9 +22,9 @@ class ResetForm:
     """The header fields of an injected RST/ACK."""
 
     hop_limit: Annotated[int, Between(1, 255)] = 64  # at the box; the client sees it minus the hops between
-    ip_id: _HeaderWord = 0
+    ip_id: HeaderWord = 0
     dont_fragment: bool = False
-    window: _HeaderWord = 0
+    window: HeaderWord = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class Profile:
 
     inside_opens: Cited[bool]  # flows opened from outside are never filtered
     both_directions: Cited[bool]  # content sent by the outside host triggers as well
-    give_up_over: Cited[_Length]  # an unparseable payload longer than this (bytes) ends inspection
+    give_up_over: Cited[HeaderWord]  # an unparseable payload longer than this (bytes) ends inspection
     extra_packets: Cited[_PacketRange]  # payload packets inspected after a recognised one, inclusive range
 
     tls_ports: Cited[_Ports]  # () means every port

@@ -26,6 +26,8 @@ Span = Annotated[Seconds, AboveZero()]
 """A time without which an action would do nothing. Where 0 s means the trigger alone, it is `Seconds`."""
 
 PacketCount = Annotated[int, Between(0, 1_000_000)]
+HeaderWord = Annotated[int, Between(0, 65535)]
+"""16 bits of a header: IP-ID, window, length."""
 
 
 @dataclass(frozen=True, slots=True)

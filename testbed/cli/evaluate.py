@@ -65,8 +65,8 @@ def command(
     """Run a detector at every target of every phase from every vantage, and score what it said.
 
     Every trial is recorded as soon as it is made: after an interruption the same command with the same --out
-    goes on. Exit status: 0 if the thresholds are reached, 1 if not, 3 if the laboratory
-    spoiled more than a tenth of the trials.
+    goes on. Exit status: 0 if the thresholds are reached, 1 if not, 3 if the laboratory spoiled more than a
+    tenth of the trials.
     """
     from testbed.detectors.score import Thresholds, score
     from testbed.evaluation.conduct import Evaluation

@@ -25,6 +25,7 @@ from testbed.cli.options import examples
 @click.option(
     "--inside", multiple=True, metavar="PREFIX", help="The subscribers' side. Repeatable; default: inferred."
 )
+@click.option("--interface", default="", metavar="NAME", help="Of pcapng: the packets of this one alone.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="For random draws.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N packets.")
 @click.option(
@@ -54,6 +55,7 @@ def command(
     censor: str | None,
     operator: str | None,
     inside: tuple[str, ...],
+    interface: str,
     seed: int,
     limit: int | None,
     mtu: int,
@@ -82,6 +84,7 @@ def command(
     options = ReplayOptions(
         capture,
         load_policy(choice, lambda line: click.echo(line, err=True)),
+        interface=interface,
         seed=seed,
         sides=sides_from_prefixes(inside) if inside else None,
         limit=limit,

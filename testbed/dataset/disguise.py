@@ -29,22 +29,23 @@ class Disguise:
         """The packet with these addresses and ports."""
         first, size = raw[0], len(raw)
         if first == _PLAIN4 and size >= 28 and raw[9] in _SUM_AT:
-            return self._plain(raw, 12, 20, 20 + _SUM_AT[raw[9]])
+            return self._plain(raw, 12, 20, raw[9])
         if first >> 4 == 6 and size >= 48 and raw[6] in _SUM_AT:
-            return self._plain(raw, 8, 40, 40 + _SUM_AT[raw[6]])
+            return self._plain(raw, 8, 40, raw[6])
         made = bytearray(raw)
         self._change(made, 0)
         return bytes(made)
 
-    def _plain(self, raw: bytes, at: int, end: int, sum_at: int) -> bytes:
+    def _plain(self, raw: bytes, at: int, end: int, protocol: int) -> bytes:
         """The same for a packet whose ports follow its addresses, as almost all do: in fewer steps."""
         if (known := self._quick.get(raw[at : end + 4])) is None:
             (addresses, moved), (ports, ported) = self._pair(raw[at:end]), self._pair(raw[end : end + 4])
             known = self._quick[raw[at : end + 4]] = addresses + ports, moved, moved + ported
         ends, moved, both = known
+        sum_at = end + _SUM_AT[protocol]
         own, rest = raw[sum_at : sum_at + 2], raw[sum_at + 2 :]
         head = raw[:10] + _changed(raw[10:12], moved) if at == 12 else raw[:at]
-        return b"".join((head, ends, raw[end + 4 : sum_at], _changed(own, both), rest))
+        return b"".join((head, ends, raw[end + 4 : sum_at], _changed(own, both, udp=protocol == UDP), rest))
 
     def _change(self, made: bytearray, start: int) -> None:
         if len(made) - start < 20:
@@ -58,7 +59,7 @@ class Disguise:
             _add(made, start + 10, moved)
         if protocol in _SUM_AT and len(made) >= transport + 4:
             made[transport : transport + 4], ported = self._pair(bytes(made[transport : transport + 4]))
-            _add(made, transport + _SUM_AT[protocol], moved + ported)
+            _add(made, transport + _SUM_AT[protocol], moved + ported, udp=protocol == UDP)
         elif protocol in _ERRORS and len(made) >= transport + 8:
             quoted = bytes(made[transport + 8 :])
             if made[transport] in _ERRORS[protocol]:
@@ -80,17 +81,18 @@ def _difference(old: bytes, new: bytes) -> int:
     return checksum(old) + (~checksum(new) & 0xFFFF)
 
 
-def _add(made: bytearray, at: int, gained: int) -> None:
+def _add(made: bytearray, at: int, gained: int, *, udp: bool = False) -> None:
     """Change the checksum at `at`, if it is there, by what its sum gained."""
     if len(made) >= at + 2:
-        made[at : at + 2] = _changed(bytes(made[at : at + 2]), gained)
+        made[at : at + 2] = _changed(bytes(made[at : at + 2]), gained, udp=udp)
 
 
-def _changed(old: bytes, gained: int) -> bytes:
-    """A checksum whose sum gained that; UDP's "none" stays, and what was cut off."""
-    if old == b"\0\0" or len(old) < 2:
+def _changed(old: bytes, gained: int, *, udp: bool = False) -> bytes:
+    """A checksum whose sum gained that; what was cut off stays. Of UDP 0 means none (RFC 768), and stays."""
+    if len(old) < 2 or (udp and old == b"\0\0"):
         return old
     total = (~int.from_bytes(old, "big") & 0xFFFF) + gained
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
-    return (~total & 0xFFFF).to_bytes(2, "big")
+    found = ~total & 0xFFFF
+    return (0xFFFF if udp and not found else found).to_bytes(2, "big")

@@ -99,7 +99,7 @@ def _by_flow(capture: str, vantage: str) -> Mapping[str, list[WayPacket]]:
         for time, link, data, _ in records:
             finder = offset_finder(link)
             at = finder(data) if finder else -1
-            raw = data[at:] if at > 0 else b""
+            raw = data[at:] if at >= 0 else b""
             packet = parse(raw)
             if packet is None:
                 continue
@@ -107,7 +107,8 @@ def _by_flow(capture: str, vantage: str) -> Mapping[str, list[WayPacket]]:
             if about is None or about.protocol not in (TCP, UDP):
                 continue
             for name, up in _names(about):
-                one = WayPacket(time / _BILLION, raw[: packet.end], up and about is packet)
+                # An ICMP error goes the other way than the packet that it quotes.
+                one = WayPacket(time / _BILLION, raw[: packet.end], up is (about is packet))
                 found.setdefault(name, []).append(one)
     return found
 

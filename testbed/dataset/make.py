@@ -1,5 +1,6 @@
 """Making a data set: part by part, by several processes; what is there is not made again."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -23,6 +24,7 @@ from testbed.parquet.planfile import begin_or_go_on
 from testbed.parquet.store import extra, opened, put_bytes, rows_in, values_in, views_of
 from testbed.scenario.loader import load
 from testbed.scenario.tojson import digest_of
+from testbed.world import linux
 
 _AGAIN: Final = "remove it: the command that made it makes it again"
 _Tell = Callable[[int, int, int, float | None], None]  # flows that are made, of all; 0; seconds left
@@ -73,7 +75,8 @@ class DatasetFolder:
             for part in missing:
                 yield make_part(self.folder, self.plan, part)
             return
-        with ProcessPoolExecutor(min(jobs, len(missing)), get_context("spawn")) as pool:
+        spawn, most = get_context("spawn"), min(jobs, len(missing))
+        with ProcessPoolExecutor(most, spawn, initializer=_end_with, initargs=(os.getpid(),)) as pool:
             waiting = [pool.submit(make_part, self.folder, self.plan, part) for part in missing]
             try:
                 for one in as_completed(waiting):
@@ -97,6 +100,13 @@ class DatasetFolder:
         if self.plan.pcap and not ends_whole(files["pcap"]):
             raise InputError.at(str(files["pcap"]), "cut short, or no pcapng", _AGAIN)
         return True
+
+
+def _end_with(parent: int) -> None:
+    """In a worker: end when the command does, however that is."""
+    linux.die_with_parent()
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def make_part(folder: Path, plan: DatasetPlan, part: DatasetPart) -> DatasetPart:

@@ -246,6 +246,9 @@ def of_evaluation(folder: Path, other: Adapter | None = None) -> tuple[str, str,
     Errors: InputError if it is no evaluation's folder, or if an output is missing.
     """
     plan = _json(folder / PLAN, "score")
+    if not all(isinstance(plan.get(name), str) for name in ("detector", "adapter")):
+        remedy = "give the folder of `testbed evaluate` or of `testbed sweep`"
+        raise InputError.at("score", f"{folder} is no evaluation's", remedy)
     trials = list(saved_trials(folder / TRIALS))
     if other is None or other.name == plan["adapter"]:
         return plan["detector"], plan["adapter"], trials

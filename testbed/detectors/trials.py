@@ -112,7 +112,7 @@ class Trial:
             return "lab-error"
         if self.ending in FAILURES:
             return self.ending
-        if not adapter.takes(self.scheme) or not self._observable(adapter):
+        if not adapter.takes(self.scheme) or (self.blocked and self.outcome not in adapter.observes):
             return "not observable"
         if self.verdict is None:
             return "no verdict"
@@ -125,11 +125,6 @@ class Trial:
         if self.verdict.said == "blocked":
             return "hit" if self.blocked else "false alarm"
         return "miss" if self.blocked else "right"
-
-    def _observable(self, adapter: Adapter) -> bool:
-        """Whether such a tool can tell. One that names the outcome, as a portal, has shown that it can."""
-        named = self.verdict.mechanisms if self.verdict else ()
-        return not self.blocked or self.outcome in adapter.observes or self.outcome in named
 
     def to_json(self) -> dict[str, Any]:
         """As a dict."""

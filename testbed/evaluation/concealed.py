@@ -14,10 +14,7 @@ from testbed.usercache import own_folder
 from testbed.vantage.hiding import HiddenFiles
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
-_EARLIER: Final = (
-    "evaluations",
-    "runs",
-)  # where the records of earlier ones are, unless `--out` says otherwise
+_EARLIER: Final = ("evaluations", "runs")  # where earlier records are, unless `--out` says otherwise
 _CACHE: Final = "runet-testbed"
 
 

@@ -20,7 +20,7 @@ _IP = {4: ("ip", "ipv4_addr"), 6: ("ip6", "ipv6_addr")}
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A port of a server, and the bytes to and from it, IP headers included."""
+    """A port of a server, and the bytes to and from it: IP headers included, later fragments left out."""
 
     subscriber: str
     address: str
@@ -133,7 +133,9 @@ def _table(subscribers: Sequence[str], known: Sequence[str], noted: Sequence[str
                 # The last segment of what is written has PSH (RFC 9293, 3.9.1); handshake and reset have not.
                 f"{down} tcp flags & psh == psh update @answered{version} {{ {back} }}",
             ]
-    chain = ["chain seen {", "type filter hook forward priority filter;", *rules, "}"]
+    # A later fragment has no ports: what is at their place is data.
+    later = ["ip frag-off & 0x1fff != 0 return", "meta nfproto ipv6 frag frag-off != 0 return"]
+    chain = ["chain seen {", "type filter hook forward priority filter;", *later, *rules, "}"]
     return "\n".join(["table inet reached {", *sets, *chain, "}", ""])
 
 

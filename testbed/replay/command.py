@@ -5,17 +5,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from testbed.capture.file import STDIN, CaptureFile, open_capture
 from testbed.capture.source import Record
 from testbed.censor.policy import Policy
-from testbed.errors import InputError, NothingJudgedError
+from testbed.errors import InputError, NothingJudgedError, nearest
 from testbed.replay import output
 from testbed.replay.play import Observer, Replay
 from testbed.replay.rewriter import Rewriter
 from testbed.replay.sides import Sides
 from testbed.replay.superpackets import LARGEST_WIRE
+
+_PLACES: Final = ("client.", "pre-censor.", "post-censor.", "resolver.", "server.")  # of `testbed.run.taps`
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class ReplayOptions:
 
     capture: str  # a file, or "-"
     policy: Policy
+    interface: str = ""  # of pcapng: its packets alone
     seed: int = 1
     sides: Sides | None = None  # None: inferred
     limit: int | None = None  # packets
@@ -41,7 +44,7 @@ def replay(options: ReplayOptions, write: output.Print) -> Replay:
     the middle of a packet; NothingJudgedError, after printing, if no packet could be judged.
     """
     with ExitStack() as stack:
-        capture = stack.enter_context(open_capture(options.capture))
+        capture = stack.enter_context(open_capture(options.capture, options.interface))
         run = Replay(options.policy, options.seed, options.sides, options.largest)
         printer: Observer = output.JsonOutput(write) if options.as_json else output.TableOutput(write)
         busy: list[Observer] = [] if options.flows or options.every else [printer]
@@ -54,7 +57,10 @@ def replay(options: ReplayOptions, write: output.Print) -> Replay:
                 file, run.totals, f"testbed replay {options.policy.name}, seed {options.seed}"
             )
             every.append(rewriter)
-        run.run(_limited(capture, options.limit), busy, every)
+        run.run(islice(_at_one_place(capture, options.interface), options.limit), busy, every)
+        if options.interface and options.interface not in capture.interfaces:
+            there = nearest(options.interface, capture.interfaces)
+            raise InputError.at("--interface", f"{capture.name} has no {options.interface!r}", there)
         if not run.totals.packets:
             raise capture.fault or InputError.at(capture.name, "contains no packets", "name another capture")
         if rewriter is not None:
@@ -81,8 +87,22 @@ def _finish(options: ReplayOptions, capture: CaptureFile, run: Replay, write: ou
         raise NothingJudgedError(f"nothing was judged: {reason}")
 
 
-def _limited(capture: CaptureFile, limit: int | None) -> Iterator[Record]:
-    return islice(capture, limit)
+def _at_one_place(capture: CaptureFile, chosen: str) -> Iterator[Record]:
+    """The packets. InputError for a run's own record, which has each packet once for each place it passed."""
+    known = 0
+    for record in capture:
+        if not chosen and len(capture.interfaces) > known:
+            known = len(capture.interfaces)
+            _require_one_place(capture)
+        yield record
+
+
+def _require_one_place(capture: CaptureFile) -> None:
+    places = [one for one in capture.interfaces if one.startswith(_PLACES)]
+    if len(places) > 1:
+        message = f"{capture.name} was recorded at {len(places)} places, and has each packet once for each"
+        remedy = f"choose one, as --interface {places[0]}; there are: {', '.join(places)}"
+        raise InputError.at("CAPTURE", message, remedy)
 
 
 def _not_itself(options: ReplayOptions) -> None:

@@ -79,6 +79,8 @@ def _by_mark(where: str, value: Any, mark: object) -> Iterator[ValueFault]:
         yield ValueFault(where, _is(value), f"expected {mark.least} to {mark.most}")
     elif isinstance(mark, InOrder) and value[0] > value[1]:
         yield ValueFault(where, _is(value), "write the smaller one first")
+    elif not isinstance(mark, Between | InOrder):
+        raise TypeError(f"{where}: values of a Python file cannot be marked with {mark!r} yet")
 
 
 def _cited(where: str, value: Any, inner: Any) -> Iterator[ValueFault]:

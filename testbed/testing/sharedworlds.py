@@ -52,9 +52,10 @@ class TestVantage:
         if not {"capture_output", "stdout", "stderr"} & set(options):
             options |= {"capture_output": True}
         options.setdefault("text", True)
-        start = self._events.stat().st_size
         with self._among_others() as alone:
+            start = self._events.stat().st_size
             done = self.world.run(args, vantage=self.name, **options)
+            rules, passed = self.rules(start), passed_names(self._events, (), start)
         return VantageResult(
             args=done.args,
             returncode=done.returncode,
@@ -63,8 +64,8 @@ class TestVantage:
             scenario=self._scenario,
             phase=self.case.phase,
             vantage=self.name,
-            rules=self.rules(start),
-            passed=tuple(map(str, passed_names(self._events, (), start))),
+            rules=rules,
+            passed=tuple(map(str, passed)),
             known=self._known,
             alone=alone(),
         )
@@ -83,7 +84,8 @@ class TestVantage:
 
     def call(self, function: Callable[[], T]) -> T:
         """Call a function of the test as the subscriber; what it returns or raises must pickle."""
-        return self.world.call(function, vantage=self.name)
+        with self._among_others():
+            return self.world.call(function, vantage=self.name)
 
     def rules(self, start: int = 0) -> tuple[str, ...]:
         """The rules at this vantage that were triggered since the event stream had `start` bytes."""

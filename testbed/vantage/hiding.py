@@ -26,9 +26,7 @@ class HiddenFiles:
     """What a command does not see, by real paths."""
 
     emptied: tuple[str, ...] = ()  # folders whose paths say nothing: they are in its list of mounts
-    removed: tuple[
-        str, ...
-    ] = ()  # files and folders that are not there; beside them no run's record is, either
+    removed: tuple[str, ...] = ()  # what is not there; beside it no run's record is, either
 
     def __bool__(self) -> bool:
         return bool(self.emptied or self.removed)

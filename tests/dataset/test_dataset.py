@@ -1,7 +1,10 @@
 """`testbed dataset`: the same bytes, resumed, and what is wrong named."""
 
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from shutil import copytree
@@ -63,6 +66,44 @@ def test_a_scenario_that_was_changed_meanwhile_is_not_mixed_in(tmp_path: Path) -
     mine.write_text(mine.read_text("utf-8").replace("action: drop", "action: {rst: {to: client}}"))
     again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert (again.returncode, "begun with other scenarios: a file was changed" in again.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_the_command(tmp_path: Path, by: signal.Signals) -> None:
+    begin = "from testbed.cli.start import main; main()"
+    command = [
+        sys.executable,
+        "-c",
+        begin,
+        *ARGS[:2],
+        "--flows",
+        "9000",
+        "--jobs",
+        "2",
+        "--out",
+        str(tmp_path / "x"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        workers = until(lambda: [one for one in children.read_text().split() if _is_worker(one)], 2)
+        process.send_signal(by)
+        process.wait(30)
+    assert until(lambda: [one for one in workers if not _is_worker(one)], 2) == workers
+
+
+def _is_worker(pid: str) -> bool:
+    try:
+        return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def until(found: Callable[[], list[str]], number: int) -> list[str]:
+    """What is found when there are so many, within half a minute."""
+    end = time.monotonic() + 30
+    while len(there := found()) < number and time.monotonic() < end:
+        time.sleep(0.05)
+    return there
 
 
 def test_another_seed_makes_others(made: Path, tmp_path: Path) -> None:

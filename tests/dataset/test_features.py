@@ -8,7 +8,7 @@ from statistics import fmean, pstdev
 
 import pytest
 
-from testbed.censor.packet import TCP, parse
+from testbed.censor.packet import TCP, UDP, parse
 from testbed.censor.wire import (
     Endpoints,
     IpForm,
@@ -108,6 +108,22 @@ def test_a_disguise_is_the_packet_that_the_other_ends_would_have_sent(raw: bytes
     body = packet.raw[packet.transport_at :]
     covered = pseudo_header(packet.source, packet.destination, packet.protocol, len(body)) + body
     assert (checksum(packet.raw[: packet.transport_at]), checksum(covered)) == (0, 0)
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_every_checksum_is_right_0_among_them(protocol: str) -> None:
+    """One of 65,536 is 0: TCP's is a sum like any other, and UDP writes 0xFFFF for it (RFC 768)."""
+    disguise, seen = Disguise(NEW, PORTS), set[bytes]()
+    for number in range(1 << 16):
+        data = number.to_bytes(2, "big")
+        sent = tcp(UP, TcpForm(1, 2, 16), IpForm(), data) if protocol == "tcp" else udp(UP, data, IpForm())
+        raw = disguise.of(sent)
+        body, at = raw[20:], 16 if protocol == "tcp" else 6
+        covered = pseudo_header(raw[12:16], raw[16:20], TCP if protocol == "tcp" else UDP, len(body)) + body
+        assert checksum(covered) == 0, (number, sent.hex())
+        seen |= {sent[20 + at : 22 + at], b"new" + body[at : at + 2]}
+    zero = b"\0\0" if protocol == "tcp" else b"\xff\xff"
+    assert {zero, b"new" + zero} <= seen, "both of them met it"
 
 
 def test_a_wrong_checksum_stays_wrong_and_a_quoted_packet_is_disguised_too() -> None:

@@ -73,5 +73,29 @@ def test_flows_with_a_site_since_a_moment(version):
     assert others == (), "a site is no other server"
 
 
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_later_fragment_has_no_port(version):
+    """What is at its place is data: ports that nobody used were counted."""
+
+    def body():
+        lab = Lab()
+        echo(lab)
+        counting = ReachedServers()
+        with inside(lab.ns["hop"]):
+            counting.begin({CLIENT[version]}, (), ())
+            counting.wait()
+        with inside(lab.ns["client"]):
+            datagram(version)
+            with socket.socket(FAMILY[version], socket.SOCK_DGRAM) as sock:
+                sock.sendto(b"\x12\x34" * 3000, (SERVER[version], PORT))
+                datagram(version)
+        with inside(lab.ns["hop"]):
+            return read_reached()
+
+    [found] = isolated_call(body)
+    assert (found.transport, found.port) == ("udp", PORT)
+    assert found.octets > 1400, "the first fragment is counted"
+
+
 def test_nothing_is_no_flow():
     assert FlowsWith().since(FlowsWith()) == set()

@@ -13,6 +13,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 from scapy.utils import RawPcapNgReader
 
+from testbed.capture.writer import PcapngWriter
 from testbed.replay.rewriter import Rewriter
 from tests.capture.captures import BEGIN, Session, pcap, pcapng
 from tests.censor.line import hello
@@ -77,6 +78,24 @@ def test_table(folder: Path, name: str) -> None:
     assert [line.split()[0] for line in lines[1:4]] == ["4", "5", "6"]
     assert "7 packets in 0.006 s, 7 of them judged, 3 affected" in lines
     assert "inside: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16" in lines[-1]
+
+
+def test_a_runs_own_record_is_replayed_at_one_place(folder: Path) -> None:
+    """It has each packet once for each place that it passed: counts of all together would be wrong."""
+    with (folder / "run.pcapng").open("wb") as file:
+        out = PcapngWriter(file)
+        for time, packet in Session().whole().packets:
+            for place in ("client.mts", "pre-censor.mts.hop2", "server.far"):
+                out.packet(place, 101, time, bytes(packet), len(packet))
+    command = ("run.pcapng", "--profile", "t22", "--rules", "rules.yaml", "--summary")
+    done = call(*command, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"recorded at 2 places" in done.stderr
+    assert b"choose one, as --interface client.mts" in done.stderr
+    done = call(*command, "--interface", "client.mts", cwd=folder)
+    assert "7 packets in 0.006 s, 7 of them judged, 3 affected" in done.stdout.decode().splitlines()
+    done = call(*command, "--interface", "client.mst", cwd=folder)
+    assert (done.returncode, b"has no 'client.mst'; did you mean 'client.mts'?" in done.stderr) == (2, True)
 
 
 def test_a_neutral_capture(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -80,12 +81,19 @@ def test_a_marker_that_would_do_nothing_is_refused(tmp_path: Path, text: str, re
     assert (done.returncode, refusal in done.stdout + done.stderr) == (2, True), done.stdout + done.stderr
 
 
+def _pause() -> None:
+    time.sleep(0.5)
+
+
 @pytest.mark.world
 @pytest.mark.scenario("twitter-facebook-block-2022-03", vantage="mts")
 def test_commands_at_once_in_a_world(vantage) -> None:
     blocked, free = ["curl", "-sS", "https://twitter.com/"], ["sh", "-c", "sleep 1; curl -sS https://vk.com/"]
     with ThreadPoolExecutor(2) as pool:
         both = [*pool.map(vantage.run, (blocked, free))]
+        called = pool.submit(vantage.call, _pause)
+        assert not vantage.run(free).alone
+        called.result()
     assert [(one.returncode, bool(one.rules), one.alone) for one in both] == [
         (35, True, False),
         (0, True, False),

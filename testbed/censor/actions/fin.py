@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from testbed.censor.actions.base import Action, Context
-from testbed.censor.actions.resets import HeaderWord, ResetTtl
+from testbed.censor.actions.resets import ResetTtl
 from testbed.censor.decision import PASS, Decision, Injection, Verdict
 from testbed.censor.packet import ACK, FIN, RST, SYN, TCP, Packet
 from testbed.censor.profile import Profile
-from testbed.censor.units import Seconds
+from testbed.censor.units import HeaderWord, Seconds
 from testbed.censor.wire import Endpoints, IpForm, TcpForm, tcp
 
 _WINDOW = 65535  # our choice; a window of 0 would keep the client's own close waiting

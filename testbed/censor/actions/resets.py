@@ -5,11 +5,10 @@ from typing import Annotated, Any, Literal
 
 from testbed.censor.actions.base import Context
 from testbed.censor.decision import Injection
-from testbed.censor.units import Between
+from testbed.censor.units import Between, HeaderWord
 from testbed.censor.wire import IpForm, reset_receiver, reset_sender
 
 ResetTtl = Annotated[int, Between(1, 255)]  # with 0 no router would pass the packet on
-HeaderWord = Annotated[int, Between(0, 65535)]  # 16 bits of a header: IP-ID, window
 AckError = Annotated[int, Between(-(2**31), 2**31 - 1)]
 End = Literal["client", "server", "both"]
 

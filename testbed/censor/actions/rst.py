@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from testbed.censor.actions.base import Action, Context, residual
-from testbed.censor.actions.resets import AckError, End, HeaderWord, Resets, ResetTtl
+from testbed.censor.actions.resets import AckError, End, Resets, ResetTtl
 from testbed.censor.decision import PASS, Decision, Verdict
 from testbed.censor.packet import RST, TCP
 from testbed.censor.profile import Profile
-from testbed.censor.units import Seconds
+from testbed.censor.units import HeaderWord, Seconds
 
 
 @dataclass(frozen=True, slots=True)
