@@ -1,6 +1,6 @@
 """Policy beside the wire: many rules, each with a site of its own, in one world.
 
-What policy says is written down as the expectations of a scenario, and `testbed verify` measures them.
+What policy predicts is written as the expectations of a scenario, which `testbed verify` measures.
 """
 
 import json
