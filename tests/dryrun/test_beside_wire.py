@@ -140,6 +140,8 @@ class _Beside:
             )
             for number, (action, kind) in self._cases.items()
         ]
+        if any(action.startswith("learn") for action, _ in self._cases.values()):
+            rules.append("      - {name: reads, match: {learned: some}, action: drop}")  # minutes later
         lines = [
             *(
                 "title: Beside",
